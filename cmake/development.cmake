@@ -1,0 +1,36 @@
+# What tenon's own programs (tests, benchmarks, examples) are compiled with. A user's program gets none of it.
+
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_EXTENSIONS OFF)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  find_program(TENON_CCACHE ccache)
+  mark_as_advanced(TENON_CCACHE)
+  if(TENON_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${TENON_CCACHE})
+  endif()
+endif()
+
+# Warnings and sanitizers, for every program.
+add_library(tenon_development INTERFACE)
+target_link_libraries(tenon_development INTERFACE tenon::tenon)
+target_compile_options(tenon_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow)
+if(TENON_WARNINGS_AS_ERRORS)
+  target_compile_options(tenon_development INTERFACE -Werror)
+endif()
+if(TENON_SANITIZE)
+  string(REPLACE ";" "," sanitizers "${TENON_SANITIZE}")
+  target_compile_options(tenon_development INTERFACE -fsanitize=${sanitizers} -fno-sanitize-recover=all
+                                                     -fno-omit-frame-pointer)
+  target_link_options(tenon_development INTERFACE -fsanitize=${sanitizers})
+endif()
+
+# The same and, with TENON_NATIVE, this machine's instruction set: for examples, benchmarks and tests that aren't built for
+# several instruction sets.
+add_library(tenon_program INTERFACE)
+target_link_libraries(tenon_program INTERFACE tenon_development)
+if(TENON_NATIVE)
+  target_compile_options(tenon_program INTERFACE -march=native)
+endif()

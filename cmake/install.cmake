@@ -1,0 +1,28 @@
+# Installs the headers, a CMake package (find_package(tenon COMPONENTS image)) and a pkg-config file. tenon holds no machine
+# code, so all of it goes under share/.
+
+include(CMakePackageConfigHelpers)
+set(TENON_PACKAGE_DIR ${CMAKE_INSTALL_DATAROOTDIR}/cmake/tenon)
+
+install(TARGETS tenon EXPORT tenonTargets FILE_SET HEADERS)
+install(EXPORT tenonTargets NAMESPACE tenon:: DESTINATION ${TENON_PACKAGE_DIR})
+if(TARGET tenon_image)
+  install(TARGETS tenon_image EXPORT tenonImageTargets FILE_SET HEADERS)
+  install(EXPORT tenonImageTargets NAMESPACE tenon:: DESTINATION ${TENON_PACKAGE_DIR})
+endif()
+
+configure_package_config_file(
+  cmake/tenonConfig.cmake.in ${PROJECT_BINARY_DIR}/tenonConfig.cmake
+  INSTALL_DESTINATION ${TENON_PACKAGE_DIR}
+  NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(
+  ${PROJECT_BINARY_DIR}/tenonConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion
+  ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/tenonConfig.cmake ${PROJECT_BINARY_DIR}/tenonConfigVersion.cmake
+        DESTINATION ${TENON_PACKAGE_DIR})
+
+configure_file(cmake/tenon.pc.in ${PROJECT_BINARY_DIR}/tenon.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/tenon.pc DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
