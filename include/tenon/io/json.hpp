@@ -1,0 +1,253 @@
+// A strict JSON reader for the headers of weight files, and the quoting of strings.
+//
+// The reader pulls one value after the other out of a text and builds no tree, so a hostile text costs no more memory
+// than its own strings. It reads what the formats of this folder are made of: objects, arrays, strings, non-negative
+// integers.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Length in bytes of the UTF-8 sequence `text` begins with; 0 if that is none (truncated, overlong, a surrogate, past
+/// U+10FFFF) or `text` is empty.
+inline std::size_t utf8_sequence_length(std::string_view text) {
+    if (text.empty()) return 0;
+    const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned lead = byte(0);
+    if (lead < 0x80) return 1;
+    const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (length == 0 || text.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xC0) != 0x80) return 0;
+    if (lead == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
+    if (lead == 0xED && byte(1) > 0x9F) return 0;  // surrogate
+    if (lead == 0xF0 && byte(1) < 0x90) return 0;  // overlong
+    if (lead == 0xF4 && byte(1) > 0x8F) return 0;  // past U+10FFFF
+    return length;
+}
+
+/// Whether the whole of `text` is UTF-8.
+inline bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_sequence_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+/// `text` as a JSON string with its quotes; quotes, backslashes and control characters are escaped. `text` should be
+/// UTF-8.
+inline std::string json_string(std::string_view text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            result += {'\\', c};
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            constexpr std::string_view digits = "0123456789abcdef";
+            result += {'\\', 'u', '0', '0', digits[static_cast<unsigned char>(c) >> 4], digits[c & 15]};
+        } else {
+            result += c;
+        }
+    }
+    return result + '"';
+}
+
+/// A name for use in a sentence: quoted, on one line, and cut off where it gets too long to read.
+inline std::string quoted(std::string_view name) {
+    constexpr std::size_t longest = 120;
+    if (name.size() <= longest) return json_string(name);
+    std::size_t end = longest;
+    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
+    return json_string(name.substr(0, end)) + "... (" + std::to_string(name.size()) + " bytes)";
+}
+
+/// Pulls values out of a JSON text in the order in which they stand there. Every function reads exactly one value and
+/// throws Error, naming the byte, where the text holds something else. The text must outlive the reader.
+class JsonReader {
+public:
+    explicit JsonReader(std::string_view text) : text_(text) {}
+
+    /// Reads an object: calls `member(key)` for each key; the call must read the key's value. A repeated key is an
+    /// error.
+    template <class Member>
+    void read_object(Member&& member) {
+        std::set<std::string> keys;
+        read_list('{', '}', [&] {
+            const auto [key, is_new] = keys.insert(read_string());
+            if (!is_new) fail("the key " + quoted(*key) + " stands twice in one object");
+            if (next() != ':') fail_expected("':' after the key " + quoted(*key));
+            ++position_;
+            member(*key);
+        });
+    }
+
+    /// Reads an array: calls `element()` for each element; the call must read it.
+    template <class Element>
+    void read_array(Element&& element) {
+        read_list('[', ']', std::forward<Element>(element));
+    }
+
+    /// Reads a string: its escapes resolved, always UTF-8.
+    std::string read_string() {
+        if (next() != '"') fail_expected("a string");
+        ++position_;
+        std::string result;
+        for (;;) {
+            if (position_ == text_.size()) fail_expected("the '\"' that ends the string");
+            const char c = text_[position_];
+            if (c == '"') {
+                ++position_;
+                return result;
+            }
+            if (c == '\\') {
+                ++position_;
+                read_escape(result);
+                continue;
+            }
+            if (static_cast<unsigned char>(c) < 0x20) fail("a control character stands unescaped in a string");
+            const std::size_t length = utf8_sequence_length(text_.substr(position_));
+            if (length == 0) fail("the string is not UTF-8");
+            result += text_.substr(position_, length);
+            position_ += length;
+        }
+    }
+
+    /// Reads a whole number from 0 to 2^64 - 1, written without sign, fraction, exponent or leading zeros.
+    std::uint64_t read_unsigned() {
+        const char first = next();
+        if (first < '0' || first > '9') fail_expected("a non-negative integer");
+        std::uint64_t value = 0;
+        const char* const begin = text_.data() + position_;
+        const auto [end, status] = std::from_chars(begin, text_.data() + text_.size(), value);
+        if (status == std::errc::result_out_of_range) fail("the integer does not fit into 64 bits");
+        if (first == '0' && end - begin > 1) fail("an integer has a leading zero");
+        position_ += static_cast<std::size_t>(end - begin);
+        if (position_ < text_.size() && std::string_view(".eE").find(text_[position_]) != std::string_view::npos)
+            fail_expected("a non-negative integer without fraction or exponent");
+        return value;
+    }
+
+    /// Checks that only white space is left.
+    void read_end() {
+        next();
+        if (position_ != text_.size()) fail_expected("the end of the text");
+    }
+
+    /// Throws Error: `what` is wrong at the byte that would be read next.
+    [[noreturn]] void fail(const std::string& what) const {
+        throw Error("byte " + std::to_string(position_) + ": " + what);
+    }
+
+private:
+    /// Deeper nesting than any format of this folder has; bounds the recursion of callers.
+    static constexpr int maximum_depth = 32;
+
+    [[noreturn]] void fail_expected(const std::string& expected) const {
+        if (position_ == text_.size()) fail("expected " + expected + ", found the end of the text");
+        const std::size_t length = utf8_sequence_length(text_.substr(position_));
+        fail("expected " + expected + ", found " +
+             (length == 0 ? "a byte that is not UTF-8" : json_string(text_.substr(position_, length))));
+    }
+
+    /// Skips white space; the character there, or NUL at the end.
+    char next() {
+        while (position_ < text_.size() && std::string_view(" \t\n\r").find(text_[position_]) != std::string_view::npos)
+            ++position_;
+        return position_ < text_.size() ? text_[position_] : '\0';
+    }
+
+    template <class Item>
+    void read_list(char open, char close, Item&& item) {
+        if (next() != open) fail_expected(open == '{' ? "an object" : "an array");
+        if (++depth_ > maximum_depth) fail("objects and arrays are nested too deeply");
+        ++position_;
+        if (next() != close) {
+            item();
+            while (next() == ',') {
+                ++position_;
+                item();
+            }
+            if (next() != close) fail_expected(std::string("',' or '") + close + "'");
+        }
+        ++position_;
+        --depth_;
+    }
+
+    /// Reads what follows a backslash.
+    void read_escape(std::string& result) {
+        constexpr std::string_view letters = "\"\\/bfnrt";
+        constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+        const char letter = position_ < text_.size() ? text_[position_] : '\0';
+        if (const auto i = letters.find(letter); i != std::string_view::npos) {
+            result += meanings[i];
+            ++position_;
+        } else if (letter == 'u') {
+            ++position_;
+            append_utf8(result, read_code_point());
+        } else {
+            fail_expected("an escape sequence");
+        }
+    }
+
+    std::uint32_t read_hexadecimal() {
+        std::uint32_t value = 0;
+        for (int i = 0; i < 4; ++i) {
+            if (position_ == text_.size()) fail_expected("four hexadecimal digits after \\u");
+            const auto digit = std::string_view("0123456789abcdefABCDEF").find(text_[position_]);
+            if (digit == std::string_view::npos) fail_expected("four hexadecimal digits after \\u");
+            value = value * 16 + static_cast<std::uint32_t>(digit < 16 ? digit : digit - 6);
+            ++position_;
+        }
+        return value;
+    }
+
+    /// Reads what follows `\u`: four digits, or the two halves of a surrogate pair.
+    std::uint32_t read_code_point() {
+        const std::uint32_t high = read_hexadecimal();
+        if (high < 0xD800 || high > 0xDFFF) return high;
+        if (high < 0xDC00 && text_.substr(position_, 2) == "\\u") {
+            position_ += 2;
+            const std::uint32_t low = read_hexadecimal();
+            if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+        }
+        fail("half of a surrogate pair stands alone");
+    }
+
+    static void append_utf8(std::string& result, std::uint32_t code_point) {
+        const auto add = [&](std::uint32_t byte) { result += static_cast<char>(byte); };
+        const auto add_continuation = [&](int shift) { add(0x80 | ((code_point >> shift) & 0x3F)); };
+        if (code_point < 0x80) return add(code_point);
+        if (code_point < 0x800) {
+            add(0xC0 | (code_point >> 6));
+        } else {
+            if (code_point < 0x10000) {
+                add(0xE0 | (code_point >> 12));
+            } else {
+                add(0xF0 | (code_point >> 18));
+                add_continuation(12);
+            }
+            add_continuation(6);
+        }
+        add_continuation(0);
+    }
+
+    std::string_view text_;
+    std::size_t position_ = 0;
+    int depth_ = 0;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,247 @@
+// Reads safetensors files, the format of the library's weights: 8 bytes of header length, a JSON header with the name,
+// dtype, shape and byte range of each tensor, then the tensors' data. (safetensors_writer.hpp writes them.)
+//
+//     tenon::SafetensorsFile file("resnet18.safetensors");
+//     const tenon::TensorEntry& weight = file.at("conv1.weight");
+//     std::vector<float> values(64 * 3 * 7 * 7);
+//     tenon::to_float(weight, values);
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/json.hpp>
+#include <tenon/io/mapped_file.hpp>
+#include <tenon/io/tensor_entry.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Free text about a file: pairs of a key and a value.
+using Metadata = std::map<std::string, std::string, std::less<>>;
+
+namespace detail {
+inline constexpr std::string_view metadata_key = "__metadata__";
+inline constexpr std::size_t header_length_bytes = 8;
+inline constexpr std::size_t largest_header = 100'000'000;  // the format's own limit
+}  // namespace detail
+
+/// A safetensors file, checked as a whole when it is opened: every byte of the data belongs to exactly one tensor, and
+/// each tensor has as many bytes as its dtype and shape demand. Tensors are views into the file, which is mapped into
+/// memory.
+class SafetensorsFile {
+public:
+    /// Maps and checks the file at `path`. Error, naming the file, if it can't be read or isn't a valid safetensors
+    /// file.
+    explicit SafetensorsFile(const std::string& path) : source_(path), file_(path) { parse(file_.bytes()); }
+
+    /// Checks a file that is in memory already; `bytes` must outlive this object. Errors call it `source`.
+    explicit SafetensorsFile(std::span<const std::byte> bytes, std::string source = "safetensors data in memory")
+        : source_(std::move(source)) {
+        parse(bytes);
+    }
+
+    /// All tensors, in the order of their data.
+    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+
+    /// The tensor of this name, or nullptr.
+    const TensorEntry* find(std::string_view name) const {
+        const auto found =
+            std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                             [](const TensorEntry* entry, std::string_view key) { return entry->name < key; });
+        return found != by_name_.end() && (*found)->name == name ? *found : nullptr;
+    }
+
+    /// The tensor of this name; Error, with names the file does have, if there is none.
+    const TensorEntry& at(std::string_view name) const {
+        if (const TensorEntry* const entry = find(name)) return *entry;
+        std::string names;
+        constexpr std::size_t shown = 5;
+        for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i)
+            names += (i == 0 ? ": " : ", ") + quoted(by_name_[i]->name);
+        if (by_name_.size() > shown) names += ", ...";
+        throw Error(source_ + ": expected a tensor " + quoted(name) + ", found " + std::to_string(by_name_.size()) +
+                    " tensors" + names);
+    }
+
+    /// The values of a tensor whose dtype is exactly that of T. Error, naming file and tensor, if there is none or its
+    /// dtype is another.
+    template <Element T>
+    std::vector<T> values(std::string_view name) const {
+        const TensorEntry& entry = at(name);
+        return naming_source([&] {
+            if (entry.dtype != dtype_of<T>) detail::fail_dtype(entry, dtype_name(dtype_of<T>));
+            std::vector<T> result(entry.bytes.size() / sizeof(T));
+            read_elements(entry, std::span(result));
+            return result;
+        });
+    }
+
+    /// What stands under `__metadata__`; empty if that is missing.
+    const Metadata& metadata() const { return metadata_; }
+
+    /// The path the file was opened by, or what the caller named it: for error messages.
+    const std::string& source() const { return source_; }
+
+private:
+    /// What `action` returns; an Error it throws gets the file's name in front.
+    template <class Action>
+    decltype(auto) naming_source(Action&& action) const {
+        try {
+            return action();
+        } catch (const Error& error) {
+            throw Error(source_ + ": " + error.what());
+        }
+    }
+
+    void parse(std::span<const std::byte> bytes) {
+        naming_source([&] {
+            const std::string_view text = header_text(bytes);
+            const auto data = bytes.subspan(detail::header_length_bytes + text.size());
+            for (const auto& [name, description] : read_header(text))
+                tensors_.push_back(make_entry(name, description, data));
+            check_layout(data);
+            for (const TensorEntry& entry : tensors_) by_name_.push_back(&entry);
+            std::sort(by_name_.begin(), by_name_.end(), [](auto* a, auto* b) { return a->name < b->name; });
+        });
+    }
+
+    static std::string_view header_text(std::span<const std::byte> bytes) {
+        if (bytes.size() < detail::header_length_bytes)
+            throw Error("not a safetensors file: expected 8 bytes of header length, found " +
+                        std::to_string(bytes.size()) + " bytes in all");
+        std::uint64_t length = 0;
+        std::memcpy(&length, bytes.data(), sizeof length);
+        const std::size_t rest = bytes.size() - detail::header_length_bytes;
+        if (length > detail::largest_header)
+            throw Error("not a safetensors file: its header would be " + std::to_string(length) +
+                        " bytes long, expected at most " + std::to_string(detail::largest_header));
+        if (length > rest)
+            throw Error("the file is truncated: expected a header of " + std::to_string(length) + " bytes, found " +
+                        std::to_string(rest));
+        const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + detail::header_length_bytes,
+                                    static_cast<std::size_t>(length));
+        if (!text.starts_with('{')) throw Error("not a safetensors file: expected a header that begins with '{'");
+        return text;
+    }
+
+    /// A tensor as the header describes it, not checked yet.
+    struct Description {
+        std::optional<std::string> dtype;
+        std::optional<std::vector<std::uint64_t>> shape;
+        std::optional<std::vector<std::uint64_t>> range;
+    };
+
+    /// The named descriptions in the header; fills in the metadata.
+    std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
+        std::vector<std::pair<std::string, Description>> descriptions;
+        JsonReader reader(text);
+        try {
+            reader.read_object([&](const std::string& key) {
+                if (key == detail::metadata_key)
+                    reader.read_object([&](const std::string& name) { metadata_[name] = reader.read_string(); });
+                else
+                    descriptions.emplace_back(key, read_description(reader));
+            });
+            reader.read_end();
+        } catch (const Error& error) {
+            throw Error(std::string("the header is malformed at ") + error.what());
+        }
+        return descriptions;
+    }
+
+    static Description read_description(JsonReader& reader) {
+        Description description;
+        const auto read_integers = [&] {
+            std::vector<std::uint64_t> integers;
+            reader.read_array([&] { integers.push_back(reader.read_unsigned()); });
+            return integers;
+        };
+        reader.read_object([&](const std::string& key) {
+            if (key == "dtype")
+                description.dtype = reader.read_string();
+            else if (key == "shape")
+                description.shape = read_integers();
+            else if (key == "data_offsets")
+                description.range = read_integers();
+            else
+                reader.fail("expected dtype, shape or data_offsets, found " + quoted(key));
+        });
+        return description;
+    }
+
+    static TensorEntry make_entry(const std::string& name, const Description& description,
+                                  std::span<const std::byte> data) {
+        const auto fail = [&](const std::string& what) { throw Error("tensor " + quoted(name) + ": " + what); };
+        if (!description.dtype || !description.shape || !description.range)
+            fail(!description.dtype   ? "its dtype is missing"
+                 : !description.shape ? "its shape is missing"
+                                      : "its data_offsets are missing");
+        TensorEntry entry{.name = name, .dtype = {}, .shape = {}, .bytes = {}};
+        if (const auto dtype = dtype_from_name(*description.dtype))
+            entry.dtype = *dtype;
+        else
+            fail("its dtype " + quoted(*description.dtype) + " is unknown");
+        for (const std::uint64_t dimension : *description.shape) {
+            if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+                fail("a dimension is " + std::to_string(dimension) + ", more than can be addressed");
+            entry.shape.push_back(static_cast<std::int64_t>(dimension));
+        }
+        if (description.range->size() != 2)
+            fail("expected two data_offsets, begin and end, found " + std::to_string(description.range->size()));
+        const std::uint64_t begin = description.range->front();
+        const std::uint64_t end = description.range->back();
+        if (begin > end)
+            fail("its data_offsets begin at " + std::to_string(begin) + " but end at " + std::to_string(end));
+        if (end > data.size())
+            fail("its data ends at byte " + std::to_string(end) + ", but the file has only " +
+                 std::to_string(data.size()) + " bytes of data (truncated?)");
+        entry.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        check_size(entry);
+        return entry;
+    }
+
+    /// Sorts the tensors by their data and checks that these ranges cover `data` without holes or overlaps.
+    void check_layout(std::span<const std::byte> data) {
+        // By begin, then by size: an empty tensor comes before the tensor that begins where it stands.
+        const auto range = [](const TensorEntry& e) { return std::pair(e.bytes.data(), e.bytes.size()); };
+        std::stable_sort(tensors_.begin(), tensors_.end(), [&](auto& a, auto& b) { return range(a) < range(b); });
+        std::size_t covered = 0;
+        const TensorEntry* previous = nullptr;
+        for (const TensorEntry& entry : tensors_) {
+            const auto begin = static_cast<std::size_t>(entry.bytes.data() - data.data());
+            if (begin < covered)
+                throw Error("the data of tensor " + quoted(entry.name) + " begins at byte " + std::to_string(begin) +
+                            ", but that of tensor " + quoted(previous->name) + " ends at byte " +
+                            std::to_string(covered));
+            if (begin > covered)
+                throw Error("bytes " + std::to_string(covered) + " to " + std::to_string(begin) +
+                            " of the data, before that of" + " tensor " + quoted(entry.name) + ", belong to no tensor");
+            covered += entry.bytes.size();
+            previous = &entry;
+        }
+        if (covered != data.size())
+            throw Error("the last " + std::to_string(data.size() - covered) + " bytes of the file belong to no tensor");
+    }
+
+    std::string source_;
+    MappedFile file_;
+    std::vector<TensorEntry> tensors_;
+    std::vector<const TensorEntry*> by_name_;
+    Metadata metadata_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,120 @@
+// Writes safetensors files. (safetensors.hpp reads them and says what the format is.)
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/atomic_file.hpp>
+#include <tenon/io/json.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/tensor_entry.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// An entry for `values`, which must outlive it: `make_tensor_entry<float>("fc.bias", {10}, bias)`.
+template <Element T>
+TensorEntry make_tensor_entry(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
+    return {.name = std::move(name), .dtype = dtype_of<T>, .shape = std::move(shape), .bytes = std::as_bytes(values)};
+}
+
+namespace detail {
+/// The parts of a safetensors file: its length and header, then the data of each tensor.
+struct SafetensorsParts {
+    std::string header;
+    std::vector<std::span<const std::byte>> data;
+};
+
+inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+    std::set<std::string_view> names;
+    for (const TensorEntry& tensor : tensors) {
+        if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
+        if (tensor.name == metadata_key) throw Error("a tensor cannot be named " + quoted(tensor.name));
+        if (!names.insert(tensor.name).second) throw Error("two tensors are named " + quoted(tensor.name));
+        check_size(tensor);
+    }
+    // Larger elements first: with a data section that is aligned, every tensor is then aligned for its elements.
+    std::vector<const TensorEntry*> order;
+    for (const TensorEntry& tensor : tensors) order.push_back(&tensor);
+    std::stable_sort(order.begin(), order.end(),
+                     [](auto* a, auto* b) { return dtype_bits(a->dtype) > dtype_bits(b->dtype); });
+
+    std::string json = "{";
+    const auto begin_member = [&](std::string_view key) {
+        if (json.back() != '{') json += ',';
+        json += json_string(key) + ":";
+    };
+    if (!metadata.empty()) {
+        begin_member(metadata_key);
+        json += '{';
+        for (const auto& [key, value] : metadata) {
+            if (!is_utf8(key) || !is_utf8(value)) throw Error("the metadata is not UTF-8");
+            begin_member(key);
+            json += json_string(value);
+        }
+        json += '}';
+    }
+    SafetensorsParts parts;
+    std::size_t end = 0;
+    for (const TensorEntry* tensor : order) {
+        const std::size_t begin = end;
+        end += tensor->bytes.size();
+        begin_member(tensor->name);
+        json += "{\"dtype\":\"" + std::string(dtype_name(tensor->dtype)) + "\",\"shape\":[";
+        for (std::size_t i = 0; i < tensor->shape.size(); ++i)
+            json += (i == 0 ? "" : ",") + std::to_string(tensor->shape[i]);
+        json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+        parts.data.push_back(tensor->bytes);
+    }
+    json += '}';
+
+    constexpr std::size_t alignment = 64;  // of the data section within the file
+    const std::size_t before_data = (header_length_bytes + json.size() + alignment - 1) / alignment * alignment;
+    json.resize(before_data - header_length_bytes, ' ');
+    if (json.size() > largest_header)
+        throw Error("the header is " + std::to_string(json.size()) + " bytes long, expected at most " +
+                    std::to_string(largest_header));
+    const std::uint64_t length = json.size();
+    parts.header.resize(header_length_bytes);
+    std::memcpy(parts.header.data(), &length, sizeof length);
+    parts.header += json;
+    return parts;
+}
+}  // namespace detail
+
+/// A safetensors file in memory. Error if two tensors share a name, a name or the metadata is not UTF-8, or a tensor's
+/// bytes are not as many as its dtype and shape demand.
+inline std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
+    const detail::SafetensorsParts parts = detail::safetensors_parts(tensors, metadata);
+    const auto header = std::as_bytes(std::span(parts.header));
+    std::vector<std::byte> bytes(header.begin(), header.end());
+    for (const auto& part : parts.data) bytes.insert(bytes.end(), part.begin(), part.end());
+    return bytes;
+}
+
+/// Writes a safetensors file, whose data begins at a multiple of 64 bytes. The errors are those of safetensors_bytes
+/// and of write_file_atomically; after an error the file that stood at `path` is as it was.
+inline void write_safetensors(const std::string& path, std::span<const TensorEntry> tensors,
+                              const Metadata& metadata = {}) {
+    detail::SafetensorsParts parts;
+    try {
+        parts = detail::safetensors_parts(tensors, metadata);
+    } catch (const Error& error) {
+        throw Error(path + ": " + error.what());
+    }
+    parts.data.insert(parts.data.begin(), std::as_bytes(std::span(parts.header)));
+    write_file_atomically(path, parts.data);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,144 @@
+// One named tensor of a file: its type, shape and bytes, and checked ways to read its values.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/dtype.hpp>
+#include <tenon/io/json.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A tensor in a file, or one to be written: row-major, little-endian elements. The bytes are not owned, and need not
+/// be aligned for the element type; read them through to_float and read_elements.
+struct TensorEntry {
+    std::string name;
+    DType dtype = DType::f32;
+    std::vector<std::int64_t> shape;  ///< empty for a scalar; a dimension may be 0
+    std::span<const std::byte> bytes;
+};
+
+/// `[64, 3, 7, 7]`.
+inline std::string shape_to_string(std::span<const std::int64_t> shape) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (i == 16) return text + ", ... (" + std::to_string(shape.size()) + " dimensions)]";
+        text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+    }
+    return text + "]";
+}
+
+/// Elements of a tensor of this shape; nothing if a dimension is negative or the product exceeds an int64.
+inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
+    std::int64_t count = 1;
+    for (const std::int64_t dimension : shape) {
+        if (dimension < 0) return std::nullopt;
+        if (dimension > 0 && count > std::numeric_limits<std::int64_t>::max() / dimension) return std::nullopt;
+        count *= dimension;
+    }
+    return count;
+}
+
+/// Throws Error unless the shape is a shape and `bytes` is exactly as long as dtype and shape demand.
+inline void check_size(const TensorEntry& tensor) {
+    const auto fail = [&](const std::string& what) {
+        throw Error("tensor " + quoted(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
+                    shape_to_string(tensor.shape) + " " + what);
+    };
+    const std::optional<std::int64_t> count = element_count(tensor.shape);
+    const std::int64_t bits = dtype_bits(tensor.dtype);
+    if (!count || *count > std::numeric_limits<std::int64_t>::max() / bits)
+        fail("has a negative dimension or more elements than can be addressed");
+    if (*count * bits % 8 != 0) fail("does not fill whole bytes");
+    if (const std::int64_t expected = *count * bits / 8; static_cast<std::uint64_t>(expected) != tensor.bytes.size())
+        fail("takes " + std::to_string(expected) + " bytes, found " + std::to_string(tensor.bytes.size()));
+}
+
+/// Throws Error, naming the tensor and both shapes, unless its shape is `expected`.
+inline void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
+    if (std::vector(expected.begin(), expected.end()) != tensor.shape)
+        throw Error("tensor " + quoted(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
+                    shape_to_string(tensor.shape));
+}
+
+namespace detail {
+[[noreturn]] inline void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
+    throw Error("tensor " + quoted(tensor.name) + ": expected dtype " + std::string(expected) + ", found " +
+                std::string(dtype_name(tensor.dtype)));
+}
+
+inline void expect_room(const TensorEntry& tensor, std::size_t elements) {
+    check_size(tensor);
+    if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
+        throw Error("tensor " + quoted(tensor.name) + ": has " + std::to_string(count) + " elements (shape " +
+                    shape_to_string(tensor.shape) + "), the destination " + std::to_string(elements));
+}
+
+/// Element `i` of bytes that may be misaligned.
+template <class Stored>
+Stored load_element(std::span<const std::byte> bytes, std::size_t i) {
+    Stored value;
+    std::memcpy(&value, bytes.data() + i * sizeof(Stored), sizeof(Stored));
+    return value;
+}
+}  // namespace detail
+
+/// Copies the elements of a tensor whose dtype is exactly that of T. Error if the dtype differs or `values` is not as
+/// long as the tensor; `values` is then untouched.
+template <Element T>
+void read_elements(const TensorEntry& tensor, std::span<T> values) {
+    if (tensor.dtype != dtype_of<T>) detail::fail_dtype(tensor, dtype_name(dtype_of<T>));
+    detail::expect_room(tensor, values.size());
+    if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+}
+
+/// Throws Error unless the dtype is one that to_float converts.
+inline void expect_floating(const TensorEntry& tensor) {
+    if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::f16 &&
+        tensor.dtype != DType::bf16)
+        detail::fail_dtype(tensor, "F32, F64, F16 or BF16");
+}
+
+/// Reads a tensor of F32, F64, F16 or BF16 as float; F64 is rounded to nearest. Error if the dtype is another, `values`
+/// is not as long as the tensor, or a finite F64 is beyond float's range; `values` is then untouched.
+inline void to_float(const TensorEntry& tensor, std::span<float> values) {
+    expect_floating(tensor);
+    detail::expect_room(tensor, values.size());
+    const auto convert = [&]<class Stored>(Stored, auto value_of) {
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = value_of(detail::load_element<Stored>(tensor.bytes, i));
+    };
+    switch (tensor.dtype) {
+        case DType::f16:
+            return convert(std::uint16_t{}, half_to_float);
+        case DType::bf16:
+            return convert(std::uint16_t{}, bfloat16_to_float);
+        case DType::f64:
+            break;
+        default:
+            return read_elements(tensor, values);
+    }
+    // From here on, half a unit in the last place past the largest float, doubles round to infinity.
+    constexpr double limit = 0x1.ffffffp127;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const double value = detail::load_element<double>(tensor.bytes, i);
+        if (std::isfinite(value) && std::abs(value) >= limit)
+            throw Error("tensor " + quoted(tensor.name) + ": element " + std::to_string(i) +
+                        " is beyond the range of float");
+    }
+    convert(double{}, [](double value) { return static_cast<float>(value); });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
