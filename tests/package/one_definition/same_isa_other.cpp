@@ -1,0 +1,3 @@
+#include "same_isa.hpp"
+
+std::string other_file_shape() { return to_string(shape); }
