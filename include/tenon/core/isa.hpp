@@ -1,8 +1,8 @@
 // The instruction set a translation unit is compiled for, as an inline namespace.
 //
-// Law: two translation units compiled with different -march never share a symbol of the library that holds machine code,
-// so linking them cannot violate the one-definition rule, nor run AVX-512 code on a machine that lacks it.
-// (test: tests/package/one_definition). Everything that exists at run time stands inside TENON_ISA_NAMESPACE; topology and
+// Law: two translation units compiled with different -march never share a symbol of the library that holds machine
+// code, so linking them cannot violate the one-definition rule, nor run AVX-512 code on a machine that lacks it. (test:
+// tests/package/one_definition). Everything that exists at run time stands inside TENON_ISA_NAMESPACE; topology and
 // program are constants, hold no machine code and stand outside it, so a network is one type in all translation units.
 #pragma once
 

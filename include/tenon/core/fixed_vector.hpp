@@ -1,0 +1,39 @@
+// A vector of bounded size that is a constant: the container of programs and plans.
+#pragma once
+
+namespace tenon {
+
+/// At most `Capacity` items in place. An aggregate, so that programs can be constants and be passed by value.
+/// Precondition of push_back: size() < Capacity; in a constant expression a violation does not compile.
+template <class T, int Capacity>
+struct FixedVector {
+    T items[Capacity > 0 ? Capacity : 1]{};
+    int count = 0;
+
+    constexpr int size() const { return count; }
+    constexpr bool empty() const { return count == 0; }
+    constexpr T& operator[](int index) { return items[index]; }
+    constexpr const T& operator[](int index) const { return items[index]; }
+    constexpr T* begin() { return items; }
+    constexpr T* end() { return items + count; }
+    constexpr const T* begin() const { return items; }
+    constexpr const T* end() const { return items + count; }
+    constexpr T& back() { return items[count - 1]; }
+    constexpr const T& back() const { return items[count - 1]; }
+
+    constexpr void push_back(const T& item) { items[count++] = item; }
+
+    /// Removes all items for which the predicate holds; the others keep their order.
+    template <class Predicate>
+    constexpr void erase_if(Predicate predicate) {
+        int kept = 0;
+        for (int i = 0; i < count; ++i) {
+            if (predicate(items[i])) continue;
+            if (kept != i) items[kept] = items[i];
+            ++kept;
+        }
+        count = kept;
+    }
+};
+
+}  // namespace tenon

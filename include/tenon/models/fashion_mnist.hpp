@@ -1,0 +1,17 @@
+// The small pre-activated ResNet that the examples classify clothes with.
+#pragma once
+
+#include <tenon/models/naming.hpp>
+#include <tenon/topology/block.hpp>
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+
+/// Block and Stack of the listing on 28 x 28 grey images (Fashion-MNIST: 10 classes of clothes). Input: pixels / 255,
+/// minus 0.2860, divided by 0.3530.
+struct FashionMnistResNet : Network<Input<1, 28, 28>, Stem<Conv<32, Kernel<3>, Padding<1>>>, Stack<16, 3>, Stack<32, 3>,
+                                    Stack<64, 3, Stride<1>>, Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {
+    static constexpr Naming naming = Naming::listing;
+};
+
+}  // namespace tenon

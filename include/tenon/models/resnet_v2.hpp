@@ -1,0 +1,122 @@
+// The original listing's networks: ResNet v2 with the stride in the last block of a stack.
+#pragma once
+
+#include <type_traits>
+
+#include <tenon/models/naming.hpp>
+#include <tenon/topology/block.hpp>
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+
+/// What the listing's pooling argument can be; it counts only without the top.
+enum class Pooling { none, average, maximum };
+
+/// The options of the listing's constructor.
+struct ResNetOptions {
+    bool include_top = true;
+    bool preact = true;
+    bool use_bias = true;
+    int classes = 100;
+    Pooling pooling = Pooling::none;
+};
+
+/// The network ends in a linear layer over averaged features (the default), or without it in a map or pooled features.
+template <bool Include>
+struct IncludeTop {
+    static constexpr void apply(ResNetOptions& options) { options.include_top = Include; }
+};
+
+/// With pre-activation (the default) a BN-ReLU stands behind the last stack and none behind the stem's convolution;
+/// without, the other way round. The blocks are pre-activated in both, as in the listing.
+template <bool Use>
+struct Preact {
+    static constexpr void apply(ResNetOptions& options) { options.preact = Use; }
+};
+
+/// The stem's convolution has a bias (the default); no other convolution of the listing has one.
+template <bool Use>
+struct UseBias {
+    static constexpr void apply(ResNetOptions& options) { options.use_bias = Use; }
+};
+
+/// The number of classes; 100 by default, as in the listing.
+template <int Count>
+struct Classes {
+    static constexpr void apply(ResNetOptions& options) { options.classes = Count; }
+};
+
+/// What follows the last stack when there is no top.
+template <Pooling Kind>
+struct TopPooling {
+    static constexpr void apply(ResNetOptions& options) { options.pooling = Kind; }
+};
+
+/// The Input among options, 224 x 224 colour images without one.
+template <class... Options>
+struct InputOf {
+    using type = Input<3, 224, 224>;
+};
+template <int... Dimensions, class... Rest>
+struct InputOf<Input<Dimensions...>, Rest...> {
+    using type = Input<Dimensions...>;
+};
+template <class First, class... Rest>
+struct InputOf<First, Rest...> : InputOf<Rest...> {};
+
+template <class T>
+concept ResNetOption = requires(ResNetOptions& options) {
+    T::apply(options);
+}
+|| requires { T::shape; };
+
+/// What options add up to.
+template <ResNetOption... Options>
+consteval ResNetOptions resnet_options() {
+    ResNetOptions options{};
+    [[maybe_unused]] const auto apply = [&]<class Option>(Option) {
+        if constexpr (requires { Option::apply(options); }) Option::apply(options);
+    };
+    (apply(Options{}), ...);
+    return options;
+}
+
+/// Stem and head of a listing network.
+template <ResNetOptions Chosen>
+struct ResNetParts {
+    using Convolution = std::conditional_t<Chosen.use_bias, Conv<64, Kernel<7>, Stride<2>, Padding<3>, Bias>,
+                                           Conv<64, Kernel<7>, Stride<2>, Padding<3>>>;
+    using Pool = MaxPool<Kernel<3>, Stride<2>, Padding<1>>;
+    using StemLayers =
+        std::conditional_t<Chosen.preact, Stem<Convolution, Pool>, Stem<Convolution, BatchNorm, ReLU, Pool>>;
+
+    using Activation = std::conditional_t<Chosen.preact, Sequential<BatchNorm, ReLU>, Identity>;
+    using Top = Sequential<GlobalAvgPool, Flatten, Linear<Chosen.classes>>;
+    using Pooled = std::conditional_t<Chosen.pooling == Pooling::average, GlobalAvgPool,
+                                      std::conditional_t<Chosen.pooling == Pooling::maximum, GlobalMaxPool, Identity>>;
+    using HeadLayers = Head<Activation, std::conditional_t<Chosen.include_top, Top, Pooled>>;
+};
+
+/// The listing's network with the given blocks per stack; stacks stride in their last block but for the last stack,
+/// which does not.
+template <class In, ResNetOptions Chosen, int First, int Second, int Third, int Fourth>
+struct ListingNetwork
+    : Network<In, typename ResNetParts<Chosen>::StemLayers, Stack<64, First>, Stack<128, Second>, Stack<256, Third>,
+              Stack<512, Fourth, Stride<1>>, typename ResNetParts<Chosen>::HeadLayers> {
+    static constexpr Naming naming = Naming::listing;
+};
+
+/// The listing's ResNet50V with its defaults: 100 classes, 224 x 224. Options in any order: IncludeTop, Preact,
+/// UseBias, Input, Classes, TopPooling. 25,549,416 parameters and 3.482 G multiply-adds with Classes<1000>.
+template <ResNetOption... Options>
+struct ResNet50V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 4, 6, 3> {};
+
+/// The listing's network with 101 layers: 3, 4, 23 and 3 blocks.
+template <ResNetOption... Options>
+struct ResNet101V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 4, 23, 3> {};
+
+/// The listing's network with 152 layers: 3, 8, 36 and 3 blocks.
+template <ResNetOption... Options>
+struct ResNet152V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 8, 36, 3> {};
+
+}  // namespace tenon

@@ -1,0 +1,51 @@
+// The kinds of operations a program consists of, and the roles of parameters.
+#pragma once
+
+#include <string_view>
+
+namespace tenon {
+
+/// What an operation does. Layers lower to the first group; passes and backends add those of the second.
+enum class OpKind {
+    conv,
+    batch_norm,
+    relu,
+    max_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    flatten,
+    linear,
+    dropout,
+    softmax,
+    add,
+    // added by the passes
+    load_input,    ///< the user's tensor into the backend's layout
+    store_output,  ///< the result into the user's layout
+};
+
+inline constexpr int op_kinds = 14;
+
+/// The word an operation has in names and reports.
+constexpr std::string_view op_name(OpKind kind) {
+    constexpr std::string_view names[op_kinds] = {
+        "conv",    "norm",   "relu",    "max_pool", "average_pool", "global_average_pool", "global_max_pool",
+        "flatten", "linear", "dropout", "softmax",  "add",          "load_input",          "store_output"};
+    return names[static_cast<int>(kind)];
+}
+
+/// What a parameter is to its layer. Weight decay, initialisation and names depend on it.
+enum class ParameterRole { weight, bias, gamma, beta, running_mean, running_variance };
+
+/// The word a role has in names; PyTorch's, in which gamma is `weight` and beta is `bias`.
+constexpr std::string_view role_name(ParameterRole role) {
+    constexpr std::string_view names[] = {"weight", "bias", "weight", "bias", "running_mean", "running_var"};
+    return names[static_cast<int>(role)];
+}
+
+/// Whether an optimizer changes a parameter; the running statistics are buffers.
+constexpr bool is_trainable(ParameterRole role) {
+    return role != ParameterRole::running_mean && role != ParameterRole::running_variance;
+}
+
+}  // namespace tenon

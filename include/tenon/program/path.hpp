@@ -1,0 +1,56 @@
+// Where a layer stands in its network, as a value: the scopes around it and its number among its like.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tenon/core/isa.hpp>
+#include <tenon/program/kinds.hpp>
+
+namespace tenon {
+
+/// A named part of a network that contains layers. The combinators open scopes; layers outside of all stand at the
+/// root.
+enum class ScopeKind { stem, stack, block, preact, body, shortcut, head };
+
+/// The word a scope has in a path.
+constexpr std::string_view scope_name(ScopeKind kind) {
+    constexpr std::string_view names[] = {"stem", "stack", "block", "preact", "body", "shortcut", "head"};
+    return names[static_cast<int>(kind)];
+}
+
+/// Whether a scope is counted among its like (`stack0`, `block2`) or stands once in its parent (`stem`, `body`).
+constexpr bool is_counted(ScopeKind kind) { return kind == ScopeKind::stack || kind == ScopeKind::block; }
+
+/// One step of a path: the third block has index 2.
+struct Scope {
+    ScopeKind kind{};
+    int index = 0;
+    friend constexpr bool operator==(const Scope&, const Scope&) = default;
+};
+
+/// Scopes from the outside in, and the ordinal of the layer among the layers of its kind in the innermost scope.
+struct Path {
+    static constexpr int max_depth = 6;
+    Scope scopes[max_depth]{};
+    int depth = 0;
+    OpKind kind{};
+    int ordinal = 0;
+    friend constexpr bool operator==(const Path&, const Path&) = default;
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The canonical text of a path, `stack0.block1.body.conv2`; parameters append their role, `.weight`.
+inline std::string to_string(const Path& path) {
+    std::string text;
+    for (int i = 0; i < path.depth; ++i) {
+        text += scope_name(path.scopes[i].kind);
+        if (is_counted(path.scopes[i].kind)) text += std::to_string(path.scopes[i].index);
+        text += '.';
+    }
+    return text.append(op_name(path.kind)) + std::to_string(path.ordinal);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

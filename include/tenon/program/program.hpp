@@ -1,0 +1,115 @@
+// The vocabulary of the compiler inside the type system: a program is an array of operations over numbered values.
+//
+// No types any more: whatever a network is, its program is one of these, and passes are functions over it.
+#pragma once
+
+#include <tenon/core/fixed_vector.hpp>
+#include <tenon/core/shape.hpp>
+#include <tenon/program/kinds.hpp>
+#include <tenon/program/path.hpp>
+
+namespace tenon {
+
+/// What stands outside of a map when a window reaches over its edge.
+enum class PadValue {
+    excluded,  ///< nothing: a maximum ignores it (torch's -inf), an average divides by the pixels inside
+    zero,      ///< zeros that take part, as after Keras' ZeroPadding2D
+};
+
+/// The window of a convolution or pooling, in pixels.
+struct Window {
+    int kernel_height = 1, kernel_width = 1;
+    int stride_height = 1, stride_width = 1;
+    int top = 0, left = 0, bottom = 0, right = 0;  ///< padding
+    PadValue pad_value = PadValue::zero;
+
+    /// Output rows over an input of `height` rows; windows that don't fit completely are dropped (floor).
+    constexpr int output_height(int height) const {
+        return (height + top + bottom - kernel_height) / stride_height + 1;
+    }
+    constexpr int output_width(int width) const { return (width + left + right - kernel_width) / stride_width + 1; }
+    constexpr int taps() const { return kernel_height * kernel_width; }
+    constexpr bool is_pointwise() const { return taps() == 1 && top == 0 && left == 0 && bottom == 0 && right == 0; }
+
+    friend constexpr bool operator==(const Window&, const Window&) = default;
+};
+
+/// A tensor of parameters, stored in the order of its dimensions (a convolution's weight is OIHW) at `offset` of the
+/// arena that holds the parameters of a network one after the other.
+struct Parameter {
+    ParameterRole role{};
+    int layer = 0;  ///< index into Program::layers
+    int dimensions[4]{};
+    int rank = 0;
+    long offset = 0;  ///< in scalars
+
+    constexpr long elements() const {
+        long product = 1;
+        for (int i = 0; i < rank; ++i) product *= dimensions[i];
+        return product;
+    }
+};
+
+/// One occurrence of a layer in a network: its name, its parameters and what only these need to know.
+struct LayerInfo {
+    Path path{};
+    Shape input{}, output{};
+    int first_parameter = 0, parameters = 0;  ///< indices into Program::parameters
+    double epsilon = 0, momentum = 0;         ///< of a batch norm
+    double rate = 0;                          ///< of a dropout
+};
+
+/// A convolution as one term of a sum: what it reads and with which weights.
+struct ConvTerm {
+    int source = -1;  ///< value; -1: there is no such term
+    int layer = -1;   ///< LayerInfo of the convolution: weight, then bias if it has one
+    int norm = -1;    ///< LayerInfo of a batch norm folded into the weights, or -1
+    Window window{};
+    int groups = 1;
+};
+
+/// One operation. Lowering fills the first part; passes move other operations into the second part.
+///
+///     raw       = terms[0] + terms[1] + residual, then ReLU if `relu`        stored as `target` unless that is -1
+///     activated = raw * scale + shift, then ReLU if `activated_relu`         stored as `activated` unless that is -1
+struct Op {
+    OpKind kind{};
+    int target = -1;
+    ConvTerm terms[2]{};  ///< every operation has its source, layer and window in terms[0]
+
+    int residual = -1;        ///< value added to the result; the second operand of an add
+    int residual_stride = 1;  ///< the residual is read at every n-th row and column
+    bool relu = false;
+    int activated = -1;       ///< value that receives the activated result
+    int activated_norm = -1;  ///< LayerInfo of the batch norm that gives scale and shift; -1: one and zero
+    bool activated_relu = false;
+
+    constexpr int source() const { return terms[0].source; }
+    constexpr int layer() const { return terms[0].layer; }
+    constexpr const Window& window() const { return terms[0].window; }
+};
+
+/// How much of everything a program holds.
+struct Capacity {
+    int ops = 0, values = 0, layers = 0, parameters = 0;
+    friend constexpr bool operator==(const Capacity&, const Capacity&) = default;
+};
+
+/// The operations of a network in the order they run. Value 0 is the input; each value is written by one operation.
+template <Capacity C>
+struct Program {
+    FixedVector<Op, C.ops + 2> ops{};  ///< two more than lowered: the passes may add a load and a store
+    FixedVector<Shape, C.values + 2> values{};
+    FixedVector<LayerInfo, C.layers> layers{};
+    FixedVector<Parameter, C.parameters> parameters{};
+    int output = 0;  ///< the value that is the network's result
+
+    /// The operation that writes a value (as target or as activated), or -1 for the input.
+    constexpr int producer(int value) const {
+        for (int i = 0; i < ops.size(); ++i)
+            if (ops[i].target == value || (ops[i].activated == value && value >= 0)) return i;
+        return -1;
+    }
+};
+
+}  // namespace tenon

@@ -1,0 +1,86 @@
+// Network: an input and a list of layers, checked once, and the facts about it as constants.
+#pragma once
+
+#include <tenon/topology/diagnosis.hpp>
+
+namespace tenon {
+
+/// The shape of one sample: `Input<3, 224, 224>` is a map of channels x height x width, `Input<10>` a flat vector.
+template <int... Dimensions>
+requires(sizeof...(Dimensions) == 1 || sizeof...(Dimensions) == 3) struct Input {
+    static constexpr Shape shape{Dimensions...};
+    static constexpr bool is_positive = ((Dimensions > 0) && ...);
+};
+
+/// Lowers a list of layers after an input. The program is empty when the list was rejected.
+template <class In, class... Layers>
+constexpr Cursor lower_network(Builder& builder) {
+    if (!In::is_positive) builder.reject(Reason::input_has_no_size, {1, 1, 1}, In::shape);
+    Cursor x = builder.input(In::shape);
+    int index = 0;
+    ((x = lower_child<Layers>(builder, x, index++)), ...);
+    return x;
+}
+
+/// What the check of a network found.
+template <class In, class... Layers>
+consteval Rejection check_network() {
+    Builder builder;
+    lower_network<In, Layers...>(builder);
+    return builder.rejection();
+}
+
+/// The one static_assert of a network. It stands in a class of its own so that the network stays usable after it failed
+/// and nothing cascades.
+template <class Verdict>
+struct NetworkCheck {
+    static_assert(
+        fits<Verdict>,
+        "tenon: a layer does not fit; see Rejected<layer, reason, At<index in the network, then inside>, ...>");
+    static constexpr bool done = true;
+};
+
+/// A network: derive a named struct from it, `struct Tiny : Network<Input<1, 28, 28>, Conv<16, Kernel<3>>, ...> {};`.
+/// Layers that don't fit don't compile: one static_assert prints the layer, the reason, its position, the combinators
+/// around it, and the shapes expected and found.
+template <class In, class... Layers>
+struct Network {
+    static constexpr Rejection rejection = check_network<In, Layers...>();
+
+    static_assert(NetworkCheck<decltype(verdict<rejection, In, Children<Layers...>>())>::done);
+
+    static constexpr Cursor lower(Builder& builder) {
+        if constexpr (rejection.reason == Reason::none) return lower_network<In, Layers...>(builder);
+        return builder.input({1});
+    }
+};
+
+/// A type derived from Network.
+template <class T>
+concept NetworkType = requires(Builder& builder) {
+    { T::lower(builder) } -> std::same_as<Cursor>;
+    { T::rejection } -> std::convertible_to<Rejection>;
+};
+
+/// How much a network's program holds.
+template <NetworkType Net>
+inline constexpr Capacity capacity = [] {
+    Builder builder;
+    Net::lower(builder);
+    return builder.counts();
+}();
+
+/// A network's program as its layers lower it, before any pass.
+template <NetworkType Net>
+inline constexpr auto lowered = [] {
+    Program<capacity<Net>> program;
+    Builder builder{program};
+    program.output = Net::lower(builder).value;
+    program.ops.count = capacity<Net>.ops;
+    program.values.count = capacity<Net>.values;
+    program.layers.count = capacity<Net>.layers;
+    program.parameters.count = capacity<Net>.parameters;
+    return program;
+}();
+
+}  // namespace tenon
