@@ -66,7 +66,7 @@ inline std::string json_string(std::string_view text) {
 }
 
 /// A name for use in a sentence: quoted, on one line, and cut off where it gets too long to read.
-inline std::string quoted(std::string_view name) {
+inline std::string quote_name(std::string_view name) {
     constexpr std::size_t longest = 120;
     if (name.size() <= longest) return json_string(name);
     std::size_t end = longest;
@@ -87,8 +87,8 @@ public:
         std::set<std::string> keys;
         read_list('{', '}', [&] {
             const auto [key, is_new] = keys.insert(read_string());
-            if (!is_new) fail("the key " + quoted(*key) + " stands twice in one object");
-            if (next() != ':') fail_expected("':' after the key " + quoted(*key));
+            if (!is_new) fail("the key " + quote_name(*key) + " stands twice in one object");
+            if (next() != ':') fail_expected("':' after the key " + quote_name(*key));
             ++position_;
             member(*key);
         });

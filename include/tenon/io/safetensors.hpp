@@ -70,9 +70,9 @@ public:
         std::string names;
         constexpr std::size_t shown = 5;
         for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i)
-            names += (i == 0 ? ": " : ", ") + quoted(by_name_[i]->name);
+            names += (i == 0 ? ": " : ", ") + quote_name(by_name_[i]->name);
         if (by_name_.size() > shown) names += ", ...";
-        throw Error(source_ + ": expected a tensor " + quoted(name) + ", found " + std::to_string(by_name_.size()) +
+        throw Error(source_ + ": expected a tensor " + quote_name(name) + ", found " + std::to_string(by_name_.size()) +
                     " tensors" + names);
     }
 
@@ -177,14 +177,14 @@ private:
             else if (key == "data_offsets")
                 description.range = read_integers();
             else
-                reader.fail("expected dtype, shape or data_offsets, found " + quoted(key));
+                reader.fail("expected dtype, shape or data_offsets, found " + quote_name(key));
         });
         return description;
     }
 
     static TensorEntry make_entry(const std::string& name, const Description& description,
                                   std::span<const std::byte> data) {
-        const auto fail = [&](const std::string& what) { throw Error("tensor " + quoted(name) + ": " + what); };
+        const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
         if (!description.dtype || !description.shape || !description.range)
             fail(!description.dtype   ? "its dtype is missing"
                  : !description.shape ? "its shape is missing"
@@ -193,7 +193,7 @@ private:
         if (const auto dtype = dtype_from_name(*description.dtype))
             entry.dtype = *dtype;
         else
-            fail("its dtype " + quoted(*description.dtype) + " is unknown");
+            fail("its dtype " + quote_name(*description.dtype) + " is unknown");
         for (const std::uint64_t dimension : *description.shape) {
             if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
                 fail("a dimension is " + std::to_string(dimension) + ", more than can be addressed");
@@ -223,12 +223,13 @@ private:
         for (const TensorEntry& entry : tensors_) {
             const auto begin = static_cast<std::size_t>(entry.bytes.data() - data.data());
             if (begin < covered)
-                throw Error("the data of tensor " + quoted(entry.name) + " begins at byte " + std::to_string(begin) +
-                            ", but that of tensor " + quoted(previous->name) + " ends at byte " +
-                            std::to_string(covered));
+                throw Error("the data of tensor " + quote_name(entry.name) + " begins at byte " +
+                            std::to_string(begin) + ", but that of tensor " + quote_name(previous->name) +
+                            " ends at byte " + std::to_string(covered));
             if (begin > covered)
                 throw Error("bytes " + std::to_string(covered) + " to " + std::to_string(begin) +
-                            " of the data, before that of" + " tensor " + quoted(entry.name) + ", belong to no tensor");
+                            " of the data, before that of" + " tensor " + quote_name(entry.name) +
+                            ", belong to no tensor");
             covered += entry.bytes.size();
             previous = &entry;
         }

@@ -39,8 +39,8 @@ inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, 
     std::set<std::string_view> names;
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
-        if (tensor.name == metadata_key) throw Error("a tensor cannot be named " + quoted(tensor.name));
-        if (!names.insert(tensor.name).second) throw Error("two tensors are named " + quoted(tensor.name));
+        if (tensor.name == metadata_key) throw Error("a tensor cannot be named " + quote_name(tensor.name));
+        if (!names.insert(tensor.name).second) throw Error("two tensors are named " + quote_name(tensor.name));
         check_size(tensor);
     }
     // Larger elements first: with a data section that is aligned, every tensor is then aligned for its elements.

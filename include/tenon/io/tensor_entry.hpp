@@ -53,7 +53,7 @@ inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> s
 /// Throws Error unless the shape is a shape and `bytes` is exactly as long as dtype and shape demand.
 inline void check_size(const TensorEntry& tensor) {
     const auto fail = [&](const std::string& what) {
-        throw Error("tensor " + quoted(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
+        throw Error("tensor " + quote_name(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
                     shape_to_string(tensor.shape) + " " + what);
     };
     const std::optional<std::int64_t> count = element_count(tensor.shape);
@@ -68,20 +68,20 @@ inline void check_size(const TensorEntry& tensor) {
 /// Throws Error, naming the tensor and both shapes, unless its shape is `expected`.
 inline void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
     if (std::vector(expected.begin(), expected.end()) != tensor.shape)
-        throw Error("tensor " + quoted(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
+        throw Error("tensor " + quote_name(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
                     shape_to_string(tensor.shape));
 }
 
 namespace detail {
 [[noreturn]] inline void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
-    throw Error("tensor " + quoted(tensor.name) + ": expected dtype " + std::string(expected) + ", found " +
+    throw Error("tensor " + quote_name(tensor.name) + ": expected dtype " + std::string(expected) + ", found " +
                 std::string(dtype_name(tensor.dtype)));
 }
 
 inline void expect_room(const TensorEntry& tensor, std::size_t elements) {
     check_size(tensor);
     if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
-        throw Error("tensor " + quoted(tensor.name) + ": has " + std::to_string(count) + " elements (shape " +
+        throw Error("tensor " + quote_name(tensor.name) + ": has " + std::to_string(count) + " elements (shape " +
                     shape_to_string(tensor.shape) + "), the destination " + std::to_string(elements));
 }
 
@@ -134,7 +134,7 @@ inline void to_float(const TensorEntry& tensor, std::span<float> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double value = detail::load_element<double>(tensor.bytes, i);
         if (std::isfinite(value) && std::abs(value) >= limit)
-            throw Error("tensor " + quoted(tensor.name) + ": element " + std::to_string(i) +
+            throw Error("tensor " + quote_name(tensor.name) + ": element " + std::to_string(i) +
                         " is beyond the range of float");
     }
     convert(double{}, [](double value) { return static_cast<float>(value); });

@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/safetensors_writer.hpp>
+
+#include "../support.hpp"
+
+using tenon::DType;
+using tenon::make_tensor_entry;
+using tenon::SafetensorsFile;
+using tenon::TensorEntry;
+using tenon_test::contains;
+using tenon_test::error_of;
+using tenon_test::read_file;
+using tenon_test::source_file;
+using tenon_test::TemporaryFolder;
+
+namespace {
+
+const std::vector<float> floats{1, 2, 3, 4, 5, 6};
+const std::vector<double> doubles{-0.5, 0.1};
+const std::vector<std::uint8_t> bytes{7, 8, 9};
+
+std::vector<TensorEntry> some_tensors() {
+    return {make_tensor_entry<std::uint8_t>("bytes", {3}, bytes),
+            make_tensor_entry<float>("floats \"\n", {2, 3}, floats), make_tensor_entry<double>("doubles", {2}, doubles),
+            make_tensor_entry<float>("empty", {0, 5}, {})};
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("what is written is read back, aligned") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("net.safetensors");
+    const tenon::Metadata metadata{{"format", "tenon"}, {"note", "\"\\\n\xE2\x98\x83"}};
+    write_safetensors(path, some_tensors(), metadata);
+    CHECK(names_in(folder.file("")) == std::vector<std::string>{"net.safetensors"});
+
+    const SafetensorsFile file(path);
+    CHECK(file.metadata() == metadata);
+    REQUIRE(file.tensors().size() == 4);
+    CHECK(file.values<std::uint8_t>("bytes") == bytes);
+    CHECK(file.values<float>("floats \"\n") == floats);
+    CHECK(file.values<double>("doubles") == doubles);
+    CHECK(file.at("floats \"\n").shape == std::vector<std::int64_t>{2, 3});
+    CHECK(file.at("empty").shape == std::vector<std::int64_t>{0, 5});
+    CHECK(reinterpret_cast<std::uintptr_t>(file.tensors().front().bytes.data()) % 64 == 0);
+    for (const TensorEntry& entry : file.tensors())
+        CHECK(reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % (dtype_bits(entry.dtype) / 8) == 0);
+
+    const auto in_memory = tenon::safetensors_bytes(some_tensors(), metadata);
+    const std::string on_disk = read_file(path);
+    CHECK(std::ranges::equal(in_memory, std::as_bytes(std::span(on_disk))));
+}
+
+TEST_CASE("files of the safetensors package survive being written again") {
+    for (const std::string name : {"kinds", "floats", "nothing"}) {
+        const SafetensorsFile original(source_file("tests/io/files/" + name + ".safetensors"));
+        const auto written = tenon::safetensors_bytes(original.tensors(), original.metadata());
+        const SafetensorsFile again(written);
+        CHECK(again.metadata() == original.metadata());
+        REQUIRE(again.tensors().size() == original.tensors().size());
+        for (const TensorEntry& entry : original.tensors()) {
+            CHECK(again.at(entry.name).dtype == entry.dtype);
+            CHECK(again.at(entry.name).shape == entry.shape);
+            CHECK(std::ranges::equal(again.at(entry.name).bytes, entry.bytes));
+        }
+    }
+}
+
+TEST_CASE("tensors that cannot be a file are refused, and the previous file stays") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("net.safetensors");
+    write_safetensors(path, some_tensors());
+    const std::string before = read_file(path);
+    const auto error = [&](std::vector<TensorEntry> tensors, const tenon::Metadata& metadata = {}) {
+        return error_of([&] { write_safetensors(path, tensors, metadata); });
+    };
+    const TensorEntry good = make_tensor_entry<float>("a", {2, 3}, floats);
+
+    CHECK(error({good, make_tensor_entry<float>("b", {2, 2}, floats)}) ==
+          path + ": tensor \"b\": F32 of shape [2, 2] takes 16 bytes, found 24");
+    CHECK(error({good, good}) == path + ": two tensors are named \"a\"");
+    CHECK(contains(error({make_tensor_entry<float>("b", {-2, -3}, floats)}), "has a negative dimension"));
+    CHECK(contains(error({make_tensor_entry<float>("b", {1L << 62, 1L << 62}, floats)}),
+                   "more elements than can be addressed"));
+    CHECK(contains(error({TensorEntry{"b", DType::f4, {3}, std::as_bytes(std::span(bytes)).first(2)}}), "whole bytes"));
+    CHECK(contains(error({make_tensor_entry<float>("__metadata__", {2, 3}, floats)}),
+                   "cannot be named \"__metadata__\""));
+    CHECK(contains(error({make_tensor_entry<float>("\xFF", {2, 3}, floats)}), "name of a tensor is not UTF-8"));
+    CHECK(contains(error({good}, {{"key", "\xFF"}}), "the metadata is not UTF-8"));
+    CHECK(contains(error({good}, {{"key", std::string(100'000'001, 'x')}}), "expected at most 100000000"));
+
+    CHECK(read_file(path) == before);
+    CHECK(names_in(folder.file("")) == std::vector<std::string>{"net.safetensors"});
+}
+
+TEST_CASE("a failure of the system leaves the previous file and no other") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("net.safetensors");
+    write_safetensors(path, some_tensors());
+    const std::string before = read_file(path);
+    const auto error = [](const std::string& where) {
+        return error_of([&] { write_safetensors(where, some_tensors()); });
+    };
+
+    CHECK(error(folder.file("no/net")) ==
+          folder.file("no/net") + ": cannot create a file in its folder: No such file or directory");
+    CHECK(error(folder.file("")) == folder.file("") + ": cannot write the file: it is a folder or device");
+    CHECK(contains(error("/dev/null"), "it is a folder or device"));
+    CHECK(contains(error(std::string("a\0b", 3)), "holds a NUL character"));
+    CHECK(contains(error(folder.file(std::string(300, 'x'))), "File name too long"));
+
+    if (::geteuid() != 0) {  // nothing is read-only for root
+        ::chmod(folder.file("").c_str(), 0555);
+        CHECK(contains(error(path), "cannot create a file in its folder: Permission denied"));
+        ::chmod(folder.file("").c_str(), 0755);
+    }
+    CHECK(read_file(path) == before);
+    CHECK(names_in(folder.file("")) == std::vector<std::string>{"net.safetensors"});
+}
+
+TEST_CASE("replacing a file keeps its permissions, follows a link, and readers keep what they mapped") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("net.safetensors");
+    const std::string link = folder.file("link");
+    write_safetensors(path, std::vector{make_tensor_entry<std::uint8_t>("bytes", {3}, bytes)});
+    ::chmod(path.c_str(), 0640);
+    std::filesystem::create_symlink("net.safetensors", link);
+
+    const SafetensorsFile old(path);
+    write_safetensors(link, std::vector{make_tensor_entry<float>("floats", {6}, floats)});
+    CHECK(std::filesystem::is_symlink(link));
+    CHECK(SafetensorsFile(path).values<float>("floats") == floats);
+    CHECK(old.values<std::uint8_t>("bytes") == bytes);
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0640);
+
+    // A file may even be rewritten from its own tensors.
+    const SafetensorsFile current(path);
+    write_safetensors(path, current.tensors(), {{"again", "yes"}});
+    CHECK(SafetensorsFile(path).values<float>("floats") == floats);
+}
