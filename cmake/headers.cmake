@@ -6,10 +6,16 @@ set(TENON_HEADERS
     include/tenon/core/fixed_vector.hpp
     include/tenon/core/isa.hpp
     include/tenon/core/shape.hpp
+    include/tenon/image/decode_options.hpp
+    include/tenon/image/image.hpp
+    include/tenon/image/orientation.hpp
+    include/tenon/image/preprocess.hpp
+    include/tenon/image/resize.hpp
     include/tenon/io/atomic_file.hpp
     include/tenon/io/dtype.hpp
     include/tenon/io/json.hpp
     include/tenon/io/mapped_file.hpp
+    include/tenon/io/read_file.hpp
     include/tenon/io/safetensors.hpp
     include/tenon/io/safetensors_writer.hpp
     include/tenon/io/tensor_entry.hpp
@@ -36,4 +42,7 @@ set(TENON_HEADERS
 
 # The headers of the component tenon::image.
 set(TENON_IMAGE_HEADERS
+    include/tenon/image/decode.hpp
+    include/tenon/image/jpeg.hpp
+    include/tenon/image/png.hpp
 )

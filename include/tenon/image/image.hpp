@@ -1,0 +1,104 @@
+// An image in memory, and its conversion between grey and RGB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// An image of 8 bits a sample that owns its pixels: `height` rows from top to bottom, each of `width` pixels from left
+/// to right, each of `channels` samples side by side: 1 (grey) or 3 (red, green, blue). No padding between rows.
+class Image {
+public:
+    /// An image without pixels.
+    Image() = default;
+
+    /// A black image. Throws Error unless height and width are positive and channels is 1 or 3.
+    Image(int height, int width, int channels)
+        : height_(height), width_(width), channels_(channels), pixels_(checked_size(height, width, channels)) {}
+
+    /// An image of the given samples, in the order described above. Throws Error if their number isn't height x width x
+    /// channels.
+    Image(int height, int width, int channels, std::vector<std::uint8_t> pixels)
+        : height_(height), width_(width), channels_(channels), pixels_(std::move(pixels)) {
+        if (const std::size_t size = checked_size(height, width, channels); pixels_.size() != size) {
+            throw Error("expected " + std::to_string(size) + " samples for an image of " + std::to_string(height) +
+                        " x " + std::to_string(width) + " pixels with " + std::to_string(channels) +
+                        " channels, found " + std::to_string(pixels_.size()));
+        }
+    }
+
+    int height() const { return height_; }
+    int width() const { return width_; }
+    int channels() const { return channels_; }
+    bool empty() const { return pixels_.empty(); }
+
+    /// Samples of one row.
+    std::size_t row_size() const { return static_cast<std::size_t>(width_) * static_cast<std::size_t>(channels_); }
+
+    /// All samples, row after row.
+    std::span<const std::uint8_t> pixels() const { return pixels_; }
+    std::span<std::uint8_t> pixels() { return pixels_; }
+
+    /// The samples of row `y`, 0 <= y < height.
+    std::span<const std::uint8_t> row(int y) const {
+        return {pixels_.data() + static_cast<std::size_t>(y) * row_size(), row_size()};
+    }
+    std::span<std::uint8_t> row(int y) {
+        return {pixels_.data() + static_cast<std::size_t>(y) * row_size(), row_size()};
+    }
+
+    friend bool operator==(const Image&, const Image&) = default;
+
+private:
+    static std::size_t checked_size(int height, int width, int channels) {
+        if (height <= 0 || width <= 0 || (channels != 1 && channels != 3)) {
+            throw Error("expected an image of positive height and width and 1 or 3 channels, found " +
+                        std::to_string(height) + " x " + std::to_string(width) + " pixels with " +
+                        std::to_string(channels) + " channels");
+        }
+        return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
+    }
+
+    int height_ = 0;
+    int width_ = 0;
+    int channels_ = 0;
+    std::vector<std::uint8_t> pixels_;
+};
+
+/// The image in RGB; a grey sample is repeated.
+inline Image to_rgb(Image image) {
+    if (image.channels() != 1) return image;
+    Image rgb(image.height(), image.width(), 3);
+    std::uint8_t* target = rgb.pixels().data();
+    for (const std::uint8_t sample : image.pixels()) {
+        *target++ = sample;
+        *target++ = sample;
+        *target++ = sample;
+    }
+    return rgb;
+}
+
+/// The image in grey: the luma of ITU-R BT.601 in fixed point, bit for bit as PIL's `convert("L")`.
+inline Image to_grey(Image image) {
+    if (image.channels() != 3) return image;
+    Image grey(image.height(), image.width(), 1);
+    const std::uint8_t* source = image.pixels().data();
+    for (std::uint8_t& sample : grey.pixels()) {
+        const int luma = source[0] * 19595 + source[1] * 38470 + source[2] * 7471 + 0x8000;
+        sample = static_cast<std::uint8_t>(luma >> 16);
+        source += 3;
+    }
+    return grey;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,167 @@
+// From an image to what a network reads: resize, crop, scale and normalise, in the conventions of the common
+// frameworks.
+//
+//     std::vector<float> input = tenon::preprocess(tenon::read_image("cat.jpg"), tenon::torchvision_imagenet);
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/image/image.hpp>
+#include <tenon/image/resize.hpp>
+
+namespace tenon {
+
+/// How a quotient becomes a whole number of pixels.
+enum class Rounding {
+    down,
+    nearest  ///< and halves to the even neighbour, as Python's round
+};
+
+/// The order of a colour image's channels in a network's input.
+enum class ChannelOrder { rgb, bgr };
+
+/// What is done to an image before a network reads it: the shorter side is resized, the centre cut out, and each sample
+/// becomes (sample x scale - mean) / standard_deviation of its channel. The defaults are torchvision's for ImageNet.
+struct Preprocessing {
+    int resize = 256;       ///< length of the shorter side after resizing; 0 leaves the image's size
+    int crop_height = 224;  ///< rows of the network's input; black borders are added where the image is smaller
+    int crop_width = 224;   ///< columns of the network's input
+    int channels = 3;       ///< 1 (grey) or 3
+    ResizeFilter filter = ResizeFilter::bilinear;
+    Rounding longer_side = Rounding::down;     ///< of resize x longer side / shorter side
+    Rounding crop_offset = Rounding::nearest;  ///< of half the pixels that the crop leaves out
+    ChannelOrder order = ChannelOrder::rgb;
+    double scale = 1.0 / 255;
+    std::array<float, 3> mean = {0.485F, 0.456F, 0.406F};  ///< in the order `order`; the first alone for grey
+    std::array<float, 3> standard_deviation = {0.229F, 0.224F, 0.225F};
+
+    /// Floats that one image becomes.
+    constexpr std::size_t elements() const {
+        return static_cast<std::size_t>(channels) * static_cast<std::size_t>(crop_height) *
+               static_cast<std::size_t>(crop_width);
+    }
+
+    friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
+};
+
+/// Resize(256), CenterCrop(224), ToTensor, Normalize of torchvision's ImageNet models ("torch" in Keras).
+inline constexpr Preprocessing torchvision_imagenet{};
+
+/// Samples from -1 to 1, as Keras' ResNetV2 family reads them ("tf").
+inline constexpr Preprocessing keras_tf_imagenet{
+    .scale = 1 / 127.5, .mean = {1, 1, 1}, .standard_deviation = {1, 1, 1}};
+
+/// Blue, green, red with the mean removed but unscaled, as Keras' first ResNets read them ("caffe").
+inline constexpr Preprocessing keras_caffe_imagenet{
+    .order = ChannelOrder::bgr, .scale = 1, .mean = {103.939F, 116.779F, 123.68F}, .standard_deviation = {1, 1, 1}};
+
+inline namespace TENON_ISA_NAMESPACE {
+namespace detail {
+
+inline int rounded_quotient(std::int64_t dividend, std::int64_t divisor, Rounding rounding) {
+    std::int64_t quotient = dividend / divisor;
+    if (rounding == Rounding::nearest) {
+        const std::int64_t twice_rest = 2 * (dividend % divisor);
+        if (twice_rest > divisor || (twice_rest == divisor && quotient % 2 != 0)) ++quotient;
+    }
+    return static_cast<int>(quotient);
+}
+
+inline void check(const Preprocessing& options) {
+    if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0) {
+        throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
+                    std::to_string(options.resize) + " and a crop of " + std::to_string(options.crop_height) + " x " +
+                    std::to_string(options.crop_width) + " pixels");
+    }
+    if (options.channels != 1 && options.channels != 3) {
+        throw Error("expected a Preprocessing with 1 or 3 channels, found " + std::to_string(options.channels));
+    }
+}
+
+}  // namespace detail
+
+/// The image resized so that its shorter side has `size` pixels; the longer one follows.
+inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
+                                 Rounding longer_side = Rounding::down) {
+    if (image.empty()) throw Error("expected an image to resize, found one without pixels");
+    const int shorter = std::min(image.height(), image.width());
+    const auto scaled = [&](int side) {
+        return detail::rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
+    };
+    return resize(image, scaled(image.height()), scaled(image.width()), filter);
+}
+
+/// The middle of the image, `height` x `width` pixels. Where the image is smaller, black borders are added on both
+/// sides, the odd pixel on the right or at the bottom.
+inline Image center_crop(const Image& image, int height, int width, Rounding offset = Rounding::nearest) {
+    if (image.empty()) throw Error("expected an image to crop, found one without pixels");
+    Image target(height, width, image.channels());
+
+    // Along one axis: where the first pixel that is copied stands in source and target, and how many are copied.
+    struct Overlap {
+        int source = 0;
+        int target = 0;
+        int count = 0;
+    };
+    const auto overlap = [offset](int source_size, int target_size) -> Overlap {
+        if (source_size < target_size) return {0, (target_size - source_size) / 2, source_size};
+        return {detail::rounded_quotient(source_size - target_size, 2, offset), 0, target_size};
+    };
+    const Overlap rows = overlap(image.height(), height);
+    const Overlap columns = overlap(image.width(), width);
+    const auto channels = static_cast<std::size_t>(image.channels());
+    for (int y = 0; y < rows.count; ++y) {
+        const auto source = image.row(rows.source + y);
+        std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(columns.source * channels), columns.count * channels,
+                    target.row(rows.target + y).begin() + static_cast<std::ptrdiff_t>(columns.target * channels));
+    }
+    return target;
+}
+
+/// Writes the network's input for one image: channels x crop_height x crop_width floats, channel by channel (NCHW).
+/// Throws Error, and leaves `output` as it was, if it has another size or the options make no sense.
+inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
+    detail::check(options);
+    if (output.size() != options.elements()) {
+        throw Error("expected room for the " + std::to_string(options.elements()) +
+                    " floats of a preprocessed image, found " + std::to_string(output.size()));
+    }
+    Image cropped =
+        options.resize > 0 ? resize_shorter_side(image, options.resize, options.filter, options.longer_side) : image;
+    cropped = center_crop(cropped, options.crop_height, options.crop_width, options.crop_offset);
+    cropped = options.channels == 1 ? to_grey(std::move(cropped)) : to_rgb(std::move(cropped));
+
+    const std::span<const std::uint8_t> pixels = cropped.pixels();
+    const auto channels = static_cast<std::size_t>(options.channels);
+    const std::size_t plane = pixels.size() / channels;
+    for (std::size_t channel = 0; channel < channels; ++channel) {
+        // In these steps the floats equal torchvision's bit for bit.
+        std::array<float, 256> values;
+        for (std::size_t sample = 0; sample < values.size(); ++sample) {
+            const auto scaled = static_cast<float>(static_cast<double>(sample) * options.scale);
+            values[sample] = (scaled - options.mean[channel]) / options.standard_deviation[channel];
+        }
+        const std::size_t source = options.order == ChannelOrder::rgb ? channel : channels - 1 - channel;
+        for (std::size_t i = 0; i < plane; ++i) output[channel * plane + i] = values[pixels[i * channels + source]];
+    }
+}
+
+/// As above, into a vector of its own.
+inline std::vector<float> preprocess(const Image& image, const Preprocessing& options) {
+    detail::check(options);
+    std::vector<float> output(options.elements());
+    preprocess(image, options, output);
+    return output;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,177 @@
+// Resizing with antialiasing, bit for bit as PIL's Image.resize does it.
+//
+// A filter is stretched by the reduction factor, so that every source pixel counts when an image shrinks. Rows are
+// resampled first, then columns; weights are fixed-point numbers with 22 bits after the point, and the image between
+// the two passes is rounded to 8 bits.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/image/image.hpp>
+
+namespace tenon {
+
+/// The function that weights source pixels by their distance.
+enum class ResizeFilter {
+    bilinear,  ///< a triangle over 2 source pixels
+    bicubic,   ///< Keys' cubic with a = -0.5 over 4 source pixels
+    lanczos    ///< a windowed sinc over 6 source pixels
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+namespace detail {
+
+/// Distance, in source pixels when enlarging, from which on the filter is 0.
+inline double filter_support(ResizeFilter filter) {
+    switch (filter) {
+        case ResizeFilter::bilinear:
+            return 1;
+        case ResizeFilter::bicubic:
+            return 2;
+        case ResizeFilter::lanczos:
+            return 3;
+    }
+    throw Error("expected a ResizeFilter, found the value " + std::to_string(static_cast<int>(filter)));
+}
+
+inline double sinc(double x) {
+    if (x == 0) return 1;
+    x *= std::numbers::pi;
+    return std::sin(x) / x;
+}
+
+inline double filter_value(ResizeFilter filter, double distance) {
+    const double x = std::abs(distance);
+    if (x >= filter_support(filter)) return 0;
+    switch (filter) {
+        case ResizeFilter::bilinear:
+            return 1 - x;
+        case ResizeFilter::bicubic: {
+            constexpr double a = -0.5;
+            return x < 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : (((x - 5) * x + 8) * x - 4) * a;
+        }
+        case ResizeFilter::lanczos:
+            return sinc(distance) * sinc(distance / 3);
+    }
+    return 0;
+}
+
+/// How one axis is resampled: target sample i is the sum of `window(i)` weights times the source samples from `first`
+/// on.
+class Resampling {
+public:
+    static constexpr int fraction_bits = 22;
+    static constexpr int one_half = 1 << (fraction_bits - 1);
+
+    struct Window {
+        int first = 0;
+        std::span<const int> weights;
+    };
+
+    Resampling(int source_size, int target_size, ResizeFilter filter) : starts_{0} {
+        const double scale = static_cast<double>(source_size) / target_size;
+        const double stretch = std::max(scale, 1.0);
+        const double support = filter_support(filter) * stretch;
+        std::vector<double> values;
+        for (int i = 0; i < target_size; ++i) {
+            const double center = (i + 0.5) * scale;
+            const int first = std::max(0, static_cast<int>(center - support + 0.5));
+            const int last = std::min(source_size, static_cast<int>(center + support + 0.5));
+            values.clear();
+            double sum = 0;
+            for (int j = first; j < last; ++j) {
+                values.push_back(filter_value(filter, (j - center + 0.5) * (1.0 / stretch)));
+                sum += values.back();
+            }
+            for (const double value : values) weights_.push_back(fixed_point(sum != 0 ? value / sum : value));
+            firsts_.push_back(first);
+            starts_.push_back(weights_.size());
+        }
+    }
+
+    Window window(int i) const {
+        const auto index = static_cast<std::size_t>(i);
+        return {firsts_[index], std::span(weights_).subspan(starts_[index], starts_[index + 1] - starts_[index])};
+    }
+
+    static std::uint8_t rounded(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
+
+private:
+    static int fixed_point(double weight) {
+        return static_cast<int>(weight * (1 << fraction_bits) + (weight < 0 ? -0.5 : 0.5));
+    }
+
+    std::vector<int> firsts_;
+    std::vector<std::size_t> starts_;
+    std::vector<int> weights_;
+};
+
+template <int Channels>
+void resize_rows(const Image& source, Image& target, const Resampling& resampling) {
+    for (int y = 0; y < target.height(); ++y) {
+        const std::uint8_t* row = source.row(y).data();
+        std::uint8_t* result = target.row(y).data();
+        for (int x = 0; x < target.width(); ++x) {
+            const Resampling::Window window = resampling.window(x);
+            const std::uint8_t* samples = row + static_cast<std::size_t>(window.first) * Channels;
+            int sums[Channels];
+            std::fill_n(sums, Channels, Resampling::one_half);
+            for (const int weight : window.weights) {
+                for (int channel = 0; channel < Channels; ++channel) sums[channel] += samples[channel] * weight;
+                samples += Channels;
+            }
+            for (const int sum : sums) *result++ = Resampling::rounded(sum);
+        }
+    }
+}
+
+inline Image resize_width(const Image& source, int width, ResizeFilter filter) {
+    if (source.width() == width) return source;
+    const Resampling resampling(source.width(), width, filter);
+    Image target(source.height(), width, source.channels());
+    source.channels() == 1 ? resize_rows<1>(source, target, resampling) : resize_rows<3>(source, target, resampling);
+    return target;
+}
+
+inline Image resize_height(Image source, int height, ResizeFilter filter) {
+    if (source.height() == height) return source;
+    const Resampling resampling(source.height(), height, filter);
+    Image target(height, source.width(), source.channels());
+    std::vector<int> sums(source.row_size());
+    for (int y = 0; y < height; ++y) {
+        const Resampling::Window window = resampling.window(y);
+        std::fill(sums.begin(), sums.end(), Resampling::one_half);
+        int row = window.first;
+        for (const int weight : window.weights) {
+            const std::uint8_t* samples = source.row(row++).data();
+            for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += samples[i] * weight;
+        }
+        std::transform(sums.begin(), sums.end(), target.row(y).begin(), &Resampling::rounded);
+    }
+    return target;
+}
+
+}  // namespace detail
+
+/// The image resampled to `height` x `width` pixels, bit for bit as PIL's `image.resize((width, height), filter)`.
+/// Throws Error if the image is empty or a size isn't positive.
+inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
+    if (image.empty()) throw Error("expected an image to resize, found one without pixels");
+    if (height <= 0 || width <= 0) {
+        throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +
+                    std::to_string(width) + " pixels");
+    }
+    return detail::resize_height(detail::resize_width(image, width, filter), height, filter);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,53 @@
+// Reading a whole file into memory, with a bound on its size.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/mapped_file.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Error, naming the file, if
+/// there is no such file, it can't be read, or it holds more than `max_bytes`.
+inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+    const std::string name = path.string();
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) throw Error(name + ": expected a file, found a folder");
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
+    if (!file) throw file_error(name, "cannot open the file");
+
+    // The size that the file system states is a hint only: it is 0 for a pipe and may change while we read.
+    constexpr std::size_t smallest_step = 64 * 1024;
+    const std::uintmax_t stated = std::filesystem::file_size(path, ignored);
+    std::size_t step = smallest_step;
+    if (!ignored && stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
+
+    std::vector<std::byte> bytes;
+    while (true) {
+        const std::size_t start = bytes.size();
+        bytes.resize(start + step);
+        const std::size_t count = std::fread(bytes.data() + start, 1, step, file.get());
+        bytes.resize(start + count);
+        if (bytes.size() > max_bytes) {
+            throw Error(name + ": expected at most " + std::to_string(max_bytes) + " bytes, found more");
+        }
+        if (count < step) break;
+        step = std::max(smallest_step, bytes.size());
+    }
+    if (std::ferror(file.get()) != 0) throw file_error(name, "cannot read the file");
+    return bytes;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
