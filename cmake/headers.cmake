@@ -5,6 +5,7 @@ set(TENON_HEADERS
     include/tenon/core/error.hpp
     include/tenon/core/fixed_vector.hpp
     include/tenon/core/isa.hpp
+    include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
     include/tenon/image/decode_options.hpp
     include/tenon/image/image.hpp
