@@ -1,0 +1,69 @@
+"""Reads and writes safetensors files with numpy alone, for the scripts that make weights and golden data.
+
+The format: an 8-byte little-endian header length, a JSON header that names each tensor's type, shape and byte range, and
+then the tensors' bytes. The header is padded with spaces so that the data starts at a multiple of 8 bytes.
+"""
+import json
+import os
+import pathlib
+
+import numpy
+
+_TYPE_OF_NAME = {
+    "F64": numpy.dtype("<f8"), "F32": numpy.dtype("<f4"), "F16": numpy.dtype("<f2"), "I64": numpy.dtype("<i8"),
+    "I32": numpy.dtype("<i4"), "I16": numpy.dtype("<i2"), "I8": numpy.dtype("i1"), "U8": numpy.dtype("u1"),
+}
+_NAME_OF_TYPE = {data_type: name for name, data_type in _TYPE_OF_NAME.items()}
+
+
+def encode(tensors, metadata=None):
+    """The bytes of a safetensors file: the same tensors in the same order give the same bytes.
+
+    tensors: a dict from name to array. Wider types come first (as the format's own writer does), so that every tensor
+    is aligned to its element's size; within a type the dict's order is kept. metadata: a dict from text to text.
+    """
+    header = {}
+    if metadata:
+        for key, value in metadata.items():
+            if not isinstance(key, str) or not isinstance(value, str):
+                raise TypeError(f"metadata maps text to text, but {key!r} maps to {value!r}")
+        header["__metadata__"] = dict(metadata)
+    parts = []
+    offset = 0
+    for name, array in sorted(tensors.items(), key=lambda item: -numpy.asarray(item[1]).dtype.itemsize):
+        array = numpy.asarray(array)
+        data_type = array.dtype.newbyteorder("<") if array.dtype.itemsize > 1 else array.dtype
+        if data_type not in _NAME_OF_TYPE:
+            raise TypeError(f"tensor {name!r} has type {array.dtype}, which this writer doesn't know")
+        data = array.astype(data_type, copy=False).tobytes(order="C")
+        header[name] = {"dtype": _NAME_OF_TYPE[data_type], "shape": list(array.shape),
+                        "data_offsets": [offset, offset + len(data)]}
+        parts.append(data)
+        offset += len(data)
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
+
+
+def write(path, tensors, metadata=None):
+    """Writes a file whole or not at all: into a neighbour first, which then takes the file's place."""
+    path = pathlib.Path(path)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(encode(tensors, metadata))
+    os.replace(part, path)
+
+
+def read(path):
+    """The tensors of a file, as a dict from name to array in the header's order, and its metadata."""
+    data = pathlib.Path(path).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        raise ValueError(f"{path} is {len(data)} bytes long, too short for a safetensors header")
+    header = json.loads(data[8:8 + length])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        array = numpy.frombuffer(data[8 + length + begin:8 + length + end], _TYPE_OF_NAME[entry["dtype"]])
+        tensors[name] = array.reshape(entry["shape"])
+    return tensors, metadata
