@@ -7,6 +7,8 @@ set(TENON_HEADERS
     include/tenon/core/isa.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
+    include/tenon/data/idx.hpp
+    include/tenon/data/image_dataset.hpp
     include/tenon/image/decode_options.hpp
     include/tenon/image/image.hpp
     include/tenon/image/orientation.hpp
@@ -43,6 +45,8 @@ set(TENON_HEADERS
 
 # The headers of the component tenon::image.
 set(TENON_IMAGE_HEADERS
+    include/tenon/data/fashion_mnist.hpp
+    include/tenon/data/gzip.hpp
     include/tenon/image/decode.hpp
     include/tenon/image/jpeg.hpp
     include/tenon/image/png.hpp
