@@ -1,0 +1,72 @@
+// The dozen vector operations that the kernels are written in, over Eigen's packets: the widest vector of floats that this
+// translation unit may use.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <tenon/core/isa.hpp>
+
+#if defined(__clang__)
+#define TENON_UNROLL _Pragma("unroll")
+#define TENON_INLINE [[gnu::always_inline]] inline
+#else
+#define TENON_UNROLL _Pragma("GCC unroll 64")
+#define TENON_INLINE [[gnu::always_inline]] inline
+#endif
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A vector of `lanes` floats in a register.
+using Vector = Eigen::internal::packet_traits<float>::type;
+
+/// Floats in a vector: 16 with AVX-512, 8 with AVX2, 4 with SSE and NEON.
+inline constexpr int lanes = Eigen::internal::unpacket_traits<Vector>::size;
+
+/// Channels that lie side by side in memory: the C of NCHW16c. The same on every instruction set.
+inline constexpr int block = 16;
+
+/// Vectors that hold the channels of a block.
+inline constexpr int vectors_per_block = block / lanes;
+static_assert(block % lanes == 0);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+
+/// Loads from memory aligned to the vector.
+TENON_INLINE Vector load(const float* from) { return Eigen::internal::pload<Vector>(from); }
+/// Stores to memory aligned to the vector.
+TENON_INLINE void store(float* to, Vector value) { Eigen::internal::pstore(to, value); }
+/// The same float in all lanes.
+TENON_INLINE Vector broadcast(float value) { return Eigen::internal::pset1<Vector>(value); }
+TENON_INLINE Vector zero() { return Eigen::internal::pset1<Vector>(0.0f); }
+TENON_INLINE Vector add(Vector a, Vector b) { return Eigen::internal::padd(a, b); }
+TENON_INLINE Vector multiply(Vector a, Vector b) { return Eigen::internal::pmul(a, b); }
+/// a * b + c, rounded once where the machine has a fused multiply-add.
+TENON_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return Eigen::internal::pmadd(a, b, c); }
+/// The larger in each lane; where a is NaN the result is.
+TENON_INLINE Vector maximum(Vector a, Vector b) {
+    return Eigen::internal::pmax<Eigen::PropagateNaN>(a, b);
+}
+/// max(a, 0); a NaN stays one, as in torch.
+TENON_INLINE Vector relu(Vector a) {
+#if defined(__AVX512F__)
+    return _mm512_max_ps(_mm512_setzero_ps(), a);  // the second operand is the result when one is NaN
+#elif defined(__AVX__)
+    return _mm256_max_ps(_mm256_setzero_ps(), a);
+#elif defined(__SSE__)
+    return _mm_max_ps(_mm_setzero_ps(), a);
+#else
+    return Eigen::internal::pmax<Eigen::PropagateNaN>(a, zero());
+#endif
+}
+/// Asks for the cache line at an address that will be read; `locality` 3 is the first-level cache, 2 the second.
+template <int Locality = 3>
+TENON_INLINE void prefetch(const float* address) {
+    __builtin_prefetch(address, 0, Locality);
+}
+
+#pragma GCC diagnostic pop
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,19 @@
+// The passes of inference in their order.
+#pragma once
+
+#include <tenon/program/passes/fold_batch_norm.hpp>
+#include <tenon/program/passes/fuse_add.hpp>
+#include <tenon/program/passes/fuse_preactivation.hpp>
+#include <tenon/program/passes/fuse_relu.hpp>
+#include <tenon/program/passes/simplify.hpp>
+
+namespace tenon {
+
+/// A program for inference: the same function of the input, in fewer operations. ReLUs are fused before and behind the
+/// additions, as both placements exist (He et al. 2016, figure 4).
+template <Capacity C>
+constexpr Program<C> optimize(const Program<C>& program) {
+    return fuse_preactivation(fuse_relu(fuse_add(fuse_relu(fold_batch_norm(simplify(program))))));
+}
+
+}  // namespace tenon

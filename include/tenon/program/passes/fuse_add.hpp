@@ -1,0 +1,57 @@
+// Pass: let a convolution's accumulators take in the addition behind it: a residual, a subsampled one, or a projection.
+#pragma once
+
+#include <tenon/program/uses.hpp>
+
+namespace tenon {
+
+/// Whether an operation is a convolution that can become a term of a sum; one that reads the network's input is not, as
+/// its operand has another layout.
+constexpr bool is_term(const Op* op) { return op && op->kind == OpKind::conv && is_bare(*op) && op->source() != 0; }
+
+/// Whether an operation only takes every n-th row and column of its operand.
+constexpr bool is_subsampling(const Op* op) {
+    return op && op->kind == OpKind::max_pool && is_bare(*op) && op->window().is_pointwise() &&
+           op->window().stride_height == op->window().stride_width;
+}
+
+/// conv + x becomes one operation that stands where the addition stood:
+/// - x a value: it is the operation's residual;
+/// - x the subsampling of a value that nobody else reads: the residual is read with a stride;
+/// - x another convolution that nobody else reads: its products go into the same accumulators.
+template <Capacity C>
+constexpr Program<C> fuse_add(Program<C> program) {
+    const Uses<C> uses{program};
+    for (Op& add : program.ops) {
+        if (add.kind != OpKind::add) continue;
+        Op* body = uses.sole_producer(program, add.source());
+        Op* other = uses.sole_producer(program, add.residual);
+        int other_value = add.residual;
+        if (!is_term(body)) {
+            if (!is_term(other)) continue;
+            Op* swapped = body;
+            body = other;
+            other = swapped;
+            other_value = add.source();
+        }
+        Op fused = *body;
+        fused.target = add.target;
+        fused.relu = add.relu;
+        body->target = -1;
+        if (is_term(other)) {
+            fused.terms[1] = other->terms[0];
+            other->target = -1;
+        } else if (is_subsampling(other)) {
+            fused.residual = other->source();
+            fused.residual_stride = other->window().stride_height;
+            other->target = -1;
+        } else {
+            fused.residual = other_value;
+        }
+        add = fused;
+    }
+    erase_dead(program);
+    return program;
+}
+
+}  // namespace tenon

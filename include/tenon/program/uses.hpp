@@ -1,0 +1,52 @@
+// Who writes and who reads each value of a program: what passes decide by.
+#pragma once
+
+#include <tenon/program/program.hpp>
+
+namespace tenon {
+
+/// Calls `visit(value)` for every value an operation reads.
+template <class Visit>
+constexpr void for_each_operand(const Op& op, Visit visit) {
+    for (const ConvTerm& term : op.terms)
+        if (term.source >= 0) visit(term.source);
+    if (op.residual >= 0) visit(op.residual);
+}
+
+/// For each value the operation that writes it (-1: none) and how many operands it is; being the result counts as one.
+template <Capacity C>
+struct Uses {
+    int producer[C.values + 2]{};
+    int consumers[C.values + 2]{};
+
+    constexpr explicit Uses(const Program<C>& program) {
+        for (int& index : producer) index = -1;
+        for (int i = 0; i < program.ops.size(); ++i) {
+            const Op& op = program.ops[i];
+            if (op.target >= 0) producer[op.target] = i;
+            if (op.activated >= 0) producer[op.activated] = i;
+            for_each_operand(op, [&](int value) { ++consumers[value]; });
+        }
+        ++consumers[program.output];
+    }
+
+    /// The operation whose raw result is `value`, if nothing but one operand reads it; nullptr otherwise.
+    constexpr Op* sole_producer(Program<C>& program, int value) const {
+        if (consumers[value] != 1 || producer[value] < 0) return nullptr;
+        Op& op = program.ops[producer[value]];
+        return op.target == value ? &op : nullptr;
+    }
+};
+
+/// Whether an operation's result is still its bare sum: nothing has been fused behind it.
+constexpr bool is_bare(const Op& op) {
+    return op.residual < 0 && op.terms[1].source < 0 && !op.relu && op.activated < 0;
+}
+
+/// Drops operations that a pass marked by taking away all results.
+template <Capacity C>
+constexpr void erase_dead(Program<C>& program) {
+    program.ops.erase_if([](const Op& op) { return op.target < 0 && op.activated < 0; });
+}
+
+}  // namespace tenon
