@@ -6,10 +6,16 @@
 // program are constants, hold no machine code and stand outside it, so a network is one type in all translation units.
 #pragma once
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)
 #define TENON_ISA_NAMESPACE avx512
+#elif defined(__AVX512F__)
+#define TENON_ISA_NAMESPACE avx512f
 #elif defined(__AVX2__) && defined(__FMA__)
 #define TENON_ISA_NAMESPACE avx2
+#elif defined(__AVX__)
+#define TENON_ISA_NAMESPACE avx
+#elif defined(__SSE4_1__)
+#define TENON_ISA_NAMESPACE sse4
 #elif defined(__ARM_NEON)
 #define TENON_ISA_NAMESPACE neon
 #else
@@ -21,7 +27,8 @@
 
 namespace tenon {
 
-/// The name of the instruction set this translation unit is compiled for: "avx512", "avx2", "neon" or "generic".
+/// The name of the instruction set this translation unit is compiled for: "avx512", "avx2", "neon", "generic"
+/// (SSE2 on x86-64) or one between.
 inline namespace TENON_ISA_NAMESPACE {
 inline constexpr const char* isa_name = TENON_ISA_STRING(TENON_ISA_NAMESPACE);
 }

@@ -1,0 +1,85 @@
+// Cpu: the backend that runs a network on this machine's vector units, in parallel.
+#pragma once
+
+#include <tenon/backend/cpu/pack_weights.hpp>
+#include <tenon/core/buffer.hpp>
+#include <tenon/program/optimize.hpp>
+#include <tenon/topology/network.hpp>
+
+namespace tenon {
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network's optimised program, its plan for the CPU and the kernels of its steps.
+template <class Net>
+struct CpuProgram {
+    static constexpr auto program = optimize(lowered<Net>);
+    static constexpr auto plan = CpuPlanner<capacity<Net>>{program}.plan();
+    static constexpr int steps = plan.steps.size();
+
+    /// The kernels, one per step.
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<StepFunction, steps>{{step_function<plan, I>()...}, steps};
+    }(std::make_integer_sequence<int, steps>{});
+};
+
+/// Runs one network on the CPU. All memory is allocated by the constructor.
+template <class Net>
+class CpuEngine {
+public:
+    using Scalar = float;
+    using Compiled = CpuProgram<Net>;
+
+    /// Room for `images` images in flight on `threads` threads.
+    CpuEngine(int threads, int images)
+        : team_{threads},
+          images_{images},
+          arena_{static_cast<std::size_t>(Compiled::plan.image_floats * images)},
+          weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {}
+
+    /// Takes the network's parameters; `tensors[i]` points to parameter i.
+    void set_parameters(std::span<const float* const> tensors) {
+        std::fill(weights_.begin(), weights_.end(), 0.0f);
+        const WeightPacker packer{std::span(lowered<Net>.layers.begin(), lowered<Net>.layers.end()), tensors};
+        for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
+    }
+
+    /// Runs all steps on `count` images; `observe(step)` is called behind each.
+    template <class Observe>
+    void run(const float* images, float* results, long count, Observe observe) {
+        Frame frame{};
+        frame.arena = arena_.data();
+        frame.image_floats = Compiled::plan.image_floats;
+        frame.weights = weights_.data();
+        frame.team = &team_;
+        team_.execute([&] {
+            for (long first = 0; first < count; first += images_) {
+                frame.images = static_cast<int>(std::min<long>(images_, count - first));
+                frame.input = images + first * lowered<Net>.values[0].elements();
+                frame.output = results + first * lowered<Net>.values[lowered<Net>.output].elements();
+                for (int i = 0; i < Compiled::steps; ++i) {
+                    Compiled::functions[i](Compiled::plan.steps[i], frame);
+                    observe(i);
+                }
+            }
+        });
+    }
+
+    int threads() const { return team_.size(); }
+
+private:
+    Team team_;
+    int images_;
+    Buffer<float> arena_;
+    Buffer<float> weights_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+/// The backend of this machine's processor: NCHW16c, register-tiled direct convolutions, oneTBB. Scalars are floats.
+struct Cpu {
+    template <class Net>
+    using Engine = CpuEngine<Net>;
+};
+
+}  // namespace tenon

@@ -1,0 +1,130 @@
+// Packing: the parameters of a network into the order in which the steps' kernels stream them, batch norms folded.
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include <tenon/backend/cpu/plan.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Packs the weights of single steps. Folding is done in double and rounded once.
+class WeightPacker {
+public:
+    /// `tensors[i]` points to parameter i in its own order; all of them stay the caller's.
+    WeightPacker(std::span<const LayerInfo> layers, std::span<const float* const> tensors)
+        : layers_{layers}, tensors_{tensors} {}
+
+    /// Writes a step's weights into the arena, which is zero before.
+    void pack(const Step& step, float* arena) const {
+        if (step.kind == OpKind::conv) pack_conv(step, arena);
+        if (step.kind == OpKind::linear) pack_linear(step, arena);
+        if (!step.activated.exists()) return;
+        const Affine affine = affine_of(step.activated_norm, step.activated.channels);
+        float* scale = arena + step.activated_scale;
+        float* shift = scale + step.activated.planes() * block;
+        for (int c = 0; c < step.activated.channels; ++c) {
+            scale[c] = static_cast<float>(affine.scale[at(c)]);
+            shift[c] = static_cast<float>(affine.shift[at(c)]);
+        }
+    }
+
+private:
+    /// What a batch norm does to a channel at inference: x * scale + shift. One and zero without a norm.
+    struct Affine {
+        std::vector<double> scale, shift;
+    };
+
+    static std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+    const float* tensor(int layer, int which) const {
+        return tensors_[at(layers_[at(layer)].first_parameter + which)];
+    }
+
+    Affine affine_of(int norm, int channels) const {
+        Affine affine{std::vector<double>(at(channels), 1.0), std::vector<double>(at(channels), 0.0)};
+        if (norm < 0) return affine;
+        const float *gamma = tensor(norm, 0), *beta = tensor(norm, 1), *mean = tensor(norm, 2), *variance = tensor(norm, 3);
+        for (int c = 0; c < channels; ++c) {
+            affine.scale[at(c)] = double{gamma[c]} / std::sqrt(double{variance[c]} + layers_[at(norm)].epsilon);
+            affine.shift[at(c)] = double{beta[c]} - double{mean[c]} * affine.scale[at(c)];
+        }
+        return affine;
+    }
+
+    /// Adds a layer's bias, scaled by the norm folded into it, and the norm's shift to the sums' start.
+    void add_shift(const StepTerm& term, const Affine& affine, std::span<double> sums) const {
+        const bool bias = layers_[at(term.layer)].parameters > 1;
+        for (std::size_t c = 0; c < sums.size(); ++c)
+            sums[c] += affine.shift[c] + (bias ? double{tensor(term.layer, 1)[c]} * affine.scale[c] : 0.0);
+    }
+
+    static void store_shift(const Step& step, std::span<const double> sums, float* arena) {
+        for (std::size_t c = 0; c < sums.size(); ++c) arena[step.shift + static_cast<long>(c)] = static_cast<float>(sums[c]);
+    }
+
+    /// Panels of output channels; in a panel the terms one after the other, in a term planes, taps, channels of the plane,
+    /// and innermost the panel's channels. A weight between groups is zero and stays so.
+    void pack_conv(const Step& step, float* arena) const {
+        const int outputs = step.result().channels;
+        std::vector<double> shift(at(outputs), 0.0);
+        long term_begin = 0;  // of the term, in floats of depth
+        for (const StepTerm& term : step.terms) {
+            if (!term.exists()) continue;
+            const Affine affine = affine_of(term.norm, outputs);
+            add_shift(term, affine, shift);
+            const float* weight = tensor(term.layer, 0);
+            const int taps = term.window.taps(), pixel = term.source.pixel();
+            for (int o = 0; o < outputs; ++o) {
+                const int panel = o / (panel_blocks * block);
+                const int panel_width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
+                const int first_plane = term.first_plane(panel * panel_blocks);
+                const int first_input = o / term.group_outputs * term.group_inputs;
+                float* to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * block);
+                for (int i = 0; i < term.group_inputs; ++i) {
+                    const int input = first_input + i;
+                    const long plane = input / pixel - first_plane;
+                    for (int tap = 0; tap < taps; ++tap) {
+                        const long depth = term_begin + (plane * taps + tap) * pixel + input % pixel;
+                        to[depth * panel_width] = static_cast<float>(double{*weight++} * affine.scale[at(o)]);
+                    }
+                }
+            }
+            term_begin += static_cast<long>(term.planes) * pixel * taps;
+        }
+        store_shift(step, shift, arena);
+    }
+
+    /// Groups of output features; in a group the source's floats in the order of their storage.
+    void pack_linear(const Step& step, float* arena) const {
+        const StepTerm& term = step.terms[0];
+        const Tensor& source = term.source;
+        const int outputs = step.target.channels, blocks = step.target.planes();
+        const Affine affine = affine_of(term.norm, outputs);
+        std::vector<double> shift(at(outputs), 0.0);
+        add_shift(term, affine, shift);
+        store_shift(step, shift, arena);
+        const long depth = source.floats(), inside = source.origin() - source.offset;
+        const float* weight = tensor(term.layer, 0);
+        for (int o = 0; o < outputs; ++o) {
+            const int first_block = o / block / linear_blocks * linear_blocks;
+            const int width = std::min(linear_blocks, blocks - first_block) * block;
+            float* to = arena + step.weights + static_cast<long>(first_block) * block * depth + (o - first_block * block);
+            for (int c = 0; c < source.channels; ++c)
+                for (int y = 0; y < source.height; ++y)
+                    for (int x = 0; x < source.width; ++x) {
+                        const long k = inside + static_cast<long>(c / block) * source.plane() +
+                                       static_cast<long>(y) * source.row() + x * block + c % block;
+                        to[k * width] = static_cast<float>(double{*weight++} * affine.scale[at(o)]);
+                    }
+        }
+    }
+
+    std::span<const LayerInfo> layers_;
+    std::span<const float* const> tensors_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,160 @@
+// Steps that are bound by memory: pooling, additions and norms that nothing fused, softmax.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include <tenon/backend/cpu/step.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Stores one finished vector of a step as its target and its activated result (see Op); shared by all steps but the
+/// convolutions, whose tiles hold the channel's constants in registers.
+class Finish {
+public:
+    Finish(const Step& step, const Frame& frame, int image, int plane)
+        : step_{step}, image_{frame.image(image)}, plane_{plane} {
+        if (step.activated.exists()) {
+            scale_ = frame.weights + step.activated_scale + plane * block;
+            shift_ = scale_ + step.activated.planes() * block;
+        }
+    }
+
+    /// `lane` is the vector's first channel inside the block.
+    TENON_INLINE void operator()(int y, int x, int lane, Vector value) const {
+        if (step_.residual.exists())
+            value = add(value, load(at(step_.residual, y * step_.residual_stride, x * step_.residual_stride) + lane));
+        if (step_.relu) value = relu(value);
+        if (step_.target.exists()) store(at(step_.target, y, x) + lane, value);
+        if (step_.activated.exists()) {
+            value = multiply_add(value, load(scale_ + lane), load(shift_ + lane));
+            if (step_.activated_relu) value = relu(value);
+            store(at(step_.activated, y, x) + lane, value);
+        }
+    }
+
+private:
+    float* at(const Tensor& tensor, int y, int x) const {
+        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() + static_cast<long>(y) * tensor.row() +
+               static_cast<long>(x) * block;
+    }
+
+    const Step& step_;
+    float* image_;
+    int plane_;
+    const float* scale_ = nullptr;
+    const float* shift_ = nullptr;
+};
+
+/// Calls f(image, plane) for all images and planes of the step's result, split among the team; zeroes borders on the way.
+template <class F>
+void for_each_plane(const Step& step, const Frame& frame, const F& f) {
+    const int planes = step.result().planes();
+    frame.team->run([&](int rank, int size) {
+        const Range mine = share(frame.images * planes, rank, size);
+        for (int i = mine.begin; i < mine.end; ++i) {
+            for (const Tensor* tensor : {&step.target, &step.activated})
+                if (tensor->exists() && tensor->has_border())
+                    zero_border(*tensor, frame.image(i / planes), i % planes, i % planes + 1);
+            f(i / planes, i % planes);
+        }
+    });
+}
+
+/// A pooling: the largest value or the mean of each window.
+inline void run_pool(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    const Window& window = step.window();
+    const bool average = step.kind == OpKind::average_pool, pad_counts = window.pad_value == PadValue::zero;
+    const Tensor& result = step.result();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const Finish finish{step, frame, image, plane};
+        for (int y = 0; y < result.height; ++y) {
+            const int top = y * window.stride_height - window.top;
+            const int y_begin = std::max(top, 0), y_end = std::min(top + window.kernel_height, source.height);
+            for (int x = 0; x < result.width; ++x) {
+                const int left = x * window.stride_width - window.left;
+                const int x_begin = std::max(left, 0), x_end = std::min(left + window.kernel_width, source.width);
+                const int inside = (y_end - y_begin) * (x_end - x_begin);
+                const bool clipped = inside < window.taps();
+                const Vector scale = broadcast(1.0f / static_cast<float>(pad_counts ? window.taps() : inside));
+                for (int lane = 0; lane < block; lane += lanes) {
+                    const auto pixel = [&](int row, int column) {
+                        return load(from + static_cast<long>(row) * source.row() + column * block + lane);
+                    };
+                    Vector value = average || (clipped && pad_counts) ? zero() : pixel(y_begin, x_begin);
+                    for (int row = y_begin; row < y_end; ++row)
+                        for (int column = x_begin; column < x_end; ++column)
+                            value = average ? add(value, pixel(row, column)) : maximum(value, pixel(row, column));
+                    finish(y, x, lane, average ? multiply(value, scale) : value);
+                }
+            }
+        }
+    });
+}
+
+/// A global pooling: the largest value or the mean of each channel, as a flat vector. Pixels are summed in their order.
+inline void run_global_pool(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    const bool average = step.kind == OpKind::global_average_pool;
+    const Vector scale = broadcast(1.0f / static_cast<float>(source.pixels()));
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const Finish finish{step, frame, image, plane};
+        for (int lane = 0; lane < block; lane += lanes) {
+            Vector value = average ? zero() : load(from + lane);
+            for (int y = 0; y < source.height; ++y)
+                for (int x = 0; x < source.width; ++x) {
+                    const Vector pixel = load(from + static_cast<long>(y) * source.row() + x * block + lane);
+                    value = average ? add(value, pixel) : maximum(value, pixel);
+                }
+            finish(0, 0, lane, average ? multiply(value, scale) : value);
+        }
+    });
+}
+
+/// Pixel by pixel: an addition, a ReLU, a batch norm that nothing else does in passing.
+inline void run_pointwise(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const Finish finish{step, frame, image, plane};
+        for (int y = 0; y < source.height; ++y)
+            for (int x = 0; x < source.width; ++x)
+                for (int lane = 0; lane < block; lane += lanes)
+                    finish(y, x, lane, load(from + static_cast<long>(y) * source.row() + x * block + lane));
+    });
+}
+
+/// Softmax over all features of an image. Sums in double in the order of the storage, so the result does not depend on the
+/// width of vectors.
+inline void run_softmax(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &target = step.result();
+    frame.team->run([&](int rank, int size) {
+        const Range images = share(frame.images, rank, size);
+        for (int i = images.begin; i < images.end; ++i) {
+            const float* from = frame.image(i) + source.origin();
+            float* to = frame.image(i) + target.origin();
+            for (long at = 0; at < source.floats(); ++at) to[at] = 0.0f;  // lanes beyond the last channel
+            const auto for_each = [&](const auto& f) {
+                for (int plane = 0; plane < source.planes(); ++plane)
+                    for (int pixel = 0; pixel < source.pixels(); ++pixel)
+                        for (int c = 0; c < block && plane * block + c < source.channels; ++c)
+                            f((static_cast<long>(plane) * source.pixels() + pixel) * block + c);
+            };
+            float largest = -std::numeric_limits<float>::infinity();
+            for_each([&](long at) { largest = std::max(largest, from[at]); });
+            double sum = 0;
+            for_each([&](long at) {
+                to[at] = std::exp(from[at] - largest);
+                sum += static_cast<double>(to[at]);
+            });
+            for_each([&](long at) { to[at] = static_cast<float>(static_cast<double>(to[at]) / sum); });
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
