@@ -1,12 +1,12 @@
 // An aligned block of memory for an arena: allocated once, zeroed, on huge pages where it is large.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <new>
 #include <span>
 #include <utility>
+
+#include <sys/mman.h>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
@@ -14,8 +14,8 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Owns zeroed memory for `size` scalars, aligned to a page. Memory is mapped, not touched: pages that are never used cost
-/// nothing. Large buffers ask for huge pages, which spares the translation of a hundred megabytes of weights.
+/// Owns zeroed memory for `size` scalars, aligned to a page. Memory is mapped, not touched: pages that are never used
+/// cost nothing. Large buffers ask for huge pages, which spares the translation of a hundred megabytes of weights.
 template <class Scalar>
 class Buffer {
 public:

@@ -15,7 +15,8 @@ struct MemoryPlan {
 };
 
 /// The operand whose place an operation's raw result may take: what it adds or maps pixel by pixel, read before it is
-/// written at the same place. -1 if there is none. The sources of convolutions and poolings are read at other pixels too.
+/// written at the same place. -1 if there is none. The sources of convolutions and poolings are read at other pixels
+/// too.
 constexpr int replaceable_operand(const Op& op) {
     using enum OpKind;
     if (op.kind == conv) return op.residual_stride == 1 ? op.residual : -1;

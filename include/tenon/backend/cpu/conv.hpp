@@ -16,8 +16,8 @@ struct ConvSpec {
 constexpr int column_step(const StepTerm& term) { return term.window.stride_width * term.source.pixel(); }
 constexpr int row_step(const StepTerm& term) { return term.window.stride_height * term.source.row(); }
 
-/// The tile of a step with the given pixels in the given rows; row distances that are not used are left out, so that steps
-/// of different widths share code.
+/// The tile of a step with the given pixels in the given rows; row distances that are not used are left out, so that
+/// steps of different widths share code.
 constexpr TileSpec tile_spec(const Step& step, int pixels, int rows, int blocks) {
     TileSpec spec{};
     const bool several = rows > 1;
@@ -69,7 +69,8 @@ inline Split choose_split(int tiles, int panels, long tile_bytes, long panel_byt
         const double my_tiles = (tiles + pixel_parts - 1) / pixel_parts;
         const double my_panels = (panels + panel_parts - 1) / panel_parts;
         const double work = my_tiles * my_panels;
-        const double traffic = my_tiles * static_cast<double>(tile_bytes) + my_panels * static_cast<double>(panel_bytes);
+        const double traffic =
+            my_tiles * static_cast<double>(tile_bytes) + my_panels * static_cast<double>(panel_bytes);
         const double cost = work * (1 + 1e-9 * traffic);
         if (panel_parts == 1 || cost < best_cost) {
             best = {pixel_parts, panel_parts};
@@ -134,8 +135,9 @@ public:
             if (!term.exists()) continue;
             const long corner = term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
                                 term.window.left * term.source.pixel();
-            arguments_.terms[i].source = image + corner + static_cast<long>(y) * row_step(term) +
-                                         static_cast<long>(x) * column_step(term) + static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
+            arguments_.terms[i].source =
+                image + corner + static_cast<long>(y) * row_step(term) + static_cast<long>(x) * column_step(term) +
+                static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
         }
         const int first = panel_ * panel_blocks;
         const auto at = [&](const Tensor& tensor, int stride) {

@@ -20,7 +20,8 @@ struct CpuProgram {
     /// The kernels, one per step.
     static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
         return FixedVector<StepFunction, steps>{{step_function<plan, I>()...}, steps};
-    }(std::make_integer_sequence<int, steps>{});
+    }
+    (std::make_integer_sequence<int, steps>{});
 };
 
 /// Runs one network on the CPU. All memory is allocated by the constructor.

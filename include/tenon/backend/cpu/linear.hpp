@@ -20,8 +20,8 @@ template <int Images, int Blocks>
     Vector sums[Images][vectors];
     TENON_UNROLL for (int i = 0; i < Images; ++i) {
         from[i] = frame.image(first_image + i) + source.offset;
-        TENON_UNROLL for (int v = 0; v < vectors; ++v)
-            sums[i][v] = load(frame.weights + step.shift + first_block * block + v * lanes);
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
+            load(frame.weights + step.shift + first_block * block + v * lanes);
     }
     const float* weights = frame.weights + step.weights + static_cast<long>(first_block) * block * depth;
     for (int k = 0; k < depth; ++k, weights += Blocks * block) {
@@ -34,8 +34,7 @@ template <int Images, int Blocks>
     }
     TENON_UNROLL for (int i = 0; i < Images; ++i) {
         float* to = frame.image(first_image + i) + step.target.offset + first_block * block;
-        TENON_UNROLL for (int v = 0; v < vectors; ++v)
-            store(to + v * lanes, step.relu ? relu(sums[i][v]) : sums[i][v]);
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) store(to + v * lanes, step.relu ? relu(sums[i][v]) : sums[i][v]);
     }
 }
 

@@ -39,14 +39,13 @@ private:
 
     static std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
-    const float* tensor(int layer, int which) const {
-        return tensors_[at(layers_[at(layer)].first_parameter + which)];
-    }
+    const float* tensor(int layer, int which) const { return tensors_[at(layers_[at(layer)].first_parameter + which)]; }
 
     Affine affine_of(int norm, int channels) const {
         Affine affine{std::vector<double>(at(channels), 1.0), std::vector<double>(at(channels), 0.0)};
         if (norm < 0) return affine;
-        const float *gamma = tensor(norm, 0), *beta = tensor(norm, 1), *mean = tensor(norm, 2), *variance = tensor(norm, 3);
+        const float *gamma = tensor(norm, 0), *beta = tensor(norm, 1), *mean = tensor(norm, 2),
+                    *variance = tensor(norm, 3);
         for (int c = 0; c < channels; ++c) {
             affine.scale[at(c)] = double{gamma[c]} / std::sqrt(double{variance[c]} + layers_[at(norm)].epsilon);
             affine.shift[at(c)] = double{beta[c]} - double{mean[c]} * affine.scale[at(c)];
@@ -62,11 +61,12 @@ private:
     }
 
     static void store_shift(const Step& step, std::span<const double> sums, float* arena) {
-        for (std::size_t c = 0; c < sums.size(); ++c) arena[step.shift + static_cast<long>(c)] = static_cast<float>(sums[c]);
+        for (std::size_t c = 0; c < sums.size(); ++c)
+            arena[step.shift + static_cast<long>(c)] = static_cast<float>(sums[c]);
     }
 
-    /// Panels of output channels; in a panel the terms one after the other, in a term planes, taps, channels of the plane,
-    /// and innermost the panel's channels. A weight between groups is zero and stays so.
+    /// Panels of output channels; in a panel the terms one after the other, in a term planes, taps, channels of the
+    /// plane, and innermost the panel's channels. A weight between groups is zero and stays so.
     void pack_conv(const Step& step, float* arena) const {
         const int outputs = step.result().channels;
         std::vector<double> shift(at(outputs), 0.0);
@@ -111,7 +111,8 @@ private:
         for (int o = 0; o < outputs; ++o) {
             const int first_block = o / block / linear_blocks * linear_blocks;
             const int width = std::min(linear_blocks, blocks - first_block) * block;
-            float* to = arena + step.weights + static_cast<long>(first_block) * block * depth + (o - first_block * block);
+            float* to =
+                arena + step.weights + static_cast<long>(first_block) * block * depth + (o - first_block * block);
             for (int c = 0; c < source.channels; ++c)
                 for (int y = 0; y < source.height; ++y)
                     for (int x = 0; x < source.width; ++x) {

@@ -175,7 +175,8 @@ private:
             }
             depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
         }
-        step.grid = dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
+        step.grid =
+            dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
         step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
         step.panel_floats = depth * panel_blocks * block;
         step.weights = take_weights(depth * result.planes() * block);

@@ -36,8 +36,8 @@ public:
 
 private:
     float* at(const Tensor& tensor, int y, int x) const {
-        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() + static_cast<long>(y) * tensor.row() +
-               static_cast<long>(x) * block;
+        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
+               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * block;
     }
 
     const Step& step_;
@@ -47,7 +47,8 @@ private:
     const float* shift_ = nullptr;
 };
 
-/// Calls f(image, plane) for all images and planes of the step's result, split among the team; zeroes borders on the way.
+/// Calls f(image, plane) for all images and planes of the step's result, split among the team; zeroes borders on the
+/// way.
 template <class F>
 void for_each_plane(const Step& step, const Frame& frame, const F& f) {
     const int planes = step.result().planes();
@@ -128,8 +129,8 @@ inline void run_pointwise(const Step& step, const Frame& frame) {
     });
 }
 
-/// Softmax over all features of an image. Sums in double in the order of the storage, so the result does not depend on the
-/// width of vectors.
+/// Softmax over all features of an image. Sums in double in the order of the storage, so the result does not depend on
+/// the width of vectors.
 inline void run_softmax(const Step& step, const Frame& frame) {
     const Tensor &source = step.source(), &target = step.result();
     frame.team->run([&](int rank, int size) {

@@ -1,5 +1,5 @@
-// The dozen vector operations that the kernels are written in, over Eigen's packets: the widest vector of floats that this
-// translation unit may use.
+// The dozen vector operations that the kernels are written in, over Eigen's packets: the widest vector of floats that
+// this translation unit may use.
 #pragma once
 
 #include <Eigen/Core>
@@ -20,6 +20,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// A vector of `lanes` floats in a register.
 using Vector = Eigen::internal::packet_traits<float>::type;
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // GCC's, of vector types as template arguments
+
 /// Floats in a vector: 16 with AVX-512, 8 with AVX2, 4 with SSE and NEON.
 inline constexpr int lanes = Eigen::internal::unpacket_traits<Vector>::size;
 
@@ -29,9 +32,6 @@ inline constexpr int block = 16;
 /// Vectors that hold the channels of a block.
 inline constexpr int vectors_per_block = block / lanes;
 static_assert(block % lanes == 0);
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"
 
 /// Loads from memory aligned to the vector.
 TENON_INLINE Vector load(const float* from) { return Eigen::internal::pload<Vector>(from); }
@@ -44,14 +44,21 @@ TENON_INLINE Vector add(Vector a, Vector b) { return Eigen::internal::padd(a, b)
 TENON_INLINE Vector multiply(Vector a, Vector b) { return Eigen::internal::pmul(a, b); }
 /// a * b + c, rounded once where the machine has a fused multiply-add.
 TENON_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return Eigen::internal::pmadd(a, b, c); }
-/// The larger in each lane; where a is NaN the result is.
+/// The larger in each lane; where one is NaN the result is.
 TENON_INLINE Vector maximum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+    const Vector larger = _mm512_maskz_max_ps(static_cast<__mmask16>(-1), a, b);  // b where one is NaN
+    return _mm512_mask_mov_ps(larger, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+#else
     return Eigen::internal::pmax<Eigen::PropagateNaN>(a, b);
+#endif
 }
 /// max(a, 0); a NaN stays one, as in torch.
 TENON_INLINE Vector relu(Vector a) {
 #if defined(__AVX512F__)
-    return _mm512_max_ps(_mm512_setzero_ps(), a);  // the second operand is the result when one is NaN
+    // The second operand is the result when one is NaN. (The plain intrinsic makes GCC 12 warn of an uninitialised
+    // value.)
+    return _mm512_maskz_max_ps(static_cast<__mmask16>(-1), _mm512_setzero_ps(), a);
 #elif defined(__AVX__)
     return _mm256_max_ps(_mm256_setzero_ps(), a);
 #elif defined(__SSE__)

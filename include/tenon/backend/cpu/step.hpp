@@ -7,8 +7,8 @@
 
 namespace tenon {
 
-/// How a convolution's output pixels are cut into register tiles. With one row per tile, each of `rows` rows is cut into
-/// `per_row` tiles, the first `big_per_row` of them `big` pixels wide, the others `small`. With several, tiles are
+/// How a convolution's output pixels are cut into register tiles. With one row per tile, each of `rows` rows is cut
+/// into `per_row` tiles, the first `big_per_row` of them `big` pixels wide, the others `small`. With several, tiles are
 /// `rows_per_tile` whole rows and the last may hold fewer. Tiles are the same for any number of threads.
 struct TileGrid {
     int rows = 1, width = 1;  ///< the map; one long row where everything is dense
@@ -53,8 +53,8 @@ struct StepTerm {
     int group_inputs = 0, group_outputs = 0;  ///< channels of a group
     constexpr bool exists() const { return source.exists(); }
 
-    /// The first plane of the source that the output channels from block `output_block` on read: with groups only those of
-    /// their groups, as many as `planes`.
+    /// The first plane of the source that the output channels from block `output_block` on read: with groups only those
+    /// of their groups, as many as `planes`.
     constexpr int first_plane(int output_block) const {
         if (groups == 1) return 0;
         const int first = output_block * 16 / group_outputs * group_inputs / 16;
@@ -72,8 +72,8 @@ struct Step {
     int activated_norm = -1;
     bool relu = false, activated_relu = false;
     TileGrid grid{};
-    int panels = 0;             ///< of output channels
-    long weights = -1;          ///< panels, one after the other
+    int panels = 0;     ///< of output channels
+    long weights = -1;  ///< panels, one after the other
     long panel_floats = 0;
     long shift = -1;            ///< per output channel, added to the sums
     long activated_scale = -1;  ///< per output channel, followed by as many shifts

@@ -27,8 +27,8 @@ inline Range share(int count, int rank, int size) {
     return {begin, begin + base + (rank < extra ? 1 : 0)};
 }
 
-/// A fixed number of ranks that run the same function, each on its share. The split is static, so which rank computes what
-/// depends on the number of threads alone, and what is computed does not depend on it at all.
+/// A fixed number of ranks that run the same function, each on its share. The split is static, so which rank computes
+/// what depends on the number of threads alone, and what is computed does not depend on it at all.
 class Team {
 public:
     /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
@@ -54,7 +54,8 @@ public:
 private:
     static int checked(int threads) {
         if (threads < 0)
-            throw Error("a model cannot run on " + std::to_string(threads) + " threads; give 1 or more, or 0 for all cores");
+            throw Error("a model cannot run on " + std::to_string(threads) +
+                        " threads; give 1 or more, or 0 for all cores");
         return threads > 0 ? threads : std::max(1, tbb::this_task_arena::max_concurrency());
     }
 

@@ -6,11 +6,12 @@
 
 namespace tenon {
 
-/// The place of one image's tensor in its arena. A pixel of a block of 16 channels is one cache line of floats; channels
-/// beyond the last are zero. The border is as wide as the widest padding of its readers and holds zeros, which the writer
-/// of the tensor writes as well, so no convolution has code for edges. A flat vector is a map of one pixel.
+/// The place of one image's tensor in its arena. A pixel of a block of 16 channels is one cache line of floats;
+/// channels beyond the last are zero. The border is as wide as the widest padding of its readers and holds zeros, which
+/// the writer of the tensor writes as well, so no convolution has code for edges. A flat vector is a map of one pixel.
 ///
-/// A planar tensor (the copy of the input that a first convolution reads) has one float per pixel and a plane a channel.
+/// A planar tensor (the copy of the input that a first convolution reads) has one float per pixel and a plane a
+/// channel.
 struct Tensor {
     long offset = -1;  ///< of the first float in an image's arena; -1: there is no such tensor
     int channels = 0, height = 1, width = 1;

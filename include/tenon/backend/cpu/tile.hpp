@@ -5,11 +5,11 @@
 
 namespace tenon {
 
-/// What decides the code of a tile; numbers that don't change the code's quality are arguments of the call. Distances are in
-/// floats; those between rows are zero in tiles of one row, so that maps of many widths share a tile.
+/// What decides the code of a tile; numbers that don't change the code's quality are arguments of the call. Distances
+/// are in floats; those between rows are zero in tiles of one row, so that maps of many widths share a tile.
 struct TileSpec {
-    int pixels = 1, rows = 1;  ///< output pixels, in that many rows
-    int blocks = 1;            ///< of 16 output channels
+    int pixels = 1, rows = 1;                       ///< output pixels, in that many rows
+    int blocks = 1;                                 ///< of 16 output channels
     int source_column = 0, source_row = 0;          ///< between the windows of neighbouring output pixels
     int projection_column = 0, projection_row = 0;  ///< of a second source; column 0: there is none
     int residual_column = 0, residual_row = 0;      ///< column 0: there is none
@@ -27,7 +27,8 @@ struct TileSpec {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Blocks of output channels in a panel, and most pixels of a tile. Sums, weights and one pixel fill the registers but
-/// don't spill: 14 x 2 vectors of 32 registers with AVX-512, 6 x 2 of 16 with AVX2 (docs/design.md has the measurements).
+/// don't spill: 14 x 2 vectors of 32 registers with AVX-512, 6 x 2 of 16 with AVX2 (docs/design.md has the
+/// measurements).
 #if defined(__AVX512F__)
 inline constexpr int panel_blocks = 2, tile_pixels = 14;
 #elif defined(__AVX__)

@@ -50,8 +50,7 @@ inline void run_store_output(const Step& step, const Frame& frame) {
                                 static_cast<long>(channel / block) * source.plane() + channel % block;
             float* to = frame.output + static_cast<long>(i) * source.pixels();
             for (int y = 0; y < source.height; ++y)
-                for (int x = 0; x < source.width; ++x)
-                    *to++ = from[static_cast<long>(y) * source.row() + x * block];
+                for (int x = 0; x < source.width; ++x) *to++ = from[static_cast<long>(y) * source.row() + x * block];
         }
     });
 }

@@ -13,7 +13,8 @@ constexpr bool can_activate(OpKind kind) {
 }
 
 /// op -> {norm -> relu, others} becomes one operation that stores the raw result for the others and the activated one;
-/// if there are no others, the raw result is not stored at all. The trunk itself is never normalised: a shortcut reads it.
+/// if there are no others, the raw result is not stored at all. The trunk itself is never normalised: a shortcut reads
+/// it.
 template <Capacity C>
 constexpr Program<C> fuse_preactivation(Program<C> program) {
     Uses<C> uses{program};

@@ -1,0 +1,199 @@
+// Reference: the naive backend that tests compare with. It runs the program as the layers lowered it, without any pass,
+// one loop per dimension, in float or double.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include <tenon/topology/network.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Interprets a lowered program. Values are vectors in the order channel, row, column.
+template <class ScalarType>
+class ReferenceInterpreter {
+public:
+    using Scalar = ScalarType;
+    using Values = std::vector<std::vector<Scalar>>;
+
+    ReferenceInterpreter(std::span<const Shape> shapes, std::span<const LayerInfo> layers)
+        : shapes_{shapes}, layers_{layers} {}
+
+    /// Runs one operation on one image; `tensors[i]` is parameter i.
+    void run(const Op& op, Values& values, std::span<const std::vector<Scalar>> tensors) const {
+        const auto& x = values[index(op.source())];
+        auto& y = values[index(op.target)];
+        const Shape in = shapes_[index(op.source())], out = shapes_[index(op.target)];
+        y.assign(static_cast<std::size_t>(out.elements()), Scalar{0});
+        const auto parameter = [&](int which) -> const std::vector<Scalar>& {
+            return tensors[index(layers_[index(op.layer())].first_parameter + which)];
+        };
+        const bool bias = layers_[index(op.layer())].parameters > 1;
+        switch (op.kind) {
+            case OpKind::conv:
+                return convolve(op, x, in, y, out, parameter(0), bias ? &parameter(1) : nullptr);
+            case OpKind::linear:
+                for (int o = 0; o < out.channels; ++o) {
+                    Scalar sum = bias ? parameter(1)[index(o)] : Scalar{0};
+                    for (std::size_t i = 0; i < x.size(); ++i) sum += x[i] * parameter(0)[index(o) * x.size() + i];
+                    y[index(o)] = sum;
+                }
+                return;
+            case OpKind::batch_norm:
+                for (std::size_t i = 0; i < y.size(); ++i) {
+                    const std::size_t c = i / static_cast<std::size_t>(in.pixels());
+                    const Scalar deviation =
+                        std::sqrt(parameter(3)[c] + static_cast<Scalar>(layers_[index(op.layer())].epsilon));
+                    y[i] = (x[i] - parameter(2)[c]) / deviation * parameter(0)[c] + parameter(1)[c];
+                }
+                return;
+            case OpKind::relu:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] < 0 ? Scalar{0} : x[i];
+                return;
+            case OpKind::add:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] + values[index(op.residual)][i];
+                return;
+            case OpKind::max_pool:
+            case OpKind::average_pool:
+                return pool(op, x, in, y, out);
+            case OpKind::global_average_pool:
+            case OpKind::global_max_pool:
+                return global_pool(op, x, in, y);
+            case OpKind::softmax: {
+                Scalar largest = x[0], sum = 0;
+                for (const Scalar value : x) largest = std::max(largest, value);
+                for (std::size_t i = 0; i < y.size(); ++i) sum += y[i] = std::exp(x[i] - largest);
+                for (Scalar& value : y) value /= sum;
+                return;
+            }
+            default:  // flatten, dropout: the same scalars
+                y = x;
+        }
+    }
+
+private:
+    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+    static std::size_t index(Shape shape, int c, int y, int x) {
+        return (index(c) * index(shape.height) + index(y)) * index(shape.width) + index(x);
+    }
+
+    static void convolve(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out,
+                         const std::vector<Scalar>& weight, const std::vector<Scalar>* bias) {
+        const Window& w = op.window();
+        const int inputs = in.channels / op.terms[0].groups, outputs = out.channels / op.terms[0].groups;
+        for (int o = 0; o < out.channels; ++o)
+            for (int row = 0; row < out.height; ++row)
+                for (int column = 0; column < out.width; ++column) {
+                    Scalar sum = bias ? (*bias)[index(o)] : Scalar{0};
+                    for (int i = 0; i < inputs; ++i)
+                        for (int ky = 0; ky < w.kernel_height; ++ky)
+                            for (int kx = 0; kx < w.kernel_width; ++kx) {
+                                const int iy = row * w.stride_height + ky - w.top;
+                                const int ix = column * w.stride_width + kx - w.left;
+                                if (iy < 0 || iy >= in.height || ix < 0 || ix >= in.width) continue;
+                                sum += x[index(in, o / outputs * inputs + i, iy, ix)] *
+                                       weight[((index(o) * index(inputs) + index(i)) * index(w.kernel_height) +
+                                               index(ky)) *
+                                                  index(w.kernel_width) +
+                                              index(kx)];
+                            }
+                    y[index(out, o, row, column)] = sum;
+                }
+    }
+
+    static void pool(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out) {
+        const Window& w = op.window();
+        const bool maximum = op.kind == OpKind::max_pool, zeros = w.pad_value == PadValue::zero;
+        for (int c = 0; c < out.channels; ++c)
+            for (int row = 0; row < out.height; ++row)
+                for (int column = 0; column < out.width; ++column) {
+                    Scalar result = maximum ? -std::numeric_limits<Scalar>::infinity() : Scalar{0};
+                    int counted = 0;
+                    for (int ky = 0; ky < w.kernel_height; ++ky)
+                        for (int kx = 0; kx < w.kernel_width; ++kx) {
+                            const int iy = row * w.stride_height + ky - w.top;
+                            const int ix = column * w.stride_width + kx - w.left;
+                            const bool inside = iy >= 0 && iy < in.height && ix >= 0 && ix < in.width;
+                            if (!inside && !zeros) continue;
+                            const Scalar value = inside ? x[index(in, c, iy, ix)] : Scalar{0};
+                            result = maximum ? (std::isnan(value) || value > result ? value : result) : result + value;
+                            ++counted;
+                        }
+                    y[index(out, c, row, column)] = maximum ? result : result / static_cast<Scalar>(counted);
+                }
+    }
+
+    static void global_pool(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y) {
+        const bool maximum = op.kind == OpKind::global_max_pool;
+        const auto pixels = static_cast<std::size_t>(in.pixels());
+        for (std::size_t c = 0; c < y.size(); ++c) {
+            Scalar result = maximum ? x[c * pixels] : Scalar{0};
+            for (std::size_t i = 0; i < pixels; ++i)
+                result = maximum ? std::max(result, x[c * pixels + i]) : result + x[c * pixels + i];
+            y[c] = maximum ? result : result / static_cast<Scalar>(pixels);
+        }
+    }
+
+    std::span<const Shape> shapes_;
+    std::span<const LayerInfo> layers_;
+};
+
+/// Runs a network by the interpreter, image by image, on the calling thread.
+template <class Net, class ScalarType>
+class ReferenceEngine {
+public:
+    using Scalar = ScalarType;
+    struct Compiled {
+        static constexpr int steps = lowered<Net>.ops.size();
+    };
+
+    ReferenceEngine(int, int) {}
+
+    void set_parameters(std::span<const float* const> tensors) {
+        tensors_.clear();
+        for (std::size_t i = 0; i < tensors.size(); ++i) {
+            const long elements = lowered<Net>.parameters[static_cast<int>(i)].elements();
+            tensors_.emplace_back(tensors[i], tensors[i] + elements);
+        }
+    }
+
+    template <class Observe>
+    void run(const Scalar* images, Scalar* results, long count, Observe observe) {
+        const auto& program = lowered<Net>;
+        const ReferenceInterpreter<Scalar> interpreter{{program.values.begin(), program.values.end()},
+                                                       {program.layers.begin(), program.layers.end()}};
+        const long inputs = program.values[0].elements(), outputs = program.values[program.output].elements();
+        values_.resize(static_cast<std::size_t>(program.values.size()));
+        for (long image = 0; image < count; ++image) {
+            values_[0].assign(images + image * inputs, images + (image + 1) * inputs);
+            for (int i = 0; i < program.ops.size(); ++i) {
+                interpreter.run(program.ops[i], values_, tensors_);
+                observe(i);
+            }
+            const auto& result = values_[static_cast<std::size_t>(program.output)];
+            std::copy(result.begin(), result.end(), results + image * outputs);
+        }
+    }
+
+    /// The values of the last image, one per value of the program: for comparisons layer by layer.
+    const std::vector<std::vector<Scalar>>& values() const { return values_; }
+
+    int threads() const { return 1; }
+
+private:
+    std::vector<std::vector<Scalar>> tensors_, values_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+/// The naive backend: `Model<Net, Reference<double>>`.
+template <class ScalarType>
+struct Reference {
+    template <class Net>
+    using Engine = ReferenceEngine<Net, ScalarType>;
+};
+
+}  // namespace tenon

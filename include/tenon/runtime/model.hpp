@@ -1,0 +1,138 @@
+// Model: a network with weights on a backend, ready to run.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+
+#include <tenon/backend/cpu/cpu.hpp>
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+
+/// What a model is constructed with.
+struct ModelOptions {
+    int threads = 0;           ///< threads of its own; 0: one per core this process may use
+    int images_in_flight = 4;  ///< images that a step works off together; memory that is not needed is not touched
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network with weights. Everything is allocated when it is constructed: a call allocates nothing once the result has
+/// room for its batch. A model may be moved to another thread but not called from two at once; two models don't share
+/// anything, threads included.
+///
+/// Law: results are bitwise equal for any number of threads and any batch an image is part of
+/// (test: tests/runtime/determinism_test.cpp).
+template <class Net, class Backend = Cpu>
+class Model {
+public:
+    using Engine = typename Backend::template Engine<Net>;
+    using Scalar = typename Engine::Scalar;
+
+    /// Throws tenon::Error for a negative number of threads or less than one image.
+    explicit Model(ModelOptions options = {}) : engine_{options.threads, checked(options.images_in_flight)} {}
+
+    /// Takes over the weights in a safetensors file, under the names of the convention the network declares or of the
+    /// given one. Throws tenon::Error, naming file and tensor, when anything is missing, left over or of another shape;
+    /// the model is as before then.
+    void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
+        const WeightsFile file{path.string(), Parameters<Net>::infos(), parameter_names<Net>(naming)};
+        set(file.tensors());
+    }
+
+    /// Takes over parameters.
+    void set_parameters(const Parameters<Net>& parameters) { set(parameters.tensors()); }
+
+    /// Gives the model seeded weights, for tests and measurements (Parameters::seed).
+    void initialize(std::uint64_t seed) {
+        Parameters<Net> parameters;
+        parameters.seed(seed);
+        set_parameters(parameters);
+    }
+
+    /// The results of a batch of images, valid until the next call. `images` holds one or more images after each other
+    /// (channel, row, column), as many results come back (logits for a classifier). Throws tenon::Error when `images`
+    /// is not a whole number of images or the model has no weights.
+    std::span<const Scalar> operator()(std::span<const Scalar> images) {
+        const long count = checked_count(images.size());
+        const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
+        if (results_.size() < size) results_ = Buffer<Scalar>{size};
+        engine_.run(images.data(), results_.data(), count, [](int) {});
+        return {results_.data(), size};
+    }
+
+    /// The same into memory of the caller's. Throws tenon::Error when `results` does not have the size of the results.
+    void operator()(std::span<const Scalar> images, std::span<Scalar> results) {
+        const long count = checked_count(images.size());
+        if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
+            throw Error("the results of " + std::to_string(count) + " images take " + std::to_string(expected) +
+                        " scalars, but the span given for them has " + std::to_string(results.size()));
+        engine_.run(images.data(), results.data(), count, [](int) {});
+    }
+
+    /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp.
+    std::vector<double> profile(std::span<const Scalar> images) {
+        const long count = checked_count(images.size());
+        std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
+        std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));
+        auto last = std::chrono::steady_clock::now();
+        engine_.run(images.data(), results.data(), count, [&](int step) {
+            const auto now = std::chrono::steady_clock::now();
+            seconds[static_cast<std::size_t>(step)] += std::chrono::duration<double>(now - last).count();
+            last = now;
+        });
+        return seconds;
+    }
+
+    /// Threads the model runs on.
+    int threads() const { return engine_.threads(); }
+
+private:
+    static int checked(int images) {
+        if (images < 1) throw Error("a model needs room for at least 1 image in flight, not " + std::to_string(images));
+        return images;
+    }
+
+    long checked_count(std::size_t size) const {
+        constexpr long elements = input_shape<Net>.elements();
+        if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
+        const long scalars = static_cast<long>(size);
+        if (scalars == 0 || scalars % elements != 0)
+            throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
+                        std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
+                        std::to_string(scalars));
+        return scalars / elements;
+    }
+
+    void set(std::span<const float* const> tensors) {
+        engine_.set_parameters(tensors);
+        has_weights_ = true;
+    }
+
+    Engine engine_;
+    Buffer<Scalar> results_;
+    bool has_weights_ = false;
+};
+
+/// Probabilities over `classes` logits per image; without the number, over all of them as one. Throws tenon::Error when
+/// the logits are not a whole number of images.
+inline std::vector<float> softmax(std::span<const float> logits, std::size_t classes = 0) {
+    if (classes == 0) classes = logits.size();
+    if (classes == 0 || logits.size() % classes != 0)
+        throw Error("softmax over " + std::to_string(classes) + " classes needs a multiple of as many logits, not " +
+                    std::to_string(logits.size()));
+    std::vector<float> probabilities(logits.size());
+    for (std::size_t first = 0; first < logits.size(); first += classes) {
+        const float largest = *std::max_element(logits.begin() + static_cast<long>(first),
+                                                logits.begin() + static_cast<long>(first + classes));
+        double sum = 0;
+        for (std::size_t i = first; i < first + classes; ++i) sum += std::exp(double{logits[i]} - double{largest});
+        for (std::size_t i = first; i < first + classes; ++i)
+            probabilities[i] = static_cast<float>(std::exp(double{logits[i]} - double{largest}) / sum);
+    }
+    return probabilities;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,108 @@
+// The parameters of a network in their own order and shapes, outside of any backend: to initialise, inspect, load,
+// save.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include <tenon/core/buffer.hpp>
+#include <tenon/core/random.hpp>
+#include <tenon/io/safetensors_writer.hpp>
+#include <tenon/runtime/weights_file.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The range that a seeded parameter is drawn from: weights within sqrt(3 / inputs), so that signals keep their size;
+/// biases within 0.1; gammas and variances around one; betas and means around zero.
+struct SeededRange {
+    double low, high;
+};
+inline SeededRange seeded_range(const Parameter& parameter) {
+    switch (parameter.role) {
+        case ParameterRole::weight: {
+            const double inputs = static_cast<double>(parameter.elements()) / parameter.dimensions[0];
+            return {-std::sqrt(3 / inputs), std::sqrt(3 / inputs)};
+        }
+        case ParameterRole::bias:
+            return {-0.1, 0.1};
+        case ParameterRole::gamma:
+        case ParameterRole::running_variance:
+            return {0.5, 1.5};
+        default:
+            return {-0.5, 0.5};
+    }
+}
+
+/// All parameters and running statistics of a network, one after the other in an arena.
+template <class Net>
+class Parameters {
+public:
+    static constexpr const auto& program = lowered<Net>;
+
+    /// All zero.
+    Parameters() : arena_{size()} {}
+
+    /// The parameters in a safetensors file. Throws tenon::Error as WeightsFile does.
+    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>) : Parameters() {
+        const WeightsFile file{path, infos(), parameter_names<Net>(naming)};
+        for (int i = 0; i < count(); ++i)
+            std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
+    }
+
+    static constexpr int count() { return program.parameters.size(); }
+    static std::span<const Parameter> infos() { return {program.parameters.begin(), program.parameters.end()}; }
+
+    /// The values of one parameter, row-major in its own shape.
+    std::span<float> operator[](int index) { return {arena_.data() + offset(index), length(index)}; }
+    std::span<const float> operator[](int index) const { return {arena_.data() + offset(index), length(index)}; }
+
+    /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
+    /// values on any machine, running statistics and affine parameters included.
+    void seed(std::uint64_t seed, Naming naming = naming_of<Net>) {
+        const std::vector<std::string> names = parameter_names<Net>(naming);
+        for (int i = 0; i < count(); ++i) {
+            const auto [low, high] = seeded_range(program.parameters[i]);
+            const std::uint64_t stream = hash_name(names[static_cast<std::size_t>(i)]);
+            std::uint64_t element = 0;
+            for (float& value : (*this)[i])
+                value = static_cast<float>(uniform(random_bits(seed, stream, element++), low, high));
+        }
+    }
+
+    /// Writes all parameters as safetensors under the names of a convention. The file at `path` is replaced at once or
+    /// not at all. Throws tenon::Error when it can't be written.
+    void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {}) const {
+        const std::vector<std::string> names = parameter_names<Net>(naming);
+        std::vector<TensorEntry> entries;
+        for (int i = 0; i < count(); ++i) {
+            const Parameter& info = program.parameters[i];
+            entries.push_back({names[static_cast<std::size_t>(i)],
+                               DType::f32,
+                               {info.dimensions, info.dimensions + info.rank},
+                               std::as_bytes((*this)[i])});
+        }
+        write_safetensors(path, entries, metadata);
+    }
+
+    /// Pointers to the parameters in the order of the program.
+    std::vector<const float*> tensors() const {
+        std::vector<const float*> result;
+        for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
+        return result;
+    }
+
+private:
+    static constexpr std::size_t size() {
+        std::size_t sum = 0;
+        for (const Parameter& parameter : program.parameters) sum += static_cast<std::size_t>(parameter.elements());
+        return sum;
+    }
+    static std::size_t offset(int index) { return static_cast<std::size_t>(program.parameters[index].offset); }
+    static std::size_t length(int index) { return static_cast<std::size_t>(program.parameters[index].elements()); }
+
+    Buffer<float> arena_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

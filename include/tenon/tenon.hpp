@@ -1,0 +1,19 @@
+// tenon: neural networks whose topology is a compile-time type. This header includes everything but optional
+// components.
+#pragma once
+
+// IWYU pragma: begin_exports
+#include <tenon/backend/cpu/cpu.hpp>
+#include <tenon/backend/reference/reference.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/safetensors_writer.hpp>
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/resnet_v2.hpp>
+#include <tenon/runtime/model.hpp>
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/topology/block.hpp>
+#include <tenon/topology/facts.hpp>
+#include <tenon/topology/network.hpp>
+#include <tenon/version.hpp>
+// IWYU pragma: end_exports
