@@ -2,6 +2,20 @@
 # fails).
 
 set(TENON_HEADERS
+    include/tenon/backend/cpu/conv.hpp
+    include/tenon/backend/cpu/cpu.hpp
+    include/tenon/backend/cpu/linear.hpp
+    include/tenon/backend/cpu/pack_weights.hpp
+    include/tenon/backend/cpu/plan.hpp
+    include/tenon/backend/cpu/pointwise.hpp
+    include/tenon/backend/cpu/simd.hpp
+    include/tenon/backend/cpu/step.hpp
+    include/tenon/backend/cpu/team.hpp
+    include/tenon/backend/cpu/tensor.hpp
+    include/tenon/backend/cpu/tile.hpp
+    include/tenon/backend/cpu/transfer.hpp
+    include/tenon/backend/reference/reference.hpp
+    include/tenon/core/buffer.hpp
     include/tenon/core/error.hpp
     include/tenon/core/fixed_vector.hpp
     include/tenon/core/isa.hpp
@@ -22,15 +36,29 @@ set(TENON_HEADERS
     include/tenon/io/safetensors.hpp
     include/tenon/io/safetensors_writer.hpp
     include/tenon/io/tensor_entry.hpp
+    include/tenon/io/weight_names.hpp
     include/tenon/models/fashion_mnist.hpp
     include/tenon/models/naming.hpp
     include/tenon/models/resnet_v1.hpp
     include/tenon/models/resnet_v2.hpp
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
+    include/tenon/program/optimize.hpp
+    include/tenon/program/passes/fold_batch_norm.hpp
+    include/tenon/program/passes/fuse_add.hpp
+    include/tenon/program/passes/fuse_preactivation.hpp
+    include/tenon/program/passes/fuse_relu.hpp
+    include/tenon/program/passes/simplify.hpp
     include/tenon/program/path.hpp
+    include/tenon/program/plan_memory.hpp
     include/tenon/program/program.hpp
     include/tenon/program/rejection.hpp
+    include/tenon/program/uses.hpp
+    include/tenon/runtime/model.hpp
+    include/tenon/runtime/parameter_names.hpp
+    include/tenon/runtime/parameters.hpp
+    include/tenon/runtime/weights_file.hpp
+    include/tenon/tenon.hpp
     include/tenon/topology/block.hpp
     include/tenon/topology/combinators.hpp
     include/tenon/topology/convolution.hpp
