@@ -54,6 +54,9 @@ set(TENON_HEADERS
     include/tenon/program/program.hpp
     include/tenon/program/rejection.hpp
     include/tenon/program/uses.hpp
+    include/tenon/report/dot.hpp
+    include/tenon/report/profile.hpp
+    include/tenon/report/summary.hpp
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp

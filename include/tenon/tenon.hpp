@@ -10,6 +10,9 @@
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
+#include <tenon/report/dot.hpp>
+#include <tenon/report/profile.hpp>
+#include <tenon/report/summary.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/topology/block.hpp>

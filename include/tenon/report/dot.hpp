@@ -1,0 +1,52 @@
+// dot: a network's program as a Graphviz graph.
+#pragma once
+
+#include <string>
+
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The graph of a program in Graphviz' language: operations as boxes, values as arrows with their shapes. Render it
+/// with `dot -Tsvg`. Works on lowered and on optimised programs: what passes fused stands in one box.
+template <Capacity C>
+std::string to_dot(const Program<C>& program) {
+    std::string text = "digraph network {\n  node [shape=box, fontname=\"sans-serif\"];\n  input [shape=oval];\n";
+    const auto writer = [&](int value) {
+        const int op = program.producer(value);
+        return op < 0 ? std::string("input") : "op" + std::to_string(op);
+    };
+    const auto arrow = [&](int value, int op, const char* style) {
+        text += "  " + writer(value) + " -> op" + std::to_string(op) + " [label=\"" + to_string(program.values[value]) +
+                "\"" + style + "];\n";
+    };
+    for (int i = 0; i < program.ops.size(); ++i) {
+        const Op& op = program.ops[i];
+        std::string label = to_string(program.layers[op.layer()].path);
+        for (const ConvTerm& term : op.terms)
+            if (term.norm >= 0) label += "\\n" + to_string(program.layers[term.norm].path);
+        if (op.relu) label += "\\nReLU";
+        if (op.activated >= 0) {
+            label += "\\nsecond result:";
+            if (op.activated_norm >= 0) label += " " + to_string(program.layers[op.activated_norm].path);
+            if (op.activated_relu) label += " ReLU";
+        }
+        text += "  op" + std::to_string(i) + " [label=\"" + label + "\"];\n";
+        for (const ConvTerm& term : op.terms)
+            if (term.source >= 0) arrow(term.source, i, "");
+        if (op.residual >= 0) arrow(op.residual, i, ", style=dashed");
+    }
+    text += "  output [shape=oval];\n  " + writer(program.output) + " -> output [label=\"" +
+            to_string(program.values[program.output]) + "\"];\n}\n";
+    return text;
+}
+
+/// The graph of a network as its layers lower it.
+template <class Net>
+std::string to_dot() {
+    return to_dot(lowered<Net>);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

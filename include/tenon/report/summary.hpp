@@ -1,0 +1,75 @@
+// summary: a table of a network's layers, shapes, parameters and multiply-adds, as people know it from Keras.
+#pragma once
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// `25549416` as `25,549,416`.
+inline std::string with_commas(long number) {
+    std::string digits = std::to_string(number);
+    for (int at = static_cast<int>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
+        digits.insert(static_cast<std::size_t>(at), ",");
+    return digits;
+}
+
+namespace detail {
+
+/// One line of a summary: text on the left, three columns on the right.
+inline std::string summary_row(const std::string& layer, const std::string& shape, const std::string& parameters,
+                               const std::string& multiply_adds) {
+    const auto pad = [](std::string text, std::size_t width, bool right) {
+        if (text.size() < width) text.insert(right ? 0 : text.size(), width - text.size(), ' ');
+        return text;
+    };
+    return pad(layer, 36, false) + pad(shape, 18, false) + pad(parameters, 14, true) + pad(multiply_adds, 16, true) +
+           "\n";
+}
+
+/// The table of a program; the same code for all networks.
+inline std::string summary(std::span<const Op> ops, std::span<const LayerInfo> layers,
+                           std::span<const Parameter> parameters) {
+    long trainable = 0, buffers = 0, total_multiply_adds = 0;
+    const std::string line(84, '-');
+    std::string text = summary_row("layer", "output", "parameters", "multiply-adds") + line + "\n";
+    for (const Op& op : ops) {
+        const LayerInfo& layer = layers[static_cast<std::size_t>(op.layer())];
+        long own = 0, first_weight = 0;
+        for (int i = 0; i < layer.parameters; ++i) {
+            const Parameter& parameter = parameters[static_cast<std::size_t>(layer.first_parameter + i)];
+            (is_trainable(parameter.role) ? trainable : buffers) += parameter.elements();
+            own += parameter.elements();
+            if (i == 0) first_weight = parameter.elements();
+        }
+        const bool counts = op.kind == OpKind::conv || op.kind == OpKind::linear;
+        const long multiply_adds = counts ? layer.output.pixels() * first_weight : 0;
+        total_multiply_adds += multiply_adds;
+        text += summary_row(to_string(layer.path), to_string(layer.output), own ? with_commas(own) : "",
+                            multiply_adds ? with_commas(multiply_adds) : "");
+    }
+    text += line + "\n";
+    text += "parameters:         " + with_commas(trainable) + " (" + with_commas(trainable * 4 / 1024) +
+            " KiB as floats)\n";
+    text += "running statistics: " + with_commas(buffers) + "\n";
+    text += "multiply-adds:      " + with_commas(total_multiply_adds) + " per image\n";
+    return text;
+}
+
+}  // namespace detail
+
+/// A table of a network: every layer under its canonical name with its output's shape, parameters (running statistics
+/// included) and multiply-adds on one image, and the totals.
+template <class Net>
+std::string summary() {
+    const auto& program = lowered<Net>;
+    return detail::summary({program.ops.begin(), program.ops.end()}, {program.layers.begin(), program.layers.end()},
+                           {program.parameters.begin(), program.parameters.end()});
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
