@@ -1,0 +1,13 @@
+// What `scripts/bench compile` compiles: a program that loads a network and runs it. TENON_NETWORK names the network.
+#include <vector>
+
+#include <tenon/tenon.hpp>
+
+using Net = tenon::TENON_NETWORK<tenon::Classes<1000>>;
+
+int main(int argc, char** argv) {
+    tenon::Model<Net> model;
+    if (argc > 1) model.load(argv[1]);
+    const std::vector<float> image(static_cast<std::size_t>(tenon::input_shape<Net>.elements()));
+    return model(image)[0] > 0;
+}

@@ -1,0 +1,2 @@
+// The umbrella header, alone.
+#include <tenon/core/shape.hpp>

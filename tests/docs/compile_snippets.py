@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Compiles the C++ snippets of a Markdown page, so that what a reader copies works.
+
+Each block that starts with ```cpp is compiled without generating code. A block without a main function is wrapped: its
+declarations stand at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
+`using namespace tenon`. On the line before a block
+
+    <!-- no-compile -->    leaves it out
+    <!-- continues -->     puts the code of the block before in front of it
+
+usage: compile_snippets.py --compiler g++ [--flags FILE] PAGE...
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+DECLARATION = re.compile(
+    r"(template|struct|class|enum|union|namespace|using|typedef|static_assert|inline|constexpr|concept|extern|static|"
+    r"\[\[nodiscard\]\]|(int|void|auto|bool|float|double|std::\w+|[A-Z]\w*)(<.*>)?[&*]? [a-z]\w*\([^;]*$)\b"
+)
+
+
+class Block:
+    def __init__(self, page, line, code, continues):
+        self.page, self.line, self.code, self.continues = page, line, code, continues
+
+
+def blocks(page):
+    """The blocks of a page that are meant to compile."""
+    found, mark, start, code = [], None, None, []
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if start is None:
+            if match := re.match(r"<!-- (no-compile|continues) -->\s*$", line):
+                mark = match[1]
+            elif re.match(r"```cpp\s*$", line):
+                start, code = number + 1, []
+            elif line.strip():
+                mark = None
+        elif line.startswith("```"):
+            if mark != "no-compile":
+                found.append(Block(page, start, code, mark == "continues"))
+            mark = start = None
+        else:
+            code.append(line)
+    return found
+
+
+def chunks(block):
+    """The code of a block cut where a declaration or statement at its outermost level ends, each with its line."""
+    depth, chunk, first = 0, [], None
+    for number, line in enumerate(block.code, block.line):
+        text = re.sub(r"//.*|\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])'", "", line)
+        if not chunk and not text.strip():
+            continue
+        if not chunk:
+            first = number
+        chunk.append(line)
+        depth += sum(text.count(c) for c in "({[") - sum(text.count(c) for c in ")}]")
+        if depth == 0 and (text.lstrip().startswith("#") or re.search(r"[;}]\s*$", text)):
+            yield first, chunk
+            chunk = []
+    if chunk:
+        yield first, chunk
+
+
+def source(page_blocks):
+    """One translation unit for the blocks of a page: each in a namespace of its own, errors at the page's lines."""
+    includes, bodies, before = [], [], []
+    for number, block in enumerate(page_blocks):
+        before = [*before, block] if block.continues else [block]
+        outside, inside = [], []
+        has_main = any(re.match(r"int main\(", line) for part in before for line in part.code)
+        own_includes = False
+        for part in before:
+            for first, chunk in chunks(part):
+                at = [f'#line {first} "{part.page}"', *chunk]
+                if chunk[0].startswith("#"):
+                    includes += at
+                    own_includes = True
+                elif has_main or DECLARATION.match(chunk[0].strip()):
+                    outside += at
+                else:
+                    inside += at
+        if not own_includes:
+            includes.append("#include <tenon/tenon.hpp>")
+            outside.insert(0, "using namespace tenon;")
+        bodies += [f"namespace snippet_{number} {{", *outside]
+        if inside:
+            bodies += ["[[maybe_unused]] static void run_snippet(int argc, char** argv) {", *inside, "}"]
+        bodies.append("}")
+    return "\n".join([*includes, *bodies, "int main() {}"]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="+", type=pathlib.Path)
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one a line")
+    arguments = parser.parse_args()
+    flags = arguments.flags.read_text().splitlines() if arguments.flags else ["-std=c++20", "-Iinclude"]
+
+    failed = False
+    for page in arguments.pages:
+        page_blocks = blocks(page)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "snippets.cpp"
+            path.write_text(source(page_blocks))
+            command = [arguments.compiler, *flags, "-fsyntax-only", "-w", str(path)]
+            result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            failed = True
+            print(result.stderr)
+        print(f"{page}: {len(page_blocks)} snippets {'do not compile' if result.returncode else 'compile'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
