@@ -4,6 +4,7 @@
 set(TENON_HEADERS
     include/tenon/backend/cpu/conv.hpp
     include/tenon/backend/cpu/cpu.hpp
+    include/tenon/backend/cpu/gating.hpp
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
     include/tenon/backend/cpu/plan.hpp
@@ -68,6 +69,7 @@ set(TENON_HEADERS
     include/tenon/topology/diagnosis.hpp
     include/tenon/topology/elementwise.hpp
     include/tenon/topology/facts.hpp
+    include/tenon/topology/gating.hpp
     include/tenon/topology/network.hpp
     include/tenon/topology/options.hpp
     include/tenon/topology/pooling.hpp

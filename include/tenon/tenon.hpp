@@ -17,6 +17,7 @@
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
+#include <tenon/topology/gating.hpp>
 #include <tenon/topology/network.hpp>
 #include <tenon/version.hpp>
 // IWYU pragma: end_exports

@@ -42,6 +42,12 @@ public:
         return {op.target, output};
     }
 
+    /// The same for an operation that reads a second value.
+    constexpr Cursor emit(Op op, Cursor x, Cursor y, Shape output) {
+        op.terms[1].source = y.value;
+        return emit(op, x, output);
+    }
+
     /// Declares the network's input as value 0.
     constexpr Cursor input(Shape shape) {
         add_value(shape);
@@ -107,7 +113,7 @@ private:
         ++counts_.values;
     }
 
-    static constexpr int scope_kinds = 7;
+    static constexpr int scope_kinds = 8;
 
     Op* ops_ = nullptr;
     Shape* values_ = nullptr;

@@ -19,18 +19,37 @@ enum class OpKind {
     dropout,
     softmax,
     add,
+    scale,     ///< times a constant
+    multiply,  ///< of two maps, element by element
+    sigmoid,
+    pad_channels,  ///< every n-th pixel, channels of zeros on both sides (He et al. 2015, option A)
     // added by the passes
     load_input,    ///< the user's tensor into the backend's layout
     store_output,  ///< the result into the user's layout
 };
 
-inline constexpr int op_kinds = 14;
+inline constexpr int op_kinds = 18;
 
 /// The word an operation has in names and reports.
 constexpr std::string_view op_name(OpKind kind) {
-    constexpr std::string_view names[op_kinds] = {
-        "conv",    "norm",   "relu",    "max_pool", "average_pool", "global_average_pool", "global_max_pool",
-        "flatten", "linear", "dropout", "softmax",  "add",          "load_input",          "store_output"};
+    constexpr std::string_view names[op_kinds] = {"conv",
+                                                  "norm",
+                                                  "relu",
+                                                  "max_pool",
+                                                  "average_pool",
+                                                  "global_average_pool",
+                                                  "global_max_pool",
+                                                  "flatten",
+                                                  "linear",
+                                                  "dropout",
+                                                  "softmax",
+                                                  "add",
+                                                  "scale",
+                                                  "multiply",
+                                                  "sigmoid",
+                                                  "pad_channels",
+                                                  "load_input",
+                                                  "store_output"};
     return names[static_cast<int>(kind)];
 }
 

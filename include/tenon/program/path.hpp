@@ -11,11 +11,11 @@ namespace tenon {
 
 /// A named part of a network that contains layers. The combinators open scopes; layers outside of all stand at the
 /// root.
-enum class ScopeKind { stem, stack, block, preact, body, shortcut, head };
+enum class ScopeKind { stem, stack, block, preact, body, shortcut, head, gate };
 
 /// The word a scope has in a path.
 constexpr std::string_view scope_name(ScopeKind kind) {
-    constexpr std::string_view names[] = {"stem", "stack", "block", "preact", "body", "shortcut", "head"};
+    constexpr std::string_view names[] = {"stem", "stack", "block", "preact", "body", "shortcut", "head", "gate"};
     return names[static_cast<int>(kind)];
 }
 

@@ -20,7 +20,9 @@ struct MemoryPlan {
 constexpr int replaceable_operand(const Op& op) {
     using enum OpKind;
     if (op.kind == conv) return op.residual_stride == 1 ? op.residual : -1;
-    if (op.kind == add || op.kind == batch_norm || op.kind == relu) return op.source();
+    if (op.kind == add || op.kind == batch_norm || op.kind == relu || op.kind == scale || op.kind == multiply ||
+        op.kind == sigmoid)
+        return op.source();
     return -1;
 }
 

@@ -56,7 +56,7 @@ struct LayerInfo {
     Shape input{}, output{};
     int first_parameter = 0, parameters = 0;  ///< indices into Program::parameters
     double epsilon = 0, momentum = 0;         ///< of a batch norm
-    double rate = 0;                          ///< of a dropout
+    double rate = 0;                          ///< of a dropout; the factor of a scale
 };
 
 /// A convolution as one term of a sum: what it reads and with which weights.
@@ -75,7 +75,8 @@ struct ConvTerm {
 struct Op {
     OpKind kind{};
     int target = -1;
-    ConvTerm terms[2]{};  ///< every operation has its source, layer and window in terms[0]
+    ConvTerm terms[2]{};  ///< every operation has its source, layer and window in terms[0]; a multiply its second
+                          ///< operand as the source of terms[1]
 
     int residual = -1;        ///< value added to the result; the second operand of an add
     int residual_stride = 1;  ///< the residual is read at every n-th row and column

@@ -20,6 +20,7 @@ enum class Reason {
     padding_exceeds_kernel,               ///< a pooling window could lie outside; expected: the least kernel; got: it
     rate_is_not_below_one,                ///< a dropout's rate; got: {numerator, denominator}
     epsilon_or_momentum_is_not_positive,  ///< of a batch norm
+    cannot_drop_channels,                 ///< of a channel padding; expected: {least channels}; got: {channels}
     nested_too_deep,                      ///< more than Rejection::max_depth combinators inside each other
 };
 

@@ -27,6 +27,7 @@ struct a_stack_needs_at_least_two_blocks {};
 struct the_padding_of_a_pooling_must_be_smaller_than_its_kernel {};
 struct the_rate_of_a_dropout_must_be_at_least_0_and_below_1 {};
 struct epsilon_and_momentum_must_be_positive {};
+struct a_channel_padding_must_have_at_least_the_channels_of_its_input {};
 struct combinators_are_nested_too_deep {};
 }  // namespace reason
 
@@ -50,6 +51,8 @@ consteval auto reason_type() {
         return reason::the_padding_of_a_pooling_must_be_smaller_than_its_kernel{};
     if constexpr (R == rate_is_not_below_one) return reason::the_rate_of_a_dropout_must_be_at_least_0_and_below_1{};
     if constexpr (R == epsilon_or_momentum_is_not_positive) return reason::epsilon_and_momentum_must_be_positive{};
+    if constexpr (R == cannot_drop_channels)
+        return reason::a_channel_padding_must_have_at_least_the_channels_of_its_input{};
     if constexpr (R == nested_too_deep) return reason::combinators_are_nested_too_deep{};
 }
 

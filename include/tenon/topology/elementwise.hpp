@@ -14,9 +14,9 @@ constexpr Cursor lower_plain(Builder& builder, OpKind kind, Cursor x, Shape outp
     return builder.emit(op, x, output);
 }
 
-/// Batch normalisation of each channel (Ioffe and Szegedy 2015) with options Epsilon and Momentum. Equals
+/// Batch normalisation of each channel (Ioffe and Szegedy 2015) with options Epsilon, Momentum and NoAffine. Equals
 /// torch.nn.BatchNorm2d(channels, eps, momentum): the running variance is unbiased, the normalising one is not.
-/// Parameters: gamma, beta, running mean, running variance, each [channels].
+/// Parameters: gamma, beta (not with NoAffine), running mean, running variance, each [channels].
 template <NormOption... Options>
 struct BatchNormWith {
     static constexpr Cursor lower(Builder& builder, Cursor x) {
@@ -28,8 +28,10 @@ struct BatchNormWith {
         Op op{};
         op.kind = OpKind::batch_norm;
         op.terms[0].layer = builder.layer(OpKind::batch_norm, x.shape, x.shape, options.epsilon, options.momentum);
-        builder.parameter(ParameterRole::gamma, 1, x.shape.channels);
-        builder.parameter(ParameterRole::beta, 1, x.shape.channels);
+        if (options.affine) {
+            builder.parameter(ParameterRole::gamma, 1, x.shape.channels);
+            builder.parameter(ParameterRole::beta, 1, x.shape.channels);
+        }
         builder.parameter(ParameterRole::running_mean, 1, x.shape.channels);
         builder.parameter(ParameterRole::running_variance, 1, x.shape.channels);
         return builder.emit(op, x, x.shape);

@@ -99,6 +99,7 @@ concept StackOption = OptionFor<T, for_stack>;
 /// What options of a batch norm add up to.
 struct NormOptions {
     double epsilon = 1e-5, momentum = 0.1;
+    bool affine = true;
 };
 
 /// Added to the variance before the root, as a fraction: `Epsilon<1, 1000>` is 1e-3 (C++20 compilers don't agree on
@@ -117,6 +118,11 @@ struct Momentum {
     static constexpr void apply(NormOptions& options) {
         options.momentum = static_cast<double>(Numerator) / Denominator;
     }
+};
+
+/// The batch norm has neither gamma nor beta (torch's affine=False, MXNet's norm of the input).
+struct NoAffine {
+    static constexpr void apply(NormOptions& options) { options.affine = false; }
 };
 
 template <class T>

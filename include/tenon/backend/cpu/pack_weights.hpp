@@ -32,7 +32,7 @@ public:
     }
 
 private:
-    /// What a batch norm does to a channel at inference: x * scale + shift. One and zero without a norm.
+    /// What a batch norm or a scale does to a channel at inference: x * scale + shift. One and zero without a norm.
     struct Affine {
         std::vector<double> scale, shift;
     };
@@ -44,11 +44,18 @@ private:
     Affine affine_of(int norm, int channels) const {
         Affine affine{std::vector<double>(at(channels), 1.0), std::vector<double>(at(channels), 0.0)};
         if (norm < 0) return affine;
-        const float *gamma = tensor(norm, 0), *beta = tensor(norm, 1), *mean = tensor(norm, 2),
-                    *variance = tensor(norm, 3);
+        const LayerInfo& layer = layers_[at(norm)];
+        if (layer.path.kind == OpKind::scale) {
+            std::fill(affine.scale.begin(), affine.scale.end(), layer.rate);
+            return affine;
+        }
+        const bool has_affine = layer.parameters == 4;
+        const float *mean = tensor(norm, layer.parameters - 2), *variance = tensor(norm, layer.parameters - 1);
         for (int c = 0; c < channels; ++c) {
-            affine.scale[at(c)] = double{gamma[c]} / std::sqrt(double{variance[c]} + layers_[at(norm)].epsilon);
-            affine.shift[at(c)] = double{beta[c]} - double{mean[c]} * affine.scale[at(c)];
+            const double gamma = has_affine ? double{tensor(norm, 0)[c]} : 1.0;
+            const double beta = has_affine ? double{tensor(norm, 1)[c]} : 0.0;
+            affine.scale[at(c)] = gamma / std::sqrt(double{variance[c]} + layer.epsilon);
+            affine.shift[at(c)] = beta - double{mean[c]} * affine.scale[at(c)];
         }
         return affine;
     }

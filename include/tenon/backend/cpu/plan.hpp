@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tenon/backend/cpu/conv.hpp>
+#include <tenon/backend/cpu/gating.hpp>
 #include <tenon/backend/cpu/linear.hpp>
 #include <tenon/backend/cpu/transfer.hpp>
 #include <tenon/program/plan_memory.hpp>
@@ -131,7 +132,8 @@ private:
             step.activated_norm = op.activated_norm;
             step.activated_relu = op.activated_relu;
         }
-        if (op.kind == OpKind::batch_norm && !step.activated.exists()) {  // x * scale + shift is an activation of x
+        // x * scale + shift is an activation of x
+        if ((op.kind == OpKind::batch_norm || op.kind == OpKind::scale) && !step.activated.exists()) {
             step.activated = step.target;
             step.activated_norm = op.layer();
             step.activated_relu = op.relu;
@@ -197,7 +199,11 @@ consteval StepFunction step_function() {
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;
     if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool;
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool;
-    if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu) return &run_pointwise;
+    if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
+        return &run_pointwise;
+    if constexpr (step.kind == OpKind::multiply) return &run_multiply;
+    if constexpr (step.kind == sigmoid) return &run_sigmoid;
+    if constexpr (step.kind == pad_channels) return &run_pad_channels;
     if constexpr (step.kind == softmax) return &run_softmax;
     if constexpr (step.kind == load_input) return &run_load_input;
     if constexpr (step.kind == store_output) return &run_store_output;

@@ -43,19 +43,26 @@ public:
                 }
                 return;
             case OpKind::batch_norm:
-                for (std::size_t i = 0; i < y.size(); ++i) {
-                    const std::size_t c = i / static_cast<std::size_t>(in.pixels());
-                    const Scalar deviation =
-                        std::sqrt(parameter(3)[c] + static_cast<Scalar>(layers_[index(op.layer())].epsilon));
-                    y[i] = (x[i] - parameter(2)[c]) / deviation * parameter(0)[c] + parameter(1)[c];
-                }
-                return;
+                return normalize(op, x, in, y, tensors);
             case OpKind::relu:
                 for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] < 0 ? Scalar{0} : x[i];
                 return;
             case OpKind::add:
                 for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] + values[index(op.residual)][i];
                 return;
+            case OpKind::scale: {
+                const auto factor = static_cast<Scalar>(layers_[index(op.layer())].rate);
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * factor;
+                return;
+            }
+            case OpKind::multiply:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * values[index(op.terms[1].source)][i];
+                return;
+            case OpKind::sigmoid:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = Scalar{1} / (Scalar{1} + std::exp(-x[i]));
+                return;
+            case OpKind::pad_channels:
+                return pad_channels(op, x, in, y, out);
             case OpKind::max_pool:
             case OpKind::average_pool:
                 return pool(op, x, in, y, out);
@@ -80,6 +87,20 @@ private:
         return (index(c) * index(shape.height) + index(y)) * index(shape.width) + index(x);
     }
 
+    /// The mean and variance are a norm's last two parameters; gamma and beta stand before them if it has them.
+    void normalize(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y,
+                   std::span<const std::vector<Scalar>> tensors) const {
+        const LayerInfo& layer = layers_[index(op.layer())];
+        const auto first = tensors.subspan(index(layer.first_parameter), index(layer.parameters));
+        const bool affine = layer.parameters == 4;
+        const auto &mean = first[first.size() - 2], &variance = first[first.size() - 1];
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            const std::size_t c = i / static_cast<std::size_t>(in.pixels());
+            y[i] = (x[i] - mean[c]) / std::sqrt(variance[c] + static_cast<Scalar>(layer.epsilon));
+            if (affine) y[i] = y[i] * first[0][c] + first[1][c];
+        }
+    }
+
     static void convolve(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out,
                          const std::vector<Scalar>& weight, const std::vector<Scalar>* bias) {
         const Window& w = op.window();
@@ -102,6 +123,15 @@ private:
                             }
                     y[index(out, o, row, column)] = sum;
                 }
+    }
+
+    static void pad_channels(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out) {
+        const int before = (out.channels - in.channels) / 2;
+        for (int c = 0; c < in.channels; ++c)
+            for (int row = 0; row < out.height; ++row)
+                for (int column = 0; column < out.width; ++column)
+                    y[index(out, before + c, row, column)] =
+                        x[index(in, c, row * op.window().stride_height, column * op.window().stride_width)];
     }
 
     static void pool(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out) {

@@ -1,0 +1,67 @@
+// Steps that gated and parameterless shortcuts are made of: products, sigmoids, channels of zeros.
+#pragma once
+
+#include <tenon/backend/cpu/pointwise.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The product of two maps.
+inline void run_multiply(const Step& step, const Frame& frame) {
+    const Tensor &a = step.terms[0].source, &b = step.terms[1].source;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const auto row = [&](const Tensor& tensor, int y) {
+            return frame.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
+                   static_cast<long>(y) * tensor.row();
+        };
+        const Finish finish{step, frame, image, plane};
+        for (int y = 0; y < a.height; ++y)
+            for (int x = 0; x < a.width; ++x)
+                for (int lane = 0; lane < block; lane += lanes)
+                    finish(y, x, lane,
+                           multiply(load(row(a, y) + x * block + lane), load(row(b, y) + x * block + lane)));
+    });
+}
+
+/// 1 / (1 + exp(-x)), rounded as the C++ library does it on every instruction set; lanes beyond the last channel stay
+/// zero.
+inline void run_sigmoid(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const int channels = std::min(block, source.channels - plane * block);
+        const Finish finish{step, frame, image, plane};
+        alignas(64) float pixel[block]{};
+        for (int y = 0; y < source.height; ++y)
+            for (int x = 0; x < source.width; ++x) {
+                const float* values = from + static_cast<long>(y) * source.row() + x * block;
+                for (int c = 0; c < channels; ++c) pixel[c] = 1.0f / (1.0f + std::exp(-values[c]));
+                for (int lane = 0; lane < block; lane += lanes) finish(y, x, lane, load(pixel + lane));
+            }
+    });
+}
+
+/// Every n-th pixel with channels of zeros around its own. The source's channels shift inside their blocks, so this
+/// goes float by float.
+inline void run_pad_channels(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &result = step.result();
+    const Window& window = step.window();
+    const int before = (result.channels - source.channels) / 2;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin();
+        const Finish finish{step, frame, image, plane};
+        const int first = plane * block - before;  // the source's channel that becomes the plane's first
+        alignas(64) float pixel[block]{};
+        for (int y = 0; y < result.height; ++y)
+            for (int x = 0; x < result.width; ++x) {
+                const long at = static_cast<long>(y) * window.stride_height * source.row() +
+                                static_cast<long>(x) * window.stride_width * block;
+                for (int c = std::max(0, -first); c < block && first + c < source.channels; ++c)
+                    pixel[c] = from[at + static_cast<long>((first + c) / block) * source.plane() + (first + c) % block];
+                for (int lane = 0; lane < block; lane += lanes) finish(y, x, lane, load(pixel + lane));
+            }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

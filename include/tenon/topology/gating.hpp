@@ -1,0 +1,98 @@
+// Scale, Sigmoid, Product and PadChannels: what the shortcuts of the papers' residual blocks are made of.
+#pragma once
+
+#include <tenon/topology/combinators.hpp>
+#include <tenon/topology/convolution.hpp>
+#include <tenon/topology/elementwise.hpp>
+
+namespace tenon {
+
+/// x times a constant, as a fraction: `Scale<1, 2>` halves, `Scale<-1>` negates.
+template <long Numerator, long Denominator = 1>
+requires(Denominator != 0) struct Scale {
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        return lower_plain(builder, OpKind::scale, x, x.shape,
+                           static_cast<double>(Numerator) / static_cast<double>(Denominator));
+    }
+};
+
+/// 1 / (1 + exp(-x)). Equals torch.nn.Sigmoid().
+struct Sigmoid {
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        return lower_plain(builder, OpKind::sigmoid, x, x.shape);
+    }
+};
+
+/// Every n-th pixel of `Channels` channels: the input's, with as many channels of zeros before as behind them (one more
+/// behind if their number is odd). The parameterless shortcut of He et al. 2015, option A. Options: Stride. Equals
+/// torch.nn.functional.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, before, behind)).
+template <int Channels, PoolOption... Options>
+struct PadChannels {
+    static constexpr Window window = options_of<Kernel<1>, Options...>(WindowOptions{}).window;
+
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        if (!accept_window(builder, window, x.shape)) return x;
+        if (Channels < x.shape.channels) {
+            builder.reject(Reason::cannot_drop_channels, {x.shape.channels}, {Channels});
+            return x;
+        }
+        const Shape output{Channels, window.output_height(x.shape.height), window.output_width(x.shape.width)};
+        Op op{};
+        op.kind = OpKind::pad_channels;
+        op.terms[0].window = window;
+        op.terms[0].layer = builder.layer(OpKind::pad_channels, x.shape, output);
+        return builder.emit(op, x, output);
+    }
+};
+
+/// Multiplies two values of the same shape element by element.
+constexpr Cursor lower_product(Builder& builder, Cursor x, Cursor y) {
+    if (builder.failed()) return x;
+    if (x.shape != y.shape) {
+        builder.leave();
+        builder.reject(Reason::branches_disagree, x.shape, y.shape);
+        builder.enter();
+        return x;
+    }
+    Op op{};
+    op.kind = OpKind::multiply;
+    op.terms[0].layer = builder.layer(OpKind::multiply, x.shape, x.shape);
+    return builder.emit(op, x, y, x.shape);
+}
+
+/// first(x) * second(x), element by element: `Product<Identity, Sequential<Conv<64, Bias>, Sigmoid>>` gates x.
+template <class First, class Second>
+struct Product {
+    using children = Children<First, Second>;
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        builder.enter();
+        const Cursor first = lower_child<First>(builder, x, 0);
+        const Cursor second = lower_child<Second>(builder, x, 1);
+        const Cursor product = lower_product(builder, first, second);
+        builder.leave();
+        return product;
+    }
+};
+
+/// g(x) * body(x) + (1 - g(x)) * shortcut(x), where g is the sigmoid of `Gate`, computed once: the exclusive gating of
+/// He et al. 2016, figure 2c, after highway networks. 1 - sigmoid(z) is sigmoid(-z).
+template <class Body, class Shortcut, class Gate>
+struct GatedResidual {
+    using children = Children<Body, Shortcut, Gate>;
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        builder.open(ScopeKind::block);
+        builder.enter();
+        const Cursor gate = lower_branch<Gate>(builder, x, 2, ScopeKind::gate);
+        Cursor shortcut = lower_branch<Shortcut>(builder, x, 1, ScopeKind::shortcut);
+        Cursor body = lower_branch<Body>(builder, x, 0, ScopeKind::body);
+        const Cursor closed = Sigmoid::lower(builder, Scale<-1>::lower(builder, gate));
+        shortcut = lower_product(builder, shortcut, closed);
+        body = lower_product(builder, body, Sigmoid::lower(builder, gate));
+        const Cursor sum = lower_sum(builder, body, shortcut);
+        builder.leave();
+        builder.close();
+        return sum;
+    }
+};
+
+}  // namespace tenon
