@@ -107,7 +107,7 @@ TEST_CASE("a large gzip file is decompressed in pieces, up to a bound") {
 
 TEST_CASE("Fashion-MNIST is read from a folder, compressed or not") {
     const tenon_test::TemporaryFolder folder;
-    const auto read = [&] { return tenon::read_fashion_mnist(tenon::Split::test, folder.file("")); };
+    const auto read = [&] { return tenon::read_fashion_mnist(tenon::Subset::test, folder.file("")); };
     CHECK(contains(error_of(read), "t10k-images-idx3-ubyte.gz: cannot open the file: No such file or directory"));
     const std::string header = "\0\0\x08\x03\0\0\0\1\0\0\0\x1C\0\0\0\x1C"s;
     tenon_test::write_file(folder.file("t10k-images-idx3-ubyte"), header + std::string(784, 'x'));
@@ -126,12 +126,12 @@ TEST_CASE("Debian's Fashion-MNIST has its known sizes and sums") {
         return;
     }
     // The sums were taken with Python's gzip and numpy.
-    const tenon::ImageDataset test = tenon::read_fashion_mnist(tenon::Split::test);
+    const tenon::ImageDataset test = tenon::read_fashion_mnist(tenon::Subset::test);
     CHECK(test.size() == 10000);
     CHECK(test.shape == tenon::Shape{1, 28, 28});
     CHECK(std::reduce(test.images.begin(), test.images.end(), 0L) == 573469082);
     CHECK(std::reduce(test.labels.begin(), test.labels.end(), 0L) == 45000);
-    const tenon::ImageDataset train = tenon::read_fashion_mnist(tenon::Split::train);
+    const tenon::ImageDataset train = tenon::read_fashion_mnist(tenon::Subset::training);
     CHECK(train.size() == 60000);
     CHECK(std::reduce(train.images.begin(), train.images.end(), 0L) == 3431114169);
 }

@@ -16,11 +16,12 @@
 #include <tenon/data/gzip.hpp>
 #include <tenon/data/idx.hpp>
 #include <tenon/data/image_dataset.hpp>
+#include <tenon/image/preprocess.hpp>
 
 namespace tenon {
 
 /// The part of a data set.
-enum class Split { train, test };
+enum class Subset { training, test };
 
 /// What the labels 0 to 9 mean.
 inline constexpr std::array<std::string_view, 10> fashion_mnist_classes = {
@@ -29,13 +30,22 @@ inline constexpr std::array<std::string_view, 10> fashion_mnist_classes = {
 /// Where Debian's package puts the files.
 inline constexpr std::string_view fashion_mnist_folder = "/usr/share/datasets/fashion-mnist";
 
+/// What tenon::FashionMnistResNet expects of an image: grey, 28 x 28, of mean 0 and variance 1 over the training
+/// images.
+inline constexpr Preprocessing fashion_mnist_preprocessing{.resize = 28,
+                                                           .crop_height = 28,
+                                                           .crop_width = 28,
+                                                           .channels = 1,
+                                                           .mean = {0.2860F},
+                                                           .standard_deviation = {0.3530F}};
+
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The images and labels in a folder that holds the four files under their usual names, with or without ".gz". Error,
 /// naming the file, if one is missing, damaged or of other sizes.
-inline ImageDataset read_fashion_mnist(Split split, const std::filesystem::path& folder = fashion_mnist_folder) {
+inline ImageDataset read_fashion_mnist(Subset subset, const std::filesystem::path& folder = fashion_mnist_folder) {
     constexpr std::size_t max_bytes = std::size_t{1} << 28;
-    const std::string prefix = split == Split::train ? "train" : "t10k";
+    const std::string prefix = subset == Subset::training ? "train" : "t10k";
     std::filesystem::path paths[] = {folder / (prefix + "-images-idx3-ubyte"),
                                      folder / (prefix + "-labels-idx1-ubyte")};
     IdxArray arrays[2];

@@ -1,0 +1,262 @@
+// classify: says what image files show.
+//
+//     classify                                      the images of Fashion-MNIST that lie beside this example
+//     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
+//
+// Results go to the standard output, everything else to the standard error. Exit status: 0 when all went well, 2 when
+// something that the user gave is wrong.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <tenon/core/error.hpp>
+#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/image/decode.hpp>
+#include <tenon/image/preprocess.hpp>
+#include <tenon/runtime/model.hpp>
+#include <tenon/version.hpp>
+
+#include "labels.hpp"
+#include "networks.hpp"
+#include "terminal.hpp"
+
+namespace {
+
+constexpr int failure = 2;
+const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR) / "examples" / "data";
+
+/// What stands on the command line.
+struct Options {
+    std::vector<std::string> images;
+    std::string model{network_names[0]};
+    std::string weights;
+    std::string labels;
+    int top = 5;
+    int threads = 0;
+    std::optional<std::uint64_t> seed;
+    bool json = false;
+    bool summary = false;
+    bool profile = false;
+};
+
+void add_options(CLI::App& app, Options& options) {
+    app.description(
+        "Says what image files (JPEG, PNG) show. Without arguments: the clothes in examples/data/images, classified "
+        "by\n"
+        "a small network whose weights lie beside them.");
+    app.set_version_flag("--version", "classify, tenon " + std::to_string(TENON_VERSION_MAJOR) + "." +
+                                          std::to_string(TENON_VERSION_MINOR) + "." +
+                                          std::to_string(TENON_VERSION_PATCH));
+    app.add_option("images", options.images, "Image files, or folders of them")->type_name("IMAGE");
+    app.add_option("-m,--model", options.model, "The network")
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(network_names), std::end(network_names))))
+        ->capture_default_str();
+    CLI::Option* const weights =
+        app.add_option("-w,--weights", options.weights, "Its weights, a safetensors file")->type_name("FILE");
+    app.add_option("-l,--labels", options.labels, "The names of its classes: one a line, or a JSON array")
+        ->type_name("FILE");
+    app.add_option("-k,--top", options.top, "How many classes are shown for an image")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+    app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")
+        ->check(CLI::Range(0, 1024))
+        ->capture_default_str();
+    app.add_option("--seed", options.seed, "Draw random weights from this seed instead, to try a network's speed")
+        ->excludes(weights);
+    app.add_flag("--json", options.json, "Print the results as JSON");
+    app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
+    app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
+}
+
+/// The image files that are meant: folders are replaced by the image files in them, in the order of their names.
+std::vector<std::string> expand_folders(const std::vector<std::string>& arguments) {
+    std::vector<std::string> files;
+    for (const std::string& argument : arguments) {
+        if (!std::filesystem::is_directory(argument)) {
+            files.push_back(argument);
+            continue;
+        }
+        std::vector<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator(argument)) {
+            std::string extension = entry.path().extension().string();
+            std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
+            if (extension == ".png" || extension == ".jpg" || extension == ".jpeg")
+                found.push_back(entry.path().string());
+        }
+        if (found.empty())
+            throw tenon::Error(argument + ": expected a folder with JPEG or PNG files, found none in it");
+        std::ranges::sort(found);
+        files.insert(files.end(), found.begin(), found.end());
+    }
+    return files;
+}
+
+std::vector<std::string> class_names(const Options& options, int classes) {
+    if (!options.labels.empty()) return labels::read(options.labels, classes);
+    std::vector<std::string> names;
+    if (options.model == "fashion_mnist") {
+        names.assign(tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end());
+    } else {
+        for (int i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
+    }
+    return names;
+}
+
+void take_weights(Classifier& classifier, const Options& options) {
+    if (options.seed) {
+        classifier.initialize(*options.seed);
+    } else if (!options.weights.empty()) {
+        classifier.load(options.weights);
+    } else if (options.model == "fashion_mnist") {
+        classifier.load(data_folder / "fashion_mnist.safetensors");
+    } else {
+        throw tenon::Error("the network " + options.model + " needs --weights FILE (or --seed N for random weights)");
+    }
+}
+
+/// The most probable classes of one image, the best first.
+struct Result {
+    std::string file;
+    std::vector<int> classes;
+    std::vector<float> probabilities;
+};
+
+Result make_result(const std::string& file, std::span<const float> logits, int top) {
+    const std::vector<float> probabilities = tenon::softmax(logits);
+    std::vector<int> order(logits.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto count = std::min<std::ptrdiff_t>(top, std::ssize(order));
+    // By logit: probabilities of confident networks are equal where they underflow.
+    std::ranges::partial_sort(order, order.begin() + count,
+                              [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+    order.resize(static_cast<std::size_t>(count));
+    Result result{file, order, {}};
+    for (const int index : order) result.probabilities.push_back(probabilities[static_cast<std::size_t>(index)]);
+    return result;
+}
+
+void print_text(const Result& result, const std::vector<std::string>& names, const Terminal& terminal) {
+    constexpr int bar_width = 24;
+    std::string text = terminal.bold(result.file) + "\n";
+    for (std::size_t i = 0; i < result.classes.size(); ++i) {
+        char percent[16];
+        std::snprintf(percent, sizeof percent, "%6.2f", 100.0 * result.probabilities[i]);
+        text += "  " + std::string(percent) + " %  " +
+                terminal.green(terminal.bar(result.probabilities[i], bar_width)) + "  " +
+                names[static_cast<std::size_t>(result.classes[i])] + "\n";
+    }
+    std::fputs(text.c_str(), stdout);
+}
+
+nlohmann::ordered_json json_of(const Result& result, const std::vector<std::string>& names) {
+    nlohmann::ordered_json top = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < result.classes.size(); ++i)
+        top.push_back({{"class", result.classes[i]},
+                       {"name", names[static_cast<std::size_t>(result.classes[i])]},
+                       {"probability", result.probabilities[i]}});
+    return {{"file", result.file}, {"top", std::move(top)}};
+}
+
+int run(const Options& options) {
+    const std::unique_ptr<Classifier> classifier = make_classifier(options.model, options.threads);
+    const bool has_defaults = options.model == network_names[0];
+    if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
+    if (options.images.empty() && !has_defaults) {
+        // A network can be looked at without images.
+        if (options.summary && !options.profile) return 0;
+        if (!options.profile)
+            throw tenon::Error("expected image files to classify with " + options.model + ", found none");
+    }
+    take_weights(*classifier, options);
+    const std::vector<std::string> names = class_names(options, classifier->classes());
+    std::vector<std::string> arguments = options.images;
+    if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};
+    const std::vector<std::string> files = expand_folders(arguments);
+
+    const Terminal terminal = Terminal::of_stdout();
+    const tenon::Preprocessing& preprocessing = classifier->preprocessing();
+    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::grey : tenon::Color::rgb};
+    const std::size_t elements = preprocessing.elements();
+    const auto classes = static_cast<std::size_t>(classifier->classes());
+    nlohmann::ordered_json results = nlohmann::ordered_json::array();
+    int status = 0;
+    std::size_t classified = 0;
+    std::chrono::duration<double> seconds{};
+
+    constexpr std::size_t batch_size = 16;
+    std::vector<float> images;
+    std::vector<std::string> batch;
+    for (std::size_t first = 0; first < files.size(); first += batch_size) {
+        images.clear();
+        batch.clear();
+        for (std::size_t i = first; i < std::min(first + batch_size, files.size()); ++i) {
+            try {
+                const std::vector<float> image = preprocess(tenon::read_image(files[i], decoding), preprocessing);
+                images.insert(images.end(), image.begin(), image.end());
+                batch.push_back(files[i]);
+            } catch (const tenon::Error& error) {
+                // The other images are still worth their answers.
+                std::fprintf(stderr, "classify: %s\n", error.what());
+                status = failure;
+            }
+        }
+        if (batch.empty()) continue;
+        const auto start = std::chrono::steady_clock::now();
+        const std::span<const float> logits = classifier->logits(images);
+        seconds += std::chrono::steady_clock::now() - start;
+        classified += batch.size();
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const Result result = make_result(batch[i], logits.subspan(i * classes, classes), options.top);
+            if (options.json) {
+                results.push_back(json_of(result, names));
+            } else {
+                print_text(result, names, terminal);
+            }
+        }
+    }
+    if (options.json) {
+        const nlohmann::ordered_json document = {{"model", options.model}, {"images", std::move(results)}};
+        // File names and labels need not be UTF-8, JSON must.
+        std::puts(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    }
+    if (options.profile) {
+        images.resize(elements);
+        std::fputs(classifier->profile(images).c_str(), stderr);
+    }
+    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %d thread%s\n",
+                 options.model.c_str(), classified, files.size(), 1000 * seconds.count(), classifier->threads(),
+                 classifier->threads() == 1 ? "" : "s");
+    if (std::fflush(stdout) != 0) throw tenon::Error("cannot write to the standard output");
+    return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app;
+    Options options;
+    add_options(app, options);
+    try {
+        app.parse(argc, argv);
+        return run(options);
+    } catch (const CLI::Success& help_or_version) {
+        return app.exit(help_or_version);
+    } catch (const CLI::Error& error) {
+        std::fprintf(stderr, "classify: %s (classify --help says more)\n", error.what());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "classify: %s\n", error.what());
+    }
+    return failure;
+}

@@ -1,0 +1,39 @@
+// The networks that classify can run, behind one interface: which one it is, the user says on the command line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/image/preprocess.hpp>
+
+/// A network with weights that classifies preprocessed images.
+class Classifier {
+public:
+    virtual ~Classifier() = default;
+
+    virtual int classes() const = 0;
+    virtual int threads() const = 0;
+    virtual const tenon::Preprocessing& preprocessing() const = 0;
+
+    /// Takes the weights from a safetensors file, or draws them from a seed. tenon::Error if the file is wrong.
+    virtual void load(const std::filesystem::path& weights) = 0;
+    virtual void initialize(std::uint64_t seed) = 0;
+
+    /// `classes()` logits for each of the images, valid until the next call.
+    virtual std::span<const float> logits(std::span<const float> images) = 0;
+
+    /// A table of the network's layers; a table of the time that each step takes on these images.
+    virtual std::string summary() const = 0;
+    virtual std::string profile(std::span<const float> images) = 0;
+};
+
+/// The names that make_classifier knows; the first is the default.
+inline constexpr std::string_view network_names[] = {"fashion_mnist", "resnet18", "resnet50v2"};
+
+/// The network of this name, without weights, on so many threads (0: one per core).
+std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads);

@@ -1,0 +1,59 @@
+"""The accuracy of the weights in the repository, and the exit status of the example that measures it.
+
+    python3 evaluate_fashion_mnist_test.py PROGRAM SOURCE_FOLDER
+"""
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def expect(condition, done):
+    if not condition:
+        sys.exit(f"{done.args}: status {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def main():
+    done = run("--data", "/no/such/folder")
+    expect(done.returncode == 2 and "No such file" in done.stderr and not done.stdout, done)
+    done = run("--minimum", "2")
+    expect(done.returncode == 2 and "--minimum" in done.stderr, done)
+    done = run("--weights", SOURCE / "LICENSE")
+    expect(done.returncode == 2 and "not a safetensors file" in done.stderr, done)
+
+    if not (SOURCE / "examples/data/fashion_mnist.safetensors").exists():
+        print("SKIPPED: the weights are not there yet.")
+        sys.exit(77)
+    # Black images that all claim to be bags: whatever the network answers, one class is all right or all wrong.
+    with tempfile.TemporaryDirectory() as folder:
+        count = 250
+        folder = pathlib.Path(folder)
+        (folder / "t10k-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + bytes(count * 784))
+        (folder / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + bytes([8]) * count)
+        done = run("--data", folder, "--minimum", "0")
+        expect(done.returncode == 0 and re.search(r"^Bag +(0|250) of +250$", done.stdout, re.M), done)
+        # With a label that the answer isn't, the accuracy is 0.
+        (folder / "t10k-labels-idx1-ubyte").write_bytes(
+            struct.pack(">II", 0x801, count) + bytes([3 if "(250 of 250)" in done.stdout else 8]) * count)
+        done = run("--data", folder, "--minimum", "0.01")
+        expect(done.returncode == 1 and "expected an accuracy of at least 1.00 %, found 0.00 %" in done.stderr, done)
+
+    if not DATA.exists():
+        print(f"SKIPPED: {DATA} is absent; Debian's package dataset-fashion-mnist has it.")
+        sys.exit(77)
+    done = run()
+    print(done.stdout, done.stderr)
+    expect(done.returncode == 0 and re.search(r"of 10000\)$", done.stdout, re.M), done)
+
+
+if __name__ == "__main__":
+    main()
