@@ -38,10 +38,19 @@ set(TENON_HEADERS
     include/tenon/io/safetensors_writer.hpp
     include/tenon/io/tensor_entry.hpp
     include/tenon/io/weight_names.hpp
+    include/tenon/models/cifar.hpp
+    include/tenon/models/cifar_keras.hpp
     include/tenon/models/fashion_mnist.hpp
+    include/tenon/models/flavour.hpp
+    include/tenon/models/keras.hpp
+    include/tenon/models/mxnet.hpp
     include/tenon/models/naming.hpp
+    include/tenon/models/post_activation.hpp
+    include/tenon/models/pre_activation.hpp
     include/tenon/models/resnet_v1.hpp
     include/tenon/models/resnet_v2.hpp
+    include/tenon/models/timm.hpp
+    include/tenon/models/wide_resnet.hpp
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
     include/tenon/program/optimize.hpp

@@ -7,9 +7,15 @@
 #include <tenon/backend/reference/reference.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
+#include <tenon/models/cifar.hpp>
+#include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/fashion_mnist.hpp>
+#include <tenon/models/keras.hpp>
+#include <tenon/models/mxnet.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
+#include <tenon/models/timm.hpp>
+#include <tenon/models/wide_resnet.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>

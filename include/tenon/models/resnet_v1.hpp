@@ -2,73 +2,48 @@
 // ("v1.5").
 #pragma once
 
-#include <type_traits>
-
-#include <tenon/models/naming.hpp>
-#include <tenon/topology/block.hpp>
-#include <tenon/topology/facts.hpp>
+#include <tenon/models/post_activation.hpp>
 
 namespace tenon {
 
-/// 1x1 convolution and BN where the shape changes, the identity elsewhere (He et al. 2015, option B).
-template <bool Changes, int Channels, int Pixels>
-using ProjectedShortcut = std::conditional_t<Changes, Sequential<Conv<Channels, Stride<Pixels>>, BatchNorm>, Identity>;
-
-/// Two 3x3 convolutions and a shortcut, then ReLU. Equals torchvision.models.resnet.BasicBlock; `Changes` says that it
-/// has a downsample.
+/// torchvision.models.resnet.BasicBlock; `Changes` says that it has a downsample.
 template <int Filters, int Pixels = 1, bool Changes = false>
-struct BasicBlock : Sequential<Residual<Sequential<Conv<Filters, Kernel<3>, Stride<Pixels>, Padding<1>>, BatchNorm,
-                                                   ReLU, Conv<Filters, Kernel<3>, Padding<1>>, BatchNorm>,
-                                        ProjectedShortcut<Changes, Filters, Pixels>>,
-                               ReLU> {
-    static constexpr int expansion = 1;
-};
+struct BasicBlock : PostActivatedBasicBlock<TorchvisionFlavour, Filters, Pixels, Changes> {};
 
-/// 1x1, 3x3 with the stride, 1x1 to four times the channels, and a shortcut, then ReLU. Equals
 /// torchvision.models.resnet.Bottleneck.
 template <int Filters, int Pixels = 1, bool Changes = false>
-struct Bottleneck
-    : Sequential<
-          Residual<Sequential<Conv<Filters>, BatchNorm, ReLU, Conv<Filters, Kernel<3>, Stride<Pixels>, Padding<1>>,
-                              BatchNorm, ReLU, Conv<4 * Filters>, BatchNorm>,
-                   ProjectedShortcut<Changes, 4 * Filters, Pixels>>,
-          ReLU> {
-    static constexpr int expansion = 4;
-};
-
-/// A stage: `Blocks` blocks of a kind, the first with the stride and, where the shape changes, a projection.
-template <template <int, int, bool> class Kind, int Filters, int Blocks, int Pixels, bool Changes>
-struct Stage : Scoped<ScopeKind::stack, Kind<Filters, Pixels, Changes>, Repeat<Blocks - 1, Kind<Filters, 1, false>>> {};
+struct Bottleneck : PostActivatedBottleneck<TorchvisionFlavour, Filters, Pixels, Changes> {};
 
 /// torchvision.models.ResNet over a kind of block with the given blocks per stage.
-template <class In, int Classes, template <int, int, bool> class Kind, int First, int Second, int Third, int Fourth>
-struct TorchvisionNetwork
-    : Network<
-          In,
-          Stem<Conv<64, Kernel<7>, Stride<2>, Padding<3>>, BatchNorm, ReLU, MaxPool<Kernel<3>, Stride<2>, Padding<1>>>,
-          Stage<Kind, 64, First, 1, Kind<64, 1, false>::expansion != 1>, Stage<Kind, 128, Second, 2, true>,
-          Stage<Kind, 256, Third, 2, true>, Stage<Kind, 512, Fourth, 2, true>, Head<GlobalAvgPool, Linear<Classes>>> {
-    static constexpr Naming naming = Naming::torchvision;
-};
+template <class In, int Classes, template <class, int, int, bool> class Kind, int... Blocks>
+using TorchvisionNetwork = PostActivatedNetwork<TorchvisionFlavour, In, Classes, Kind, Blocks...>;
 
 /// torchvision.models.resnet18: 11,689,512 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct ResNet18 : TorchvisionNetwork<In, Classes, BasicBlock, 2, 2, 2, 2> {};
+struct ResNet18 : TorchvisionNetwork<In, Classes, PostActivatedBasicBlock, 2, 2, 2, 2> {};
 
 /// torchvision.models.resnet34: 21,797,672 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct ResNet34 : TorchvisionNetwork<In, Classes, BasicBlock, 3, 4, 6, 3> {};
+struct ResNet34 : TorchvisionNetwork<In, Classes, PostActivatedBasicBlock, 3, 4, 6, 3> {};
 
 /// torchvision.models.resnet50, "v1.5": 25,557,032 parameters and 4.089 G multiply-adds with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct ResNet50 : TorchvisionNetwork<In, Classes, Bottleneck, 3, 4, 6, 3> {};
+struct ResNet50 : TorchvisionNetwork<In, Classes, PostActivatedBottleneck, 3, 4, 6, 3> {};
 
 /// torchvision.models.resnet101: 44,549,160 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct ResNet101 : TorchvisionNetwork<In, Classes, Bottleneck, 3, 4, 23, 3> {};
+struct ResNet101 : TorchvisionNetwork<In, Classes, PostActivatedBottleneck, 3, 4, 23, 3> {};
 
 /// torchvision.models.resnet152: 60,192,808 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct ResNet152 : TorchvisionNetwork<In, Classes, Bottleneck, 3, 8, 36, 3> {};
+struct ResNet152 : TorchvisionNetwork<In, Classes, PostActivatedBottleneck, 3, 8, 36, 3> {};
+
+/// torchvision.models.wide_resnet50_2: 68,883,240 parameters and 11.398 G multiply-adds with 1000 classes.
+template <int Classes = 1000, class In = Input<3, 224, 224>>
+struct WideResNet50_2 : PostActivatedNetwork<WideFlavour, In, Classes, PostActivatedBottleneck, 3, 4, 6, 3> {};
+
+/// torchvision.models.resnext50_32x4d: 25,028,904 parameters and 4.23 G multiply-adds with 1000 classes.
+template <int Classes = 1000, class In = Input<3, 224, 224>>
+struct ResNeXt50_32x4d : PostActivatedNetwork<ResNeXtFlavour, In, Classes, PostActivatedBottleneck, 3, 4, 6, 3> {};
 
 }  // namespace tenon
