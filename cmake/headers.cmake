@@ -16,6 +16,10 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/tile.hpp
     include/tenon/backend/cpu/transfer.hpp
     include/tenon/backend/reference/reference.hpp
+    include/tenon/backend/reference/training.hpp
+    include/tenon/backend/reference/training_backward.hpp
+    include/tenon/backend/reference/training_forward.hpp
+    include/tenon/backend/reference/training_state.hpp
     include/tenon/core/buffer.hpp
     include/tenon/core/error.hpp
     include/tenon/core/fixed_vector.hpp
@@ -54,15 +58,19 @@ set(TENON_HEADERS
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
     include/tenon/program/optimize.hpp
+    include/tenon/program/passes/differentiate.hpp
     include/tenon/program/passes/fold_batch_norm.hpp
     include/tenon/program/passes/fuse_add.hpp
     include/tenon/program/passes/fuse_preactivation.hpp
     include/tenon/program/passes/fuse_relu.hpp
     include/tenon/program/passes/simplify.hpp
+    include/tenon/program/passes/training_forward.hpp
     include/tenon/program/path.hpp
     include/tenon/program/plan_memory.hpp
+    include/tenon/program/plan_training_memory.hpp
     include/tenon/program/program.hpp
     include/tenon/program/rejection.hpp
+    include/tenon/program/training_program.hpp
     include/tenon/program/uses.hpp
     include/tenon/report/dot.hpp
     include/tenon/report/profile.hpp
@@ -82,6 +90,11 @@ set(TENON_HEADERS
     include/tenon/topology/network.hpp
     include/tenon/topology/options.hpp
     include/tenon/topology/pooling.hpp
+    include/tenon/topology/training_parts.hpp
+    include/tenon/train/dropout_mask.hpp
+    include/tenon/train/loss.hpp
+    include/tenon/train/test_layer.hpp
+    include/tenon/train/training_options.hpp
     include/tenon/version.hpp
 )
 

@@ -25,5 +25,6 @@
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/network.hpp>
+#include <tenon/topology/training_parts.hpp>
 #include <tenon/version.hpp>
 // IWYU pragma: end_exports

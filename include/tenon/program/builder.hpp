@@ -36,6 +36,7 @@ public:
     constexpr Cursor emit(Op op, Cursor x, Shape output) {
         op.terms[0].source = x.value;
         op.target = counts_.values;
+        op.checkpoint = checkpoint_depth_ > 0 ? checkpoints_ - 1 : -1;
         add_value(output);
         if (ops_) ops_[counts_.ops] = op;
         ++counts_.ops;
@@ -59,7 +60,9 @@ public:
                         double rate = 0) {
         path_.kind = kind;
         path_.ordinal = ordinals_[path_.depth][static_cast<int>(kind)]++;
-        if (layers_) layers_[counts_.layers] = {path_, input, output, counts_.parameters, 0, epsilon, momentum, rate};
+        if (layers_)
+            layers_[counts_.layers] = {path_,   input,    output, counts_.parameters, 0,
+                                       epsilon, momentum, rate,   frozen_depth_ > 0};
         return counts_.layers++;
     }
 
@@ -85,6 +88,16 @@ public:
     constexpr void close() {
         if (path_.depth > 0) --path_.depth;
     }
+
+    /// Layers between open and close are not trained.
+    constexpr void open_frozen() { ++frozen_depth_; }
+    constexpr void close_frozen() { --frozen_depth_; }
+
+    /// Values between open and close are not kept for the gradients; parts inside of a part belong to it.
+    constexpr void open_checkpoint() {
+        if (checkpoint_depth_++ == 0) ++checkpoints_;
+    }
+    constexpr void close_checkpoint() { --checkpoint_depth_; }
 
     /// The position inside the type lists, for rejections: enter a combinator's child list, move to a child, leave.
     constexpr void enter() {
@@ -126,6 +139,8 @@ private:
     int scope_counts_[Path::max_depth + 1][scope_kinds]{};
     int position_[Rejection::max_depth]{};
     int depth_ = 0;
+    int frozen_depth_ = 0;
+    int checkpoint_depth_ = 0, checkpoints_ = 0;
     Rejection rejection_{};
 };
 

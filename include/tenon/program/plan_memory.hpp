@@ -19,7 +19,8 @@ struct MemoryPlan {
 /// too.
 constexpr int replaceable_operand(const Op& op) {
     using enum OpKind;
-    if (op.kind == conv) return op.residual_stride == 1 ? op.residual : -1;
+    const bool read_elsewhere = op.residual == op.terms[0].source || op.residual == op.terms[1].source;
+    if (op.kind == conv) return op.residual_stride == 1 && !read_elsewhere ? op.residual : -1;
     if (op.kind == add || op.kind == batch_norm || op.kind == relu || op.kind == scale || op.kind == multiply ||
         op.kind == sigmoid)
         return op.source();

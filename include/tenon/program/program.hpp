@@ -57,6 +57,7 @@ struct LayerInfo {
     int first_parameter = 0, parameters = 0;  ///< indices into Program::parameters
     double epsilon = 0, momentum = 0;         ///< of a batch norm
     double rate = 0;                          ///< of a dropout; the factor of a scale
+    bool frozen = false;                      ///< training does not change it (Frozen)
 };
 
 /// A convolution as one term of a sum: what it reads and with which weights.
@@ -84,6 +85,8 @@ struct Op {
     int activated = -1;       ///< value that receives the activated result
     int activated_norm = -1;  ///< LayerInfo of the batch norm that gives scale and shift; -1: one and zero
     bool activated_relu = false;
+
+    int checkpoint = -1;  ///< the part whose values training computes again instead of keeping them (Checkpoint)
 
     constexpr int source() const { return terms[0].source; }
     constexpr int layer() const { return terms[0].layer; }

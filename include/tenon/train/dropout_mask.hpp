@@ -1,0 +1,30 @@
+// Which features a dropout drops: a function of seed, layer, image and feature, so it is the same in any order, on any
+// number of threads, and when it is computed again.
+#pragma once
+
+#include <tenon/core/random.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The mask of one dropout in one training step.
+class DropoutMask {
+public:
+    /// `layer` is the layer's index in the program; `seed` is the step's.
+    DropoutMask(std::uint64_t seed, int layer, double rate)
+        : seed_{seed}, stream_{mix(static_cast<std::uint64_t>(layer) + 1)}, rate_{rate} {}
+
+    /// What a feature is multiplied by: 0 or 1 / (1 - rate). `index` counts the batch's features, image by image, in
+    /// the order channel, row, column.
+    double operator()(long index) const {
+        const double drawn = uniform(random_bits(seed_, stream_, static_cast<std::uint64_t>(index)), 0, 1);
+        return drawn < rate_ ? 0 : 1 / (1 - rate_);
+    }
+
+private:
+    std::uint64_t seed_, stream_;
+    double rate_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,76 @@
+// What training engines of all backends have in common: options, and the checks of a batch.
+#pragma once
+
+#include <tenon/program/passes/differentiate.hpp>
+#include <tenon/topology/facts.hpp>
+#include <tenon/train/loss.hpp>
+
+namespace tenon {
+
+/// What a training engine is constructed with.
+struct TrainingEngineOptions {
+    int threads = 0;  ///< threads of its own; 0: one per core this process may use
+};
+
+/// The forward program of a network's training step.
+template <class Net>
+inline constexpr auto training_forward_of = training_forward(lowered<Net>);
+
+/// The training program of a network.
+template <class Net, DifferentiationOptions Options>
+inline constexpr auto training_program =
+    differentiate<training_capacity(training_forward_of<Net>, Options)>(training_forward_of<Net>, Options);
+
+/// The number of logits per image. Training by a loss needs a network whose result is a flat vector.
+template <class Net>
+inline constexpr int classes_of = output_shape<Net>.channels;
+
+/// Which backend's class is a network's training engine; backends specialise it.
+template <class Net, class Backend>
+struct TrainingEngineOf;
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The images in a batch of `scalars`. Throws tenon::Error unless they are 1 to `largest` whole images, enough for each
+/// batch norm to have a variance.
+template <class Net>
+long checked_batch(std::size_t scalars, long largest) {
+    constexpr long elements = input_shape<Net>.elements();
+    constexpr long fewest_values = [] {
+        const auto& program = training_forward_of<Net>;
+        long fewest = 0;
+        for (const Op& op : program.ops)
+            if (op.kind == OpKind::batch_norm && !program.layers[op.layer()].frozen) {
+                const long pixels = program.values[op.source()].pixels();
+                fewest = fewest == 0 || pixels < fewest ? pixels : fewest;
+            }
+        return fewest;
+    }();
+    const long size = static_cast<long>(scalars), batch = size / elements;
+    if (size == 0 || size % elements != 0)
+        throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " + std::to_string(elements) +
+                    " scalars; a batch is a positive multiple of that, not " + std::to_string(size));
+    if (batch > largest)
+        throw Error("a batch of " + std::to_string(batch) + " images does not fit a training engine for at most " +
+                    std::to_string(largest));
+    if (fewest_values == 1 && batch == 1)
+        throw Error(
+            "a batch norm of this network sees one value per channel and image, so a batch of 1 image has no "
+            "variance; train with 2 images or more");
+    return batch;
+}
+
+/// The largest batch an engine is constructed for. Throws tenon::Error unless it is positive.
+inline int checked_largest_batch(int images) {
+    if (images < 1) throw Error("a training engine needs room for at least 1 image, not " + std::to_string(images));
+    return images;
+}
+
+/// Throws tenon::Error unless the smoothing is in [0, 1].
+inline void check_smoothing(double smoothing) {
+    if (!(smoothing >= 0 && smoothing <= 1))
+        throw Error("label smoothing is a share of the target, 0 to 1, not " + std::to_string(smoothing));
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
