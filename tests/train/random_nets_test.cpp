@@ -9,6 +9,7 @@
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/program/passes/differentiate.hpp>
 #include <tenon/program/plan_training_memory.hpp>
+#include <tenon/topology/gating.hpp>
 #include <tenon/topology/training_parts.hpp>
 
 namespace {
@@ -43,6 +44,12 @@ constexpr Lower menu[] = {
     &Checkpoint<Block<2, ConvShortcut>, ReLU>::lower,
     &Frozen<Conv<4, Kernel<3>, Padding<1>>, BatchNorm, ReLU>::lower,
     &Residual<Identity, Sequential<BatchNorm, ReLU>>::lower,
+    &BatchNormWith<NoAffine>::lower,
+    &Scale<-1, 2>::lower,
+    &Sequential<PadChannels<6, Stride<2>>, ReLU>::lower,
+    &GatedResidual<Sequential<Conv<4, Kernel<3>, Padding<1>>, ReLU>, Identity, Conv<4, Bias>>::lower,
+    &Product<Identity, Sigmoid>::lower,
+    &Checkpoint<Product<ReLU, Identity>, Sigmoid>::lower,
     &Residual<Conv<4, Kernel<3>, Padding<1>>, Identity>::lower,
     &Residual<ReLU, Residual<Identity, Dropout<>>>::lower,
     &Residual<Sequential<Conv<4, Kernel<3>, Padding<1>>, ReLU>, Conv<4>>::lower,

@@ -42,6 +42,12 @@ TEST_CASE("gradients of batch norm, ReLU, dropout and softmax equal finite diffe
     check<Sequential<BatchNorm, ReLU>, Map>();
     check<ReLU, Map>();
     check<Dropout<Rate<1, 4>>, Map>();
+    check<BatchNormWith<NoAffine>, Map>();
+    check<Scale<-3, 2>, Map>();
+    check<Sigmoid, Map>();
+    check<PadChannels<7, Stride<2>>, Map>();
+    check<Product<Identity, Sigmoid>, Map>();
+    check<GatedResidual<Conv<4>, Identity, Conv<4, Bias>>, Map>();
     check<Sequential<Linear<5>, Softmax, Linear<3>>, Input<6>>();
 }
 

@@ -29,6 +29,7 @@ constexpr int replaceable_operand(const TrainingProgram<C, T>& program, const Tr
         case relu_gradient:
         case activation_gradient:
         case norm_gradient:
+        case product_gradient:
         case add_gradient:
             return second ? op.gradient : op.sum;
         case data_gradient:  // these read the gradient at other pixels

@@ -8,16 +8,17 @@ namespace tenon {
 
 /// What an operation of a training step does. `op` is the operation of the forward program it belongs to.
 enum class TrainingKind {
-    forward,          ///< op itself, in train mode
-    recompute,        ///< op once more, as `forward` computed it: from the same statistics and masks
-    statistics,       ///< mean and variance of op's source over the batch, for a batch norm; updates the running ones
-    relu_gradient,    ///< gradient where the result of op (`result`) is above zero, elsewhere zero
-    data_gradient,    ///< of a convolution or linear layer with respect to one term's source
-    weight_gradient,  ///< of a convolution or linear layer with respect to one term's parameters
-    norm_gradient,    ///< of a batch norm (and the ReLU fused into it): source, gamma and beta
-    pool_gradient,    ///< of any pooling
+    forward,           ///< op itself, in train mode
+    recompute,         ///< op once more, as `forward` computed it: from the same statistics and masks
+    statistics,        ///< mean and variance of op's source over the batch, for a batch norm; updates the running ones
+    relu_gradient,     ///< gradient where the result of op (`result`) is above zero, elsewhere zero
+    data_gradient,     ///< of a convolution or linear layer with respect to one term's source
+    weight_gradient,   ///< of a convolution or linear layer with respect to one term's parameters
+    norm_gradient,     ///< of a batch norm (and the ReLU fused into it): source, gamma and beta
+    pool_gradient,     ///< of any pooling, and of a padding of channels
+    product_gradient,  ///< of a product with respect to the operand of one term: gradient * the other operand
     subsample_gradient,  ///< spreads gradient over every n-th pixel: of a strided residual or a strided 1x1 convolution
-    activation_gradient,  ///< of a ReLU, dropout or softmax that stands alone
+    activation_gradient,  ///< of a ReLU, dropout, softmax, sigmoid or scale that stands alone
     add_gradient,         ///< gradient + sum
     spread,               ///< gradient with zeros between its pixels: what a strided convolution's data gradient reads
 };

@@ -33,6 +33,10 @@ public:
                 return weight_gradient(op, step);
             case TrainingKind::norm_gradient:
                 return norm_gradient(op, step);
+            case TrainingKind::product_gradient: {
+                const Vector& other = state_.value(step.sources[1 - step.term]);
+                return pointwise(step, [&](std::size_t i) { return state_.value(step.gradient)[i] * other[i]; });
+            }
             case TrainingKind::pool_gradient:
                 return pool_gradient(op, step);
             case TrainingKind::subsample_gradient:
@@ -101,21 +105,21 @@ private:
         const bool frozen = state_.layer(layer).frozen;
         const Vector &x = state_.value(step.sources[0]), &gradient = state_.value(step.gradient);
         const Shape shape = state_.shape(step.sources[0]);
-        const auto gamma = state_.parameter(layer, 0), beta = state_.parameter(layer, 1);
         const auto normalized = [&](std::size_t i) {
             const std::size_t c = channel(shape, i);
             return (x[i] - forward_.mean(layer, c)) * forward_.inverse_deviation(layer, c);
         };
         const auto passed = [&](std::size_t i) {  // the gradient behind the ReLU
             const std::size_t c = channel(shape, i);
-            return op.relu && normalized(i) * gamma[c] + beta[c] <= 0 ? Scalar{0} : gradient[i];
+            return op.relu && normalized(i) * state_.gamma(layer, c) + state_.beta(layer, c) <= 0 ? Scalar{0}
+                                                                                                  : gradient[i];
         };
         Vector beta_gradient(at(shape.channels)), gamma_gradient(at(shape.channels));
         for (std::size_t i = 0; i < x.size(); ++i) {
             beta_gradient[channel(shape, i)] += passed(i);
             gamma_gradient[channel(shape, i)] += passed(i) * normalized(i);
         }
-        if (!frozen) {
+        if (!frozen && state_.is_affine(layer)) {
             std::copy(gamma_gradient.begin(), gamma_gradient.end(), state_.gradient(layer, 0).begin());
             std::copy(beta_gradient.begin(), beta_gradient.end(), state_.gradient(layer, 1).begin());
         }
@@ -125,7 +129,7 @@ private:
             const std::size_t c = channel(shape, i);
             Scalar centred = passed(i);
             if (!frozen) centred -= (beta_gradient[c] + normalized(i) * gamma_gradient[c]) / count;
-            return gamma[c] * forward_.inverse_deviation(layer, c) * centred;
+            return state_.gamma(layer, c) * forward_.inverse_deviation(layer, c) * centred;
         });
     }
 
@@ -137,6 +141,10 @@ private:
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* from = gradient.data() + n * out.elements();
             Scalar* to = target.data() + n * in.elements();
+            if (op.kind == OpKind::pad_channels) {
+                for_each_padded_pixel(op.window(), in, out, [&](long o, long i) { to[i] += from[o]; });
+                continue;
+            }
             const Scalar* x =
                 step.sources[0] >= 0 ? state_.value(step.sources[0]).data() + n * in.elements() : none.data();
             const std::vector<long> choices = pool_choices(op, in, out, x);
@@ -171,7 +179,12 @@ private:
             return pointwise(
                 step, [&](std::size_t i) { return gradient[i] * static_cast<Scalar>(mask(static_cast<long>(i))); });
         }
+        if (op.kind == OpKind::scale)
+            return pointwise(
+                step, [&](std::size_t i) { return gradient[i] * static_cast<Scalar>(state_.layer(op.layer()).rate); });
         const Vector& y = state_.value(step.result);
+        if (op.kind == OpKind::sigmoid)
+            return pointwise(step, [&](std::size_t i) { return gradient[i] * y[i] * (1 - y[i]); });
         const std::size_t classes = at(state_.shape(step.result).elements());
         Vector products(at(state_.batch), Scalar{0});
         for (std::size_t i = 0; i < y.size(); ++i) products[i / classes] += y[i] * gradient[i];

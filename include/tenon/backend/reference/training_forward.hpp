@@ -37,7 +37,7 @@ public:
         for (std::size_t c = 0; c < means.size(); ++c) {
             const Scalar variance = inverse[c] / static_cast<Scalar>(count);
             if (state_.update_running) {
-                Scalar &mean = state_.parameter(layer, 2)[c], &running = state_.parameter(layer, 3)[c];
+                Scalar &mean = state_.running(layer, 0)[c], &running = state_.running(layer, 1)[c];
                 mean = (1 - momentum) * mean + momentum * means[c];
                 running = (1 - momentum) * running + momentum * (inverse[c] / static_cast<Scalar>(count - 1));
             }
@@ -81,6 +81,22 @@ private:
                     y[i] = x[i] * static_cast<Scalar>(mask(static_cast<long>(i)));
                 return;
             }
+            case OpKind::scale:
+                for (std::size_t i = 0; i < y.size(); ++i)
+                    y[i] = x[i] * static_cast<Scalar>(state_.layer(op.layer()).rate);
+                return;
+            case OpKind::sigmoid:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = 1 / (1 + std::exp(-x[i]));
+                return;
+            case OpKind::multiply:
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * state_.value(step.sources[1])[i];
+                return;
+            case OpKind::pad_channels:
+                for (long n = 0; n < state_.batch; ++n)
+                    for_each_padded_pixel(op.window(), in, out, [&](long o, long i) {
+                        y[at(n * out.elements() + o)] = x[at(n * in.elements() + i)];
+                    });
+                return;
             case OpKind::softmax:
                 return softmax(x, at(in.elements()), y);
             case OpKind::add:
@@ -108,10 +124,11 @@ private:
 
     void normalize(const Op& op, const Vector& x, Shape in, Vector& y) {
         const int layer = op.layer();
-        const auto gamma = state_.parameter(layer, 0), beta = state_.parameter(layer, 1);
+
         for (std::size_t i = 0; i < y.size(); ++i) {
             const std::size_t c = channel(in, i);
-            y[i] = (x[i] - mean(layer, c)) * inverse_deviation(layer, c) * gamma[c] + beta[c];
+            y[i] =
+                (x[i] - mean(layer, c)) * inverse_deviation(layer, c) * state_.gamma(layer, c) + state_.beta(layer, c);
         }
     }
 
@@ -154,11 +171,11 @@ private:
 public:
     /// Mean and reciprocal deviation that a batch norm normalises by: the batch's, or the running ones if it is frozen.
     Scalar mean(int layer, std::size_t c) const {
-        return state_.layer(layer).frozen ? state_.parameter(layer, 2)[c] : state_.mean[at(layer)][c];
+        return state_.layer(layer).frozen ? state_.running(layer, 0)[c] : state_.mean[at(layer)][c];
     }
     Scalar inverse_deviation(int layer, std::size_t c) const {
         if (!state_.layer(layer).frozen) return state_.inverse_deviation[at(layer)][c];
-        return 1 / std::sqrt(state_.parameter(layer, 3)[c] + static_cast<Scalar>(state_.layer(layer).epsilon));
+        return 1 / std::sqrt(state_.running(layer, 1)[c] + static_cast<Scalar>(state_.layer(layer).epsilon));
     }
 
 private:

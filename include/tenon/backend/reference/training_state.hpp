@@ -37,6 +37,17 @@ struct TrainingState {
     /// The values of a layer's parameter, and their gradients.
     std::span<Scalar> parameter(int index, int which) const { return slice(parameters, index, which); }
     std::span<Scalar> gradient(int index, int which) const { return slice(gradients, index, which); }
+    /// A batch norm's running statistics are its last two parameters; gamma and beta stand before them if it has them.
+    bool is_affine(int index) const { return layer(index).parameters == 4; }
+    std::span<Scalar> running(int index, int which) const {
+        return slice(parameters, index, layer(index).parameters - 2 + which);
+    }
+    Scalar gamma(int index, std::size_t channel) const {
+        return is_affine(index) ? parameter(index, 0)[channel] : Scalar{1};
+    }
+    Scalar beta(int index, std::size_t channel) const {
+        return is_affine(index) ? parameter(index, 1)[channel] : Scalar{0};
+    }
     bool has_bias(int index) const { return layer(index).parameters > 1; }
 
     /// Prepares a target: as large as the batch needs, holding what is added to it or zeros.
@@ -105,6 +116,17 @@ void for_each_window_pixel(const Op& op, Shape in, Shape out, const F& f) {
                         f((static_cast<long>(c) * rows + row) * columns + column, inside,
                           (static_cast<long>(c) * in.height + y) * in.width + x);
                     }
+}
+
+/// Calls f(output, input) for each pixel that a padding of channels copies.
+template <class F>
+void for_each_padded_pixel(const Window& window, Shape in, Shape out, const F& f) {
+    const int before = (out.channels - in.channels) / 2;
+    for (int c = 0; c < in.channels; ++c)
+        for (int y = 0; y < out.height; ++y)
+            for (int x = 0; x < out.width; ++x)
+                f((static_cast<long>(before + c) * out.height + y) * out.width + x,
+                  (static_cast<long>(c) * in.height + y * window.stride_height) * in.width + x * window.stride_width);
 }
 
 /// Whether a pooling takes the largest value.

@@ -22,7 +22,11 @@ struct TrainedValues {
 
     /// Whether a layer has parameters that are trained.
     static constexpr bool is_trained(const Program<C>& program, int layer) {
-        return layer >= 0 && program.layers[layer].parameters > 0 && !program.layers[layer].frozen;
+        if (layer < 0 || program.layers[layer].frozen) return false;
+        const LayerInfo& info = program.layers[layer];
+        for (int i = 0; i < info.parameters; ++i)
+            if (is_trainable(program.parameters[info.first_parameter + i].role)) return true;
+        return false;
     }
 };
 
@@ -35,7 +39,8 @@ struct KeptValues {
     constexpr KeptValues(const Program<C>& program, bool recompute_activations) {
         kept[0] = true;
         for (const Op& op : program.ops) {
-            cheap[op.target] = op.kind == OpKind::batch_norm || op.kind == OpKind::relu || op.kind == OpKind::dropout;
+            cheap[op.target] = op.kind == OpKind::batch_norm || op.kind == OpKind::relu || op.kind == OpKind::dropout ||
+                               op.kind == OpKind::scale;
             kept[op.target] = op.checkpoint < 0 && !(recompute_activations && cheap[op.target]);
         }
         // What leaves a checkpoint is kept, so that one part is computed at a time.
@@ -207,17 +212,28 @@ private:
                     emit(step);
                 return;
             }
+            case multiply:
+                for (int t = 0; t < 2; ++t) {
+                    if (!trained_.depends[op.terms[t].source]) continue;
+                    TrainingOp step = gradient_op(TrainingKind::product_gradient, index, gradient);
+                    step.term = t;
+                    step.sources[1 - t] = available(op.terms[1 - t].source);
+                    contribute(op.terms[t].source, step);
+                }
+                return;
             case relu:
             case dropout:
+            case scale:
+            case sigmoid:
             case softmax: {
                 TrainingOp step = gradient_op(TrainingKind::activation_gradient, index, gradient);
-                if (op.kind == softmax) step.result = available(op.target);
+                if (op.kind == softmax || op.kind == sigmoid) step.result = available(op.target);
                 // A ReLU's result is above zero where its operand is, and that one is at hand.
                 if (op.kind == relu) step.result = kept_.kept[op.target] ? op.target : available(source);
                 if (trained_.depends[source]) contribute(source, step);
                 return;
             }
-            default: {  // poolings
+            default: {  // poolings, paddings of channels
                 if (!trained_.depends[source]) return;
                 TrainingOp step = gradient_op(TrainingKind::pool_gradient, index, gradient);
                 const bool maximum = op.kind == max_pool || op.kind == global_max_pool;
