@@ -36,12 +36,14 @@ struct KeptValues {
     bool kept[C.values + 2]{};
     bool cheap[C.values + 2]{};  ///< results of one pass over memory
 
-    constexpr KeptValues(const Program<C>& program, bool recompute_activations) {
+    constexpr KeptValues(const Program<C>& program, const TrainedValues<C>& trained, bool recompute_activations) {
         kept[0] = true;
         for (const Op& op : program.ops) {
+            // What no gradient goes through needs not be computed again: its operand has no other use.
             cheap[op.target] = op.kind == OpKind::batch_norm || op.kind == OpKind::relu || op.kind == OpKind::dropout ||
                                op.kind == OpKind::scale;
-            kept[op.target] = op.checkpoint < 0 && !(recompute_activations && cheap[op.target]);
+            kept[op.target] =
+                op.checkpoint < 0 && !(recompute_activations && cheap[op.target] && trained.depends[op.target]);
         }
         // What leaves a checkpoint is kept, so that one part is computed at a time.
         int checkpoint[C.values + 2]{};
@@ -64,7 +66,7 @@ public:
         : forward_{forward},
           options_{options},
           trained_{forward, options.input_gradient},
-          kept_{forward, options.recompute_activations} {}
+          kept_{forward, trained_, options.recompute_activations} {}
 
     /// Appends to a program of sufficient capacity.
     template <TrainingCapacity T>

@@ -1,0 +1,84 @@
+// The naive engine in double against PyTorch in double: 1e-10 after one step, 1e-8 after twenty.
+#include <tenon/backend/reference/training.hpp>
+
+#include "golden_nets.hpp"
+#include "golden_trace.hpp"
+
+namespace {
+using namespace tenon_test;
+
+template <class Net>
+void check(const GoldenCase& golden) {
+    ReferenceTrainingEngine<Net, double> engine{golden.batch};
+    replay<Net>(engine, within(golden, 1e-10, 1e-8));
+}
+
+TEST_CASE("training steps of the listing's stacks equal PyTorch's") { check<GoldenStack>(stack_case); }
+TEST_CASE("training steps of basic blocks equal PyTorch's") { check<GoldenBasic>(basic_case); }
+TEST_CASE("training steps with groups, dropout and soft targets equal PyTorch's") { check<GoldenMixed>(mixed_case); }
+
+TEST_CASE("what does not fit is refused and changes nothing") {
+    ReferenceTrainingEngine<GoldenMixed, double> engine{4};
+    draw_parameters<GoldenMixed>(engine);
+    const std::vector<double> before(engine.parameters().values().begin(), engine.parameters().values().end());
+    const std::vector<double> images(static_cast<std::size_t>(2 * input_shape<GoldenMixed>.elements()), 0.5);
+    const auto step = [&](std::span<const double> pixels, std::vector<int> labels, StepOptions options = {}) {
+        engine.forward_backward(pixels, std::span<const int>(labels), options);
+    };
+    CHECK_THROWS_WITH_AS(step(images, {0, 3}),
+                         doctest::Contains("label 3 of image 1 is not one of the network's classes"), Error);
+    CHECK_THROWS_WITH_AS(step(images, {0, -1}), doctest::Contains("label -1 of image 1"), Error);
+    CHECK_THROWS_WITH_AS(step(images, {0}), doctest::Contains("needs 2 labels, not 1"), Error);
+    CHECK_THROWS_WITH_AS(step(std::span(images).first(17), {0}), doctest::Contains("positive multiple"), Error);
+    CHECK_THROWS_WITH_AS(step({}, {}), doctest::Contains("positive multiple"), Error);
+    CHECK_THROWS_WITH_AS(step(images, {0, 1}, {.label_smoothing = 1.5}), doctest::Contains("label smoothing"), Error);
+    const std::vector<double> many(static_cast<std::size_t>(5 * input_shape<GoldenMixed>.elements()), 0.5);
+    CHECK_THROWS_WITH_AS(step(many, {0, 1, 2, 0, 1}), doctest::Contains("at most 4"), Error);
+    const std::vector<double> soft{0.5, 0.5, 0, 0, -0.1, 1.1};
+    CHECK_THROWS_WITH_AS(engine.forward_backward(images, std::span<const double>(soft)),
+                         doctest::Contains("of image 1 is no probability"), Error);
+    CHECK(std::equal(before.begin(), before.end(), engine.parameters().values().begin()));
+    step(images, {0, 1});
+    CHECK_FALSE(std::equal(before.begin(), before.end(), engine.parameters().values().begin()));
+    CHECK_THROWS_AS((ReferenceTrainingEngine<GoldenMixed, double>{0}), Error);
+}
+
+struct OnePixel : Network<Input<4>, BatchNorm, Linear<2>> {};
+
+TEST_CASE("a batch norm refuses a single value per channel") {
+    ReferenceTrainingEngine<OnePixel, double> engine{2};
+    const std::vector<double> image(4, 0.5);
+    const std::vector<int> label{1};
+    CHECK_THROWS_WITH_AS(engine.forward_backward(image, std::span<const int>(label)),
+                         doctest::Contains("has no variance"), Error);
+}
+
+struct FrozenNet : Network<Input<3, 6, 6>, Frozen<Conv<4, Kernel<3>>, BatchNorm, ReLU>, Conv<4>, BatchNorm,
+                           GlobalAvgPool, Linear<2>> {};
+
+TEST_CASE("frozen layers stay bitwise as they are, and nothing is kept for them") {
+    ReferenceTrainingEngine<FrozenNet, double> engine{3};
+    draw_parameters<FrozenNet>(engine);
+    const std::vector<double> before(engine.parameters().values().begin(), engine.parameters().values().end());
+    const std::vector<double> images(static_cast<std::size_t>(3 * input_shape<FrozenNet>.elements()), 0.25);
+    const std::vector<int> labels{0, 1, 1};
+    engine.forward_backward(images, std::span<const int>(labels));
+    for (int i = 0; i < engine.parameters().count(); ++i) {
+        const Parameter& info = lowered<FrozenNet>.parameters[i];
+        const bool frozen = lowered<FrozenNet>.layers[info.layer].frozen;
+        CHECK(frozen == (info.layer < 3));
+        const auto now = engine.parameters()[i];
+        const bool same = std::equal(now.begin(), now.end(), before.begin() + info.offset);
+        CHECK(same == (frozen || is_trainable(info.role)));
+        const auto gradient = engine.gradients()[i];
+        const bool none = std::all_of(gradient.begin(), gradient.end(), [](double g) { return g == 0; });
+        CHECK(none == !engine.is_trained(i));
+    }
+    constexpr auto& program = training_program<FrozenNet, DifferentiationOptions{}>;
+    int first_read = program.values.size();
+    for (int i = program.forward_ops; i < program.ops.size(); ++i)
+        for_each_operand(program.ops[i], [&](int value) { first_read = std::min(first_read, value); });
+    CHECK(first_read > 1);  // neither the input nor the frozen convolution's result
+}
+
+}  // namespace
