@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
+#include <span>
 #include <string>
 
 #include <tenon/topology/facts.hpp>

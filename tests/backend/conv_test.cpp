@@ -1,0 +1,80 @@
+// Convolutions of the CPU backend against the reference: every way a map can be cut into tiles, every prologue and
+// epilogue.
+#include "compare.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::compare_with_reference;
+
+/// Channels are brought up first, so that the second convolution reads blocks; a third one reads what it wrote.
+template <int Height, int Width, class Tested>
+struct Around : Network<Input<3, Height, Width>, Conv<20, Bias>, Tested, Conv<5>> {};
+
+TEST_CASE("planar first convolutions") {
+    struct Stem : Network<Input<3, 37, 30>, Conv<40, Kernel<7>, Stride<2>, Padding<3>, Bias>, ReLU> {};
+    struct Grey : Network<Input<1, 28, 28>, Conv<16, Kernel<3>, Padding<1>>> {};
+    struct Unpadded : Network<Input<15, 9, 9>, Conv<33, Kernel<2, 4>>> {};
+    compare_with_reference<Stem>();
+    compare_with_reference<Grey>();
+    compare_with_reference<Unpadded>();
+}
+
+TEST_CASE("first convolutions over blocks") {
+    struct Wide : Network<Input<17, 6, 5>, Conv<8, Kernel<3>, Padding<1>>> {};
+    struct Grouped : Network<Input<6, 6, 5>, Conv<8, Kernel<3>, Padding<1>, Groups<2>>> {};
+    compare_with_reference<Wide>();
+    compare_with_reference<Grouped>();
+}
+
+TEST_CASE("pointwise convolutions flatten the map") {
+    compare_with_reference<Around<7, 7, Conv<64>>>();
+    compare_with_reference<Around<5, 11, Conv<48>>>();
+    compare_with_reference<Around<1, 1, Conv<96>>>();
+}
+
+TEST_CASE("padded convolutions on maps of all widths") {
+    using Padded = Conv<32, Kernel<3>, Padding<1>>;
+    compare_with_reference<Around<3, 2, Padded>>();
+    compare_with_reference<Around<5, 3, Padded>>();
+    compare_with_reference<Around<7, 7, Padded>>();
+    compare_with_reference<Around<4, 14, Padded>>();
+    compare_with_reference<Around<4, 17, Padded>>();
+    compare_with_reference<Around<2, 57, Padded>>();
+}
+
+TEST_CASE("strides, uneven windows and paddings") {
+    compare_with_reference<Around<9, 12, Conv<32, Kernel<3>, Stride<2>, Padding<1>>>>();
+    compare_with_reference<Around<9, 12, Conv<32, Kernel<3>, Stride<2>, Padding<0, 0, 1, 1>>>>();
+    compare_with_reference<Around<9, 12, Conv<32, Kernel<5, 2>, Stride<1, 3>, Padding<2, 1>>>>();
+    compare_with_reference<Around<8, 8, Conv<32, Stride<2>>>>();
+}
+
+TEST_CASE("groups") {
+    struct Thirds : Network<Input<3, 6, 7>, Conv<24>, Conv<36, Kernel<3>, Padding<1>, Groups<3>>, Conv<5>> {};
+    struct Depthwise : Network<Input<3, 6, 7>, Conv<40>, Conv<40, Kernel<3>, Padding<1>, Groups<40>>, Conv<5>> {};
+    struct ResNeXt : Network<Input<3, 6, 7>, Conv<64>, Conv<64, Kernel<3>, Padding<1>, Groups<16>>, Conv<5>> {};
+    compare_with_reference<Thirds>();
+    compare_with_reference<Depthwise>();
+    compare_with_reference<ResNeXt>();
+}
+
+TEST_CASE("residual blocks: identity, subsampled, projected, strided") {
+    using Preactivation = Sequential<BatchNorm, ReLU>;
+    struct Listing : Network<Input<3, 14, 14>, Conv<16>, Stack<8, 3>, BatchNorm, ReLU, GlobalAvgPool> {};
+    struct Odd : Network<Input<3, 7, 9>, Conv<16>, Stack<8, 2>, Stack<12, 2, Stride<1>>> {};
+    struct StridedProjection : Network<Input<3, 9, 9>, Conv<16>,
+                                       PreactivatedResidual<Preactivation, Conv<40, Kernel<3>, Stride<2>, Padding<1>>,
+                                                            Conv<40, Stride<2>>, ShortcutFrom::preactivation>> {};
+    struct Original : Network<Input<3, 8, 8>, Conv<16>,
+                              Residual<Sequential<Conv<24, Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU,
+                                                  Conv<24, Kernel<3>, Padding<1>>, BatchNorm>,
+                                       Sequential<Conv<24, Stride<2>>, BatchNorm>>,
+                              ReLU> {};
+    compare_with_reference<Listing>();
+    compare_with_reference<Odd>();
+    compare_with_reference<StridedProjection>();
+    compare_with_reference<Original>();
+}
+
+}  // namespace

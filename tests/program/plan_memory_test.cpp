@@ -1,0 +1,90 @@
+// The memory plan: values that are alive together never overlap, and what may be in place is.
+#include <doctest/doctest.h>
+
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/resnet_v2.hpp>
+#include <tenon/program/optimize.hpp>
+#include <tenon/program/plan_memory.hpp>
+
+namespace {
+
+using namespace tenon;
+
+/// A plan of the optimised program in which a value's size is its shape's.
+template <class Net>
+struct Planned {
+    static constexpr auto program = optimize(lowered<Net>);
+    static constexpr int values = capacity<Net>.values + 2;
+
+    struct Sizes {
+        long of[values]{};
+    };
+    static constexpr Sizes sizes = [] {
+        Sizes result{};
+        for (const Op& op : program.ops)
+            for (const int value : {op.target, op.activated})
+                if (value >= 0) result.of[value] = program.values[value].elements();
+        return result;
+    }();
+    static constexpr auto plan =
+        plan_memory(program, sizes.of, [](int a, int b) { return program.values[a] == program.values[b]; });
+};
+
+/// Whether values that are alive at the same operation lie apart, but for an operand that is replaced in place.
+template <class Net>
+constexpr bool is_sound() {
+    using P = Planned<Net>;
+    int first[P::values]{}, last[P::values]{};
+    for (int i = 0; i < P::program.ops.size(); ++i) {
+        const Op& op = P::program.ops[i];
+        for (const int value : {op.target, op.activated})
+            if (value >= 0) first[value] = last[value] = i;
+        for_each_operand(op, [&](int value) { last[value] = i; });
+    }
+    last[P::program.output] = P::program.ops.size();
+    for (int a = 1; a < P::program.values.size(); ++a) {
+        if (P::sizes.of[a] == 0) continue;
+        if (P::plan.offset[a] < 0 || P::plan.offset[a] + P::sizes.of[a] > P::plan.size) return false;
+        for (int b = 1; b < a; ++b) {
+            if (P::sizes.of[b] == 0 || first[a] > last[b] || first[b] > last[a]) continue;
+            const bool apart = P::plan.offset[a] + P::sizes.of[a] <= P::plan.offset[b] ||
+                               P::plan.offset[b] + P::sizes.of[b] <= P::plan.offset[a];
+            const bool in_place = P::plan.offset[a] == P::plan.offset[b] && first[a] == last[b] &&
+                                  replaceable_operand(P::program.ops[first[a]]) == b;
+            if (!apart && !in_place) return false;
+        }
+    }
+    return true;
+}
+
+struct Chain : Network<Input<4, 8, 8>, Conv<4>, Conv<4>, Conv<4>, Conv<4>> {};
+static_assert(is_sound<Chain>());
+static_assert(Planned<Chain>::plan.size == 2 * 4 * 64);  // two values alive at a time
+
+struct InPlace : Network<Input<4, 8, 8>, MaxPool<Kernel<1>>, Residual<Conv<4>, Identity>, Residual<Conv<4>, Identity>> {
+};
+static_assert(is_sound<InPlace>());
+static_assert(Planned<InPlace>::program.ops.size() == 3);
+static_assert(Planned<InPlace>::plan.size == 4 * 64);  // each sum replaces the trunk it was added to
+
+struct Kept : Network<Input<4, 8, 8>, Conv<4>, Residual<Sequential<Conv<8>, Conv<4>>, Identity>> {};
+static_assert(is_sound<Kept>());
+static_assert(Planned<Kept>::plan.size == 12 * 64);  // trunk and the wide value; the sum takes the trunk's place
+
+static_assert(is_sound<FashionMnistResNet>());
+static_assert(is_sound<ResNet18<>>());
+static_assert(is_sound<ResNet50V2<>>());
+
+// ResNet50V2 at 224: one image's arena in scalars, without borders; the peak is the trunk of the first stack beside its
+// activated copy and the two inner values of a block (2 x 256 + 2 x 64 channels of 56 x 56 at the most).
+static_assert(Planned<ResNet50V2<>>::plan.size <= (2 * 256 + 2 * 64) * 56 * 56 + 64 * 112 * 112);
+
+TEST_CASE("the plan of ResNet50V2 is a small part of its values") {
+    long all = 0;
+    for (const long size : Planned<ResNet50V2<>>::sizes.of) all += size;
+    CHECK(Planned<ResNet50V2<>>::plan.size * 4 < all);
+    CHECK(is_sound<ResNet50V2<>>());
+}
+
+}  // namespace

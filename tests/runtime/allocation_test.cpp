@@ -1,0 +1,60 @@
+// A call allocates nothing: counted by this program's own operator new.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include <doctest/doctest.h>
+
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/runtime/model.hpp>
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    if (void* memory = std::malloc(size ? size : 1)) return memory;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    ++allocations;
+    const auto unit = static_cast<std::size_t>(alignment);
+    if (void* memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace tenon;
+
+TEST_CASE("the counter counts") {
+    const long before = allocations;
+    ::operator delete(::operator new(4));
+    const long after = allocations;
+    CHECK(after == before + 1);
+}
+
+TEST_CASE("a call allocates nothing once the result has room") {
+    using Net = FashionMnistResNet;
+    for (const int threads : {1, 2}) {
+        Model<Net> model{{.threads = threads}};
+        model.initialize(1);
+        const std::vector<float> images(static_cast<std::size_t>(6 * input_shape<Net>.elements()), 0.5f);
+        std::vector<float> results(60);
+        model(images);  // room for six results, threads awake
+        const long before = allocations;
+        for (int i = 0; i < 20; ++i) {
+            model(images);
+            model(images, results);
+        }
+        const long after = allocations;
+        CHECK(after == before);
+    }
+}
+
+}  // namespace

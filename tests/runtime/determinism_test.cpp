@@ -1,0 +1,61 @@
+// Results are bitwise equal for any number of threads and any batch an image is part of.
+#include <cstring>
+
+#include <doctest/doctest.h>
+
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/runtime/model.hpp>
+
+#include "../backend/compare.hpp"
+
+namespace {
+
+using namespace tenon;
+
+using Net = FashionMnistResNet;
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+TEST_CASE("any number of threads gives the same bits") {
+    const std::vector<float> images = tenon_test::seeded_images<Net>(5);
+    Model<Net> one{{.threads = 1}};
+    one.initialize(3);
+    const auto expected = one(images);
+    for (const int threads : {2, 3, 4, 7}) {
+        Model<Net> model{{.threads = threads}};
+        model.initialize(3);
+        CHECK(model.threads() == threads);
+        for (int run = 0; run < 3; ++run) CHECK(same_bits(model(images), expected));
+    }
+}
+
+TEST_CASE("an image's result does not depend on its batch") {
+    const std::vector<float> images = tenon_test::seeded_images<Net>(7);
+    Model<Net> together{{.threads = 2, .images_in_flight = 3}};
+    together.initialize(3);
+    const std::vector<float> expected(together(images).begin(), together(images).end());
+    Model<Net> alone{{.threads = 1, .images_in_flight = 1}};
+    alone.initialize(3);
+    constexpr std::size_t in = static_cast<std::size_t>(input_shape<Net>.elements()), out = 10;
+    for (std::size_t i = 0; i < 7; ++i)
+        CHECK(same_bits(alone(std::span(images).subspan(i * in, in)), std::span(expected).subspan(i * out, out)));
+}
+
+TEST_CASE("models in two threads don't disturb each other") {
+    const std::vector<float> images = tenon_test::seeded_images<Net>(2);
+    Model<Net> first{{.threads = 2}}, second{{.threads = 2}};
+    first.initialize(3);
+    second.initialize(3);
+    const std::vector<float> expected(first(images).begin(), first(images).end());
+    bool same = true;
+    std::thread other([&] {
+        for (int i = 0; i < 50; ++i) same = same && same_bits(second(images), expected);
+    });
+    for (int i = 0; i < 50; ++i) CHECK(same_bits(first(images), expected));
+    other.join();
+    CHECK(same);
+}
+
+}  // namespace
