@@ -27,54 +27,99 @@ constexpr int replaceable_operand(const Op& op) {
     return -1;
 }
 
+/// One place in the arena during a part of the program: a value, or several that take each other's place.
+struct Lifetime {
+    int first = 0, last = 0;  ///< operations at which the place is taken
+    long size = 0;
+    long offset = -1;
+};
+
 /// Plans where values live. `sizes[v]` is the size of value v in scalars, 0 for values outside of the arena (the user's
 /// input); `same_form(a, b)` says whether two values have the same layout, so that one may replace the other in place.
 ///
 /// Law: values that are alive at the same operation don't overlap, but for a result in place of an operand that dies
-/// (test: tests/program/plan_memory_test.cpp). Values are placed in the order they are written, each at the lowest gap.
-template <Capacity C, class SameForm>
-constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
-    int last_use[C.values + 2]{};
-    for (int i = 0; i < program.ops.size(); ++i)
-        for_each_operand(program.ops[i], [&](int value) { last_use[value] = i; });
-    last_use[program.output] = program.ops.size();
-
-    MemoryPlan<C> plan{};
-    for (long& offset : plan.offset) offset = -1;
-    FixedVector<int, C.values + 2> alive{};  // in the order of their offsets
-    const auto insert = [&](int value, long offset) {
-        plan.offset[value] = offset;
-        if (offset + sizes[value] > plan.size) plan.size = offset + sizes[value];
-        alive.push_back(value);
-        for (int i = alive.size() - 1; i > 0 && plan.offset[alive[i - 1]] > offset; --i) {
-            alive[i] = alive[i - 1];
-            alive[i - 1] = value;
+/// (test: tests/program/plan_memory_test.cpp). Lifetimes are placed in the order of their size, the largest first, each
+/// at the lowest gap among those it overlaps in time: for the few sizes of a network close to the least possible.
+template <Capacity C>
+class MemoryPlanner {
+public:
+    template <class SameForm>
+    constexpr MemoryPlanner(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
+        int last_use[C.values + 2]{};
+        for (int i = 0; i < program.ops.size(); ++i)
+            for_each_operand(program.ops[i], [&](int value) { last_use[value] = i; });
+        last_use[program.output] = program.ops.size();
+        for (int& lifetime : lifetime_of_) lifetime = -1;
+        for (int i = 0; i < program.ops.size(); ++i) {
+            const Op& op = program.ops[i];
+            const int operand = replaceable_operand(op);
+            const bool in_place = operand >= 0 && op.target >= 0 && last_use[operand] == i &&
+                                  lifetime_of_[operand] >= 0 && same_form(operand, op.target);
+            if (in_place) lifetime_of_[op.target] = lifetime_of_[operand];
+            for (const int value : {op.target, op.activated}) {
+                if (value < 0 || sizes[value] == 0) continue;
+                if (lifetime_of_[value] < 0) {
+                    lifetime_of_[value] = lifetimes_.size();
+                    lifetimes_.push_back({i, i, sizes[value], -1});
+                }
+                Lifetime& lifetime = lifetimes_[lifetime_of_[value]];
+                lifetime.last = last_use[value] > i ? last_use[value] : i;
+            }
         }
-    };
-    const auto place = [&](int value) {
+    }
+
+    constexpr MemoryPlan<C> plan() {
+        int order[C.values + 2]{};  // by size, then by time
+        for (int i = 0; i < lifetimes_.size(); ++i) {
+            int at = i;
+            for (; at > 0 && lifetimes_[order[at - 1]].size < lifetimes_[i].size; --at) order[at] = order[at - 1];
+            order[at] = i;
+        }
+        MemoryPlan<C> plan{};
+        for (int i = 0; i < lifetimes_.size(); ++i) {
+            Lifetime& lifetime = lifetimes_[order[i]];
+            lifetime.offset = lowest_gap(lifetime);
+            if (lifetime.offset + lifetime.size > plan.size) plan.size = lifetime.offset + lifetime.size;
+            insert(order[i]);
+        }
+        for (int value = 0; value < C.values + 2; ++value)
+            plan.offset[value] = lifetime_of_[value] < 0 ? -1 : lifetimes_[lifetime_of_[value]].offset;
+        return plan;
+    }
+
+private:
+    /// The lowest offset at which a lifetime fits between those placed that it overlaps in time.
+    constexpr long lowest_gap(const Lifetime& lifetime) const {
         constexpr long unit = MemoryPlan<C>::alignment;
         long offset = 0;
-        for (const int other : alive) {
-            if (plan.offset[other] - offset >= sizes[value]) break;
-            const long end = plan.offset[other] + (sizes[other] + unit - 1) / unit * unit;
+        for (const int index : placed_) {
+            const Lifetime& other = lifetimes_[index];
+            if (other.first > lifetime.last || lifetime.first > other.last) continue;
+            if (other.offset - offset >= lifetime.size) break;
+            const long end = other.offset + (other.size + unit - 1) / unit * unit;
             if (end > offset) offset = end;
         }
-        insert(value, offset);
-    };
-    for (int i = 0; i < program.ops.size(); ++i) {
-        const Op& op = program.ops[i];
-        const int operand = replaceable_operand(op);
-        if (operand >= 0 && op.target >= 0 && last_use[operand] == i && plan.offset[operand] >= 0 &&
-            same_form(operand, op.target)) {
-            alive.erase_if([&](int value) { return value == operand; });
-            insert(op.target, plan.offset[operand]);
-        } else if (op.target >= 0 && sizes[op.target] > 0) {
-            place(op.target);
-        }
-        if (op.activated >= 0 && sizes[op.activated] > 0) place(op.activated);
-        alive.erase_if([&](int value) { return last_use[value] <= i; });
+        return offset;
     }
-    return plan;
+
+    /// Keeps the placed lifetimes in the order of their offsets.
+    constexpr void insert(int index) {
+        placed_.push_back(index);
+        for (int i = placed_.size() - 1; i > 0 && lifetimes_[placed_[i - 1]].offset > lifetimes_[index].offset; --i) {
+            placed_[i] = placed_[i - 1];
+            placed_[i - 1] = index;
+        }
+    }
+
+    FixedVector<Lifetime, C.values + 2> lifetimes_{};
+    FixedVector<int, C.values + 2> placed_{};
+    int lifetime_of_[C.values + 2]{};
+};
+
+/// The plan of a program: see MemoryPlanner.
+template <Capacity C, class SameForm>
+constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
+    return MemoryPlanner<C>{program, sizes, same_form}.plan();
 }
 
 }  // namespace tenon
