@@ -9,6 +9,7 @@
 
 #include <tenon/backend/reference/reference.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/topology/block.hpp>
 
 namespace tenon_test {
 
