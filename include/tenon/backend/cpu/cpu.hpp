@@ -48,16 +48,11 @@ public:
     /// Runs all steps on `count` images; `observe(step)` is called behind each.
     template <class Observe>
     void run(const float* images, float* results, long count, Observe observe) {
-        Frame frame{};
-        frame.arena = arena_.data();
-        frame.image_floats = Compiled::plan.image_floats;
-        frame.weights = weights_.data();
-        frame.team = &team_;
         team_.execute([&] {
             for (long first = 0; first < count; first += images_) {
-                frame.images = static_cast<int>(std::min<long>(images_, count - first));
-                frame.input = images + first * lowered<Net>.values[0].elements();
-                frame.output = results + first * lowered<Net>.values[lowered<Net>.output].elements();
+                const Frame frame = frame_of(images + first * lowered<Net>.values[0].elements(),
+                                             results + first * lowered<Net>.values[lowered<Net>.output].elements(),
+                                             static_cast<int>(std::min<long>(images_, count - first)));
                 for (int i = 0; i < Compiled::steps; ++i) {
                     Compiled::functions[i](Compiled::plan.steps[i], frame);
                     observe(i);
@@ -66,9 +61,24 @@ public:
         });
     }
 
+    /// Runs one step of one image on what the arena holds, for measurements; inside execute().
+    void run_step(int step, const float* image, float* results) {
+        Compiled::functions[step](Compiled::plan.steps[step], frame_of(image, results, 1));
+    }
+
+    /// Calls f on the engine's threads.
+    template <class F>
+    void execute(F&& f) {
+        team_.execute(f);
+    }
+
     int threads() const { return team_.size(); }
 
 private:
+    Frame frame_of(const float* images, float* results, int count) {
+        return {arena_.data(), Compiled::plan.image_floats, weights_.data(), images, results, count, &team_};
+    }
+
     Team team_;
     int images_;
     Buffer<float> arena_;

@@ -1,0 +1,85 @@
+// ResNet50V2 as a whole, batch 1 and 16 on 1..N threads: milliseconds an image, GFLOP/s, percent of the peak measured
+// around it; and its convolutions alone, which are what the peak is a fair bound for.
+#include <string>
+#include <thread>
+
+#include <benchmark/benchmark.h>
+
+#include <tenon/tenon.hpp>
+
+#include "peak.hpp"
+
+namespace {
+
+using namespace tenon;
+
+using Net = ResNet50V2<Classes<1000>>;
+
+std::vector<float> images_of(int batch) {
+    return std::vector<float>(static_cast<std::size_t>(batch * input_shape<Net>.elements()), 0.5f);
+}
+
+/// Counters from the seconds of one iteration on which `multiply_adds` multiply-adds fall.
+void count(benchmark::State& state, double multiply_adds, double peak) {
+    using benchmark::Counter;
+    state.counters["GFLOP/s"] = Counter(2e-9 * multiply_adds, Counter::kIsIterationInvariantRate);
+    state.counters["%peak"] = Counter(200e-9 * multiply_adds / peak, Counter::kIsIterationInvariantRate);
+    state.counters["peak"] = peak;
+}
+
+void network(benchmark::State& state, int batch, int threads) {
+    Model<Net> model{{.threads = threads}};
+    model.initialize(1);
+    const std::vector<float> images = images_of(batch);
+    std::vector<float> results(static_cast<std::size_t>(batch) * 1000);
+    model(images, results);
+    const double before = tenon_benchmark::peak(threads);
+    for (auto _ : state) {
+        model(images, results);
+        benchmark::DoNotOptimize(results.data());
+    }
+    const double work = static_cast<double>(multiply_adds<Net>) * batch;
+    count(state, work, std::max(before, tenon_benchmark::peak(threads)));
+    state.counters["images/s"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void convolutions(benchmark::State& state, int batch, int threads) {
+    Model<Net> model{{.threads = threads}};
+    model.initialize(1);
+    const std::vector<float> images = images_of(batch);
+    const std::vector<StepProfile> steps = step_profiles<Net>();
+    model.profile(images);
+    const double before = tenon_benchmark::peak(threads);
+    double work = 0;
+    for (auto _ : state) {
+        const std::vector<double> seconds = model.profile(images);
+        double sum = 0;
+        work = 0;
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            if (CpuProgram<Net>::plan.steps[static_cast<int>(i)].kind != OpKind::conv) continue;
+            sum += seconds[i];
+            work += static_cast<double>(steps[i].multiply_adds) * batch;
+        }
+        state.SetIterationTime(sum);
+    }
+    count(state, work, std::max(before, tenon_benchmark::peak(threads)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    for (const int batch : {1, 16})
+        for (int threads = 1; threads <= cores; threads *= 2) {
+            const std::string suffix = "/batch:" + std::to_string(batch) + "/threads:" + std::to_string(threads);
+            benchmark::RegisterBenchmark(("ResNet50V2" + suffix).c_str(), network, batch, threads)
+                ->UseRealTime()
+                ->Unit(benchmark::kMillisecond);
+            benchmark::RegisterBenchmark(("convolutions" + suffix).c_str(), convolutions, batch, threads)
+                ->UseManualTime()
+                ->Unit(benchmark::kMillisecond);
+        }
+    benchmark::RunSpecifiedBenchmarks();
+}
