@@ -138,7 +138,8 @@ def main():
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first_epoch, log = state["epoch"], state["log"]
-        print(f"continuing after epoch {first_epoch}", flush=True)
+        log.append(f"continued after epoch {first_epoch} with --epochs {options.epochs}")
+        print(log[-1], flush=True)
     else:
         log.append(f"{sum(parameter.numel() for parameter in model.parameters())} parameters, "
                    f"{len(train_images)} training images, {len(test_images)} test images, torch {torch.__version__}")
