@@ -6,15 +6,15 @@ weights, running statistics and inputs are drawn by the rule of tests/reference/
 Needs Debian's python3-torch, python3-torchvision and python3-numpy; exits with 77 where they are missing.
 
 A case CASE has either `CASE/output`, the whole output, or, beyond 2048 elements, `CASE/samples`: 512 of them.
-With N elements in row-major order, sample i is element (i * 7919) mod N. `CASE/statistics` holds the mean and the
-largest absolute value over all elements. The metadata's `cases` is a JSON list that says what each case is.
+With N elements in row-major order, sample i is element (i * 7919) mod N. `CASE/statistics` holds for each image the
+mean and the largest absolute value over its elements. The metadata's `cases` is a JSON list that says what each case is.
 
 tests/models/fashion_mnist_golden.safetensors is written too: ten test images of Fashion-MNIST, the first of each class,
 and the logits that PyTorch gives for them with the weights in examples/data.
 
     scripts/make_goldens.py                     write the files; one that is right within rounding stays as it is
     scripts/make_goldens.py --check             compare the files with newly computed values
-    scripts/make_goldens.py --check --only block
+    scripts/make_goldens.py --check --only block/
 """
 import argparse
 import json
@@ -37,7 +37,7 @@ except ImportError as missing:
 import safetensors_file  # noqa: E402
 import seeded  # noqa: E402
 from resnet50v import Block, ResNet50V, Stack  # noqa: E402
-from train_fashion_mnist import FashionNet, read_idx, to_input  # noqa: E402
+from train_fashion_mnist import DEVIATION, FashionNet, MEAN, read_idx  # noqa: E402
 
 SEED = 1
 LARGEST_WHOLE = 2048  # elements of an output that is stored whole
@@ -51,30 +51,30 @@ FASHION_DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
 
 def network_cases():
-    """ResNet50V with every combination of its options that makes a difference, on a small square image, batch 3; the
-    default options on other images, and at full size."""
-    def case(batch, height, width, include_top, preact, use_bias, classes=None, pooling=None):
+    """ResNet50V with every combination of its options that makes a difference, on a small square image; some of them
+    on an image whose sides are odd and differ, and at full size."""
+    def case(group, batch, height, width, include_top, preact, use_bias, classes=None, pooling=None):
         options = {"include_top": include_top, "preact": preact, "use_bias": use_bias}
         if include_top:
             options["classes"] = classes
         else:
             options["pooling"] = pooling
         ending = str(classes) if include_top else f"no_top_{pooling or 'none'}"
-        name = (f"resnet50v/{'preact' if preact else 'no_preact'}_{'bias' if use_bias else 'no_bias'}_{ending}"
+        name = (f"{group}/{'preact' if preact else 'no_preact'}_{'bias' if use_bias else 'no_bias'}_{ending}"
                 f"_{height}x{width}_batch{batch}")
         return {"name": name, "module": "ResNet50V", "options": options, "input": [batch, 3, height, width]}
 
     for preact in (True, False):
         for use_bias in (True, False):
-            yield case(3, 64, 64, True, preact, use_bias, classes=100)
-            yield case(1, 64, 64, True, preact, use_bias, classes=1000)
+            yield case("options", 3, 64, 64, True, preact, use_bias, classes=100)
+            yield case("options", 1, 64, 64, True, preact, use_bias, classes=1000)
             for pooling in (None, "avg", "max"):
-                yield case(3, 64, 64, False, preact, use_bias, pooling=pooling)
-    yield case(3, 65, 97, True, True, True, classes=100)
-    yield case(1, 65, 97, False, True, True, pooling=None)
-    yield case(1, 65, 97, False, False, False, pooling="max")
-    yield case(1, 224, 224, True, True, True, classes=1000)
-    yield case(3, 224, 224, True, True, True, classes=100)
+                yield case("options", 3, 64, 64, False, preact, use_bias, pooling=pooling)
+    yield case("sizes", 3, 65, 97, True, True, True, classes=100)
+    yield case("sizes", 1, 65, 97, False, True, True, pooling=None)
+    yield case("sizes", 1, 65, 97, False, False, False, pooling="max")
+    yield case("sizes", 1, 224, 224, True, True, True, classes=1000)
+    yield case("sizes", 3, 224, 224, True, True, True, classes=100)
 
 
 def part_cases():
@@ -138,8 +138,8 @@ def compute(case):
     with torch.no_grad():
         output = build(case)(x).numpy()
     case["output"] = list(output.shape)
-    name, flat = case["name"], output.reshape(-1)
-    statistics = numpy.array([flat.mean(), numpy.abs(flat).max()])
+    name, flat, images = case["name"], output.reshape(-1), output.reshape(len(output), -1)
+    statistics = numpy.stack([images.mean(1), numpy.abs(images).max(1)], 1)
     if flat.size <= LARGEST_WHOLE:
         return {f"{name}/output": output, f"{name}/statistics": statistics}
     assert math.gcd(flat.size, SAMPLE_STEP) == 1
@@ -157,7 +157,7 @@ def compute_all(cases):
         "cases": json.dumps(cases, separators=(",", ":")),
         "command": "scripts/make_goldens.py",
         "rule": f"seeded by tests/reference/seeded.py, seed {SEED}, input named input; sample i of N elements is "
-                f"(i * {SAMPLE_STEP}) mod N; statistics are the mean and the largest absolute value",
+                f"(i * {SAMPLE_STEP}) mod N; statistics are each image's mean and largest absolute value",
     }
     return tensors, metadata
 
@@ -174,7 +174,8 @@ def compute_fashion():
     labels = read_idx(FASHION_DATA / "t10k-labels-idx1-ubyte.gz")
     chosen = [int(numpy.argmax(labels == label)) for label in range(10)]
     with torch.no_grad():
-        logits = model.double().eval()(to_input(images[chosen]).double()).numpy()
+        pixels = torch.from_numpy(images[chosen]).unsqueeze(1).double()
+        logits = model.double().eval()((pixels / 255 - MEAN) / DEVIATION).numpy()
     return ({"logits": logits, "images": images[chosen], "labels": labels[chosen]},
             {"command": "scripts/make_goldens.py",
              "images": f"numbers {chosen} of the 10,000 test images of Fashion-MNIST (MIT licence)"})
@@ -224,12 +225,14 @@ def main():
     files = []
     if cases:
         files.append((GOLDEN, *compute_all(cases), options.only))
-    if options.only in ("", "fashion"):
-        if FASHION_DATA.exists():
+    if "fashion/".startswith(options.only):
+        if FASHION_DATA.exists() and FASHION_WEIGHTS.exists():
             files.append((FASHION_GOLDEN, *compute_fashion(), ""))
         else:
-            print(f"skipped {FASHION_GOLDEN.name}: {FASHION_DATA} is missing; install dataset-fashion-mnist",
-                  file=sys.stderr)
+            print(f"skipped {FASHION_GOLDEN.name}: {FASHION_DATA} (package dataset-fashion-mnist) or "
+                  f"{FASHION_WEIGHTS} is missing", file=sys.stderr)
+            if not files:
+                sys.exit(SKIPPED)
     if not files:
         parser.error(f"no case has a name that contains {options.only!r}")
     failed = False
