@@ -1,5 +1,7 @@
 // Every distinct step of ResNet50V2 on its own: time, GFLOP/s, percent of the peak measured around it, bytes moved.
-// Steps with the same kernel and sizes are measured once. One image, as many threads as --threads=N says (default 1).
+// Steps with the same kernel and sizes are measured once. Convolutions are direct; those that the backend computes by
+// Winograd follow with the effective rate of the same multiply-adds. One image, as many threads as --threads=N says
+// (default 1).
 #include <cstring>
 #include <map>
 #include <string>
@@ -19,9 +21,10 @@ using Net = ResNet50V2<Classes<1000>>;
 
 int threads = 1;
 
-CpuEngine<Net>& engine() {
-    static CpuEngine<Net> engine = [] {
-        CpuEngine<Net> built{threads, 1};
+template <ConvAlgorithm Algorithm>
+CpuEngine<Net, Algorithm>& engine() {
+    static CpuEngine<Net, Algorithm> engine = [] {
+        CpuEngine<Net, Algorithm> built{threads, 1};
         Parameters<Net> parameters;
         parameters.seed(1);
         built.set_parameters(parameters.tensors());
@@ -33,9 +36,10 @@ CpuEngine<Net>& engine() {
     return engine;
 }
 
+template <ConvAlgorithm Algorithm>
 void run_step(benchmark::State& state, int step, StepProfile profile) {
     std::vector<float> image(static_cast<std::size_t>(input_shape<Net>.elements()), 0.5f), logits(1000);
-    CpuEngine<Net>& engine = ::engine();
+    CpuEngine<Net, Algorithm>& engine = ::engine<Algorithm>();
     const double before = tenon_benchmark::peak(threads);
     engine.execute([&] {
         for (auto _ : state) {
@@ -54,10 +58,11 @@ void run_step(benchmark::State& state, int step, StepProfile profile) {
     state.counters["bytes"] = static_cast<double>(profile.bytes);
 }
 
-/// One benchmark per distinct step.
+/// One benchmark per distinct step; of the fast algorithms only the steps that differ from the exact ones.
+template <ConvAlgorithm Algorithm>
 void register_steps() {
-    using Compiled = CpuProgram<Net>;
-    const std::vector<StepProfile> profiles = step_profiles<Net>();
+    using Compiled = CpuProgram<Net, Algorithm>;
+    const std::vector<StepProfile> profiles = step_profiles<Net, Algorithm>();
     std::map<std::tuple<StepFunction, long, long, int, int>, bool> seen;
     for (int i = 0; i < Compiled::steps; ++i) {
         const Step& step = Compiled::plan.steps[i];
@@ -65,8 +70,12 @@ void register_steps() {
         const auto key = std::tuple{Compiled::functions[i], profile.multiply_adds, profile.bytes,
                                     step.result().channels, step.source().channels};
         if (!seen.try_emplace(key, true).second) continue;
-        const std::string name = profile.name + "/" + to_string(profile.input) + "->" + to_string(profile.output);
-        benchmark::RegisterBenchmark(name.c_str(), run_step, i, profile)->UseRealTime()->Unit(benchmark::kMicrosecond);
+        if (Algorithm == ConvAlgorithm::fast && step.winograd.m == 0) continue;
+        std::string name = profile.name + "/" + to_string(profile.input) + "->" + to_string(profile.output);
+        if (step.winograd.m > 0) name += "/F(" + std::to_string(step.winograd.m) + ")";
+        benchmark::RegisterBenchmark(name.c_str(), run_step<Algorithm>, i, profile)
+            ->UseRealTime()
+            ->Unit(benchmark::kMicrosecond);
     }
 }
 
@@ -83,6 +92,7 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    register_steps();
+    register_steps<ConvAlgorithm::exact>();
+    register_steps<ConvAlgorithm::fast>();
     benchmark::RunSpecifiedBenchmarks();
 }

@@ -44,10 +44,10 @@ void network(benchmark::State& state, int batch, int threads) {
 }
 
 void convolutions(benchmark::State& state, int batch, int threads) {
-    Model<Net> model{{.threads = threads}};
+    Model<Net, ExactCpu> model{{.threads = threads}};
     model.initialize(1);
     const std::vector<float> images = images_of(batch);
-    const std::vector<StepProfile> steps = step_profiles<Net>();
+    using Compiled = CpuProgram<Net, ConvAlgorithm::exact>;
     model.profile(images);
     const double before = tenon_benchmark::peak(threads);
     double work = 0;
@@ -55,10 +55,11 @@ void convolutions(benchmark::State& state, int batch, int threads) {
         const std::vector<double> seconds = model.profile(images);
         double sum = 0;
         work = 0;
-        for (std::size_t i = 0; i < steps.size(); ++i) {
-            if (CpuProgram<Net>::plan.steps[static_cast<int>(i)].kind != OpKind::conv) continue;
-            sum += seconds[i];
-            work += static_cast<double>(steps[i].multiply_adds) * batch;
+        for (int i = 0; i < Compiled::steps; ++i) {
+            const Step& step = Compiled::plan.steps[i];
+            if (step.kind != OpKind::conv) continue;
+            sum += seconds[static_cast<std::size_t>(i)];
+            work += static_cast<double>(multiply_adds_of(Compiled::program, Compiled::program.ops[step.op])) * batch;
         }
         state.SetIterationTime(sum);
     }

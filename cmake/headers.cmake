@@ -15,6 +15,9 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
     include/tenon/backend/cpu/transfer.hpp
+    include/tenon/backend/cpu/winograd.hpp
+    include/tenon/backend/cpu/winograd_plan.hpp
+    include/tenon/backend/cpu/winograd_transform.hpp
     include/tenon/backend/reference/reference.hpp
     include/tenon/backend/reference/training.hpp
     include/tenon/backend/reference/training_backward.hpp

@@ -34,11 +34,11 @@ constexpr double largest_depth() {
 
 /// Checks a network's results on a batch against the reference in double: within `factor` * sqrt(K) * epsilon of the
 /// largest result, K being the depth of the deepest sum.
-template <class Net>
+template <class Net, class Backend = tenon::Cpu>
 void compare_with_reference(int batch = 3, double factor = 4, int threads = 2) {
     tenon::Parameters<Net> parameters;
     parameters.seed(7, tenon::Naming::canonical);
-    tenon::Model<Net> model{{.threads = threads, .images_in_flight = 2}};
+    tenon::Model<Net, Backend> model{{.threads = threads, .images_in_flight = 2}};
     model.set_parameters(parameters);
     tenon::Model<Net, tenon::Reference<double>> reference;
     reference.set_parameters(parameters);

@@ -19,9 +19,9 @@ struct StepProfile {
 };
 
 /// The steps of a network on the CPU without times: names, sizes and work.
-template <class Net>
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 std::vector<StepProfile> step_profiles() {
-    using Compiled = CpuProgram<Net>;
+    using Compiled = CpuProgram<Net, Algorithm>;
     const auto shape_of = [](const Tensor& tensor) {
         return tensor.pixels() == 1 ? Shape{tensor.channels} : Shape{tensor.channels, tensor.height, tensor.width};
     };

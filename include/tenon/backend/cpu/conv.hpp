@@ -178,6 +178,15 @@ constexpr TileSpec odd_tile(TileSpec spec) {
     return spec;
 }
 
+/// Zeroes this rank's share of the borders of a step's results.
+inline void zero_borders(const Step& step, const Frame& frame, int rank, int size) {
+    for (const Tensor* tensor : {&step.target, &step.activated}) {
+        if (!tensor->exists() || !tensor->has_border()) continue;
+        const Range planes = share(tensor->planes(), rank, size);
+        for (int i = 0; i < frame.images; ++i) zero_border(*tensor, frame.image(i), planes.begin, planes.end);
+    }
+}
+
 /// Runs a convolution step.
 ///
 /// Law: a tile's value does not depend on which rank computes it nor on the number of ranks
@@ -190,12 +199,7 @@ void run_conv(const Step& step, const Frame& frame) {
     const bool odd_only = S.odd_panel && panel_blocks > 1;
 
     frame.team->run([&](int rank, int size) {
-        for (int i = 0; i < frame.images; ++i)
-            for (const Tensor* tensor : {&step.target, &step.activated})
-                if (tensor->exists() && tensor->has_border()) {
-                    const Range planes = share(tensor->planes(), rank, size);
-                    zero_border(*tensor, frame.image(i), planes.begin, planes.end);
-                }
+        zero_borders(step, frame, rank, size);
         if (rank >= split.pixel_parts * split.panel_parts) return;
         const Range my_tiles = share(tiles, rank / split.panel_parts, split.pixel_parts);
         const Range my_panels = share(step.panels, rank % split.panel_parts, split.panel_parts);

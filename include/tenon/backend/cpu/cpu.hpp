@@ -11,10 +11,10 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A network's optimised program, its plan for the CPU and the kernels of its steps.
-template <class Net>
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 struct CpuProgram {
     static constexpr auto program = optimize(lowered<Net>);
-    static constexpr auto plan = CpuPlanner<capacity<Net>>{program}.plan();
+    static constexpr auto plan = CpuPlanner<capacity<Net>>{program, Algorithm}.plan();
     static constexpr int steps = plan.steps.size();
 
     /// The kernels, one per step.
@@ -25,18 +25,19 @@ struct CpuProgram {
 };
 
 /// Runs one network on the CPU. All memory is allocated by the constructor.
-template <class Net>
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 class CpuEngine {
 public:
     using Scalar = float;
-    using Compiled = CpuProgram<Net>;
+    using Compiled = CpuProgram<Net, Algorithm>;
 
     /// Room for `images` images in flight on `threads` threads.
     CpuEngine(int threads, int images)
         : team_{threads},
           images_{images},
           arena_{static_cast<std::size_t>(Compiled::plan.image_floats * images)},
-          weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {}
+          weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)},
+          scratch_{static_cast<std::size_t>(Compiled::plan.scratch_floats * team_.size())} {}
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
     void set_parameters(std::span<const float* const> tensors) {
@@ -76,21 +77,30 @@ public:
 
 private:
     Frame frame_of(const float* images, float* results, int count) {
-        return {arena_.data(), Compiled::plan.image_floats, weights_.data(), images, results, count, &team_};
+        return {arena_.data(),   Compiled::plan.image_floats,  weights_.data(), images, results, count, &team_,
+                scratch_.data(), Compiled::plan.scratch_floats};
     }
 
     Team team_;
     int images_;
     Buffer<float> arena_;
     Buffer<float> weights_;
+    Buffer<float> scratch_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
 
-/// The backend of this machine's processor: NCHW16c, register-tiled direct convolutions, oneTBB. Scalars are floats.
+/// The backend of this machine's processor: NCHW16c, register tiles, oneTBB. Scalars are floats. 3x3 convolutions are
+/// computed by Winograd where that is faster; the error stays within 1e-5 of the largest result (docs/performance.md).
 struct Cpu {
     template <class Net>
-    using Engine = CpuEngine<Net>;
+    using Engine = CpuEngine<Net, ConvAlgorithm::fast>;
+};
+
+/// The same with every convolution as a plain sum of products.
+struct ExactCpu {
+    template <class Net>
+    using Engine = CpuEngine<Net, ConvAlgorithm::exact>;
 };
 
 }  // namespace tenon

@@ -19,7 +19,9 @@ public:
 
     /// Writes a step's weights into the arena, which is zero before.
     void pack(const Step& step, float* arena) const {
-        if (step.kind == OpKind::conv) pack_conv(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.m == 0) pack_conv(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.m == 2) pack_winograd<2>(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.m == 4) pack_winograd<4>(step, arena);
         if (step.kind == OpKind::linear) pack_linear(step, arena);
         if (!step.activated.exists()) return;
         const Affine affine = affine_of(step.activated_norm, step.activated.channels);
@@ -102,6 +104,33 @@ private:
             term_begin += static_cast<long>(term.planes) * pixel * taps;
         }
         store_shift(step, shift, arena);
+    }
+
+    /// Panels of output channels; in a panel the points one after the other, in a point channels of the source, and
+    /// innermost the panel's channels.
+    template <int M>
+    void pack_winograd(const Step& step, float* arena) const {
+        constexpr int points = (M + 2) * (M + 2);
+        const StepTerm& term = step.terms[0];
+        const int outputs = step.result().channels, inputs = term.source.channels;
+        const Affine affine = affine_of(term.norm, outputs);
+        std::vector<double> shift(at(outputs), 0.0);
+        add_shift(term, affine, shift);
+        store_shift(step, shift, arena);
+        const float* weight = tensor(term.layer, 0);
+        for (int o = 0; o < outputs; ++o) {
+            const int panel = o / (panel_blocks * block);
+            const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
+            float* to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * block);
+            for (int i = 0; i < inputs; ++i, weight += 9) {
+                double taps[9], transformed[points];
+                for (int tap = 0; tap < 9; ++tap) taps[tap] = double{weight[tap]} * affine.scale[at(o)];
+                transform_filter<M>(taps, transformed);
+                for (int point = 0; point < points; ++point)
+                    to[(static_cast<long>(point) * term.planes * block + i) * width] =
+                        static_cast<float>(transformed[point]);
+            }
+        }
     }
 
     /// Groups of output features; in a group the source's floats in the order of their storage.

@@ -5,6 +5,7 @@
 #include <tenon/backend/cpu/gating.hpp>
 #include <tenon/backend/cpu/linear.hpp>
 #include <tenon/backend/cpu/transfer.hpp>
+#include <tenon/backend/cpu/winograd.hpp>
 #include <tenon/program/plan_memory.hpp>
 
 namespace tenon {
@@ -13,8 +14,9 @@ namespace tenon {
 template <Capacity C>
 struct CpuPlan {
     FixedVector<Step, C.ops + 2> steps{};
-    long image_floats = 0;   ///< of the arena, per image in flight
-    long weight_floats = 0;  ///< of the packed weights
+    long image_floats = 0;    ///< of the arena, per image in flight
+    long weight_floats = 0;   ///< of the packed weights
+    long scratch_floats = 0;  ///< of one thread's scratch memory
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -27,10 +29,12 @@ inline constexpr int least_blocked_channels = 16;
 template <Capacity C>
 class CpuPlanner {
 public:
-    constexpr explicit CpuPlanner(const Program<C>& program) : program_{program} {}
+    constexpr explicit CpuPlanner(const Program<C>& program, ConvAlgorithm algorithm = ConvAlgorithm::exact)
+        : program_{program}, algorithm_{algorithm} {}
 
     constexpr CpuPlan<C> plan() {
         add_transfers();
+        choose_algorithms();
         choose_layouts();
         long sizes[C.values + 2]{};
         for (int i = 1; i < program_.values.size(); ++i) sizes[i] = is_used(i) ? tensors_[i].floats() : 0;
@@ -77,6 +81,18 @@ private:
         program_.ops.push_back(store);
     }
 
+    /// Winograd where it is allowed and gains; an input that is read as planes has too few channels for it.
+    constexpr void choose_algorithms() {
+        if (algorithm_ == ConvAlgorithm::exact) return;
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const Op& op = program_.ops[i];
+            if (op.kind != OpKind::conv || op.terms[1].source >= 0 || op.residual_stride != 1) continue;
+            const int result = op.target >= 0 ? op.target : op.activated;
+            winograd_[i] =
+                choose_winograd(op.terms[0], program_.values[op.source()], program_.values[result], tile_pixels);
+        }
+    }
+
     constexpr void choose_layouts() {
         const int copy = program_.ops[0].target;
         for (int i = 0; i < program_.values.size(); ++i) {
@@ -88,7 +104,8 @@ private:
             }
         }
         bool planar = program_.values[copy].channels < least_blocked_channels && !program_.values[copy].is_flat();
-        for (const Op& op : program_.ops) {
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const Op& op = program_.ops[i];
             if (op.residual == copy) planar = false;
             for (const ConvTerm& term : op.terms) {
                 if (term.source == copy && (op.kind != OpKind::conv || term.groups != 1)) planar = false;
@@ -98,6 +115,9 @@ private:
                 source.left = std::max(source.left, term.window.left);
                 source.bottom = std::max(source.bottom, term.window.bottom);
                 source.right = std::max(source.right, term.window.right);
+                if (winograd_[i].m == 0) continue;  // else the last tiles read over the edge
+                source.bottom = std::max(source.bottom, winograd_[i].source_rows() - term.window.top - source.height);
+                source.right = std::max(source.right, winograd_[i].source_columns() - term.window.left - source.width);
             }
         }
         tensors_[copy].planar = planar;
@@ -141,7 +161,9 @@ private:
             step.relu = false;
         }
         const long channels = step.result().exists() ? step.result().planes() * block : 0;
-        if (op.kind == OpKind::conv) plan_conv(step);
+        step.winograd = winograd_[index];
+        if (op.kind == OpKind::conv && step.winograd.m > 0) plan_winograd(step);
+        if (op.kind == OpKind::conv && step.winograd.m == 0) plan_conv(step);
         if (op.kind == OpKind::linear) {
             const int blocks = step.target.planes();
             step.panels = (blocks + linear_blocks - 1) / linear_blocks;
@@ -150,6 +172,21 @@ private:
         }
         if (step.activated.exists()) step.activated_scale = take_weights(2 * channels);
         plan_.steps.push_back(step);
+    }
+
+    constexpr void plan_winograd(Step& step) {
+        const Tensor& result = step.result();
+        StepTerm& term = step.terms[0];
+        term.planes = term.source.planes();
+        term.group_inputs = term.source.channels;
+        term.group_outputs = result.channels;
+        const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
+        step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
+        step.panel_floats = depth * panel_blocks * block;
+        step.weights = take_weights(depth * result.planes() * block);
+        step.shift = take_weights(static_cast<long>(result.planes()) * block);
+        plan_.scratch_floats =
+            std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(term.planes, panel_blocks)));
     }
 
     constexpr void plan_conv(Step& step) {
@@ -186,6 +223,8 @@ private:
     }
 
     Program<C> program_;
+    ConvAlgorithm algorithm_;
+    WinogradGrid winograd_[C.ops + 2]{};
     Tensor tensors_[C.values + 2]{};
     CpuPlan<C> plan_{};
 };
@@ -195,7 +234,10 @@ template <const auto& Plan, int Index>
 consteval StepFunction step_function() {
     constexpr const Step& step = Plan.steps[Index];
     using enum OpKind;
-    if constexpr (step.kind == conv) return &run_conv<conv_spec(step)>;
+    if constexpr (step.kind == conv && step.winograd.m > 0)
+        return &run_winograd<winograd_spec(step)>;
+    else if constexpr (step.kind == conv)
+        return &run_conv<conv_spec(step)>;
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;
     if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool;
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool;

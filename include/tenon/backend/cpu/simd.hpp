@@ -41,6 +41,7 @@ TENON_INLINE void store(float* to, Vector value) { Eigen::internal::pstore(to, v
 TENON_INLINE Vector broadcast(float value) { return Eigen::internal::pset1<Vector>(value); }
 TENON_INLINE Vector zero() { return Eigen::internal::pset1<Vector>(0.0f); }
 TENON_INLINE Vector add(Vector a, Vector b) { return Eigen::internal::padd(a, b); }
+TENON_INLINE Vector subtract(Vector a, Vector b) { return Eigen::internal::psub(a, b); }
 TENON_INLINE Vector multiply(Vector a, Vector b) { return Eigen::internal::pmul(a, b); }
 /// a * b + c, rounded once where the machine has a fused multiply-add.
 TENON_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return Eigen::internal::pmadd(a, b, c); }

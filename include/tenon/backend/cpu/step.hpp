@@ -3,6 +3,7 @@
 
 #include <tenon/backend/cpu/team.hpp>
 #include <tenon/backend/cpu/tensor.hpp>
+#include <tenon/backend/cpu/winograd_plan.hpp>
 #include <tenon/program/program.hpp>
 
 namespace tenon {
@@ -72,8 +73,9 @@ struct Step {
     int activated_norm = -1;
     bool relu = false, activated_relu = false;
     TileGrid grid{};
-    int panels = 0;     ///< of output channels
-    long weights = -1;  ///< panels, one after the other
+    WinogradGrid winograd{};  ///< of a convolution that is not computed directly
+    int panels = 0;           ///< of output channels
+    long weights = -1;        ///< panels, one after the other
     long panel_floats = 0;
     long shift = -1;            ///< per output channel, added to the sums
     long activated_scale = -1;  ///< per output channel, followed by as many shifts
@@ -96,6 +98,8 @@ struct Frame {
     float* output = nullptr;       ///< the user's results
     int images = 1;
     const Team* team = nullptr;
+    float* scratch = nullptr;  ///< `scratch_floats` for each rank
+    long scratch_floats = 0;
 
     float* image(int index) const { return arena + index * image_floats; }
 };

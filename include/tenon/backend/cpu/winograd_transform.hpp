@@ -1,0 +1,110 @@
+// The transforms of F(2x2, 3x3) and F(4x4, 3x3) (Lavin and Gray 2016): filters in double, inputs and outputs in
+// vectors.
+#pragma once
+
+#include <tenon/backend/cpu/simd.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The one-dimensional transforms for M outputs; two dimensions are two passes.
+template <int M>
+struct WinogradTransform;
+
+/// Points 0, 1, -1 and infinity: additions only.
+template <>
+struct WinogradTransform<2> {
+    static constexpr double filter[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+
+    TENON_INLINE static void input(const Vector (&d)[4], Vector (&t)[4]) {
+        t[0] = subtract(d[0], d[2]);
+        t[1] = add(d[1], d[2]);
+        t[2] = subtract(d[2], d[1]);
+        t[3] = subtract(d[1], d[3]);
+    }
+    TENON_INLINE static void output(const Vector (&m)[4], Vector (&y)[2]) {
+        y[0] = add(add(m[0], m[1]), m[2]);
+        y[1] = subtract(subtract(m[1], m[2]), m[3]);
+    }
+};
+
+/// Points 0, 1, -1, 2, -2 and infinity.
+template <>
+struct WinogradTransform<4> {
+    static constexpr double filter[6][3] = {{1. / 4, 0, 0},
+                                            {-1. / 6, -1. / 6, -1. / 6},
+                                            {-1. / 6, 1. / 6, -1. / 6},
+                                            {1. / 24, 1. / 12, 1. / 6},
+                                            {1. / 24, -1. / 12, 1. / 6},
+                                            {0, 0, 1}};
+
+    TENON_INLINE static void input(const Vector (&d)[6], Vector (&t)[6]) {
+        const Vector minus_four = broadcast(-4.0f), two = broadcast(2.0f), minus_five = broadcast(-5.0f),
+                     four = broadcast(4.0f);
+        const Vector even = multiply_add(minus_four, d[2], d[4]), odd = multiply_add(minus_four, d[1], d[3]);
+        const Vector even2 = subtract(d[4], d[2]), odd2 = subtract(d[3], d[1]);
+        t[0] = multiply_add(four, d[0], multiply_add(minus_five, d[2], d[4]));
+        t[1] = add(even, odd);
+        t[2] = subtract(even, odd);
+        t[3] = multiply_add(two, odd2, even2);
+        t[4] = subtract(even2, multiply(two, odd2));
+        t[5] = multiply_add(four, d[1], multiply_add(minus_five, d[3], d[5]));
+    }
+    TENON_INLINE static void output(const Vector (&m)[6], Vector (&y)[4]) {
+        const Vector two = broadcast(2.0f), four = broadcast(4.0f), eight = broadcast(8.0f);
+        const Vector sum1 = add(m[1], m[2]), difference1 = subtract(m[1], m[2]);
+        const Vector sum2 = add(m[3], m[4]), difference2 = subtract(m[3], m[4]);
+        y[0] = add(add(m[0], sum1), sum2);
+        y[1] = multiply_add(two, difference2, difference1);
+        y[2] = multiply_add(four, sum2, sum1);
+        y[3] = add(multiply_add(eight, difference2, difference1), m[5]);
+    }
+};
+
+/// Transforms a filter of 3x3 taps: G f G^T, one value per point.
+template <int M>
+void transform_filter(const double (&taps)[9], double (&points)[(M + 2) * (M + 2)]) {
+    constexpr auto& g = WinogradTransform<M>::filter;
+    constexpr int n = M + 2;
+    double rows[n][3];
+    for (int i = 0; i < n; ++i)
+        for (int x = 0; x < 3; ++x) rows[i][x] = g[i][0] * taps[x] + g[i][1] * taps[3 + x] + g[i][2] * taps[6 + x];
+    for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j)
+            points[i * n + j] = rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2];
+}
+
+/// Transforms one window of vectors, rows `row` floats apart, and stores its points `point` floats apart.
+template <int M>
+TENON_INLINE void transform_window(const float* corner, long row, float* out, long point) {
+    constexpr int n = M + 2;
+    Vector columns[n][n];
+    TENON_UNROLL for (int x = 0; x < n; ++x) {
+        Vector line[n], t[n];
+        TENON_UNROLL for (int y = 0; y < n; ++y) line[y] = load(corner + y * row + x * block);
+        WinogradTransform<M>::input(line, t);
+        TENON_UNROLL for (int y = 0; y < n; ++y) columns[y][x] = t[y];
+    }
+    TENON_UNROLL for (int y = 0; y < n; ++y) {
+        Vector t[n];
+        WinogradTransform<M>::input(columns[y], t);
+        TENON_UNROLL for (int x = 0; x < n; ++x) store(out + (y * n + x) * point, t[x]);
+    }
+}
+
+/// Transforms the points of one tile back: M x M sums.
+template <int M>
+TENON_INLINE void transform_products(const float* products, long point, Vector (&sums)[M][M]) {
+    constexpr int n = M + 2;
+    Vector columns[M][n];
+    TENON_UNROLL for (int x = 0; x < n; ++x) {
+        Vector line[n], y[M];
+        TENON_UNROLL for (int i = 0; i < n; ++i) line[i] = load(products + (i * n + x) * point);
+        WinogradTransform<M>::output(line, y);
+        TENON_UNROLL for (int i = 0; i < M; ++i) columns[i][x] = y[i];
+    }
+    TENON_UNROLL for (int i = 0; i < M; ++i) WinogradTransform<M>::output(columns[i], sums[i]);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

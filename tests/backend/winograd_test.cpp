@@ -1,0 +1,72 @@
+// Winograd convolutions against the reference, and where they are chosen.
+#include "compare.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::compare_with_reference;
+
+/// The m of a network's steps, largest first found; 0 if all are direct.
+template <class Net>
+constexpr int largest_m = [] {
+    int largest = 0;
+    for (const Step& step : CpuProgram<Net>::plan.steps) largest = std::max(largest, step.winograd.m);
+    return largest;
+}();
+
+using Padded = Conv<64, Kernel<3>, Padding<1>>;
+
+struct Even : Network<Input<3, 16, 16>, Conv<64>, Padded> {};
+struct Uneven : Network<Input<3, 13, 22>, Conv<64>, Conv<48, Kernel<3>, Padding<1>>, ReLU> {};
+struct Unpadded : Network<Input<3, 18, 15>, Conv<64>, Conv<64, Kernel<3>>, BatchNorm> {};
+struct Asymmetric : Network<Input<3, 16, 16>, Conv<64>, Conv<64, Kernel<3>, Padding<0, 1, 2, 1>>> {};
+struct Basic : Network<Input<3, 20, 20>, Conv<64>,
+                       Residual<Sequential<Padded, BatchNorm, ReLU, Padded, BatchNorm>, Identity>, ReLU> {};
+struct Preactivated
+    : Network<Input<3, 20, 20>, Conv<64>,
+              PreactivatedResidual<Sequential<BatchNorm, ReLU>, Sequential<Padded, BatchNorm, ReLU, Padded>, Identity>,
+              BatchNorm, ReLU, Padded> {};
+struct Deep : Network<Input<3, 14, 14>, Conv<128>, Conv<128, Kernel<3>, Padding<1>>> {};
+struct Seven : Network<Input<3, 7, 7>, Conv<96>, Conv<96, Kernel<3>, Padding<1>>> {};
+
+// Where it gains it is chosen, never for other windows, strides, groups, or when exactness is asked for.
+static_assert(largest_m<Even> > 0 && largest_m<Deep> > 0 && largest_m<Basic> > 0);
+struct Strided : Network<Input<3, 32, 32>, Conv<64>, Conv<64, Kernel<3>, Padding<1>, Stride<2>>> {};
+struct Five : Network<Input<3, 32, 32>, Conv<64>, Conv<64, Kernel<5>, Padding<2>>> {};
+struct Grouped : Network<Input<3, 32, 32>, Conv<64>, Conv<64, Kernel<3>, Padding<1>, Groups<2>>> {};
+static_assert(largest_m<Strided> == 0 && largest_m<Five> == 0 && largest_m<Grouped> == 0);
+constexpr bool exact_is_direct = [] {
+    for (const Step& step : CpuProgram<Even, ConvAlgorithm::exact>::plan.steps)
+        if (step.winograd.m > 0) return false;
+    return true;
+}();
+static_assert(exact_is_direct);
+
+// A register tile wastes little and is not too small for the latency of a multiply-add.
+static_assert(winograd_register_tile(196, 14) == 14 && winograd_register_tile(16, 14) == 8);
+static_assert(winograd_register_tile(49, 14) * 5 >= 49);
+
+TEST_CASE("maps that tiles cut evenly and unevenly") {
+    compare_with_reference<Even>();
+    compare_with_reference<Uneven>();
+    compare_with_reference<Unpadded>();
+    compare_with_reference<Asymmetric>();
+    compare_with_reference<Deep>();
+    compare_with_reference<Seven>();
+}
+
+TEST_CASE("residuals and second results") {
+    compare_with_reference<Basic>();
+    compare_with_reference<Preactivated>();
+}
+
+TEST_CASE("strips over several images and all ways to share them") {
+    for (const int threads : {1, 3, 4}) compare_with_reference<Seven>(9, 4, threads);
+}
+
+TEST_CASE("the exact backend is held to the bound of plain sums") {
+    compare_with_reference<Even, ExactCpu>(3, 2);
+    compare_with_reference<Basic, ExactCpu>(3, 2);
+}
+
+}  // namespace
