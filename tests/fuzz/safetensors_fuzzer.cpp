@@ -43,14 +43,16 @@ void read_values(const tenon::SafetensorsFile& file, const tenon::TensorEntry& e
         require(file.values<unsigned char>(entry.name).size() == values.size(), "U8 is read");
 }
 
-void check(const tenon::SafetensorsFile& file, std::size_t size) {
-    std::size_t total = 0;
+void check(const tenon::SafetensorsFile& file, std::span<const unsigned char> input) {
+    std::uint64_t header = 0;
+    std::memcpy(&header, input.data(), sizeof header);
+    std::size_t total = sizeof header + header;
     for (const tenon::TensorEntry& entry : file.tensors()) {
         total += entry.bytes.size();
         require(file.find(entry.name) == &entry, "a tensor is found by its name");
         read_values(file, entry);
     }
-    require(total <= size, "tensors do not overlap");
+    require(total == input.size(), "every byte of the data belongs to one tensor");
 
     const std::vector<std::byte> written = tenon::safetensors_bytes(file.tensors(), file.metadata());
     const tenon::SafetensorsFile again(written, "written again");
@@ -83,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     try {
         const tenon::SafetensorsFile file(std::as_bytes(std::span(data, size)), "input");
         try {
-            check(file, size);
+            check(file, {data, size});
         } catch (const tenon::Error&) {
             require(false, "an accepted file is written and read again without an error");
         }
