@@ -1,17 +1,22 @@
-"""Reads and writes safetensors files with numpy alone, for the scripts that make weights and golden data.
+"""Reads and writes safetensors files with numpy alone, for the scripts that make or convert weights and golden data.
 
 The format: an 8-byte little-endian header length, a JSON header that names each tensor's type, shape and byte range, and
-then the tensors' bytes. The header is padded with spaces so that the data starts at a multiple of 8 bytes.
+then the tensors' bytes. The header is padded with spaces so that the data starts at a multiple of 64 bytes.
 """
+import errno
 import json
 import os
 import pathlib
 
 import numpy
 
+BFLOAT16 = numpy.dtype([("bfloat16", "<u2")])  # which numpy hasn't: the upper half of a float32
+
 _TYPE_OF_NAME = {
-    "F64": numpy.dtype("<f8"), "F32": numpy.dtype("<f4"), "F16": numpy.dtype("<f2"), "I64": numpy.dtype("<i8"),
-    "I32": numpy.dtype("<i4"), "I16": numpy.dtype("<i2"), "I8": numpy.dtype("i1"), "U8": numpy.dtype("u1"),
+    "F64": numpy.dtype("<f8"), "F32": numpy.dtype("<f4"), "F16": numpy.dtype("<f2"), "BF16": BFLOAT16,
+    "I64": numpy.dtype("<i8"), "I32": numpy.dtype("<i4"), "I16": numpy.dtype("<i2"), "I8": numpy.dtype("i1"),
+    "U64": numpy.dtype("<u8"), "U32": numpy.dtype("<u4"), "U16": numpy.dtype("<u2"), "U8": numpy.dtype("u1"),
+    "C64": numpy.dtype("<c8"), "BOOL": numpy.dtype("?"),
 }
 _NAME_OF_TYPE = {data_type: name for name, data_type in _TYPE_OF_NAME.items()}
 
@@ -32,6 +37,8 @@ def encode(tensors, metadata=None):
     offset = 0
     for name, array in sorted(tensors.items(), key=lambda item: -numpy.asarray(item[1]).dtype.itemsize):
         array = numpy.asarray(array)
+        if name == "__metadata__":
+            raise ValueError("a tensor can't be named '__metadata__'")
         data_type = array.dtype.newbyteorder("<") if array.dtype.itemsize > 1 else array.dtype
         if data_type not in _NAME_OF_TYPE:
             raise TypeError(f"tensor {name!r} has type {array.dtype}, which this writer doesn't know")
@@ -41,16 +48,25 @@ def encode(tensors, metadata=None):
         parts.append(data)
         offset += len(data)
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(8 + len(text)) % 64)
     return len(text).to_bytes(8, "little") + text + b"".join(parts)
 
 
 def write(path, tensors, metadata=None):
     """Writes a file whole or not at all: into a neighbour first, which then takes the file's place."""
     path = pathlib.Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder or device")
     part = path.with_name(path.name + ".part")
-    part.write_bytes(encode(tensors, metadata))
-    os.replace(part, path)
+    data = encode(tensors, metadata)
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read(path):

@@ -281,13 +281,20 @@ TEST_CASE("files that are no files are refused with the system's reason") {
     CHECK(contains(error(folder.file("empty")), "found 0 bytes in all"));
 }
 
-TEST_CASE("a moved file keeps its tensors") {
-    SafetensorsFile first(source_file("tests/io/files/kinds.safetensors"));
-    SafetensorsFile second = std::move(first);
-    SafetensorsFile third(source_file("tests/io/files/nothing.safetensors"));
-    third = std::move(second);
-    CHECK(third.values<float>("scalar") == std::vector<float>{2.5f});
-    CHECK(third.tensors().size() == 15);
+TEST_CASE("a moved file keeps its tensors, also when the file it was moved from is gone") {
+    SafetensorsFile file(source_file("tests/io/files/nothing.safetensors"));
+    {
+        SafetensorsFile first(source_file("tests/io/files/kinds.safetensors"));
+        SafetensorsFile second = std::move(first);
+        file = std::move(second);
+    }
+    CHECK(file.values<float>("scalar") == std::vector<float>{2.5f});
+    CHECK(file.tensors().size() == 15);
+
+    tenon::MappedFile mapping(source_file("tests/io/files/kinds.safetensors"));
+    const tenon::MappedFile moved = std::move(mapping);
+    CHECK(mapping.bytes().empty());
+    CHECK(moved.bytes().size() > 1000);
 }
 
 TEST_CASE("real weights are read") {

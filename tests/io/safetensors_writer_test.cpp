@@ -67,6 +67,15 @@ TEST_CASE("what is written is read back, aligned") {
     CHECK(std::ranges::equal(in_memory, std::as_bytes(std::span(on_disk))));
 }
 
+TEST_CASE("the data begins at a multiple of 64 bytes, however long the header") {
+    for (std::size_t length = 1; length <= 64; ++length) {
+        const TensorEntry tensor = make_tensor_entry<float>(std::string(length, 'x'), {6}, floats);
+        const auto file = tenon::safetensors_bytes(std::span(&tensor, 1));
+        CHECK((file.size() - sizeof(float) * floats.size()) % 64 == 0);
+        CHECK(SafetensorsFile(file).values<float>(tensor.name) == floats);
+    }
+}
+
 TEST_CASE("files of the safetensors package survive being written again") {
     for (const std::string name : {"kinds", "floats", "nothing"}) {
         const SafetensorsFile original(source_file("tests/io/files/" + name + ".safetensors"));

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""Converts trained weights into a safetensors file, the format that tenon reads.
+
+    scripts/convert_weights.py resnet18.pth resnet18.safetensors
+    scripts/convert_weights.py resnet50v2.h5 resnet50v2.safetensors
+
+Inputs, told apart by their content:
+  PyTorch   a state_dict, or a checkpoint that holds one; no code in the file is run
+  Keras     .h5 weights or model (Keras 1 and 2), .weights.h5 or .keras (Keras 2.12 and later)
+
+Needs numpy, and h5py for Keras files. Errors are one sentence, and the exit status is then 2.
+"""
+import argparse
+import io
+import pathlib
+import re
+import sys
+import zipfile
+
+EPILOG = """\
+layouts:
+  oihw      convolution kernels [output, input, height, width] and dense kernels [output, input], as in PyTorch;
+            depthwise kernels become [input * multiplier, 1, height, width]
+  keep      as the input has them: Keras' are [height, width, input, output] and [input, output]
+  Other tensors are never rearranged. A dense layer behind a Flatten expects its inputs in the order of the framework that
+  trained it; no layout changes that.
+
+names of a Keras file:
+  dotted    conv1/kernel:0 -> conv1.kernel; in newer files layers/conv2d/vars/0 -> conv2d.kernel, or the layer's own
+            name where the file has it
+  keep      as they stand in the file
+"""
+
+# What the variables of a layer are, in the order in which Keras stores them, by the layer's class; newer files have no
+# names. A BatchNormalization of 3 variables lacks gamma or beta, one cannot tell which.
+KERAS_VARIABLES = {
+    r"(conv[123]d(_transpose)?|dense)": [["kernel"], ["kernel", "bias"]],
+    r"depthwise_conv[12]d": [["depthwise_kernel"], ["depthwise_kernel", "bias"]],
+    r"separable_conv[12]d": [["depthwise_kernel", "pointwise_kernel"], ["depthwise_kernel", "pointwise_kernel", "bias"]],
+    r"batch_normalization": [["moving_mean", "moving_variance"], ["gamma", "beta", "moving_mean", "moving_variance"]],
+}
+
+
+class ConversionError(Exception):
+    """Something that can't be converted; the text is a sentence."""
+
+
+def note(text):
+    print(f"convert_weights.py: {text}", file=sys.stderr)
+
+
+def first_line(error):
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+# PyTorch
+
+
+def read_torch(path, key):
+    """The tensors of a PyTorch file: a dict from name to array."""
+    import numpy
+    import pytorch_file
+    try:
+        content = pytorch_file.load(path)
+    except pytorch_file.FileError as error:
+        raise ConversionError(str(error)) from error
+    tensors = {}
+    for name, value in find_state_dict(content, key, numpy.ndarray).items():
+        if isinstance(value, numpy.ndarray):
+            tensors[str(name)] = value
+        else:
+            note(f"{name!r} is left out: it is no tensor but {type(value).__name__}")
+    return tensors
+
+
+def find_state_dict(content, key, tensor_class):
+    """The part of what a file holds that maps names to tensors."""
+    def holds_tensors(value):
+        return isinstance(value, dict) and any(isinstance(item, tensor_class) for item in value.values())
+
+    def keys(names):
+        return ", ".join(repr(name) for name in names[:10]) or "none"
+
+    if not isinstance(content, dict):
+        raise ConversionError("expected a state_dict or a checkpoint, found an object of type "
+                              f"{type(content).__name__}; save the model's state_dict() instead")
+    candidates = [name for name, value in content.items() if holds_tensors(value)]
+    if key is not None:
+        if key not in candidates:
+            raise ConversionError(f"expected a state_dict under {key!r}; state_dicts are under: {keys(candidates)}")
+        return content[key]
+    if holds_tensors(content):
+        return content
+    for usual in ("state_dict", "model_state_dict"):
+        if usual in candidates:
+            return content[usual]
+    if len(candidates) > 1:
+        raise ConversionError(f"the checkpoint holds several state_dicts; choose one with --key: {keys(candidates)}")
+    if not candidates:
+        raise ConversionError("expected a state_dict or a checkpoint, found no tensors; its keys are: "
+                              f"{keys(list(content))}")
+    return content[candidates[0]]
+
+
+# Keras
+
+
+def read_keras(file, names, layout):
+    """The tensors of an HDF5 file (a path or a file object) that Keras wrote: a dict from name to array."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ConversionError("a Keras file needs h5py (Debian: python3-h5py, for /usr/bin/python3); "
+                              f"{sys.executable} says: {error}") from error
+    try:
+        with h5py.File(file, "r") as root:
+            weights = get_group(root, "model_weights", h5py) if "model_weights" in root else root
+            if attribute(weights, "layer_names") is not None:
+                variables = legacy_variables(weights, h5py)
+            else:
+                variables = vars_variables(root, h5py)
+            tensors = {}
+            for stored_name, dotted_name, role, array in variables:
+                name = stored_name if names == "keep" else dotted_name
+                if name in tensors:
+                    raise ConversionError(f"two tensors would be named {name!r}; try --names keep")
+                tensors[name] = array if layout == "keep" else to_oihw(role, array)
+            return tensors
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py throws at a damaged file
+        raise ConversionError(f"the HDF5 file can't be read: {first_line(error)}") from error
+
+
+def get_item(group, name, kind, h5py):
+    """A member of a group. Links that lead out of the file are refused: a weights file must not read other files."""
+    item = group
+    for part in name.split("/"):
+        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
+        if link is None:
+            raise ConversionError(f"expected {name!r} in the group {group.name!r} of the HDF5 file, found nothing")
+        if not isinstance(link, h5py.HardLink):
+            raise ConversionError(f"{name!r} in the HDF5 file is a link, which is not followed")
+        item = item[part]
+    if not isinstance(item, kind):
+        raise ConversionError(f"expected {name!r} in the HDF5 file to be a {kind.__name__.lower()}, "
+                              f"found a {type(item).__name__.lower()}")
+    return item
+
+
+def get_group(group, name, h5py):
+    return get_item(group, name, h5py.Group, h5py)
+
+
+def get_array(group, name, h5py):
+    import numpy
+    from safetensors_file import BFLOAT16
+    dataset = get_item(group, name, h5py.Dataset, h5py)
+    if dataset.external or dataset.is_virtual:
+        raise ConversionError(f"{name!r} in the HDF5 file is stored in other files, which are not read")
+    array = numpy.asarray(dataset[()])
+    if text(dataset.attrs.get("dtype", "")) == "bfloat16":
+        return array.view("<u2").view(BFLOAT16)
+    if array.dtype.kind not in "fiub":
+        raise ConversionError(f"{name!r} in the HDF5 file holds no numbers but {array.dtype}")
+    return array
+
+
+def text(value):
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def attribute(group, name):
+    """A list of texts; a long one is split over NAME0, NAME1, ..."""
+    if name in group.attrs:
+        return [text(value) for value in group.attrs[name]]
+    if name + "0" not in group.attrs:
+        return None
+    values = []
+    while f"{name}{len(values)}" in group.attrs:
+        values.append([text(value) for value in group.attrs[f"{name}{len(values)}"]])
+    return [value for part in values for value in part]
+
+
+def legacy_variables(weights, h5py):
+    """Of Keras 1 and 2 files: (name as stored, dotted name, role, array) of each variable."""
+    layers = attribute(weights, "layer_names")
+    if "top_level_model_weights" in weights:
+        layers = layers + ["top_level_model_weights"]
+    for layer in layers:
+        group = get_group(weights, layer, h5py)
+        for name in attribute(group, "weight_names") or []:
+            array = get_array(group, name, h5py)
+            path = re.sub(r":\d+$", "", name)
+            if "/" not in path:
+                path = f"{layer}/{path}"
+            yield name if "/" in name else f"{layer}/{name}", path.replace("/", "."), path.split("/")[-1], array
+
+
+def vars_variables(root, h5py):
+    """Of files since Keras 2.12, where a layer is a group with a group `vars`: as legacy_variables."""
+    groups = []
+
+    def walk(group, path):
+        if path and path[0] == "optimizer":
+            return
+        for name in group:
+            if isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], h5py.Group):
+                if name == "vars":
+                    groups.append((path, group[name]))
+                else:
+                    walk(group[name], path + [name])
+
+    walk(root, [])
+    if not any(len(group) for _, group in groups):
+        raise ConversionError("expected weights that Keras wrote, found an HDF5 file with neither layer_names nor vars")
+    for path, group in groups:
+        keys = sorted(group, key=lambda key: (len(key), key))  # 10 after 9
+        layer_class = re.sub(r"_\d+$", "", path[-1]) if path else ""
+        layer = text(group.attrs["name"]) if "name" in group.attrs else ".".join(
+            part for part in path if part not in ("layers", "_layer_checkpoint_dependencies"))
+        roles = variable_names(layer_class, len(keys))
+        if keys and roles is None:
+            note(f"the variables of {'/'.join(path)!r} are numbered, not named, and not rearranged: "
+                 f"it is unknown what the {len(keys)} of a {layer_class or 'model'!r} are")
+        for i, key in enumerate(keys):
+            array = get_array(group, key, h5py)
+            role = roles[i] if roles else f"vars.{key}"
+            yield "/".join(path + ["vars", key]), f"{layer}.{role}".lstrip("."), role, array
+
+
+def variable_names(layer_class, count):
+    for pattern, choices in KERAS_VARIABLES.items():
+        if re.fullmatch(pattern, layer_class):
+            for names in choices:
+                if len(names) == count:
+                    return names
+    return None
+
+
+def to_oihw(role, array):
+    """A Keras kernel in PyTorch's order of axes; anything else as it is."""
+    axes = array.ndim
+    if role in ("kernel", "pointwise_kernel") and axes >= 2:  # [..., input, output] -> [output, input, ...]
+        return array.transpose(axes - 1, axes - 2, *range(axes - 2))
+    if role == "depthwise_kernel" and axes >= 3:  # [..., input, multiplier] -> [input * multiplier, 1, ...]
+        array = array.transpose(axes - 2, axes - 1, *range(axes - 2))
+        return array.reshape(-1, 1, *array.shape[2:])
+    return array
+
+
+# The command
+
+
+def read(arguments):
+    """The tensors of the input, and the name of its framework."""
+    path = arguments.input
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(8)
+    except OSError as error:
+        raise ConversionError(f"the file can't be read: {error.strerror}") from error
+    if begin == b"\x89HDF\r\n\x1a\n":
+        return read_keras(str(path), arguments.names, arguments.layout), "keras"
+    if begin.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if "model.weights.h5" in archive.namelist():
+                    file = io.BytesIO(archive.read("model.weights.h5"))
+                    return read_keras(file, arguments.names, arguments.layout), "keras"
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+            raise ConversionError(f"the file is a damaged zip archive: {first_line(error)}") from error
+    return read_torch(str(path), arguments.key), "pytorch"
+
+
+def convert(arguments):
+    try:
+        import safetensors_file
+    except ImportError as error:
+        raise ConversionError(f"numpy is needed (Debian: python3-numpy, for /usr/bin/python3): {error}") from error
+    tensors, framework = read(arguments)
+    if arguments.strip:
+        tensors = strip(tensors, arguments.strip)
+    if not tensors:
+        raise ConversionError("the file holds no tensors")
+    metadata = {"source": arguments.input.name, "framework": framework,
+                "layout": "hwio" if framework == "keras" and arguments.layout == "keep" else "oihw"}
+    metadata.update(arguments.metadata)
+    try:
+        safetensors_file.write(arguments.output, tensors, metadata)
+    except (TypeError, ValueError, MemoryError) as error:
+        raise ConversionError(f"a tensor can't be written: {first_line(error)}") from error
+    except OSError as error:
+        raise ConversionError(f"{arguments.output} can't be written: {error.strerror}") from error
+    if arguments.list:
+        for name, array in tensors.items():
+            print(f"{name} {list(array.shape)}")
+    elements = sum(array.size for array in tensors.values())
+    print(f"{arguments.output}: {len(tensors)} tensors, {elements:,} elements")
+
+
+def strip(tensors, prefix):
+    stripped = {}
+    for name, array in tensors.items():
+        if not name.startswith(prefix):
+            raise ConversionError(f"--strip {prefix!r}: expected every name to begin with it, found {name!r}")
+        stripped[name[len(prefix):]] = array
+    return stripped
+
+
+def key_and_value(argument):
+    key, separator, value = argument.partition("=")
+    if not separator or not key:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found {argument!r}")
+    return key, value
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", type=pathlib.Path, help="the PyTorch or Keras file")
+    parser.add_argument("output", type=pathlib.Path, help="the safetensors file to write; replaced if it exists")
+    parser.add_argument("--layout", choices=["oihw", "keep"], default="oihw",
+                        help="order of the axes of Keras kernels (default: %(default)s)")
+    parser.add_argument("--names", choices=["dotted", "keep"], default="dotted",
+                        help="names of Keras tensors (default: %(default)s); PyTorch names are always kept")
+    parser.add_argument("--key", help="the checkpoint's entry that holds the state_dict (default: found)")
+    parser.add_argument("--strip", metavar="PREFIX",
+                        help="take a prefix off every name, for example 'module.' of PyTorch's DataParallel")
+    parser.add_argument("--metadata", metavar="KEY=VALUE", type=key_and_value, action="append", default=[],
+                        help="text to store in the file; may be given several times")
+    parser.add_argument("--list", action="store_true", help="print the name and shape of each tensor written")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        convert(arguments)
+    except ConversionError as error:
+        note(f"{arguments.input}: {error}")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

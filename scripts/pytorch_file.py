@@ -1,0 +1,175 @@
+"""Reads the files that torch.save writes, with numpy alone and without running anything a file says.
+
+Such a file is a pickle whose tensors refer to storages: since PyTorch 1.6 both are members of a zip archive, before that
+they follow each other in one stream. A pickle names the functions that build its objects. Only those that build tensors
+and plain containers are known here, and they are these of this file; whatever else a pickle names becomes an Inert object.
+(torch.load can't be used: version 1.13 with weights_only=True refuses checkpoints that hold a floating point number, and
+it ignores the argument pickle_module.)
+"""
+import collections
+import pickle
+import zipfile
+
+import numpy
+
+from safetensors_file import BFLOAT16
+
+_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+_PROTOCOL_VERSION = 1001
+_TYPE_OF_STORAGE = {
+    "DoubleStorage": numpy.dtype("<f8"), "FloatStorage": numpy.dtype("<f4"), "HalfStorage": numpy.dtype("<f2"),
+    "BFloat16Storage": BFLOAT16, "LongStorage": numpy.dtype("<i8"), "IntStorage": numpy.dtype("<i4"),
+    "ShortStorage": numpy.dtype("<i2"), "CharStorage": numpy.dtype("i1"), "ByteStorage": numpy.dtype("u1"),
+    "BoolStorage": numpy.dtype("?"), "ComplexFloatStorage": numpy.dtype("<c8"),
+}
+
+
+class FileError(Exception):
+    """A file that can't be read; the text is a sentence."""
+
+
+class Inert:
+    """Stands in for an object of a class that isn't known: takes whatever it is given, does nothing."""
+    def __init__(self, *arguments, **options):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+    def __setitem__(self, key, value):
+        pass
+
+    append = extend = add = __init__
+
+
+def _tensor(storage, offset, size, stride, *rest):
+    """A view of a storage, which must not reach beyond it."""
+    numbers = (offset, *size, *stride)
+    if len(size) != len(stride) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise FileError("a tensor has a malformed shape")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    if 0 not in size and last >= len(storage):
+        raise FileError(f"a tensor of shape {list(size)} reaches beyond its storage of {len(storage)} elements")
+    if 0 in size:
+        return numpy.empty(size, storage.dtype)
+    steps = [step * storage.dtype.itemsize for step in stride]
+    return numpy.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False)
+
+
+def _parameter(tensor, *rest):
+    return tensor
+
+
+_KNOWN = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch", "Size"): tuple,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file, find_storage=None):
+        super().__init__(file, encoding="utf-8")
+        self._find_storage = find_storage
+
+    def find_class(self, module, name):
+        if (module, name) in _KNOWN:
+            return _KNOWN[module, name]
+        if module == "torch" and name in _TYPE_OF_STORAGE:
+            return name  # not the type itself: a pickle may change the state of what it was given
+        if module.startswith("torch") and (name.startswith("_rebuild") or name.endswith("Storage")):
+            raise FileError(f"a tensor is of a kind that can't be read, such as sparse or quantised ({name})")
+        return type(name, (Inert,), {"__module__": module})
+
+    def persistent_load(self, identifier):
+        if not isinstance(identifier, tuple) or len(identifier) < 2:
+            raise FileError("a reference in the file is malformed")
+        if identifier[0] == "module":  # a class, with its source text
+            return identifier[1]
+        if identifier[0] != "storage" or len(identifier) < 5 or not self._find_storage:
+            raise FileError("a reference in the file is malformed")
+        _, storage_type, key, _, count, *view = identifier
+        if storage_type not in _TYPE_OF_STORAGE or type(count) is not int or count < 0:
+            raise FileError("a storage in the file is malformed")
+        return self._find_storage(_TYPE_OF_STORAGE[storage_type], str(key), count, *view)
+
+
+def _load_archive(path):
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise FileError("expected a zip archive that torch.save wrote, found one without data.pkl")
+        folder = pickles[0].split("/")[0]
+        if f"{folder}/constants.pkl" in names:
+            raise FileError("expected a state_dict, found a TorchScript archive; save the model's state_dict() instead")
+        if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") != b"little":
+            raise FileError("the file was written on a big-endian machine")
+        storages = {}
+
+        def find_storage(data_type, key, count, *view):
+            name = f"{folder}/data/{key}"
+            if name not in names:
+                raise FileError(f"the archive lacks the storage {key!r}")
+            size = archive.getinfo(name).file_size
+            if size != count * data_type.itemsize:
+                raise FileError(f"the storage {key!r} has {size} bytes, expected {count * data_type.itemsize}")
+            if key not in storages:
+                storages[key] = archive.read(name)
+            return numpy.frombuffer(storages[key], data_type)
+
+        with archive.open(pickles[0]) as file:
+            return _Unpickler(file, find_storage).load()
+
+
+def _load_stream(path):
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        if _Unpickler(file).load() != _MAGIC_NUMBER or _Unpickler(file).load() != _PROTOCOL_VERSION:
+            raise FileError("expected a file that torch.save wrote, found another pickle")
+        system = _Unpickler(file).load()
+        if not isinstance(system, dict) or system.get("little_endian") is not True:
+            raise FileError("the file was written on a big-endian machine")
+        storages = {}
+
+        def find_storage(data_type, key, count, view=None):
+            if key not in storages:  # filled below, since the content comes after the pickle
+                if count * data_type.itemsize > size:
+                    raise FileError(f"the file is truncated: a storage has {count} elements")
+                storages[key] = numpy.zeros(count, data_type)
+            if view is None:
+                return storages[key]
+            _, offset, length = view
+            return storages[key][offset:offset + length]
+
+        content = _Unpickler(file, find_storage).load()
+        for key in map(str, _Unpickler(file).load()):
+            storage = storages.get(key)
+            count = int.from_bytes(file.read(8), "little")
+            if storage is None or count != len(storage):
+                raise FileError(f"the storage {key!r} in the file is malformed")
+            data = file.read(storage.nbytes)
+            if len(data) != storage.nbytes:
+                raise FileError("the file is truncated")
+            storage[:] = numpy.frombuffer(data, storage.dtype)
+            del storages[key]
+        if storages:
+            raise FileError("the file is truncated: storages are missing")
+        return content
+
+
+def load(path):
+    """What torch.save was given, tensors as numpy arrays (bfloat16 as BFLOAT16); FileError if that can't be read."""
+    try:
+        with open(path, "rb") as file:
+            is_archive = file.read(4) == b"PK\3\4"
+        return _load_archive(path) if is_archive else _load_stream(path)
+    except FileError:
+        raise
+    except Exception as error:  # a pickle can make its reader throw anything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise FileError(f"expected a file that torch.save wrote: {reason}") from error
