@@ -56,7 +56,7 @@ def write(path, tensors, metadata=None):
     """Writes a file whole or not at all: into a neighbour first, which then takes the file's place."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is a folder or device")
+        raise OSError(errno.EINVAL, "it is a folder, pipe or device")
     part = path.with_name(path.name + ".part")
     data = encode(tensors, metadata)
     try:

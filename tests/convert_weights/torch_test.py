@@ -113,7 +113,7 @@ class TorchTest(ConverterTest):
     def test_output_that_cannot_be_written(self):
         path = self.save({"a": torch.ones(1)})
         for output, reason in ((self.folder / "no" / "out", "No such file or directory"),
-                               (self.folder, "it is a folder or device")):
+                               (self.folder, "it is a folder, pipe or device")):
             result = run(path, output)
             self.assertEqual(result.returncode, 2)
             self.assertIn(f"{output} can't be written: {reason}\n", result.stderr)

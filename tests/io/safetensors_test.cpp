@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <tenon/io/safetensors.hpp>
 
@@ -274,7 +275,9 @@ TEST_CASE("files that are no files are refused with the system's reason") {
     const auto error = [](const std::string& path) { return error_of([&] { SafetensorsFile file(path); }); };
     CHECK(error(folder.file("absent")) == folder.file("absent") + ": cannot open the file: No such file or directory");
     CHECK(error(folder.file("")) == folder.file("") + ": expected a regular file, found a folder");
-    CHECK(error("/dev/null") == "/dev/null: expected a regular file, found a device or pipe");
+    const std::string pipe = folder.file("pipe");
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(error(pipe) == pipe + ": expected a regular file, found a device or pipe");
     CHECK(error("") == ": cannot open the file: No such file or directory");
     CHECK(error(std::string("a\0b", 3)) == "a file name holds a NUL character");
     tenon_test::write_file(folder.file("empty"), "");

@@ -78,7 +78,8 @@ inline void write_file_atomically(const std::string& path, std::span<const std::
     std::string target = path;
     struct stat status {};
     const bool exists = ::stat(path.c_str(), &status) == 0;
-    if (exists && !S_ISREG(status.st_mode)) throw Error(path + ": cannot write the file: it is a folder or device");
+    if (exists && !S_ISREG(status.st_mode))
+        throw Error(path + ": cannot write the file: it is a folder, pipe or device");
     if (exists) {
         const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
         if (!resolved) throw file_error(path, "cannot resolve the file's name");
