@@ -2,6 +2,7 @@
 // one loop per dimension, in float or double.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -101,28 +102,28 @@ private:
         }
     }
 
+    /// Tap by tap over whole maps: each output adds up its products in the order of the weights, as if alone.
     static void convolve(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out,
                          const std::vector<Scalar>& weight, const std::vector<Scalar>* bias) {
         const Window& w = op.window();
         const int inputs = in.channels / op.terms[0].groups, outputs = out.channels / op.terms[0].groups;
-        for (int o = 0; o < out.channels; ++o)
-            for (int row = 0; row < out.height; ++row)
-                for (int column = 0; column < out.width; ++column) {
-                    Scalar sum = bias ? (*bias)[index(o)] : Scalar{0};
-                    for (int i = 0; i < inputs; ++i)
-                        for (int ky = 0; ky < w.kernel_height; ++ky)
-                            for (int kx = 0; kx < w.kernel_width; ++kx) {
-                                const int iy = row * w.stride_height + ky - w.top;
+        const Scalar* factor = weight.data();
+        for (int o = 0; o < out.channels; ++o) {
+            Scalar* const to = y.data() + index(out, o, 0, 0);
+            std::fill_n(to, out.pixels(), bias ? (*bias)[index(o)] : Scalar{0});
+            for (int i = 0; i < inputs; ++i)
+                for (int ky = 0; ky < w.kernel_height; ++ky)
+                    for (int kx = 0; kx < w.kernel_width; ++kx, ++factor)
+                        for (int row = 0; row < out.height; ++row) {
+                            const int iy = row * w.stride_height + ky - w.top;
+                            if (iy < 0 || iy >= in.height) continue;
+                            const Scalar* const from = x.data() + index(in, o / outputs * inputs + i, iy, 0);
+                            for (int column = 0; column < out.width; ++column) {
                                 const int ix = column * w.stride_width + kx - w.left;
-                                if (iy < 0 || iy >= in.height || ix < 0 || ix >= in.width) continue;
-                                sum += x[index(in, o / outputs * inputs + i, iy, ix)] *
-                                       weight[((index(o) * index(inputs) + index(i)) * index(w.kernel_height) +
-                                               index(ky)) *
-                                                  index(w.kernel_width) +
-                                              index(kx)];
+                                if (ix >= 0 && ix < in.width) to[row * out.width + column] += from[ix] * *factor;
                             }
-                    y[index(out, o, row, column)] = sum;
-                }
+                        }
+        }
     }
 
     static void pad_channels(const Op& op, const std::vector<Scalar>& x, Shape in, std::vector<Scalar>& y, Shape out) {
