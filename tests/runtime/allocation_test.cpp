@@ -1,6 +1,6 @@
 // A call allocates nothing: counted by this program's own operator new.
 
-// GCC 12 takes an inlined operator delete for a free of what operator new returned (its bug 103993); both are below.
+// GCC 12 takes an inlined operator delete for a free of what operator new returned; both are below.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 #include <atomic>
