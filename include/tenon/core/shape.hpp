@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <tenon/core/isa.hpp>
+
 namespace tenon {
 
 /// The static shape of one sample, without the batch. `Shape{3, 224, 224}` is a map (channels, height, width);
@@ -24,6 +26,8 @@ struct Shape {
     friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };
 
+inline namespace TENON_ISA_NAMESPACE {
+
 /// `[3, 224, 224]` or `[10]`.
 inline std::string to_string(const Shape& shape) {
     std::string text = "[" + std::to_string(shape.channels);
@@ -31,4 +35,5 @@ inline std::string to_string(const Shape& shape) {
     return text + "]";
 }
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

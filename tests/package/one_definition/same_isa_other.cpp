@@ -1,3 +1,4 @@
-#include "same_isa.hpp"
+#include "network.hpp"
 
-std::string other_file_shape() { return to_string(shape); }
+Logits run_in_other_file();
+Logits run_in_other_file() { return run_shared_network(); }

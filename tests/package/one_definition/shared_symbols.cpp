@@ -1,7 +1,9 @@
-// What no file that uses tenon may hold: a function and a table of functions outside the instruction set's namespace.
+// What no file that uses tenon may hold: a function outside the instruction set's namespace that another instruction
+// set changes, and a table of functions there. The first function is the same for all and so does no harm.
 namespace tenon {
 int kernel(int value);
-inline int shared_function(int value) { return value + 1; }
+inline int next(int value) { return value + 1; }
+inline float half(float value) { return value * 0.5f; }
 struct SharedTable {
     int (*run)(int);
 };
@@ -9,9 +11,8 @@ template <int>
 inline constexpr SharedTable shared_table{&kernel};
 }  // namespace tenon
 
-static int use(const tenon::SharedTable& table) { return tenon::shared_function(table.run(1)); }
-
-int (*keep)(const tenon::SharedTable&) = &use;
-static const tenon::SharedTable* keep_table = &tenon::shared_table<0>;
-static int value = use(*keep_table);
-int* keep_value = &value;
+const tenon::SharedTable* use(float* value);
+const tenon::SharedTable* use(float* value) {
+    *value = tenon::half(*value) + static_cast<float>(tenon::next(1));
+    return &tenon::shared_table<0>;
+}
