@@ -244,19 +244,19 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App app;
     Options options;
     add_options(app, options);
     try {
         app.parse(argc, argv);
-        return run(options);
     } catch (const CLI::Success& help_or_version) {
         return app.exit(help_or_version);
     } catch (const CLI::Error& error) {
-        std::fprintf(stderr, "classify: %s (classify --help says more)\n", error.what());
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "classify: %s\n", error.what());
+        throw tenon::Error(std::string(error.what()) + " (classify --help says more)");
     }
+    return run(options);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "classify: %s\n", error.what());
     return failure;
 }

@@ -82,7 +82,7 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     Options options;
     CLI::App app("Classifies the test images of Fashion-MNIST and counts the right answers.");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
@@ -93,11 +93,11 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     try {
         app.parse(argc, argv);
-        return run(options);
     } catch (const CLI::Success& help) {
         return app.exit(help);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "evaluate_fashion_mnist: %s\n", error.what());
     }
+    return run(options);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "evaluate_fashion_mnist: %s\n", error.what());
     return 2;
 }

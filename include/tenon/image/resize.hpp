@@ -84,8 +84,8 @@ public:
         std::vector<double> values;
         for (int i = 0; i < target_size; ++i) {
             const double center = (i + 0.5) * scale;
-            const int first = std::max(0, static_cast<int>(center - support + 0.5));
-            const int last = std::min(source_size, static_cast<int>(center + support + 0.5));
+            const int first = std::max(0, static_cast<int>(std::floor(center - support + 0.5)));
+            const int last = std::min(source_size, static_cast<int>(std::floor(center + support + 0.5)));
             values.clear();
             double sum = 0;
             for (int j = first; j < last; ++j) {

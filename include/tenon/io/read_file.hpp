@@ -28,7 +28,7 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::
     if (!file) throw file_error(name, "cannot open the file");
 
     // The size that the file system states is a hint only: it is 0 for a pipe and may change while we read.
-    constexpr std::size_t smallest_step = 64 * 1024;
+    constexpr std::size_t smallest_step = 1 << 16;
     const std::uintmax_t stated = std::filesystem::file_size(path, ignored);
     std::size_t step = smallest_step;
     if (!ignored && stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
