@@ -8,4 +8,5 @@ if ! command -v clang-tidy-16 >/dev/null; then
 fi
 cd "$root"
 (cd include && find tenon -name '*.hpp' | sort | sed 's/.*/#include <&>/') >"$build/all_headers.cpp"
-clang-tidy-16 --quiet --config-file=.clang-tidy "$build/all_headers.cpp" $(find examples -name '*.cpp') -- $(cat "$flags")
+clang-tidy-16 --quiet --config-file=.clang-tidy "$build/all_headers.cpp" $(find examples -name '*.cpp') -- $(cat "$flags") \
+    "-DTENON_SOURCE_DIR=\"$root\""

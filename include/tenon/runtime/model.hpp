@@ -98,7 +98,8 @@ private:
         constexpr long elements = input_shape<Net>.elements();
         if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
         const long scalars = static_cast<long>(size);
-        if (scalars == 0 || scalars % elements != 0)
+        // The analyzer can't evaluate the program behind the constant.
+        if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
             throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
                         std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
                         std::to_string(scalars));

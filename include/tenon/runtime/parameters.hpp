@@ -88,6 +88,7 @@ public:
     /// Pointers to the parameters in the order of the program.
     std::vector<const float*> tensors() const {
         std::vector<const float*> result;
+        result.reserve(static_cast<std::size_t>(count()));
         for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
         return result;
     }
