@@ -1,3 +1,4 @@
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,19 @@ TEST_CASE("channels are ordered as asked") {
     CHECK(preprocess(pixel, options) == std::vector<float>{30, 20, 10});
     options.channels = 1;
     CHECK(preprocess(pixel, options) == std::vector<float>{18});
+}
+
+TEST_CASE("an image one pixel high isn't resized to gigabytes") {
+    const Image line(1, 400'000, 1), longest(1, 80'000'000, 1), column(400'000, 1, 1);
+    CHECK_THROWS_WITH_AS(preprocess(line, tenon::torchvision_imagenet),
+                         "expected an image of at most 89478485 pixels after resizing, found one of 1 x 400000 pixels "
+                         "to be resized to 256 x 102400000",
+                         Error);
+    CHECK_THROWS_AS(preprocess(longest, tenon::torchvision_imagenet), Error);  // 256 times as long is no int any more
+    CHECK_THROWS_AS(resize(column, 1, 100'000), Error);                        // large between the two passes
+    CHECK_THROWS_AS(resize_shorter_side(line, 0), Error);
+    CHECK_THROWS_AS(resize_shorter_side(line, std::numeric_limits<int>::min()), Error);
+    CHECK(resize_shorter_side(Image(1, 3000, 1), 100).width() == 300'000);
 }
 
 TEST_CASE("senseless sizes are refused") {

@@ -67,13 +67,13 @@ inline constexpr Preprocessing keras_caffe_imagenet{
 inline namespace TENON_ISA_NAMESPACE {
 namespace detail {
 
-inline int rounded_quotient(std::int64_t dividend, std::int64_t divisor, Rounding rounding) {
+inline std::int64_t rounded_quotient(std::int64_t dividend, std::int64_t divisor, Rounding rounding) {
     std::int64_t quotient = dividend / divisor;
     if (rounding == Rounding::nearest) {
         const std::int64_t twice_rest = 2 * (dividend % divisor);
         if (twice_rest > divisor || (twice_rest == divisor && quotient % 2 != 0)) ++quotient;
     }
-    return static_cast<int>(quotient);
+    return quotient;
 }
 
 inline void check(const Preprocessing& options) {
@@ -93,11 +93,15 @@ inline void check(const Preprocessing& options) {
 inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
                                  Rounding longer_side = Rounding::down) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
+    if (size <= 0)
+        throw Error("expected a positive length to resize the shorter side to, found " + std::to_string(size));
     const int shorter = std::min(image.height(), image.width());
     const auto scaled = [&](int side) {
         return detail::rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
     };
-    return resize(image, scaled(image.height()), scaled(image.width()), filter);
+    const std::int64_t height = scaled(image.height()), width = scaled(image.width());
+    detail::check_resized_size(image, height, width);
+    return resize(image, static_cast<int>(height), static_cast<int>(width), filter);
 }
 
 /// The middle of the image, `height` x `width` pixels. Where the image is smaller, black borders are added on both
@@ -114,7 +118,7 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
     };
     const auto overlap = [offset](int source_size, int target_size) -> Overlap {
         if (source_size < target_size) return {0, (target_size - source_size) / 2, source_size};
-        return {detail::rounded_quotient(source_size - target_size, 2, offset), 0, target_size};
+        return {static_cast<int>(detail::rounded_quotient(source_size - target_size, 2, offset)), 0, target_size};
     };
     const Overlap rows = overlap(image.height(), height);
     const Overlap columns = overlap(image.width(), width);

@@ -27,6 +27,10 @@ enum class ResizeFilter {
     lanczos    ///< a windowed sinc over 6 source pixels
 };
 
+/// Images larger than this are not made by resizing: a file of a few bytes may be one pixel high and millions wide, and
+/// resizing its shorter side would take gigabytes. The most pixels that read_image accepts by default.
+inline constexpr std::int64_t max_resized_pixels = 89'478'485;
+
 inline namespace TENON_ISA_NAMESPACE {
 namespace detail {
 
@@ -162,14 +166,30 @@ inline Image resize_height(Image source, int height, ResizeFilter filter) {
 
 }  // namespace detail
 
+namespace detail {
+
+inline void check_resized_size(const Image& image, std::int64_t height, std::int64_t width) {
+    // Rows are resampled first, so there is an image of the old height and the new width in between.
+    const std::int64_t rows = std::max<std::int64_t>(height, image.height());
+    if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels) {
+        throw Error("expected an image of at most " + std::to_string(max_resized_pixels) +
+                    " pixels after resizing, found one of " + std::to_string(image.height()) + " x " +
+                    std::to_string(image.width()) + " pixels to be resized to " + std::to_string(height) + " x " +
+                    std::to_string(width));
+    }
+}
+
+}  // namespace detail
+
 /// The image resampled to `height` x `width` pixels, bit for bit as PIL's `image.resize((width, height), filter)`.
-/// Throws Error if the image is empty or a size isn't positive.
+/// Throws Error if the image is empty, a size isn't positive, or the result would be larger than max_resized_pixels.
 inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (height <= 0 || width <= 0) {
         throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +
                     std::to_string(width) + " pixels");
     }
+    detail::check_resized_size(image, height, width);
     return detail::resize_height(detail::resize_width(image, width, filter), height, filter);
 }
 
