@@ -10,20 +10,10 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/plan.hpp
     include/tenon/backend/cpu/pointwise.hpp
     include/tenon/backend/cpu/simd.hpp
-    include/tenon/backend/cpu/simd_mask.hpp
     include/tenon/backend/cpu/step.hpp
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
-    include/tenon/backend/cpu/training.hpp
-    include/tenon/backend/cpu/training_conv.hpp
-    include/tenon/backend/cpu/training_norm.hpp
-    include/tenon/backend/cpu/training_pack.hpp
-    include/tenon/backend/cpu/training_plan.hpp
-    include/tenon/backend/cpu/training_pointwise.hpp
-    include/tenon/backend/cpu/training_pool.hpp
-    include/tenon/backend/cpu/training_step.hpp
-    include/tenon/backend/cpu/training_weights.hpp
     include/tenon/backend/cpu/transfer.hpp
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
@@ -50,11 +40,21 @@ set(TENON_HEADERS
     include/tenon/io/dtype.hpp
     include/tenon/io/json.hpp
     include/tenon/io/mapped_file.hpp
+    include/tenon/io/names/convention.hpp
+    include/tenon/io/names/keras.hpp
+    include/tenon/io/names/mxnet.hpp
+    include/tenon/io/names/torch.hpp
+    include/tenon/io/npz.hpp
+    include/tenon/io/pickle.hpp
+    include/tenon/io/pth.hpp
     include/tenon/io/read_file.hpp
     include/tenon/io/safetensors.hpp
     include/tenon/io/safetensors_writer.hpp
+    include/tenon/io/strided.hpp
     include/tenon/io/tensor_entry.hpp
+    include/tenon/io/tensor_file.hpp
     include/tenon/io/weight_names.hpp
+    include/tenon/io/zip_archive.hpp
     include/tenon/models/cifar.hpp
     include/tenon/models/cifar_keras.hpp
     include/tenon/models/fashion_mnist.hpp
@@ -91,6 +91,7 @@ set(TENON_HEADERS
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp
+    include/tenon/runtime/stored_parameter.hpp
     include/tenon/runtime/weights_file.hpp
     include/tenon/tenon.hpp
     include/tenon/topology/block.hpp
@@ -107,7 +108,6 @@ set(TENON_HEADERS
     include/tenon/train/dropout_mask.hpp
     include/tenon/train/loss.hpp
     include/tenon/train/test_layer.hpp
-    include/tenon/train/training_engine.hpp
     include/tenon/train/training_options.hpp
     include/tenon/version.hpp
 )

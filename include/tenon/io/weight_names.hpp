@@ -1,91 +1,78 @@
-// The names under which known libraries store parameters, as data: one table a convention.
+// Turns the canonical paths of layers into the names of a convention.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/io/names/convention.hpp>
 
 namespace tenon {
-
-/// One rule: layers whose canonical path matches `path`, in which `#` stands for a number, have the name `name`, in
-/// which
-/// `{i}` stands for the i-th number and `{i+k}` for that number plus k.
-struct NameRule {
-    std::string_view path, name;
-};
-
-/// The original listing's state_dict.
-inline constexpr NameRule listing_names[] = {
-    {"stem.conv0", "conv1.conv"},
-    {"stem.norm0", "conv1.bn"},
-    {"stack#.block#.preact.norm0", "conv{0+2}.conv.{1}.preact.0"},
-    {"stack#.block#.shortcut.conv0", "conv{0+2}.conv.{1}.short"},
-    {"stack#.block#.body.conv0", "conv{0+2}.conv.{1}.conv1.0"},
-    {"stack#.block#.body.norm0", "conv{0+2}.conv.{1}.conv1.1"},
-    {"stack#.block#.body.conv1", "conv{0+2}.conv.{1}.conv2.0"},
-    {"stack#.block#.body.norm1", "conv{0+2}.conv.{1}.conv2.1"},
-    {"stack#.block#.body.conv2", "conv{0+2}.conv.{1}.conv3"},
-    {"head.norm0", "post.bn"},
-    {"head.linear0", "post.fc"},
-};
-
-/// torchvision.models.ResNet.
-inline constexpr NameRule torchvision_names[] = {
-    {"stem.conv0", "conv1"},
-    {"stem.norm0", "bn1"},
-    {"stack#.block#.body.conv#", "layer{0+1}.{1}.conv{2+1}"},
-    {"stack#.block#.body.norm#", "layer{0+1}.{1}.bn{2+1}"},
-    {"stack#.block#.shortcut.conv0", "layer{0+1}.{1}.downsample.0"},
-    {"stack#.block#.shortcut.norm0", "layer{0+1}.{1}.downsample.1"},
-    {"head.linear0", "fc"},
-};
-
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The name of the layer at a canonical path by the first rule that matches; without rules, the path itself. Throws
-/// tenon::Error when there are rules and none matches: the network is not of the kind the convention names.
-inline std::string layer_name(std::string_view path, std::span<const NameRule> rules) {
-    if (rules.empty()) return std::string(path);
-    constexpr int most_numbers = 4;
-    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    for (const NameRule& rule : rules) {
-        int numbers[most_numbers]{}, count = 0;
+/// Names the layers of one network, which must be given in the order the library makes them.
+class LayerNamer {
+public:
+    explicit LayerNamer(std::span<const NameRule> rules) : rules_{rules} {}
+
+    /// The name of the layer at a canonical path by the first rule that matches; without rules, the path itself. Throws
+    /// tenon::Error when there are rules and none matches: the network is not of the kind the convention names.
+    std::string operator()(std::string_view path) {
+        if (rules_.empty()) return std::string(path);
+        for (const NameRule& rule : rules_)
+            if (const auto numbers = match(rule.path, path)) return expand(rule.name, *numbers);
+        throw Error("the layer " + std::string(path) +
+                    " has no name in this convention; it names another kind of network");
+    }
+
+private:
+    /// The numbers of a path that matches a pattern.
+    static std::optional<std::vector<int>> match(std::string_view pattern, std::string_view path) {
+        const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+        std::vector<int> numbers;
         std::size_t at = 0;
-        bool matches = true;
-        for (const char expected : rule.path) {
-            if (expected == '#' && at < path.size() && is_digit(path[at]) && count < most_numbers) {
+        for (const char expected : pattern) {
+            if (expected == '#' && at < path.size() && is_digit(path[at])) {
                 int number = 0;
                 while (at < path.size() && is_digit(path[at])) number = number * 10 + (path[at++] - '0');
-                numbers[count++] = number;
+                numbers.push_back(number);
             } else if (at < path.size() && path[at] == expected) {
                 ++at;
             } else {
-                matches = false;
-                break;
+                return std::nullopt;
             }
         }
-        if (!matches || at != path.size()) continue;
+        if (at != path.size()) return std::nullopt;
+        return numbers;
+    }
+
+    std::string expand(std::string_view pattern, const std::vector<int>& numbers) {
         std::string name;
-        for (std::size_t i = 0; i < rule.name.size(); ++i) {
-            if (rule.name[i] != '{') {
-                name += rule.name[i];
+        for (std::size_t i = 0; i < pattern.size(); ++i) {
+            if (pattern[i] != '{') {
+                name += pattern[i];
                 continue;
             }
-            int number = numbers[rule.name[i + 1] - '0'];
-            i += 2;
-            if (rule.name[i] == '+') {
-                number += rule.name[i + 1] - '0';
-                i += 2;
-            }
-            name += std::to_string(number);
+            std::string_view field = pattern.substr(i + 1, pattern.find('}', i) - i - 1);
+            i += field.size() + 1;
+            const bool silent_zero = field.starts_with('_');
+            if (silent_zero) field.remove_prefix(1);
+            int number = field[0] == 'n' ? counts_[name]++ : numbers.at(static_cast<std::size_t>(field[0] - '0'));
+            if (silent_zero && number == 0) continue;
+            if (field.size() == 3) number += field[2] - '0';
+            name += (silent_zero ? "_" : "") + std::to_string(number);
         }
         return name;
     }
-    throw Error("the layer " + std::string(path) + " has no name in this convention; it names another kind of network");
-}
+
+    std::span<const NameRule> rules_;
+    std::map<std::string, int, std::less<>> counts_;
+};
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

@@ -33,11 +33,11 @@ public:
     /// Throws tenon::Error for a negative number of threads or less than one image.
     explicit Model(ModelOptions options = {}) : engine_{options.threads, checked(options.images_in_flight)} {}
 
-    /// Takes over the weights in a safetensors file, under the names of the convention the network declares or of the
-    /// given one. Throws tenon::Error, naming file and tensor, when anything is missing, left over or of another shape;
-    /// the model is as before then.
+    /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
+    /// convention the network declares or of the given one. Throws tenon::Error, naming file and tensor, when anything
+    /// is missing, left over or of another shape; the model is as before then.
     void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
-        const WeightsFile file{path.string(), Parameters<Net>::infos(), parameter_names<Net>(naming)};
+        const WeightsFile file{path.string(), stored_network<Net>(naming)};
         set(file.tensors());
     }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <deque>
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/random.hpp>
@@ -43,9 +44,9 @@ public:
     /// All zero.
     Parameters() : arena_{size()} {}
 
-    /// The parameters in a safetensors file. Throws tenon::Error as WeightsFile does.
+    /// The parameters in a safetensors, .pth or .npz file. Throws tenon::Error as WeightsFile does.
     explicit Parameters(const std::string& path, Naming naming = naming_of<Net>) : Parameters() {
-        const WeightsFile file{path, infos(), parameter_names<Net>(naming)};
+        const WeightsFile file{path, stored_network<Net>(naming)};
         for (int i = 0; i < count(); ++i)
             std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
     }
@@ -56,10 +57,6 @@ public:
     /// The values of one parameter, row-major in its own shape.
     std::span<float> operator[](int index) { return {arena_.data() + offset(index), length(index)}; }
     std::span<const float> operator[](int index) const { return {arena_.data() + offset(index), length(index)}; }
-
-    /// All values, one parameter after the other (Parameter::offset).
-    std::span<float> values() { return arena_; }
-    std::span<const float> values() const { return arena_; }
 
     /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
     /// values on any machine, running statistics and affine parameters included.
@@ -74,17 +71,25 @@ public:
         }
     }
 
-    /// Writes all parameters as safetensors under the names of a convention. The file at `path` is replaced at once or
-    /// not at all. Throws tenon::Error when it can't be written.
+    /// Writes all parameters as safetensors under the names and in the layout of a convention, so that the library it
+    /// is of can read them. The file at `path` is replaced at once or not at all. Throws tenon::Error when it can't be
+    /// written.
     void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {}) const {
-        const std::vector<std::string> names = parameter_names<Net>(naming);
+        const StoredNetwork stored = stored_network<Net>(naming);
+        std::deque<std::vector<float>> copies;
         std::vector<TensorEntry> entries;
         for (int i = 0; i < count(); ++i) {
-            const Parameter& info = program.parameters[i];
-            entries.push_back({names[static_cast<std::size_t>(i)],
-                               DType::f32,
-                               {info.dimensions, info.dimensions + info.rank},
-                               std::as_bytes((*this)[i])});
+            const StoredParameter& parameter = stored.parameters[static_cast<std::size_t>(i)];
+            std::span<const float> values = (*this)[i];
+            if (!parameter.is_in_order()) {
+                parameter.to_stored(values, copies.emplace_back(values.size()));
+                values = copies.back();
+            }
+            entries.push_back({parameter.name, DType::f32, parameter.shape, std::as_bytes(values)});
+        }
+        for (const StoredConstant& constant : stored.constants) {
+            const auto& values = copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value);
+            entries.push_back({constant.name, DType::f32, {constant.size}, std::as_bytes(std::span(values))});
         }
         write_safetensors(path, entries, metadata);
     }

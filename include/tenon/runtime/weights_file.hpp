@@ -4,36 +4,36 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <memory>
+#include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
-#include <tenon/io/safetensors.hpp>
-#include <tenon/runtime/parameter_names.hpp>
+#include <tenon/io/tensor_file.hpp>
+#include <tenon/runtime/stored_parameter.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The parameters of a network found in a file: pointers into the mapped file where it holds aligned floats, and copies
-/// where it holds another floating type.
+/// The parameters of a network found in a file: pointers into the mapped file where it holds aligned floats in the
+/// library's own order, and copies elsewhere.
 class WeightsFile {
 public:
-    /// Opens `path` and finds every parameter under its name with its shape. Throws tenon::Error, naming the file, with
-    /// both sets of names if some are missing or left over, or with both shapes; `num_batches_tracked` counters, which
-    /// torch stores beside running statistics, are passed over.
-    WeightsFile(const std::string& path, std::span<const Parameter> parameters, std::vector<std::string> names)
-        : file_{std::make_unique<SafetensorsFile>(path)} {
-        check_names(names);
-        for (std::size_t i = 0; i < names.size(); ++i) {
-            const TensorEntry& entry = *file_->find(names[i]);
-            const std::vector<std::int64_t> expected(parameters[i].dimensions,
-                                                     parameters[i].dimensions + parameters[i].rank);
-            try {
-                expect_shape(entry, expected);
-                tensors_.push_back(floats(entry));
-            } catch (const Error& error) {
-                throw Error(path + ": " + error.what());
+    /// Opens `path` (safetensors, .pth or .npz) and finds every parameter under its name with its shape. Throws
+    /// tenon::Error, naming the file, with both sets of names if some are missing or left over, or with both shapes;
+    /// `num_batches_tracked` counters, which torch stores beside running statistics, are passed over.
+    WeightsFile(const std::string& path, const StoredNetwork& network) : file_{path} {
+        find_names(network.convention.counted_from_anywhere);
+        check_names(network);
+        try {
+            for (const StoredParameter& parameter : network.parameters) {
+                const TensorEntry& entry = *by_name_.at(parameter.name);
+                expect_shape(entry, parameter.shape);
+                tensors_.push_back(floats(entry, parameter));
             }
+            for (const StoredConstant& constant : network.constants) check_constant(constant);
+        } catch (const Error& error) {
+            throw Error(path + ": " + error.what());
         }
     }
 
@@ -41,7 +41,50 @@ public:
     std::span<const float* const> tensors() const { return tensors_; }
 
 private:
+    using Names = std::map<std::string, const TensorEntry*, std::less<>>;
+
     static bool is_counter(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
+
+    /// `conv2d_7/kernel` as `conv2d`, 7 and `/kernel`; `conv2d/kernel` has the number 0.
+    struct Counted {
+        std::string kind, rest;
+        long number = 0;
+    };
+    static Counted counted(const std::string& name) {
+        const std::size_t slash = std::min(name.find('/'), name.size());
+        std::size_t digits = slash;
+        while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') --digits;
+        if (digits == slash || digits == 0 || name[digits - 1] != '_' || slash - digits > 9)
+            return {name.substr(0, slash), name.substr(slash)};
+        return {name.substr(0, digits - 1), name.substr(slash), std::stol(name.substr(digits, slash - digits))};
+    }
+
+    /// Indexes the file's tensors by name; where layers are counted from anywhere, by the name they have when counting
+    /// begins at zero.
+    void find_names(bool from_anywhere) {
+        std::map<std::string, std::vector<long>> numbers;
+        for (const TensorEntry& entry : file_.tensors()) {
+            if (is_counter(entry.name)) continue;
+            if (!from_anywhere) {
+                by_name_[entry.name] = &entry;
+                continue;
+            }
+            const Counted name = counted(entry.name);
+            numbers[name.kind].push_back(name.number);
+        }
+        if (!from_anywhere) return;
+        for (auto& [kind, all] : numbers) {
+            std::sort(all.begin(), all.end());
+            all.erase(std::unique(all.begin(), all.end()), all.end());
+        }
+        for (const TensorEntry& entry : file_.tensors()) {
+            if (is_counter(entry.name)) continue;
+            const Counted name = counted(entry.name);
+            const auto& all = numbers.at(name.kind);
+            const auto rank = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
+            by_name_[name.kind + (rank > 0 ? "_" + std::to_string(rank) : "") + name.rest] = &entry;
+        }
+    }
 
     /// `"a", "b", ... (12 in all)`, at most five of them.
     static std::string list(const std::vector<std::string>& names) {
@@ -51,16 +94,17 @@ private:
         return names.size() > 5 ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
     }
 
-    void check_names(const std::vector<std::string>& names) const {
-        std::vector<std::string> missing, left_over, sorted = names;
-        std::sort(sorted.begin(), sorted.end());
-        for (const std::string& name : names)
-            if (!file_->find(name)) missing.push_back(name);
-        for (const TensorEntry& entry : file_->tensors())
-            if (!is_counter(entry.name) && !std::binary_search(sorted.begin(), sorted.end(), entry.name))
-                left_over.push_back(entry.name);
+    void check_names(const StoredNetwork& network) const {
+        std::vector<std::string> missing, left_over, expected;
+        for (const StoredParameter& parameter : network.parameters) expected.push_back(parameter.name);
+        for (const StoredConstant& constant : network.constants) expected.push_back(constant.name);
+        for (const std::string& name : expected)
+            if (!by_name_.contains(name)) missing.push_back(name);
+        std::sort(expected.begin(), expected.end());
+        for (const auto& [name, entry] : by_name_)
+            if (!std::binary_search(expected.begin(), expected.end(), name)) left_over.push_back(entry->name);
         if (missing.empty() && left_over.empty()) return;
-        std::string text = file_->source() + ": these weights are not this network's:";
+        std::string text = file_.source() + ": these weights are not this network's:";
         if (!missing.empty()) text += " the network needs " + list(missing) + ", which the file lacks";
         if (!left_over.empty())
             text += std::string(missing.empty() ? "" : ";") + " the file has " + list(left_over) +
@@ -68,17 +112,34 @@ private:
         throw Error(text);
     }
 
-    const float* floats(const TensorEntry& entry) {
+    const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {
         const auto address = std::bit_cast<std::uintptr_t>(entry.bytes.data());
-        if (entry.dtype == DType::f32 && address % alignof(float) == 0)
+        if (parameter.is_in_order() && entry.dtype == DType::f32 && address % alignof(float) == 0)
             return reinterpret_cast<const float*>(entry.bytes.data());
-        auto& copy = copies_.emplace_back(static_cast<std::size_t>(*element_count(entry.shape)));
-        to_float(entry, copy);
-        return copy.data();
+        std::vector<float> stored(static_cast<std::size_t>(*element_count(entry.shape)));
+        to_float(entry, stored);
+        if (parameter.is_in_order()) return copies_.emplace_back(std::move(stored)).data();
+        auto& own = copies_.emplace_back(stored.size());
+        parameter.to_own(stored, own);
+        return own.data();
     }
 
-    std::unique_ptr<SafetensorsFile> file_;
-    std::vector<std::vector<float>> copies_;
+    /// A constant that isn't one would be lost.
+    void check_constant(const StoredConstant& constant) const {
+        const TensorEntry& entry = *by_name_.at(constant.name);
+        expect_shape(entry, std::vector{constant.size});
+        std::vector<float> values(static_cast<std::size_t>(constant.size));
+        to_float(entry, values);
+        for (const float value : values)
+            if (value != constant.value)
+                throw Error("tensor " + quote_name(constant.name) + ": expected " +
+                            std::to_string(static_cast<int>(constant.value)) +
+                            " everywhere, as this norm has neither gamma nor beta, found " + std::to_string(value));
+    }
+
+    TensorFile file_;
+    Names by_name_;
+    std::deque<std::vector<float>> copies_;
     std::vector<const float*> tensors_;
 };
 

@@ -1,0 +1,20 @@
+// The names of MXNet's resnet_v2 networks, as the ONNX model zoo's files have them.
+#pragma once
+
+#include <tenon/io/names/convention.hpp>
+
+namespace tenon {
+
+/// Counted in each stage in the order the layers were made: a block's body, then its projection.
+inline constexpr NameRule mxnet_names[] = {
+    {"stem.conv#", "resnetv24_conv{n}"},
+    {"stem.norm#", "resnetv24_batchnorm{n}"},
+    {"stack#.block#.preact.norm0", "resnetv24_stage{0+1}_batchnorm{n}"},
+    {"stack#.block#.body.conv#", "resnetv24_stage{0+1}_conv{n}"},
+    {"stack#.block#.body.norm#", "resnetv24_stage{0+1}_batchnorm{n}"},
+    {"stack#.block#.shortcut.conv0", "resnetv24_stage{0+1}_conv{n}"},
+    {"head.norm#", "resnetv24_batchnorm{n}"},
+    {"head.linear#", "resnetv24_dense{n}"},
+};
+
+}  // namespace tenon

@@ -1,0 +1,149 @@
+// Reads NumPy's archives of arrays: a zip archive of .npy files, as numpy.savez writes them.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/dtype.hpp>
+#include <tenon/io/strided.hpp>
+#include <tenon/io/tensor_entry.hpp>
+#include <tenon/io/zip_archive.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What the header of a .npy file says, and where its elements begin.
+struct NpyHeader {
+    DType dtype = DType::f32;
+    bool column_major = false;
+    std::vector<std::int64_t> shape;
+    std::size_t data = 0;
+};
+
+namespace detail {
+
+/// The text behind `'key':` in the header's Python dictionary.
+inline std::string_view npy_field(std::string_view header, std::string_view key) {
+    const std::string quoted = "'" + std::string(key) + "':";
+    const std::size_t found = header.find(quoted);
+    if (found == std::string_view::npos) throw Error("the header lacks " + quoted.substr(0, quoted.size() - 1));
+    std::string_view rest = header.substr(found + quoted.size());
+    while (rest.starts_with(' ')) rest.remove_prefix(1);
+    return rest;
+}
+
+inline DType npy_dtype(std::string_view text) {
+    constexpr std::pair<std::string_view, DType> known[] = {
+        {"'<f4'", DType::f32}, {"'<f8'", DType::f64}, {"'<f2'", DType::f16}, {"'<i8'", DType::i64},
+        {"'<i4'", DType::i32}, {"'<i2'", DType::i16}, {"'|i1'", DType::i8},  {"'|u1'", DType::u8},
+        {"'<u2'", DType::u16}, {"'<u4'", DType::u32}, {"'<u8'", DType::u64}, {"'|b1'", DType::boolean}};
+    for (const auto& [name, dtype] : known)
+        if (text.starts_with(name)) return dtype;
+    throw Error("its elements are " + quote_name(text.substr(0, text.find(',', 1))) +
+                "; expected little-endian numbers, such as '<f4'");
+}
+
+inline std::vector<std::int64_t> npy_shape(std::string_view text) {
+    const std::size_t end = text.find(')');
+    if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is no tuple");
+    std::vector<std::int64_t> shape;
+    const char *at = text.data() + 1, *const last = text.data() + end;
+    while (at != last) {
+        if (*at == ' ' || *at == ',') {
+            ++at;
+            continue;
+        }
+        std::int64_t dimension = 0;
+        const auto [next, error] = std::from_chars(at, last, dimension);
+        if (error != std::errc{} || dimension < 0) throw Error("its shape is no tuple of sizes");
+        shape.push_back(dimension);
+        at = next;
+    }
+    return shape;
+}
+
+}  // namespace detail
+
+/// Reads the header of a .npy file. Throws tenon::Error if it is none, or its elements are no numbers.
+inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
+    const auto* const raw = reinterpret_cast<const char*>(bytes.data());
+    if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
+        throw Error("it does not begin as a .npy file does");
+    const int version = raw[6];
+    if (version < 1 || version > 3) throw Error("its version is " + std::to_string(version) + ", not 1 to 3");
+    std::uint32_t length = 0;
+    std::memcpy(&length, raw + 8, version == 1 ? 2 : 4);
+    const std::size_t begin = version == 1 ? 10 : 12;
+    if (length > bytes.size() - begin) throw Error("it is truncated");
+    const std::string_view header(raw + begin, length);
+    if (!is_utf8(header)) throw Error("its header is not UTF-8");
+    return {detail::npy_dtype(detail::npy_field(header, "descr")),
+            detail::npy_field(header, "fortran_order").starts_with("True"),
+            detail::npy_shape(detail::npy_field(header, "shape")), begin + length};
+}
+
+/// The arrays of a .npz file, under their names without `.npy`. Arrays are views into the file; those in Fortran's
+/// order are copies.
+class NpzFile {
+public:
+    /// Whether an archive holds arrays.
+    static bool looks_like(const ZipArchive& archive) {
+        for (const ZipArchive::Entry& entry : archive.entries())
+            if (entry.name.ends_with(ending)) return true;
+        return false;
+    }
+
+    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, for one that is
+    /// compressed, damaged or holds no numbers.
+    explicit NpzFile(const ZipArchive& archive) {
+        for (const ZipArchive::Entry& entry : archive.entries()) {
+            const auto bytes = ZipArchive::stored(entry);
+            try {
+                if (!entry.name.ends_with(ending)) throw Error("expected only .npy files");
+                add(entry.name.substr(0, entry.name.size() - ending.size()), bytes);
+            } catch (const Error& error) {
+                throw Error("the entry " + quote_name(entry.name) + " of the archive: " + error.what());
+            }
+        }
+    }
+
+    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+
+private:
+    static constexpr std::string_view ending = ".npy";
+
+    void add(std::string name, std::span<const std::byte> bytes) {
+        const NpyHeader header = read_npy_header(bytes);
+        const auto data = bytes.subspan(header.data);
+        TensorEntry entry{std::move(name), header.dtype, header.shape, data};
+        check_size(entry);
+        if (header.column_major) {
+            StridedTensor strided{header.shape, {}, 0};
+            std::int64_t stride = 1;
+            for (const std::int64_t dimension : header.shape) {
+                strided.strides.push_back(stride);
+                stride *= dimension;
+            }
+            copies_.push_back(in_row_major(strided, data, static_cast<std::size_t>(dtype_bits(header.dtype) / 8)));
+            entry.bytes = copies_.back();
+        }
+        tensors_.push_back(std::move(entry));
+    }
+
+    std::deque<std::vector<std::byte>> copies_;
+    std::vector<TensorEntry> tensors_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,76 @@
+// Stored tensors whose elements are not in row-major order: their strides, and the copy that puts them in order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/tensor_entry.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Where the elements of a tensor lie in a storage, in elements.
+struct StridedTensor {
+    std::vector<std::int64_t> shape, strides;
+    std::int64_t offset = 0;
+};
+
+/// Whether the elements lie one after the other in row-major order.
+inline bool is_row_major(const StridedTensor& tensor) {
+    std::int64_t expected = 1;
+    for (std::size_t i = tensor.shape.size(); i-- > 0;) {
+        if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
+        expected *= tensor.shape[i];
+    }
+    return true;
+}
+
+/// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is one, all elements lie inside a
+/// storage of `available` elements, and they are not more than these (no element is shared by repetition).
+inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
+    const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
+    const auto count = element_count(tensor.shape);
+    if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are no tensor's");
+    if (tensor.offset < 0 || tensor.offset > available || *count > available)
+        fail("its " + std::to_string(*count) + " elements from the " + std::to_string(tensor.offset) +
+             "th on are more than the " + std::to_string(available) + " of its storage");
+    if (*count == 0) return 0;
+    std::int64_t last = tensor.offset;
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+        const std::int64_t steps = tensor.shape[i] - 1, stride = tensor.strides[i];
+        if (steps == 0) continue;
+        if (stride < 0 || stride > (available - last) / steps) fail("its strides lead outside of its storage");
+        last += steps * stride;
+    }
+    if (last >= available) fail("its strides lead outside of its storage");
+    return *count;
+}
+
+/// The elements in row-major order. Precondition: check_inside accepted them.
+inline std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
+                                           std::size_t element_size) {
+    const auto count = static_cast<std::size_t>(*element_count(tensor.shape));
+    std::vector<std::byte> result(count * element_size);
+    std::vector<std::int64_t> index(tensor.shape.size(), 0);
+    std::int64_t at = tensor.offset;
+    for (std::size_t i = 0; i < count; ++i) {
+        std::memcpy(result.data() + i * element_size, storage.data() + static_cast<std::size_t>(at) * element_size,
+                    element_size);
+        for (std::size_t d = index.size(); d-- > 0;) {
+            at += tensor.strides[d];
+            if (++index[d] < tensor.shape[d]) break;
+            at -= tensor.strides[d] * tensor.shape[d];
+            index[d] = 0;
+        }
+    }
+    return result;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,95 @@
+// A file of named tensors in any format that is read: what it holds decides, not what it is called.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/mapped_file.hpp>
+#include <tenon/io/npz.hpp>
+#include <tenon/io/pth.hpp>
+#include <tenon/io/safetensors.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A safetensors file, a .pth of PyTorch 1.6 or later, or a .npz. The file is mapped into memory; tensors are views
+/// into it where its layout allows.
+class TensorFile {
+public:
+    /// Opens and checks a file. Throws tenon::Error, naming the file, if it can't be read or is of another format; for
+    /// some of these the text says how to convert it.
+    explicit TensorFile(const std::string& path) : source_{path}, file_{path} { open(file_.bytes()); }
+
+    /// Checks a file that is in memory already; `bytes` must outlive this object. Errors call it `source`.
+    TensorFile(std::span<const std::byte> bytes, std::string source) : source_{std::move(source)} { open(bytes); }
+
+    /// All tensors, in the file's order.
+    const std::vector<TensorEntry>& tensors() const { return *tensors_; }
+
+    /// The path the file was opened by: for error messages.
+    const std::string& source() const { return source_; }
+
+private:
+    static bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
+        return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+    }
+
+    void open(std::span<const std::byte> bytes) {
+        if (ZipArchive::looks_like(bytes)) {
+            try {
+                open_zip(bytes);
+                check_names();
+            } catch (const Error& error) {
+                throw Error(source_ + ": " + error.what());
+            }
+            return;
+        }
+        if (begins_with(bytes, "\x89HDF"))
+            throw Error(source_ + ": this is an HDF5 file; scripts/convert_weights.py makes a safetensors file of it");
+        if (begins_with(bytes, "\x80\x02\x8a\x0a"))
+            throw Error(source_ +
+                        ": this is a .pth file from before PyTorch 1.6; load it with torch.load and save it again with "
+                        "torch.save, or convert it with scripts/convert_weights.py");
+        safetensors_ = std::make_unique<SafetensorsFile>(bytes, source_);
+        tensors_ = &safetensors_->tensors();
+    }
+
+    void open_zip(std::span<const std::byte> bytes) {
+        archive_ = std::make_unique<ZipArchive>(bytes);
+        if (PthFile::looks_like(*archive_)) {
+            pth_ = std::make_unique<PthFile>(*archive_);
+            tensors_ = &pth_->tensors();
+        } else if (NpzFile::looks_like(*archive_)) {
+            npz_ = std::make_unique<NpzFile>(*archive_);
+            tensors_ = &npz_->tensors();
+        } else {
+            throw Error("the zip archive holds neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy (.npy)");
+        }
+    }
+
+    /// No name may stand for two tensors; a safetensors file was checked for that when it was opened.
+    void check_names() const {
+        std::set<std::string_view> names;
+        for (const TensorEntry& entry : *tensors_)
+            if (!names.insert(entry.name).second) throw Error("the name " + quote_name(entry.name) + " stands twice");
+    }
+
+    std::string source_;
+    MappedFile file_;
+    std::unique_ptr<ZipArchive> archive_;
+    std::unique_ptr<SafetensorsFile> safetensors_;
+    std::unique_ptr<PthFile> pth_;
+    std::unique_ptr<NpzFile> npz_;
+    const std::vector<TensorEntry>* tensors_ = nullptr;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,147 @@
+// Reads the directory of a zip archive whose entries are stored uncompressed: the container of .pth and .npz files.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/json.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A zip archive in memory. Every entry is checked to lie inside the file when the archive is opened; checksums are not
+/// computed. Encrypted and multi-disk archives are refused, compressed entries when they are asked for.
+class ZipArchive {
+public:
+    /// One entry: its name, how it is compressed (0: stored), and its bytes as they stand in the file.
+    struct Entry {
+        std::string name;
+        int method = 0;
+        std::span<const std::byte> bytes;
+    };
+
+    /// Whether bytes begin as zip archives do.
+    static bool looks_like(std::span<const std::byte> bytes) {
+        return bytes.size() >= 4 && std::memcmp(bytes.data(), "PK\3\4", 4) == 0;
+    }
+
+    /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error if it is damaged.
+    explicit ZipArchive(std::span<const std::byte> bytes) : bytes_{bytes} {
+        const Directory directory = find_directory();
+        std::uint64_t at = directory.offset;
+        for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
+    }
+
+    const std::vector<Entry>& entries() const { return entries_; }
+
+    /// The entry of this name, or nullptr.
+    const Entry* find(std::string_view name) const {
+        for (const Entry& entry : entries_)
+            if (entry.name == name) return &entry;
+        return nullptr;
+    }
+
+    /// The bytes of an entry; Error if it is compressed.
+    static std::span<const std::byte> stored(const Entry& entry) {
+        if (entry.method != 0)
+            throw Error("the entry " + quote_name(entry.name) +
+                        " of the archive is compressed; expected one that is stored as it is (numpy.savez does that, "
+                        "numpy.savez_compressed does not)");
+        return entry.bytes;
+    }
+
+private:
+    struct Directory {
+        std::uint64_t offset, entries;
+    };
+
+    static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value stands in a zip64 record
+    static constexpr std::uint16_t no_value_16 = 0xFFFF;
+
+    [[noreturn]] static void fail(const std::string& what) { throw Error("the zip archive is damaged: " + what); }
+
+    template <class T>
+    T read(std::uint64_t at) const {
+        if (at > bytes_.size() || bytes_.size() - at < sizeof(T))
+            fail("a record at byte " + std::to_string(at) + " lies outside of the " + std::to_string(bytes_.size()) +
+                 " bytes of the file");
+        T value;
+        std::memcpy(&value, bytes_.data() + at, sizeof value);
+        return value;
+    }
+
+    std::string_view text(std::uint64_t at, std::size_t size) const {
+        if (at > bytes_.size() || bytes_.size() - at < size) fail("a name lies outside of the file");
+        return {reinterpret_cast<const char*>(bytes_.data()) + at, size};
+    }
+
+    /// The record at the file's end, and where it refers to it the zip64 one before.
+    Directory find_directory() const {
+        constexpr std::uint64_t size = 22, largest_comment = 0xFFFF;
+        if (bytes_.size() < size) fail("it is only " + std::to_string(bytes_.size()) + " bytes long");
+        const std::uint64_t last = bytes_.size() - size, first = last > largest_comment ? last - largest_comment : 0;
+        for (std::uint64_t at = last + 1; at-- > first;) {
+            if (read<std::uint32_t>(at) != 0x06054b50) continue;
+            const Directory found{read<std::uint32_t>(at + 16), read<std::uint16_t>(at + 10)};
+            if (found.offset != no_value_32 && found.entries != no_value_16) return found;
+            constexpr std::uint64_t locator_size = 20;
+            if (at < locator_size || read<std::uint32_t>(at - locator_size) != 0x07064b50)
+                fail("its zip64 directory is missing");
+            const auto record = read<std::uint64_t>(at - locator_size + 8);
+            if (read<std::uint32_t>(record) != 0x06064b50) fail("its zip64 directory is not where it should be");
+            return {read<std::uint64_t>(record + 48), read<std::uint64_t>(record + 32)};
+        }
+        fail("its directory is missing (truncated?)");
+    }
+
+    /// Reads an entry of the directory; returns where the next one begins.
+    std::uint64_t read_entry(std::uint64_t at) {
+        if (read<std::uint32_t>(at) != 0x02014b50)
+            fail("expected an entry of its directory at byte " + std::to_string(at));
+        constexpr int encrypted = 1;
+        if (read<std::uint16_t>(at + 8) & encrypted) throw Error("the zip archive is encrypted");
+        const auto name_size = read<std::uint16_t>(at + 28), extra_size = read<std::uint16_t>(at + 30),
+                   comment_size = read<std::uint16_t>(at + 32);
+        Entry entry{std::string(text(at + 46, name_size)), read<std::uint16_t>(at + 10), {}};
+        if (!is_utf8(entry.name)) fail("the name of an entry is not UTF-8");
+        std::uint64_t full = read<std::uint32_t>(at + 24), size = read<std::uint32_t>(at + 20),
+                      offset = read<std::uint32_t>(at + 42);
+        const std::uint64_t extra = at + 46 + name_size, extra_end = extra + extra_size;
+        for (std::uint64_t field = extra; field + 4 <= extra_end;) {
+            const auto kind = read<std::uint16_t>(field), length = read<std::uint16_t>(field + 2);
+            std::uint64_t value = field + 4;
+            field = value + length;
+            if (kind != 1) continue;  // not zip64's
+            for (std::uint64_t* number : {&full, &size, &offset})
+                if (*number == no_value_32 && value + 8 <= field) {
+                    *number = read<std::uint64_t>(value);
+                    value += 8;
+                }
+        }
+        if (read<std::uint32_t>(offset) != 0x04034b50)
+            fail("the entry " + quote_name(entry.name) + " is not where its directory says");
+        const std::uint64_t data = offset + 30 + read<std::uint16_t>(offset + 26) + read<std::uint16_t>(offset + 28);
+        if (data > bytes_.size() || bytes_.size() - data < size || (entry.method == 0 && full != size))
+            fail("the entry " + quote_name(entry.name) + " takes " + std::to_string(size) +
+                 " bytes, more than the file has (truncated?)");
+        entry.bytes = bytes_.subspan(static_cast<std::size_t>(data), static_cast<std::size_t>(size));
+        entries_.push_back(std::move(entry));
+        return extra_end + comment_size;
+    }
+
+    std::span<const std::byte> bytes_;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+"""Writes the .pth and .npz files of tests/io/files with torch and numpy themselves (Debian's python3-torch)."""
+import collections
+import pathlib
+
+import numpy
+import torch
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def values(*shape, dtype=torch.float32):
+    count = int(numpy.prod(shape))
+    return (torch.arange(count, dtype=torch.float64) / 4 - 1).to(dtype).reshape(shape)
+
+
+torch.save(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2)).eval().state_dict(), HERE / "layers.pth")
+shared = values(4, 6)
+torch.save(collections.OrderedDict(
+    single=values(2, 3), double=values(2, 2, dtype=torch.float64), half=values(3, dtype=torch.float16),
+    bfloat16=values(3, dtype=torch.bfloat16), scalar=torch.tensor(2.5), empty=values(0, 3),
+    transposed=values(2, 3).t(), channels_last=values(1, 2, 2, 2).contiguous(memory_format=torch.channels_last),
+    part=shared[1:3, 2:5], row=shared[2], number=torch.tensor(7)), HERE / "kinds.pth")
+torch.save({"epoch": 3, "best": 91.5, "arch": "tiny", "state_dict": {"module.a.weight": values(2, 2)},
+            "optimizer": {"lr": [0.1, 0.01]}}, HERE / "checkpoint.pth")
+torch.save({"a.weight": values(2, 2)}, HERE / "legacy.pth", _use_new_zipfile_serialization=False)
+torch.save(torch.nn.Linear(1, 1), HERE / "module.pth")
+torch.save({"a": values(1).expand(5)}, HERE / "expanded.pth")
+single = values(2, 3).numpy()
+numpy.savez(HERE / "kinds.npz", **{"a/kernel": single, "double": single.astype("<f8"), "half": single.astype("<f2"),
+                                   "column_major": numpy.asfortranarray(single), "scalar": numpy.float32(2.5),
+                                   "number": numpy.int64(7)})
+numpy.savez_compressed(HERE / "compressed.npz", a=single)
+numpy.savez(HERE / "objects.npz", a=numpy.array([None]), allow_pickle=True)
+numpy.savez(HERE / "big_endian.npz", a=single.astype(">f4"))
