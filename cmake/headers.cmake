@@ -10,10 +10,20 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/plan.hpp
     include/tenon/backend/cpu/pointwise.hpp
     include/tenon/backend/cpu/simd.hpp
+    include/tenon/backend/cpu/simd_mask.hpp
     include/tenon/backend/cpu/step.hpp
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
+    include/tenon/backend/cpu/training.hpp
+    include/tenon/backend/cpu/training_conv.hpp
+    include/tenon/backend/cpu/training_norm.hpp
+    include/tenon/backend/cpu/training_pack.hpp
+    include/tenon/backend/cpu/training_plan.hpp
+    include/tenon/backend/cpu/training_pointwise.hpp
+    include/tenon/backend/cpu/training_pool.hpp
+    include/tenon/backend/cpu/training_step.hpp
+    include/tenon/backend/cpu/training_weights.hpp
     include/tenon/backend/cpu/transfer.hpp
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
@@ -108,6 +118,7 @@ set(TENON_HEADERS
     include/tenon/train/dropout_mask.hpp
     include/tenon/train/loss.hpp
     include/tenon/train/test_layer.hpp
+    include/tenon/train/training_engine.hpp
     include/tenon/train/training_options.hpp
     include/tenon/version.hpp
 )

@@ -45,6 +45,13 @@ public:
         return *this;
     }
 
+    /// The bytes that a buffer of `size` scalars maps: whole pages.
+    static constexpr std::size_t mapped_bytes(std::size_t size) {
+        const std::size_t needed = size * sizeof(Scalar);
+        const std::size_t unit = needed >= huge_page ? huge_page : 4096;
+        return (needed + unit - 1) / unit * unit;
+    }
+
     Scalar* data() { return data_; }
     const Scalar* data() const { return data_; }
     std::size_t size() const { return size_; }
@@ -58,11 +65,7 @@ public:
 private:
     static constexpr std::size_t huge_page = std::size_t{2} << 20;
 
-    std::size_t bytes() const {
-        const std::size_t needed = size_ * sizeof(Scalar);
-        const std::size_t unit = needed >= huge_page ? huge_page : 4096;
-        return (needed + unit - 1) / unit * unit;
-    }
+    std::size_t bytes() const { return mapped_bytes(size_); }
 
     Scalar* data_ = nullptr;
     std::size_t size_ = 0;

@@ -32,7 +32,9 @@ constexpr int replaceable_operand(const TrainingProgram<C, T>& program, const Tr
         case product_gradient:
         case add_gradient:
             return second ? op.gradient : op.sum;
-        case data_gradient:  // these read the gradient at other pixels
+        case data_gradient:  // these read the gradient at other pixels; a linear layer adds the sum afterwards
+            if (program.op_of(op).kind == OpKind::linear) return -1;
+            [[fallthrough]];
         case pool_gradient:
         case subsample_gradient:
             return second || op.sum == op.gradient ? -1 : op.sum;
@@ -85,7 +87,7 @@ constexpr TrainingMemoryPlan<T> plan_training_memory(const TrainingProgram<C, T>
     if (is_kept(0)) push(0);
     for (int i = 0; i < loss; ++i) {
         const int target = program.ops[i].target;
-        if (is_kept(target)) push(target);
+        if (target >= 0 && is_kept(target)) push(target);
         base[i] = top;
     }
     plan.kept_size = top;

@@ -58,6 +58,10 @@ public:
     std::span<float> operator[](int index) { return {arena_.data() + offset(index), length(index)}; }
     std::span<const float> operator[](int index) const { return {arena_.data() + offset(index), length(index)}; }
 
+    /// All values, one parameter after the other (Parameter::offset).
+    std::span<float> values() { return arena_; }
+    std::span<const float> values() const { return arena_; }
+
     /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
     /// values on any machine, running statistics and affine parameters included.
     void seed(std::uint64_t seed, Naming naming = naming_of<Net>) {

@@ -25,6 +25,40 @@ inline namespace TENON_ISA_NAMESPACE {
 /// are full enough.
 inline constexpr int least_blocked_channels = 16;
 
+/// Completes a directly computed convolution step whose tensors and windows are set: tiles, panels and what of its
+/// sources they read. Returns the depth: the products in a sum.
+constexpr long plan_direct_conv(Step& step) {
+    const Tensor& result = step.result();
+    const int outputs = result.channels;
+    bool dense = !step.target.has_border() && !step.activated.has_border() &&
+                 (!step.residual.exists() || (step.residual_stride == 1 && !step.residual.has_border()));
+    long depth = 0;
+    for (StepTerm& term : step.terms) {
+        if (!term.exists()) continue;
+        dense = dense && term.window.is_pointwise() && term.window.stride_height == 1 &&
+                term.window.stride_width == 1 && !term.source.has_border();
+        term.group_inputs = term.source.channels / term.groups;
+        term.group_outputs = outputs / term.groups;
+        term.planes = term.source.planes();
+        if (term.groups > 1) {
+            int most = 1;
+            for (int first = 0; first < result.planes(); first += panel_blocks) {
+                const int last = std::min((first + panel_blocks) * block, outputs) - 1;
+                const int from = first * block / term.group_outputs * term.group_inputs / block;
+                const int to = ((last / term.group_outputs + 1) * term.group_inputs - 1) / block;
+                most = std::max(most, to - from + 1);
+            }
+            term.planes = most;
+        }
+        depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
+    }
+    step.grid =
+        dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
+    step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
+    step.panel_floats = depth * panel_blocks * block;
+    return depth;
+}
+
 /// Builds the plan of an optimised program.
 template <Capacity C>
 class CpuPlanner {
@@ -190,36 +224,9 @@ private:
     }
 
     constexpr void plan_conv(Step& step) {
-        const Tensor& result = step.result();
-        const int outputs = result.channels;
-        bool dense = !step.target.has_border() && !step.activated.has_border() &&
-                     (!step.residual.exists() || (step.residual_stride == 1 && !step.residual.has_border()));
-        long depth = 0;
-        for (StepTerm& term : step.terms) {
-            if (!term.exists()) continue;
-            dense = dense && term.window.is_pointwise() && term.window.stride_height == 1 &&
-                    term.window.stride_width == 1 && !term.source.has_border();
-            term.group_inputs = term.source.channels / term.groups;
-            term.group_outputs = outputs / term.groups;
-            term.planes = term.source.planes();
-            if (term.groups > 1) {
-                int most = 1;
-                for (int first = 0; first < result.planes(); first += panel_blocks) {
-                    const int last = std::min((first + panel_blocks) * block, outputs) - 1;
-                    const int from = first * block / term.group_outputs * term.group_inputs / block;
-                    const int to = ((last / term.group_outputs + 1) * term.group_inputs - 1) / block;
-                    most = std::max(most, to - from + 1);
-                }
-                term.planes = most;
-            }
-            depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
-        }
-        step.grid =
-            dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
-        step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
-        step.panel_floats = depth * panel_blocks * block;
-        step.weights = take_weights(depth * result.planes() * block);
-        step.shift = take_weights(static_cast<long>(result.planes()) * block);
+        const long depth = plan_direct_conv(step);
+        step.weights = take_weights(depth * step.result().planes() * block);
+        step.shift = take_weights(static_cast<long>(step.result().planes()) * block);
     }
 
     Program<C> program_;

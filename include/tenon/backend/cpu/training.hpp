@@ -1,0 +1,191 @@
+// The training engine of the CPU: one list of kernels over one arena.
+#pragma once
+
+#include <tenon/backend/cpu/cpu.hpp>
+#include <tenon/backend/cpu/training_plan.hpp>
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/train/training_options.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network's training program, its plan for the CPU and the kernels of its steps.
+template <class Net>
+struct CpuTraining {
+    static constexpr const auto& program = training_program<Net, DifferentiationOptions{.spread_strides = true}>;
+    static constexpr auto plan = CpuTrainingPlanner{program}.plan();
+    static constexpr int steps = plan.steps.size();
+
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<TrainingFunction, steps>{{training_function<plan, I>()...}, steps};
+    }
+    (std::make_integer_sequence<int, steps>{});
+
+    static_assert(program.values[program.output].pixels() == 1,
+                  "tenon: training by a loss over classes needs a network that ends in a flat vector");
+};
+
+/// Training steps of one network on the CPU, in float: everything is allocated by the constructor. An engine may be
+/// moved to another thread but not called from two at once.
+///
+/// Law: losses, gradients and running statistics are bitwise equal for any number of threads
+/// (test: tests/train/cpu_training_test.cpp).
+template <class Net>
+class CpuTrainingEngine {
+public:
+    using Scalar = float;
+    using Compiled = CpuTraining<Net>;
+    static constexpr int classes = classes_of<Net>;
+
+    /// Room for batches of up to `largest_batch` images. Throws tenon::Error for less than one, for a negative number
+    /// of threads, or when the memory cannot be had.
+    explicit CpuTrainingEngine(int largest_batch, TrainingEngineOptions options = {})
+        : largest_batch_{checked_largest_batch(largest_batch)},
+          team_{options.threads},
+          arena_{size(Compiled::plan.image_floats * largest_batch)},
+          packed_{size(Compiled::plan.packed_floats)},
+          statistics_{size(Compiled::plan.statistics_floats)},
+          partials_{size(Compiled::plan.partial_floats * largest_batch)},
+          logits_{size(static_cast<long>(classes) * largest_batch)},
+          losses_{size(largest_batch)} {}
+
+    /// Weights, affine parameters and running statistics; forward_backward moves the latter.
+    Parameters<Net>& parameters() { return parameters_; }
+    const Parameters<Net>& parameters() const { return parameters_; }
+    /// Of the last batch's mean loss; zero for what is not trained.
+    Parameters<Net>& gradients() { return gradients_; }
+    const Parameters<Net>& gradients() const { return gradients_; }
+
+    /// Whether a tensor has a gradient: not a running statistic, not frozen.
+    static constexpr bool is_trained(int tensor) {
+        const Parameter& info = lowered<Net>.parameters[tensor];
+        return is_trainable(info.role) && !lowered<Net>.layers[info.layer].frozen;
+    }
+
+    /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
+    /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
+    LossResult forward_backward(std::span<const float> images, Targets<float> targets, StepOptions options = {}) {
+        const long batch = checked_batch<Net>(images.size(), largest_batch_);
+        targets.check(batch, classes);
+        check_smoothing(options.label_smoothing);
+        batch_ = batch;
+        const TrainingFrame frame = frame_of(images.data(), options.seed);
+        team_.execute([&] {
+            Step load{};
+            load.kind = OpKind::load_input;
+            load.target = Compiled::plan.input;
+            run_load_input(load, frame.frame);
+            run(0, Compiled::plan.forward_steps, frame);
+            compute_losses(targets, options.label_smoothing, frame);
+            run(Compiled::plan.forward_steps, Compiled::steps, frame);
+        });
+        LossResult sum;
+        for (long n = 0; n < batch; ++n) {
+            sum.loss += losses_.data()[n].loss;
+            sum.correct += losses_.data()[n].correct;
+        }
+        sum.loss /= static_cast<double>(batch);
+        return sum;
+    }
+
+    LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
+        return forward_backward(images, Targets<float>{labels}, options);
+    }
+    LossResult forward_backward(std::span<const float> images, std::span<const float> targets,
+                                StepOptions options = {}) {
+        return forward_backward(images, Targets<float>{targets}, options);
+    }
+
+    /// Of the last batch: [batch x classes].
+    std::span<const float> logits() const { return {logits_.data(), size(batch_ * classes)}; }
+
+    int threads() const { return team_.size(); }
+    int largest_batch() const { return largest_batch_; }
+
+    /// Runs f on the engine's threads and gives it the team: for an optimizer's loops.
+    template <class F>
+    void execute(F&& f) {
+        team_.execute([&] { f(team_); });
+    }
+
+    /// Calls function(step) behind each step from now on, for measurements.
+    void observe(void (*function)(int step)) { observe_ = function; }
+
+    /// Bytes that an engine for `batch` images maps.
+    static constexpr std::size_t bytes(int batch) {
+        const auto& plan = Compiled::plan;
+        return Buffer<float>::mapped_bytes(size(plan.image_floats * batch)) +
+               Buffer<float>::mapped_bytes(size(plan.packed_floats)) +
+               Buffer<float>::mapped_bytes(size(plan.statistics_floats)) +
+               Buffer<float>::mapped_bytes(size(plan.partial_floats * batch)) +
+               Buffer<float>::mapped_bytes(size(static_cast<long>(classes) * batch)) +
+               Buffer<LossResult>::mapped_bytes(size(batch)) + 2 * Buffer<float>::mapped_bytes(size(state_count<Net>));
+    }
+
+private:
+    static constexpr std::size_t size(long count) { return static_cast<std::size_t>(count); }
+
+    void run(int begin, int end, const TrainingFrame& frame) {
+        for (int i = begin; i < end; ++i) {
+            Compiled::functions[i](Compiled::plan.steps[i], frame);
+            if (observe_) observe_(i);
+        }
+    }
+
+    TrainingFrame frame_of(const float* images, std::uint64_t seed) {
+        TrainingFrame frame{};
+        frame.frame.arena = arena_.data();
+        frame.frame.image_floats = Compiled::plan.image_floats;
+        frame.frame.weights = packed_.data();
+        frame.frame.input = images;
+        frame.frame.images = static_cast<int>(batch_);
+        frame.frame.team = &team_;
+        frame.layers = Compiled::program.forward.layers.begin();
+        frame.tensors = Compiled::program.forward.parameters.begin();
+        frame.parameters = parameters_.values().data();
+        frame.gradients = gradients_.values().data();
+        frame.packed = packed_.data();
+        frame.statistics = statistics_.data();
+        frame.partials = partials_.data();
+        frame.seed = seed;
+        return frame;
+    }
+
+    void compute_losses(const Targets<float>& targets, double smoothing, const TrainingFrame& frame) {
+        const Tensor &output = Compiled::plan.output, &gradient = Compiled::plan.output_gradient;
+        team_.run([&](int rank, int ranks) {
+            const Range images = share(static_cast<int>(batch_), rank, ranks);
+            for (int n = images.begin; n < images.end; ++n) {
+                const float* logits = frame.frame.image(n) + output.origin();
+                std::copy_n(logits, classes, logits_.data() + static_cast<long>(n) * classes);
+                std::fill_n(frame.frame.image(n) + gradient.offset, gradient.floats(), 0.0f);
+                losses_.data()[n] = softmax_cross_entropy<float>(logits, classes, targets, n, batch_, smoothing,
+                                                                 frame.frame.image(n) + gradient.origin());
+            }
+        });
+    }
+
+    int largest_batch_;
+    long batch_ = 0;
+    Team team_;
+    Buffer<float> arena_, packed_, statistics_, partials_, logits_;
+    Buffer<LossResult> losses_;
+    Parameters<Net> parameters_, gradients_;
+    void (*observe_)(int) = nullptr;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+template <class Net>
+struct TrainingEngineOf<Net, Cpu> {
+    using type = CpuTrainingEngine<Net>;
+};
+
+/// Bytes that TrainingEngine<Net> allocates for batches of up to `batch` images: arenas of values, parameters,
+/// gradients and scratch memory, in whole pages. A constant expression.
+template <class Net>
+constexpr std::size_t training_bytes(int batch) {
+    return CpuTrainingEngine<Net>::bytes(batch);
+}
+
+}  // namespace tenon

@@ -1,0 +1,118 @@
+// Packing weights for a training step, in parallel: as the forward kernels read them, and transposed for data gradients.
+#pragma once
+
+#include <tenon/backend/cpu/plan.hpp>
+#include <tenon/backend/cpu/training_step.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Calls f(output, group input, tap, place) for the weights of a panel of a convolution step; `output` is the step's
+/// output channel, and place is the index into the step's packed weights. The innermost loop is over outputs.
+template <class F>
+void for_each_packed_weight(const Step& step, const StepTerm& term, long term_begin, int panel, const F& f) {
+    const int outputs = step.result().channels, first = panel * panel_blocks * block;
+    const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
+    const int last = std::min(first + width, outputs);
+    const int taps = term.window.taps(), pixel = term.source.pixel(), first_plane = term.first_plane(panel * panel_blocks);
+    for (int begin = first; begin < last;) {  // outputs of one group at a time
+        const int group = begin / term.group_outputs;
+        const int end = std::min(last, (group + 1) * term.group_outputs);
+        for (int i = 0; i < term.group_inputs; ++i) {
+            const int input = group * term.group_inputs + i;
+            const long plane = input / pixel - first_plane;
+            for (int tap = 0; tap < taps; ++tap) {
+                const long depth = term_begin + (plane * taps + tap) * pixel + input % pixel;
+                const long row = panel * step.panel_floats + depth * width - first;
+                for (int o = begin; o < end; ++o) f(o, i, tap, row + o);
+            }
+        }
+        begin = end;
+    }
+}
+
+/// Packs a convolution's weights as the step reads them; `transposed` for a data gradient, whose outputs are the layer's
+/// inputs and whose taps are mirrored. Biases become the sums' start.
+inline void pack_training_conv(const TrainingStep& training, const TrainingFrame& frame, bool transposed) {
+    const Step& step = training.step;
+    float* packed = frame.packed + step.weights;
+    frame.team().run([&](int rank, int size) {
+        const Range panels = share(step.panels, rank, size);
+        for (int panel = panels.begin; panel < panels.end; ++panel) {
+            const int planes = std::min(panel_blocks, step.result().planes() - panel * panel_blocks);
+            std::fill_n(packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
+            const int first = panel * panel_blocks * block;
+            float* shift = frame.packed + step.shift + first;
+            std::fill_n(shift, planes * block, 0.0f);
+            long begin = 0;
+            for (const StepTerm& term : step.terms) {
+                if (!term.exists()) continue;
+                const float* weight = frame.parameter(term.layer, 0);
+                const int taps = term.window.taps(), inputs = term.group_inputs, outputs = term.group_outputs;
+                if (transposed) {
+                    for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
+                        const long layer_output = static_cast<long>(o / outputs) * inputs + i;
+                        packed[place] = weight[(layer_output * outputs + o % outputs) * taps + (taps - 1 - tap)];
+                    });
+                } else {
+                    for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
+                        packed[place] = weight[(static_cast<long>(o) * inputs + i) * taps + tap];
+                    });
+                    if (frame.has_bias(term.layer))
+                        for (int c = 0; c < planes * block && first + c < step.result().channels; ++c)
+                            shift[c] += frame.parameter(term.layer, 1)[first + c];
+                }
+                begin += static_cast<long>(term.planes) * term.source.pixel() * taps;
+            }
+        }
+    });
+}
+
+/// Calls f(feature, place) for the features of a layer that reads a tensor flat; place is the index into its storage.
+template <class F>
+void for_each_feature(const Tensor& tensor, const F& f) {
+    long feature = 0;
+    for (int c = 0; c < tensor.channels; ++c)
+        for (int y = 0; y < tensor.height; ++y)
+            for (int x = 0; x < tensor.width; ++x)
+                f(feature++, tensor.origin() - tensor.offset + static_cast<long>(c / block) * tensor.plane() +
+                                 static_cast<long>(y) * tensor.row() + x * block + c % block);
+}
+
+/// Where the weight of (output, depth) lies among a linear step's packed weights.
+inline long linear_place(const Step& step, long output, long depth) {
+    const long blocks = step.target.planes();
+    const long first = output / block / linear_blocks * linear_blocks;
+    const long width = std::min<long>(linear_blocks, blocks - first) * block;
+    return first * block * step.source().floats() + depth * width + (output - first * block);
+}
+
+/// Packs a linear layer's weights; `transposed` for its data gradient, whose outputs are the places of `features`.
+inline void pack_training_linear(const TrainingStep& training, const TrainingFrame& frame, const Tensor& features,
+                                 bool transposed) {
+    const Step& step = training.step;
+    const LayerInfo& layer = frame.layer(training.layer);
+    const long inputs = features.channels * static_cast<long>(features.pixels());
+    const int outputs = layer.output.channels;
+    float* packed = frame.packed + step.weights;
+    const float* weight = frame.parameter(training.layer, 0);
+    frame.team().run([&](int rank, int size) {
+        const Range all = share(static_cast<int>(step.shift - step.weights), rank, size);
+        std::fill(packed + all.begin, packed + all.end, 0.0f);
+        if (rank == 0) std::fill_n(frame.packed + step.shift, step.target.planes() * block, 0.0f);
+    });
+    frame.team().run([&](int rank, int size) {
+        const Range mine = share(outputs, rank, size);
+        for (int o = mine.begin; o < mine.end; ++o) {
+            const float* row = weight + o * inputs;
+            for_each_feature(features, [&](long feature, long place) {
+                packed[transposed ? linear_place(step, place, o) : linear_place(step, o, place)] = row[feature];
+            });
+            if (!transposed && frame.has_bias(training.layer))
+                frame.packed[step.shift + o] = frame.parameter(training.layer, 1)[o];
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

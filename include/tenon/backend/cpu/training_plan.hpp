@@ -1,0 +1,274 @@
+// From a training program to steps on the CPU: layouts, places, tiles and scratch memory, all constants.
+#pragma once
+
+#include <tenon/backend/cpu/training_conv.hpp>
+#include <tenon/backend/cpu/training_norm.hpp>
+#include <tenon/backend/cpu/training_pointwise.hpp>
+#include <tenon/backend/cpu/training_pool.hpp>
+#include <tenon/backend/cpu/training_weights.hpp>
+#include <tenon/program/plan_training_memory.hpp>
+
+namespace tenon {
+
+/// Everything the CPU trains a network by.
+template <TrainingCapacity T>
+struct CpuTrainingPlan {
+    FixedVector<TrainingStep, T.ops> steps{};
+    int forward_steps = 0;
+    Tensor input{}, output{}, output_gradient{};
+    long image_floats = 0;       ///< of the arena, per image
+    long packed_floats = 0;      ///< scratch for one operation's weights
+    long statistics_floats = 0;  ///< of all batch norms
+    long partial_floats = 0;     ///< scratch for sums, per image
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Builds the plan of a training program.
+template <Capacity C, TrainingCapacity T>
+class CpuTrainingPlanner {
+public:
+    constexpr explicit CpuTrainingPlanner(const TrainingProgram<C, T>& program) : program_{program} {}
+
+    constexpr CpuTrainingPlan<T> plan() {
+        choose_layouts();
+        long sizes[T.values]{};
+        sizes[0] = tensors_[0].floats();
+        for (const TrainingOp& op : program_.ops)
+            if (op.target >= 0) sizes[op.target] = tensors_[op.target].floats();
+        sizes[program_.output_gradient] = tensors_[program_.output_gradient].floats();
+        const auto memory =
+            plan_training_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
+        for (int i = 0; i < program_.values.size(); ++i) tensors_[i].offset = memory.offset[i];
+        plan_.image_floats = round_up(memory.size);
+        plan_.input = tensors_[0];
+        plan_.output = tensors_[program_.output];
+        plan_.output_gradient = tensors_[program_.output_gradient];
+        plan_.forward_steps = program_.forward_ops;
+        for (long& offset : statistics_) offset = -1;
+        for (const TrainingOp& op : program_.ops) add_step(op);
+        return plan_;
+    }
+
+private:
+    static constexpr long round_up(long floats) { return (floats + 15) / 16 * 16; }
+
+    /// The convolution that computes the gradient of a term's source: mirrored taps over a gradient without strides.
+    constexpr Window gradient_window(const TrainingOp& op) const {
+        const Window& window = program_.op_of(op).terms[op.term].window;
+        const Tensor &from = tensors_[op.gradient], &to = tensors_[op.target];
+        Window result{};
+        result.kernel_height = window.kernel_height;
+        result.kernel_width = window.kernel_width;
+        result.top = window.kernel_height - 1 - window.top;
+        result.left = window.kernel_width - 1 - window.left;
+        if (from.height == to.height && from.width == to.width && window.is_pointwise()) result.top = result.left = 0;
+        result.bottom = to.height - from.height - result.top + window.kernel_height - 1;
+        result.right = to.width - from.width - result.left + window.kernel_width - 1;
+        return result;
+    }
+
+    static constexpr void widen(Tensor& source, const Window& window) {
+        source.top = std::max(source.top, window.top);
+        source.left = std::max(source.left, window.left);
+        source.bottom = std::max(source.bottom, window.bottom);
+        source.right = std::max(source.right, window.right);
+    }
+
+    static constexpr bool runs(TrainingKind kind) {
+        return kind == TrainingKind::forward || kind == TrainingKind::recompute;
+    }
+
+    constexpr void choose_layouts() {
+        for (int i = 0; i < program_.values.size(); ++i) {
+            const Shape shape = program_.values[i];
+            tensors_[i].channels = shape.channels;
+            if (shape.is_flat()) continue;
+            tensors_[i].height = shape.height;
+            tensors_[i].width = shape.width;
+        }
+        bool planar = program_.values[0].channels < least_blocked_channels && !program_.values[0].is_flat();
+        for (const TrainingOp& op : program_.ops) {
+            const Op& forward = program_.op_of(op);
+            const bool conv = forward.kind == OpKind::conv;
+            const bool reads_window = conv && (runs(op.kind) || op.kind == TrainingKind::weight_gradient);
+            for (int t = 0; t < 2; ++t) {
+                if (op.sources[t] < 0) continue;
+                if (reads_window) widen(tensors_[op.sources[t]], forward.terms[t].window);
+                if (op.sources[t] == 0 && (!reads_window || forward.terms[t].groups != 1)) planar = false;
+            }
+            if (op.residual == 0 || op.result == 0) planar = false;
+            if (conv && op.kind == TrainingKind::data_gradient) widen(tensors_[op.gradient], gradient_window(op));
+        }
+        tensors_[0].planar = planar;
+    }
+
+    constexpr void need_packed(long floats) { plan_.packed_floats = std::max(plan_.packed_floats, round_up(floats)); }
+    constexpr void need_partials(const Tensor& tensor) {
+        plan_.partial_floats = std::max(plan_.partial_floats, 2L * tensor.planes() * block);
+    }
+
+    constexpr Tensor tensor_of(int value) const { return value >= 0 ? tensors_[value] : Tensor{}; }
+
+    constexpr void set_term(StepTerm& to, const ConvTerm& term, int source) const {
+        to.source = tensor_of(source);
+        to.window = term.window;
+        to.layer = term.layer;
+        to.groups = term.groups;
+    }
+
+    constexpr void add_step(const TrainingOp& op) {
+        using enum TrainingKind;
+        const Op& forward_op = program_.op_of(op);
+        TrainingStep training{};
+        Step& step = training.step;
+        training.kind = op.kind;
+        training.gradient = tensor_of(op.gradient);
+        training.sum = tensor_of(op.sum);
+        training.result = tensor_of(op.result);
+        training.layer = forward_op.terms[op.term].layer;
+        if (op.kind == product_gradient) training.layer = forward_op.layer();
+        training.frozen = training.layer >= 0 && program_.forward.layers[training.layer].frozen;
+        step.kind = forward_op.kind;
+        step.target = tensor_of(op.target);
+        step.relu = forward_op.relu || forward_op.kind == OpKind::relu;
+        for (int t = 0; t < 2; ++t) set_term(step.terms[t], forward_op.terms[t], op.sources[t]);
+        if (runs(op.kind)) {
+            step.residual = tensor_of(op.residual);
+            step.residual_stride = forward_op.residual_stride;
+        }
+        if (forward_op.kind == OpKind::batch_norm) {
+            long& offset = statistics_[forward_op.layer()];
+            if (offset < 0) {
+                offset = plan_.statistics_floats;
+                plan_.statistics_floats += static_cast<long>(NormNumbers::count) * step.source().planes() * block;
+            }
+            training.statistics = offset;
+            need_partials(step.source());
+        }
+        if (op.kind == product_gradient) training.other = tensor_of(op.sources[1 - op.term]);
+        if (op.kind == subsample_gradient || op.kind == spread) {
+            Window window{};
+            const Window& strided = forward_op.terms[op.term].window;
+            const bool residual = op.kind == subsample_gradient && forward_op.residual_stride > 1;
+            window.stride_height = residual ? forward_op.residual_stride : strided.stride_height;
+            window.stride_width = residual ? forward_op.residual_stride : strided.stride_width;
+            step.terms[0].window = window;
+        }
+        if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
+        if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
+        if (runs(op.kind)) plan_sum(step);
+        plan_.steps.push_back(training);
+    }
+
+    /// Places for the packed weights of a convolution or linear layer.
+    constexpr void plan_sum(Step& step) {
+        const long planes = step.target.planes();
+        if (step.kind == OpKind::conv) {
+            step.weights = 0;
+            step.shift = round_up(plan_direct_conv(step) * planes * block);
+        } else if (step.kind == OpKind::linear) {
+            step.panels = static_cast<int>((planes + linear_blocks - 1) / linear_blocks);
+            step.weights = 0;
+            step.shift = step.source().floats() * planes * block;
+        } else {
+            return;
+        }
+        need_packed(step.shift + planes * block);
+    }
+
+    constexpr void plan_weight_gradient(TrainingStep& training, const Op& op, const TrainingOp& of) {
+        Step& step = training.step;
+        set_term(step.terms[0], op.terms[of.term], of.sources[of.term]);
+        step.terms[1] = {};
+        step.target = training.gradient;
+        step.relu = false;
+        need_partials(step.target);
+        if (op.kind == OpKind::conv) need_packed(plan_direct_conv(step) * step.target.planes() * block);
+    }
+
+    constexpr void plan_data_gradient(TrainingStep& training, const Op& op, const TrainingOp& of) {
+        Step& step = training.step;
+        const ConvTerm& term = op.terms[of.term];
+        step.terms[0] = step.terms[1] = {};
+        step.terms[0].source = training.gradient;
+        step.terms[0].layer = term.layer;
+        step.terms[0].groups = term.groups;
+        step.relu = false;
+        if (op.kind == OpKind::conv) {
+            step.terms[0].window = gradient_window(of);
+            step.residual = training.sum;
+        } else {
+            training.result = step.target;
+            Tensor flat{};
+            flat.offset = step.target.offset;
+            flat.channels = static_cast<int>(step.target.floats());
+            step.target = flat;
+        }
+        plan_sum(step);
+    }
+
+    const TrainingProgram<C, T>& program_;
+    Tensor tensors_[T.values]{};
+    long statistics_[C.layers > 0 ? C.layers : 1]{};
+    CpuTrainingPlan<T> plan_{};
+};
+
+/// The kernel of one step of a training plan; steps that need the same code share it.
+template <const auto& Plan, int Index>
+consteval TrainingFunction training_function() {
+    constexpr const TrainingStep& training = Plan.steps[Index];
+    constexpr const Step& step = training.step;
+    constexpr TrainingKind kind = training.kind;
+    using enum TrainingKind;
+    constexpr bool is_linear = step.kind == OpKind::linear;
+    constexpr int rest = step.target.planes() % linear_blocks;
+    if constexpr (kind == forward || kind == recompute) {
+        using enum OpKind;
+        if constexpr (step.kind == conv)
+            return &run_training_conv<conv_spec(step)>;
+        else if constexpr (is_linear)
+            return &run_training_linear<rest>;
+        else if constexpr (step.kind == batch_norm)
+            return &run_norm;
+        else if constexpr (step.kind == dropout)
+            return &run_dropout;
+        else if constexpr (step.kind == OpKind::scale)
+            return &run_training_scale;
+        else if constexpr (step.kind == max_pool || step.kind == average_pool)
+            return &run_training_step<run_pool>;
+        else if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
+            return &run_training_step<run_global_pool>;
+        else if constexpr (step.kind == OpKind::multiply)
+            return &run_training_step<run_multiply>;
+        else if constexpr (step.kind == sigmoid)
+            return &run_training_step<run_sigmoid>;
+        else if constexpr (step.kind == pad_channels)
+            return &run_training_step<run_pad_channels>;
+        else if constexpr (step.kind == softmax)
+            return &run_training_step<run_softmax>;
+        else
+            return &run_training_step<run_pointwise>;  // add, relu
+    }
+    if constexpr (kind == statistics) return &run_statistics;
+    if constexpr (kind == TrainingKind::relu_gradient) return &run_relu_gradient;
+    if constexpr (kind == data_gradient && !is_linear) return &run_training_conv<conv_spec(step)>;
+    if constexpr (kind == data_gradient && is_linear) return &run_training_linear<rest>;
+    if constexpr (kind == weight_gradient) return is_linear ? &run_linear_weight_gradient : &run_weight_gradient;
+    if constexpr (kind == norm_gradient) return &run_norm_gradient;
+    if constexpr (kind == pool_gradient)
+        return step.kind == OpKind::pad_channels ? &run_pad_channels_gradient : &run_pool_gradient;
+    if constexpr (kind == subsample_gradient || kind == spread) return &run_pool_gradient;
+    if constexpr (kind == product_gradient) return &run_product_gradient;
+    if constexpr (kind == add_gradient) return &run_add_gradient;
+    if constexpr (kind == activation_gradient) {
+        if constexpr (step.kind == OpKind::relu) return &run_relu_gradient;
+        if constexpr (step.kind == OpKind::dropout) return &run_dropout;
+        if constexpr (step.kind == OpKind::scale) return &run_training_scale;
+        if constexpr (step.kind == OpKind::sigmoid) return &run_sigmoid_gradient;
+        if constexpr (step.kind == OpKind::softmax) return &run_softmax_gradient;
+    }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,13 @@
+// TrainingEngine: the training steps of a network on a backend; what trainers and optimizers are built on.
+#pragma once
+
+#include <tenon/backend/cpu/training.hpp>
+
+namespace tenon {
+
+/// The training engine of a network: forward, loss and gradients of a batch, without an optimizer
+/// (docs/training_design.md has its interface). `TrainingEngine<Net> engine{128};`
+template <class Net, class Backend = Cpu>
+using TrainingEngine = typename TrainingEngineOf<Net, Backend>::type;
+
+}  // namespace tenon

@@ -1,0 +1,172 @@
+// The CPU's training engine against the naive one in double, on layers and shapes that the traces don't have; bitwise
+// equal for any number of threads.
+#include <cstring>
+
+#include <doctest/doctest.h>
+
+#include <tenon/backend/reference/training.hpp>
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/topology/gating.hpp>
+#include <tenon/topology/training_parts.hpp>
+#include <tenon/train/training_engine.hpp>
+
+namespace {
+using namespace tenon;
+
+/// A planar input, several panels, an odd number of blocks, groups that share blocks, every stride.
+struct Wide
+    : Network<Input<3, 18, 17>, Conv<40, Kernel<7>, Stride<2>, Padding<3>, Bias>,
+              MaxPool<Kernel<3>, Stride<2>, Padding<1>, PadZero>, Stack<12, 2>, BatchNorm, ReLU,
+              Conv<64, Kernel<3>, Stride<2>, Padding<1>, Groups<8>>, BatchNorm, ReLU, GlobalAvgPool, Linear<11>> {};
+
+/// An input in blocks, uneven windows, gates, everything that goes pixel by pixel, a flattened map.
+struct Uneven
+    : Network<Input<20, 9, 8>, BatchNorm, ReLU, Conv<24, Kernel<3, 2>, Stride<1, 2>, Padding<0, 1, 2, 0>, Bias>,
+              GatedResidual<Conv<24, Kernel<3>, Padding<1>>, Identity, Conv<24, Bias>>, PadChannels<36, Stride<2>>,
+              Scale<3, 2>, Dropout<Rate<1, 4>>, Residual<Conv<36, Kernel<3>, Padding<1>>, Identity>,
+              AvgPool<Kernel<3>, Stride<1>, Padding<1>, PadExcluded>, BatchNormWith<NoAffine>, Flatten, Linear<19>,
+              Softmax, Linear<6>, Softmax> {};
+
+/// Parts that are frozen, parts that are computed again, maxima over the whole map.
+struct Parts : Network<Input<3, 12, 12>, Frozen<Conv<16, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
+                       Checkpoint<BasicBlock<24, 2, true>, BasicBlock<24>>,
+                       Sequential<Conv<8>, Frozen<BatchNorm, ReLU, Conv<16>>>, AvgPool<Kernel<2>>,
+                       Product<Identity, Sigmoid>, GlobalMaxPool, Linear<20>, ReLU, Linear<5, NoBias>> {};
+
+constexpr int batch = 5;
+
+template <class Net>
+struct Data {
+    std::vector<float> images;
+    std::vector<int> labels;
+    Data() {
+        images.resize(static_cast<std::size_t>(batch * input_shape<Net>.elements()));
+        for (std::size_t i = 0; i < images.size(); ++i)
+            images[i] = static_cast<float>(uniform(random_bits(1, 1, i), -1, 1));
+        for (std::size_t i = 0; i < batch; ++i)
+            labels.push_back(static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(classes_of<Net>)));
+    }
+};
+
+template <class Net>
+void check_against_reference() {
+    const Data<Net> data;
+    TrainingEngine<Net> engine{batch + 2, {.threads = 2}};
+    engine.parameters().seed(4);
+    ReferenceTrainingEngine<Net, double> reference{batch};
+    for (int i = 0; i < reference.parameters().count(); ++i)
+        std::copy(engine.parameters()[i].begin(), engine.parameters()[i].end(), reference.parameters()[i].begin());
+    const std::vector<double> images(data.images.begin(), data.images.end());
+    const StepOptions options{.label_smoothing = 0.1, .seed = 11};
+    const LossResult expected = reference.forward_backward(images, std::span<const int>(data.labels), options);
+    for (int pass = 0; pass < 2; ++pass) {  // the second on an arena that is not fresh
+        engine.parameters().seed(4);
+        const LossResult result = engine.forward_backward(data.images, std::span<const int>(data.labels), options);
+        CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-5));
+        CHECK(result.correct == expected.correct);
+    }
+    for (int i = 0; i < reference.parameters().count(); ++i) {
+        const auto compare = [&](std::span<const float> values, std::span<const double> exact) {
+            double scale = 1e-3, worst = 0;
+            for (std::size_t k = 0; k < values.size(); ++k) {
+                scale = std::max(scale, std::abs(exact[k]));
+                const double off = std::abs(exact[k] - double{values[k]});
+                worst = off > worst || std::isnan(off) ? off : worst;
+            }
+            CAPTURE(i);
+            CAPTURE(to_string(lowered<Net>.layers[lowered<Net>.parameters[i].layer].path));
+            CHECK(worst <= 1e-4 * scale);
+        };
+        compare(engine.gradients()[i], reference.gradients()[i]);
+        compare(engine.parameters()[i], reference.parameters()[i]);
+    }
+}
+
+template <class Net>
+void check_threads() {
+    const Data<Net> data;
+    std::vector<float> first;
+    double loss = 0;
+    for (const int threads : {1, 2, 3, 5}) {
+        TrainingEngine<Net> engine{batch, {.threads = threads}};
+        engine.parameters().seed(4);
+        const LossResult result = engine.forward_backward(data.images, std::span<const int>(data.labels), {.seed = 3});
+        std::vector<float> all(engine.gradients().values().begin(), engine.gradients().values().end());
+        all.insert(all.end(), engine.parameters().values().begin(), engine.parameters().values().end());
+        all.insert(all.end(), engine.logits().begin(), engine.logits().end());
+        if (threads == 1) {
+            first = all;
+            loss = result.loss;
+        }
+        CHECK(std::memcmp(all.data(), first.data(), all.size() * sizeof(float)) == 0);
+        CHECK(result.loss == loss);
+    }
+}
+
+TEST_CASE("gradients of wide networks equal the naive engine's") { check_against_reference<Wide>(); }
+TEST_CASE("gradients of uneven networks equal the naive engine's") { check_against_reference<Uneven>(); }
+TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") { check_against_reference<Parts>(); }
+TEST_CASE("a training step is bitwise equal for any number of threads") {
+    check_threads<Wide>();
+    check_threads<Uneven>();
+    check_threads<Parts>();
+}
+
+TEST_CASE("one batch can be learned by heart") {
+    const Data<Parts> data;
+    TrainingEngine<Parts> engine{batch, {.threads = 2}};
+    engine.parameters().seed(4);
+    std::vector<float> velocity(engine.parameters().values().size());
+    LossResult result;
+    for (int step = 0; step < 200; ++step) {
+        result = engine.forward_backward(data.images, std::span<const int>(data.labels));
+        for (int i = 0; i < engine.parameters().count(); ++i) {
+            if (!engine.is_trained(i)) continue;
+            const auto parameter = engine.parameters()[i], gradient = engine.gradients()[i];
+            float* v = velocity.data() + lowered<Parts>.parameters[i].offset;
+            for (std::size_t k = 0; k < parameter.size(); ++k) {
+                v[k] = 0.9f * v[k] + gradient[k];
+                parameter[k] -= 0.03f * v[k];
+            }
+        }
+    }
+    CHECK(result.loss < 1e-2);
+    CHECK(result.correct == batch);
+}
+
+/// Bytes of address space this process has mapped.
+long mapped() {
+    long pages = 0;
+    if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+        if (std::fscanf(file, "%ld", &pages) != 1) pages = 0;
+        std::fclose(file);
+    }
+    return pages * 4096;
+}
+
+TEST_CASE("training_bytes is what an engine allocates, and a constant") {
+    static_assert(training_bytes<Wide>(64) < training_bytes<Wide>(256));
+    { TrainingEngine<Wide> warm_up{1, {.threads = 1}}; }
+    for (const int images : {64, 300}) {
+        const long before = mapped();
+        TrainingEngine<Wide> engine{images, {.threads = 1}};
+        const long grown = mapped() - before;
+        CHECK(grown >= static_cast<long>(training_bytes<Wide>(images)));
+        CHECK(grown <= static_cast<long>(training_bytes<Wide>(images)) + (256 << 10));
+    }
+}
+
+TEST_CASE("bad batches and labels are refused") {
+    const Data<Parts> data;
+    TrainingEngine<Parts> engine{batch, {.threads = 1}};
+    engine.parameters().seed(4);
+    std::vector<int> labels = data.labels;
+    labels[3] = 5;
+    CHECK_THROWS_WITH_AS(engine.forward_backward(data.images, std::span<const int>(labels)),
+                         doctest::Contains("label 5 of image 3 is not one of the network's classes 0 to 4"), Error);
+    CHECK_THROWS_AS(engine.forward_backward(std::span(data.images).first(7), std::span<const int>(labels)), Error);
+    CHECK_THROWS_AS((TrainingEngine<Parts>{0}), Error);
+    CHECK_THROWS_AS((TrainingEngine<Parts>{1, {.threads = -1}}), Error);
+}
+
+}  // namespace
