@@ -37,6 +37,7 @@ TEST_CASE("an IDX file gives its sizes and values") {
     const tenon::IdxArray array = tenon::parse_idx(bytes_of(two_by_three), "F");
     CHECK(array.sizes == std::vector<std::size_t>{2, 3});
     CHECK(array.values == std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
+    CHECK(tenon::read_idx(tenon_test::source_file("tests/data/files/letters-idx2-ubyte")).values == array.values);
     const tenon::IdxArray empty = tenon::parse_idx(bytes_of("\0\0\x08\x02\0\0\0\0\0\0\0\x03"s), "F");
     CHECK(empty.sizes == std::vector<std::size_t>{0, 3});
     CHECK(empty.values.empty());

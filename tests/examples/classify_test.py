@@ -34,7 +34,6 @@ class Classify(unittest.TestCase):
     def json_of(self, *arguments, **options):
         return json.loads(self.run_program("--json", *arguments, **options)[0])
 
-    @unittest.skipUnless((SOURCE / "examples/data/fashion_mnist.safetensors").exists(), "the weights are not there yet")
     def test_without_arguments_the_images_beside_the_example_are_classified(self):
         out, err = self.run_program("--top", "1")
         lines = out.splitlines()

@@ -164,10 +164,6 @@ inline Image resize_height(Image source, int height, ResizeFilter filter) {
     return target;
 }
 
-}  // namespace detail
-
-namespace detail {
-
 inline void check_resized_size(const Image& image, std::int64_t height, std::int64_t width) {
     // Rows are resampled first, so there is an image of the old height and the new width in between.
     const std::int64_t rows = std::max<std::int64_t>(height, image.height());
