@@ -121,6 +121,39 @@ TEST_CASE("a JPEG cut in the middle is decoded as far as it goes if the caller w
     for (int y = 0; y < 8; ++y) CHECK(std::ranges::equal(part.row(y), whole.row(y)));
 }
 
+TEST_CASE("a JPEG whose data is damaged is refused, or decoded with made-up pixels if the caller wants that") {
+    // A restart marker out of order, and an end-of-image marker in the middle.
+    std::vector<std::byte> restart = bytes_of("restart.jpg");
+    const std::byte second_marker[] = {std::byte{0xFF}, std::byte{0xD1}};
+    const auto marker = std::ranges::search(restart, second_marker).begin();
+    REQUIRE(marker != restart.end());
+    *(marker + 1) = std::byte{0xD5};
+    std::vector<std::byte> ended = bytes_of("subsampled.jpg");
+    ended[ended.size() - 200] = std::byte{0xFF};
+    ended[ended.size() - 199] = std::byte{0xD9};
+
+    const std::string prefix = "some/file: cannot decode it as JPEG: Corrupt JPEG data: ";
+    CHECK(refusal(restart) == prefix + "found marker 0xd5 instead of RST1");
+    CHECK(refusal(ended) == prefix + "premature end of data segment");
+    DecodeOptions options;
+    options.accept_damaged_jpeg = true;
+    CHECK(refusal(restart, options) == "(no error)");
+    CHECK(refusal(ended, options) == "(no error)");
+}
+
+TEST_CASE("a JPEG of very many scans is refused: each goes over the whole image") {
+    std::vector<std::byte> bytes = bytes_of("progressive.jpg");
+    const std::byte start_of_scan[] = {std::byte{0xFF}, std::byte{0xDA}};
+    constexpr std::ptrdiff_t marker_bytes = 2;
+    const auto last = std::ranges::find_end(bytes, start_of_scan).begin();
+    const std::vector<std::byte> scan(last, bytes.end() - marker_bytes);
+    for (int i = 0; i < 500; ++i) bytes.insert(bytes.end() - marker_bytes, scan.begin(), scan.end());
+    // Repeated scans are damage, too, so only who accepts that gets as far.
+    DecodeOptions options;
+    options.accept_damaged_jpeg = true;
+    CHECK(refusal(bytes, options) == "some/file: cannot decode it as JPEG: it has more than 500 scans");
+}
+
 TEST_CASE("damaged files give an error or an image of the right kind, never a crash") {
     for (const std::string name :
          {"half_subsampled.jpg", "progressive.jpg", "restart.jpg", "orientation_5.jpg", "cmyk.jpg", "palette_4.png",

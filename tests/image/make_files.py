@@ -90,6 +90,23 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg_with_restarts(image: Image.Image, quality: int) -> bytes:
+    """A JPEG file with a restart marker behind each row of MCUs, which PIL 9 can't write: the coded rows of strips that
+    were saved on their own, under the header of the whole."""
+    mcu = 16
+    start_of_scan = b"\xff\xda\x00\x0c"
+    whole = saved(image, "JPEG", quality=quality, subsampling=2)
+    scan_start = whole.index(start_of_scan)
+    interval = b"\xff\xdd" + struct.pack(">HH", 4, -(-image.width // mcu))
+    data = whole[:scan_start] + interval + whole[scan_start : scan_start + 14]
+    for i, top in enumerate(range(0, image.height, mcu)):
+        strip = image.crop((0, top, image.width, min(top + mcu, image.height)))
+        coded = saved(strip, "JPEG", quality=quality, subsampling=2)
+        coded = coded[coded.index(start_of_scan) + 14 : -2]
+        data += (bytes([0xFF, 0xD0 + (i - 1) % 8]) if i > 0 else b"") + coded
+    return data + whole[-2:]
+
+
 def exif(orientation: int, byte_order: str = "<") -> bytes:
     mark = b"II" if byte_order == "<" else b"MM"
     entry = struct.pack(byte_order + "HHIHH", 0x0112, 3, 1, orientation, 0)
@@ -105,9 +122,9 @@ def make_sources() -> None:
         "half_subsampled": {"quality": 75, "subsampling": 1},
         "full_chroma": {"quality": 95, "subsampling": 0},
         "progressive": {"quality": 85, "progressive": True},
-        "restart": {"quality": 60, "restart_marker_rows": 1},
     }.items():
         write(name + ".jpg", saved(rgb, "JPEG", **options))
+    write("restart.jpg", jpeg_with_restarts(rgb, 60))
     write("grey.jpg", saved(rgb.convert("L"), "JPEG", quality=85))
     write("cmyk.jpg", saved(rgb.convert("CMYK"), "JPEG", quality=90))
     for orientation in range(1, 9):
@@ -127,13 +144,13 @@ def make_sources() -> None:
     grey = np.asarray(image.convert("L"))
     for bits in (2, 4):
         write(f"grey_{bits}.png", png(21, 19, bits, 0, packed_rows(grey >> (8 - bits), bits)))
-    wide = small.astype(np.uint16) * 257 ^ 0x005A
+    wide = small.astype(np.uint16) * 257 ^ 0x00F3
     write("rgb_16.png", png(21, 19, 16, 2, [line.astype(">u2").tobytes() for line in wide]))
     # A colour that counts as transparent must not matter.
     write("rgb_transparent.png",
           png(21, 19, 8, 2, [line.tobytes() for line in small], [(b"tRNS", struct.pack(">HHH", *small[0, 0]))]))
     # PIL clips this one (see include/tenon/image/decode.hpp), so numpy says what is right.
-    write("grey_16.png", png(21, 19, 16, 0, [(line.astype(np.uint16) * 257 ^ 0x005A).astype(">u2").tobytes() for line in grey]))
+    write("grey_16.png", png(21, 19, 16, 0, [(line.astype(np.uint16) * 257 ^ 0x00F3).astype(">u2").tobytes() for line in grey]))
 
     write("bad_palette_index.png",
           png(4, 1, 8, 3, [bytes([0, 1, 2, 1])], [(b"PLTE", bytes([255, 0, 0, 0, 255, 0]))]))
