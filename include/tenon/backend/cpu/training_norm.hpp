@@ -32,7 +32,8 @@ struct NormNumbers {
 inline bool is_affine(const TrainingFrame& frame, int layer) { return frame.layer(layer).parameters == 4; }
 
 /// Derives scale and shift of one channel.
-inline void set_affine(const TrainingStep& step, const TrainingFrame& frame, int channel, double mean, double variance) {
+inline void set_affine(const TrainingStep& step, const TrainingFrame& frame, int channel, double mean,
+                       double variance) {
     const NormNumbers numbers{step, frame, channel};
     const bool affine = is_affine(frame, step.layer);
     const double inverse = 1 / std::sqrt(variance + frame.layer(step.layer).epsilon);
@@ -68,8 +69,8 @@ inline double partial(const TrainingFrame& frame, const Tensor& tensor, int imag
                                  which * block + channel % block]};
 }
 
-/// Mean and variance over the batch: of each image in two passes, then merged in the order of the images (Chan et al.), so
-/// that nothing cancels and nothing depends on the threads. Moves the running statistics.
+/// Mean and variance over the batch: of each image in two passes, then merged in the order of the images (Chan et al.),
+/// so that nothing cancels and nothing depends on the threads. Moves the running statistics.
 inline void run_statistics(const TrainingStep& step, const TrainingFrame& frame) {
     const Tensor& x = step.source();
     const float share_of_pixel = 1.0f / static_cast<float>(x.pixels());
@@ -154,8 +155,8 @@ inline void run_norm(const TrainingStep& step, const TrainingFrame& frame) {
     });
 }
 
-/// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalised * mean(g * normalised)) + sum, where g is the
-/// gradient behind the fused ReLU. A frozen norm is a constant scaling.
+/// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalised * mean(g * normalised)) + sum, where g is
+/// the gradient behind the fused ReLU. A frozen norm is a constant scaling.
 inline void run_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
     const Tensor &x = step.source(), &gradient = step.gradient, &target = step.target();
     if (!step.frozen) {

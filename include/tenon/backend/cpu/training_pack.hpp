@@ -1,4 +1,5 @@
-// Packing weights for a training step, in parallel: as the forward kernels read them, and transposed for data gradients.
+// Packing weights for a training step, in parallel: as the forward kernels read them, and transposed for data
+// gradients.
 #pragma once
 
 #include <tenon/backend/cpu/plan.hpp>
@@ -14,7 +15,8 @@ void for_each_packed_weight(const Step& step, const StepTerm& term, long term_be
     const int outputs = step.result().channels, first = panel * panel_blocks * block;
     const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
     const int last = std::min(first + width, outputs);
-    const int taps = term.window.taps(), pixel = term.source.pixel(), first_plane = term.first_plane(panel * panel_blocks);
+    const int taps = term.window.taps(), pixel = term.source.pixel(),
+              first_plane = term.first_plane(panel * panel_blocks);
     for (int begin = first; begin < last;) {  // outputs of one group at a time
         const int group = begin / term.group_outputs;
         const int end = std::min(last, (group + 1) * term.group_outputs);
@@ -31,8 +33,8 @@ void for_each_packed_weight(const Step& step, const StepTerm& term, long term_be
     }
 }
 
-/// Packs a convolution's weights as the step reads them; `transposed` for a data gradient, whose outputs are the layer's
-/// inputs and whose taps are mirrored. Biases become the sums' start.
+/// Packs a convolution's weights as the step reads them; `transposed` for a data gradient, whose outputs are the
+/// layer's inputs and whose taps are mirrored. Biases become the sums' start.
 inline void pack_training_conv(const TrainingStep& training, const TrainingFrame& frame, bool transposed) {
     const Step& step = training.step;
     float* packed = frame.packed + step.weights;

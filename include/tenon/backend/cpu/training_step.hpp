@@ -9,8 +9,8 @@
 namespace tenon {
 
 /// One operation of a training program with places. `step` describes a forward operation as inference does; for the
-/// gradients of a convolution it is the convolution that computes the data gradient, or the term whose weights it is about
-/// with the gradient as target.
+/// gradients of a convolution it is the convolution that computes the data gradient, or the term whose weights it is
+/// about with the gradient as target.
 struct TrainingStep {
     TrainingKind kind{};
     Step step{};
