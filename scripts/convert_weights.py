@@ -28,6 +28,7 @@ layouts:
 names of a Keras file:
   dotted    conv1/kernel:0 -> conv1.kernel; in newer files layers/conv2d/vars/0 -> conv2d.kernel, or the layer's own
             name where the file has it
+  slashed   conv1/kernel:0 -> conv1/kernel: what tenon's Keras networks load, together with --layout keep
   keep      as they stand in the file
 """
 
@@ -122,7 +123,7 @@ def read_keras(file, names, layout):
                 variables = vars_variables(root, h5py)
             tensors = {}
             for stored_name, dotted_name, role, array in variables:
-                name = stored_name if names == "keep" else dotted_name
+                name = {"keep": stored_name, "dotted": dotted_name, "slashed": dotted_name.replace(".", "/")}[names]
                 if name in tensors:
                     raise ConversionError(f"two tensors would be named {name!r}; try --names keep")
                 tensors[name] = array if layout == "keep" else to_oihw(role, array)
@@ -321,7 +322,7 @@ def parse_arguments():
     parser.add_argument("output", type=pathlib.Path, help="the safetensors file to write; replaced if it exists")
     parser.add_argument("--layout", choices=["oihw", "keep"], default="oihw",
                         help="order of the axes of Keras kernels (default: %(default)s)")
-    parser.add_argument("--names", choices=["dotted", "keep"], default="dotted",
+    parser.add_argument("--names", choices=["dotted", "slashed", "keep"], default="dotted",
                         help="names of Keras tensors (default: %(default)s); PyTorch names are always kept")
     parser.add_argument("--key", help="the checkpoint's entry that holds the state_dict (default: found)")
     parser.add_argument("--strip", metavar="PREFIX",

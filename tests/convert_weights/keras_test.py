@@ -90,6 +90,14 @@ class KerasTest(ConverterTest):
         self.assertEqual(set(tensors), {name if "/" in name else f"{layer}/{name}"
                                         for layer, weights in self.LAYERS.items() for name in weights})
 
+    def test_slashed_names(self):
+        with self.file() as file:
+            write_legacy(file, self.LAYERS)
+        tensors, _ = self.convert(self.folder / "in.h5", "--names", "slashed", "--layout", "keep")
+        self.assert_same(tensors["conv1/kernel"], self.LAYERS["conv1"]["conv1/kernel:0"])
+        self.assertIn("bn/moving_variance", tensors)
+        self.assertIn("short/kernel", tensors)
+
     def test_legacy_model_with_split_attributes_and_optimizer(self):
         with self.file() as file:
             write_legacy(file.create_group("model_weights"), self.LAYERS, split=True)
