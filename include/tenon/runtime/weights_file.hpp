@@ -45,6 +45,11 @@ private:
 
     static bool is_counter(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
 
+    /// Without TensorFlow's number of an operation's output, `conv1/kernel:0`.
+    static std::string bare_name(const std::string& name) {
+        return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
+    }
+
     /// `conv2d_7/kernel` as `conv2d`, 7 and `/kernel`; `conv2d/kernel` has the number 0.
     struct Counted {
         std::string kind, rest;
@@ -66,10 +71,10 @@ private:
         for (const TensorEntry& entry : file_.tensors()) {
             if (is_counter(entry.name)) continue;
             if (!from_anywhere) {
-                by_name_[entry.name] = &entry;
+                by_name_[bare_name(entry.name)] = &entry;
                 continue;
             }
-            const Counted name = counted(entry.name);
+            const Counted name = counted(bare_name(entry.name));
             numbers[name.kind].push_back(name.number);
         }
         if (!from_anywhere) return;
@@ -79,7 +84,7 @@ private:
         }
         for (const TensorEntry& entry : file_.tensors()) {
             if (is_counter(entry.name)) continue;
-            const Counted name = counted(entry.name);
+            const Counted name = counted(bare_name(entry.name));
             const auto& all = numbers.at(name.kind);
             const auto rank = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
             by_name_[name.kind + (rank > 0 ? "_" + std::to_string(rank) : "") + name.rest] = &entry;
