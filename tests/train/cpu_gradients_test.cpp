@@ -33,6 +33,12 @@ struct Parts : Network<Input<3, 12, 12>, Frozen<Conv<16, Kernel<3>, Padding<1>>,
                        Sequential<Conv<8>, Frozen<BatchNorm, ReLU, Conv<16>>>, AvgPool<Kernel<2>>,
                        Product<Identity, Sigmoid>, GlobalMaxPool, Linear<20>, ReLU, Linear<5, NoBias>> {};
 
+/// Maps and channels for which convolutions and their data gradients go by Winograd.
+struct Large
+    : Network<Input<3, 22, 19>, Conv<32, Kernel<3>, Padding<1>>, BatchNorm, ReLU, Conv<40, Kernel<3>, Padding<1>, Bias>,
+              BatchNorm, ReLU, Conv<48, Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU,
+              Residual<Conv<48, Kernel<3>, Padding<1>>, Identity>, GlobalAvgPool, Linear<3>> {};
+
 constexpr int batch = 5;
 
 template <class Net>
@@ -48,10 +54,10 @@ struct Data {
     }
 };
 
-template <class Net>
+template <class Net, class Backend = Cpu>
 void check_against_reference() {
     const Data<Net> data;
-    TrainingEngine<Net> engine{batch + 2, {.threads = 2}};
+    TrainingEngine<Net, Backend> engine{batch + 2, {.threads = 2}};
     engine.parameters().seed(4);
     ReferenceTrainingEngine<Net, double> reference{batch};
     for (int i = 0; i < reference.parameters().count(); ++i)
@@ -106,10 +112,26 @@ void check_threads() {
 TEST_CASE("gradients of wide networks equal the naive engine's") { check_against_reference<Wide>(); }
 TEST_CASE("gradients of uneven networks equal the naive engine's") { check_against_reference<Uneven>(); }
 TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") { check_against_reference<Parts>(); }
+/// How many steps of a network's training go by Winograd.
+template <class Net, class Backend>
+constexpr int winograd_steps = [] {
+    int count = 0;
+    for (const TrainingStep& step : TrainingEngine<Net, Backend>::Compiled::plan.steps)
+        if (step.step.winograd.m > 0) ++count;
+    return count;
+}();
+
+TEST_CASE("gradients by Winograd equal the naive engine's") {
+    static_assert(winograd_steps<Large, Cpu> >= 5);
+    static_assert(winograd_steps<Large, ExactCpu> == 0);
+    check_against_reference<Large>();
+    check_against_reference<Large, ExactCpu>();
+}
 TEST_CASE("a training step is bitwise equal for any number of threads") {
     check_threads<Wide>();
     check_threads<Uneven>();
     check_threads<Parts>();
+    check_threads<Large>();
 }
 
 TEST_CASE("one batch can be learned by heart") {

@@ -10,10 +10,10 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A network's training program, its plan for the CPU and the kernels of its steps.
-template <class Net>
+template <class Net, ConvAlgorithm Algorithm>
 struct CpuTraining {
     static constexpr const auto& program = training_program<Net, DifferentiationOptions{.spread_strides = true}>;
-    static constexpr auto plan = CpuTrainingPlanner{program}.plan();
+    static constexpr auto plan = CpuTrainingPlanner{program, Algorithm}.plan();
     static constexpr int steps = plan.steps.size();
 
     static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
@@ -30,11 +30,11 @@ struct CpuTraining {
 ///
 /// Law: losses, gradients and running statistics are bitwise equal for any number of threads
 /// (test: tests/train/cpu_training_test.cpp).
-template <class Net>
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 class CpuTrainingEngine {
 public:
     using Scalar = float;
-    using Compiled = CpuTraining<Net>;
+    using Compiled = CpuTraining<Net, Algorithm>;
     static constexpr int classes = classes_of<Net>;
 
     /// Room for batches of up to `largest_batch` images. Throws tenon::Error for less than one, for a negative number
@@ -47,7 +47,8 @@ public:
           statistics_{size(Compiled::plan.statistics_floats)},
           partials_{size(Compiled::plan.partial_floats * largest_batch)},
           logits_{size(static_cast<long>(classes) * largest_batch)},
-          losses_{size(largest_batch)} {}
+          losses_{size(largest_batch)},
+          scratch_{size(Compiled::plan.scratch_floats * team_.size())} {}
 
     /// Weights, affine parameters and running statistics; forward_backward moves the latter.
     Parameters<Net>& parameters() { return parameters_; }
@@ -111,15 +112,17 @@ public:
     /// Calls function(step) behind each step from now on, for measurements.
     void observe(void (*function)(int step)) { observe_ = function; }
 
-    /// Bytes that an engine for `batch` images maps.
-    static constexpr std::size_t bytes(int batch) {
+    /// Bytes that an engine for `batch` images on `threads` threads maps.
+    static constexpr std::size_t bytes(int batch, int threads) {
         const auto& plan = Compiled::plan;
         return Buffer<float>::mapped_bytes(size(plan.image_floats * batch)) +
                Buffer<float>::mapped_bytes(size(plan.packed_floats)) +
                Buffer<float>::mapped_bytes(size(plan.statistics_floats)) +
                Buffer<float>::mapped_bytes(size(plan.partial_floats * batch)) +
                Buffer<float>::mapped_bytes(size(static_cast<long>(classes) * batch)) +
-               Buffer<LossResult>::mapped_bytes(size(batch)) + 2 * Buffer<float>::mapped_bytes(size(state_count<Net>));
+               Buffer<LossResult>::mapped_bytes(size(batch)) +
+               Buffer<float>::mapped_bytes(size(plan.scratch_floats * threads)) +
+               2 * Buffer<float>::mapped_bytes(size(state_count<Net>));
     }
 
 private:
@@ -140,6 +143,8 @@ private:
         frame.frame.input = images;
         frame.frame.images = static_cast<int>(batch_);
         frame.frame.team = &team_;
+        frame.frame.scratch = scratch_.data();
+        frame.frame.scratch_floats = Compiled::plan.scratch_floats;
         frame.layers = Compiled::program.forward.layers.begin();
         frame.tensors = Compiled::program.forward.parameters.begin();
         frame.parameters = parameters_.values().data();
@@ -170,6 +175,7 @@ private:
     Team team_;
     Buffer<float> arena_, packed_, statistics_, partials_, logits_;
     Buffer<LossResult> losses_;
+    Buffer<float> scratch_;
     Parameters<Net> parameters_, gradients_;
     void (*observe_)(int) = nullptr;
 };
@@ -178,14 +184,18 @@ private:
 
 template <class Net>
 struct TrainingEngineOf<Net, Cpu> {
-    using type = CpuTrainingEngine<Net>;
+    using type = CpuTrainingEngine<Net, ConvAlgorithm::fast>;
+};
+template <class Net>
+struct TrainingEngineOf<Net, ExactCpu> {
+    using type = CpuTrainingEngine<Net, ConvAlgorithm::exact>;
 };
 
-/// Bytes that TrainingEngine<Net> allocates for batches of up to `batch` images: arenas of values, parameters,
-/// gradients and scratch memory, in whole pages. A constant expression.
-template <class Net>
-constexpr std::size_t training_bytes(int batch) {
-    return CpuTrainingEngine<Net>::bytes(batch);
+/// Bytes that TrainingEngine<Net, Backend> allocates for batches of up to `batch` images on `threads` threads: arenas
+/// of values, parameters and gradients, and scratch memory, in whole pages. A constant expression.
+template <class Net, class Backend = Cpu>
+constexpr std::size_t training_bytes(int batch, int threads = 1) {
+    return TrainingEngineOf<Net, Backend>::type::bytes(batch, threads);
 }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <tenon/backend/cpu/training_pack.hpp>
+#include <tenon/backend/cpu/winograd.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -12,6 +13,13 @@ template <ConvSpec S>
 void run_training_conv(const TrainingStep& training, const TrainingFrame& frame) {
     pack_training_conv(training, frame, training.kind == TrainingKind::data_gradient);
     run_conv<S>(training.step, frame.frame);
+}
+
+/// A convolution by Winograd with the weights of this step.
+template <WinogradSpec S>
+void run_training_winograd(const TrainingStep& training, const TrainingFrame& frame) {
+    pack_training_winograd<S.m>(training, frame, training.kind == TrainingKind::data_gradient);
+    run_winograd<S>(training.step, frame.frame);
 }
 
 /// Adds a tensor to another one of the same shape.

@@ -4,6 +4,7 @@
 
 #include <tenon/backend/cpu/plan.hpp>
 #include <tenon/backend/cpu/training_step.hpp>
+#include <tenon/backend/cpu/winograd_transform.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -66,6 +67,56 @@ inline void pack_training_conv(const TrainingStep& training, const TrainingFrame
                 }
                 begin += static_cast<long>(term.planes) * term.source.pixel() * taps;
             }
+        }
+    });
+}
+
+/// Transforms the filters of one input and a panel of outputs; taps are `taps[tap][output]`.
+template <int M>
+void transform_filters(const float (&taps)[9][panel_blocks * block], float* to, long point, int width) {
+    constexpr int n = M + 2;
+    constexpr auto& g = WinogradTransform<M>::filter;
+    const auto factor = [](double value) { return broadcast(static_cast<float>(value)); };
+    for (int v = 0; v < width; v += lanes) {
+        Vector rows[n][3];
+        TENON_UNROLL for (int i = 0; i < n; ++i) TENON_UNROLL for (int x = 0; x < 3; ++x) rows[i][x] = multiply_add(
+            factor(g[i][2]), load(taps[6 + x] + v),
+            multiply_add(factor(g[i][1]), load(taps[3 + x] + v), multiply(factor(g[i][0]), load(taps[x] + v))));
+        TENON_UNROLL for (int i = 0; i < n; ++i) TENON_UNROLL for (int j = 0; j < n; ++j)
+            store(to + (i * n + j) * point + v,
+                  multiply_add(factor(g[j][2]), rows[i][2],
+                               multiply_add(factor(g[j][1]), rows[i][1], multiply(factor(g[j][0]), rows[i][0]))));
+    }
+}
+
+/// The same as pack_training_conv for a step by Winograd: filters are transformed in float.
+template <int M>
+void pack_training_winograd(const TrainingStep& training, const TrainingFrame& frame, bool transposed) {
+    const Step& step = training.step;
+    const StepTerm& term = step.terms[0];
+    const int inputs = term.source.channels, outputs = step.result().channels;
+    const float* weight = frame.parameter(term.layer, 0);
+    frame.team().run([&](int rank, int size) {
+        const Range panels = share(step.panels, rank, size);
+        for (int panel = panels.begin; panel < panels.end; ++panel) {
+            const int first = panel * panel_blocks * block;
+            const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
+            const int count = std::min(width, outputs - first);
+            const long point = static_cast<long>(term.planes) * block * width;
+            float* packed = frame.packed + step.weights + panel * step.panel_floats;
+            for (int i = 0; i < term.planes * block; ++i) {
+                alignas(64) float taps[9][panel_blocks * block]{};
+                for (int o = 0; o < count && i < inputs; ++o) {
+                    const float* filter = transposed ? weight + (static_cast<long>(i) * outputs + first + o) * 9
+                                                     : weight + (static_cast<long>(first + o) * inputs + i) * 9;
+                    for (int tap = 0; tap < 9; ++tap) taps[tap][o] = filter[transposed ? 8 - tap : tap];
+                }
+                transform_filters<M>(taps, packed + static_cast<long>(i) * width, point, width);
+            }
+            float* shift = frame.packed + step.shift + first;
+            std::fill_n(shift, width, 0.0f);
+            if (!transposed && frame.has_bias(term.layer))
+                std::copy_n(frame.parameter(term.layer, 1) + first, count, shift);
         }
     });
 }

@@ -20,6 +20,7 @@ struct CpuTrainingPlan {
     long packed_floats = 0;      ///< scratch for one operation's weights
     long statistics_floats = 0;  ///< of all batch norms
     long partial_floats = 0;     ///< scratch for sums, per image
+    long scratch_floats = 0;     ///< of one thread
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -28,9 +29,11 @@ inline namespace TENON_ISA_NAMESPACE {
 template <Capacity C, TrainingCapacity T>
 class CpuTrainingPlanner {
 public:
-    constexpr explicit CpuTrainingPlanner(const TrainingProgram<C, T>& program) : program_{program} {}
+    constexpr CpuTrainingPlanner(const TrainingProgram<C, T>& program, ConvAlgorithm algorithm)
+        : program_{program}, algorithm_{algorithm} {}
 
     constexpr CpuTrainingPlan<T> plan() {
+        choose_algorithms();
         choose_layouts();
         long sizes[T.values]{};
         sizes[0] = tensors_[0].floats();
@@ -46,7 +49,7 @@ public:
         plan_.output_gradient = tensors_[program_.output_gradient];
         plan_.forward_steps = program_.forward_ops;
         for (long& offset : statistics_) offset = -1;
-        for (const TrainingOp& op : program_.ops) add_step(op);
+        for (int i = 0; i < program_.ops.size(); ++i) add_step(program_.ops[i], winograd_[i]);
         return plan_;
     }
 
@@ -66,6 +69,25 @@ private:
         result.bottom = to.height - from.height - result.top + window.kernel_height - 1;
         result.right = to.width - from.width - result.left + window.kernel_width - 1;
         return result;
+    }
+
+    /// Winograd where it is allowed and gains: for convolutions forward and for data gradients.
+    constexpr void choose_algorithms() {
+        if (algorithm_ == ConvAlgorithm::exact) return;
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const TrainingOp& op = program_.ops[i];
+            const Op& forward = program_.op_of(op);
+            if (forward.kind != OpKind::conv) continue;
+            ConvTerm term = forward.terms[op.term];
+            int source = op.sources[0];
+            if (op.kind == TrainingKind::data_gradient) {
+                source = op.gradient;
+                term.window.stride_height = term.window.stride_width = 1;
+            } else if (!runs(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
+                continue;
+            }
+            winograd_[i] = choose_winograd(term, program_.values[source], program_.values[op.target], tile_pixels);
+        }
     }
 
     static constexpr void widen(Tensor& source, const Window& window) {
@@ -88,7 +110,8 @@ private:
             tensors_[i].width = shape.width;
         }
         bool planar = program_.values[0].channels < least_blocked_channels && !program_.values[0].is_flat();
-        for (const TrainingOp& op : program_.ops) {
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const TrainingOp& op = program_.ops[i];
             const Op& forward = program_.op_of(op);
             const bool conv = forward.kind == OpKind::conv;
             const bool reads_window = conv && (runs(op.kind) || op.kind == TrainingKind::weight_gradient);
@@ -98,7 +121,13 @@ private:
                 if (op.sources[t] == 0 && (!reads_window || forward.terms[t].groups != 1)) planar = false;
             }
             if (op.residual == 0 || op.result == 0) planar = false;
-            if (conv && op.kind == TrainingKind::data_gradient) widen(tensors_[op.gradient], gradient_window(op));
+            const bool gradient = conv && op.kind == TrainingKind::data_gradient;
+            if (gradient) widen(tensors_[op.gradient], gradient_window(op));
+            if (winograd_[i].m == 0) continue;  // else the last tiles read over the edge
+            Tensor& source = tensors_[gradient ? op.gradient : op.sources[0]];
+            const Window window = gradient ? gradient_window(op) : forward.window();
+            source.bottom = std::max(source.bottom, winograd_[i].source_rows() - window.top - source.height);
+            source.right = std::max(source.right, winograd_[i].source_columns() - window.left - source.width);
         }
         tensors_[0].planar = planar;
     }
@@ -117,7 +146,7 @@ private:
         to.groups = term.groups;
     }
 
-    constexpr void add_step(const TrainingOp& op) {
+    constexpr void add_step(const TrainingOp& op, const WinogradGrid& winograd) {
         using enum TrainingKind;
         const Op& forward_op = program_.op_of(op);
         TrainingStep training{};
@@ -130,6 +159,7 @@ private:
         if (op.kind == product_gradient) training.layer = forward_op.layer();
         training.frozen = training.layer >= 0 && program_.forward.layers[training.layer].frozen;
         step.kind = forward_op.kind;
+        step.winograd = winograd;
         step.target = tensor_of(op.target);
         step.relu = forward_op.relu || forward_op.kind == OpKind::relu;
         for (int t = 0; t < 2; ++t) set_term(step.terms[t], forward_op.terms[t], op.sources[t]);
@@ -164,7 +194,19 @@ private:
     /// Places for the packed weights of a convolution or linear layer.
     constexpr void plan_sum(Step& step) {
         const long planes = step.target.planes();
-        if (step.kind == OpKind::conv) {
+        if (step.kind == OpKind::conv && step.winograd.m > 0) {
+            StepTerm& term = step.terms[0];
+            term.planes = term.source.planes();
+            term.group_inputs = term.source.channels;
+            term.group_outputs = step.target.channels;
+            const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
+            step.panels = static_cast<int>((planes + panel_blocks - 1) / panel_blocks);
+            step.panel_floats = depth * panel_blocks * block;
+            step.weights = 0;
+            step.shift = depth * planes * block;
+            plan_.scratch_floats =
+                std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(term.planes, panel_blocks)));
+        } else if (step.kind == OpKind::conv) {
             step.weights = 0;
             step.shift = round_up(plan_direct_conv(step) * planes * block);
         } else if (step.kind == OpKind::linear) {
@@ -209,6 +251,8 @@ private:
     }
 
     const TrainingProgram<C, T>& program_;
+    ConvAlgorithm algorithm_;
+    WinogradGrid winograd_[T.ops]{};
     Tensor tensors_[T.values]{};
     long statistics_[C.layers > 0 ? C.layers : 1]{};
     CpuTrainingPlan<T> plan_{};
@@ -225,7 +269,9 @@ consteval TrainingFunction training_function() {
     constexpr int rest = step.target.planes() % linear_blocks;
     if constexpr (kind == forward || kind == recompute) {
         using enum OpKind;
-        if constexpr (step.kind == conv)
+        if constexpr (step.kind == conv && step.winograd.m > 0)
+            return &run_training_winograd<winograd_spec(step)>;
+        else if constexpr (step.kind == conv)
             return &run_training_conv<conv_spec(step)>;
         else if constexpr (is_linear)
             return &run_training_linear<rest>;
@@ -252,7 +298,10 @@ consteval TrainingFunction training_function() {
     }
     if constexpr (kind == statistics) return &run_statistics;
     if constexpr (kind == TrainingKind::relu_gradient) return &run_relu_gradient;
-    if constexpr (kind == data_gradient && !is_linear) return &run_training_conv<conv_spec(step)>;
+    if constexpr (kind == data_gradient && step.winograd.m > 0)
+        return &run_training_winograd<winograd_spec(step)>;
+    else if constexpr (kind == data_gradient && !is_linear)
+        return &run_training_conv<conv_spec(step)>;
     if constexpr (kind == data_gradient && is_linear) return &run_training_linear<rest>;
     if constexpr (kind == weight_gradient) return is_linear ? &run_linear_weight_gradient : &run_weight_gradient;
     if constexpr (kind == norm_gradient) return &run_norm_gradient;
