@@ -101,6 +101,7 @@ set(TENON_HEADERS
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp
+    include/tenon/runtime/softmax.hpp
     include/tenon/runtime/stored_parameter.hpp
     include/tenon/runtime/weights_file.hpp
     include/tenon/tenon.hpp

@@ -25,7 +25,7 @@
 #include <tenon/data/fashion_mnist.hpp>
 #include <tenon/image/decode.hpp>
 #include <tenon/image/preprocess.hpp>
-#include <tenon/runtime/model.hpp>
+#include <tenon/runtime/softmax.hpp>
 #include <tenon/version.hpp>
 
 #include "labels.hpp"

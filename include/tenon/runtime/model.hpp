@@ -6,6 +6,7 @@
 
 #include <tenon/backend/cpu/cpu.hpp>
 #include <tenon/runtime/parameters.hpp>
+#include <tenon/runtime/softmax.hpp>
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
@@ -115,25 +116,6 @@ private:
     Buffer<Scalar> results_;
     bool has_weights_ = false;
 };
-
-/// Probabilities over `classes` logits per image; without the number, over all of them as one. Throws tenon::Error when
-/// the logits are not a whole number of images.
-inline std::vector<float> softmax(std::span<const float> logits, std::size_t classes = 0) {
-    if (classes == 0) classes = logits.size();
-    if (classes == 0 || logits.size() % classes != 0)
-        throw Error("softmax over " + std::to_string(classes) + " classes needs a multiple of as many logits, not " +
-                    std::to_string(logits.size()));
-    std::vector<float> probabilities(logits.size());
-    for (std::size_t first = 0; first < logits.size(); first += classes) {
-        const float largest = *std::max_element(logits.begin() + static_cast<long>(first),
-                                                logits.begin() + static_cast<long>(first + classes));
-        double sum = 0;
-        for (std::size_t i = first; i < first + classes; ++i) sum += std::exp(double{logits[i]} - double{largest});
-        for (std::size_t i = first; i < first + classes; ++i)
-            probabilities[i] = static_cast<float>(std::exp(double{logits[i]} - double{largest}) / sum);
-    }
-    return probabilities;
-}
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
