@@ -39,6 +39,9 @@ struct Large
               BatchNorm, ReLU, Conv<48, Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU,
               Residual<Conv<48, Kernel<3>, Padding<1>>, Identity>, GlobalAvgPool, Linear<3>> {};
 
+/// Maxima that several pixels of an even image share.
+struct Ties : Network<Input<2, 7, 7>, Conv<20>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
+
 constexpr int batch = 5;
 
 template <class Net>
@@ -49,6 +52,7 @@ struct Data {
         images.resize(static_cast<std::size_t>(batch * input_shape<Net>.elements()));
         for (std::size_t i = 0; i < images.size(); ++i)
             images[i] = static_cast<float>(uniform(random_bits(1, 1, i), -1, 1));
+        if (std::is_same_v<Net, Ties>) std::fill(images.begin(), images.end(), 0.5f);
         for (std::size_t i = 0; i < batch; ++i)
             labels.push_back(static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(classes_of<Net>)));
     }
@@ -112,6 +116,8 @@ void check_threads() {
 TEST_CASE("gradients of wide networks equal the naive engine's") { check_against_reference<Wide>(); }
 TEST_CASE("gradients of uneven networks equal the naive engine's") { check_against_reference<Uneven>(); }
 TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") { check_against_reference<Parts>(); }
+TEST_CASE("of equal maxima the first one gets the gradient") { check_against_reference<Ties>(); }
+
 /// How many steps of a network's training go by Winograd.
 template <class Net, class Backend>
 constexpr int winograd_steps = [] {
