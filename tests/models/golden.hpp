@@ -89,10 +89,13 @@ template <class Net>
 tenon::Parameters<Net> seeded_parameters(std::span<const tenon::NameRule> rules) {
     tenon::Parameters<Net> parameters;
     const auto& program = tenon::lowered<Net>;
+    const tenon::NamingConvention convention{.rules = rules};
+    const std::vector<std::string> layers =
+        tenon::layer_names({program.layers.begin(), program.layers.end()}, convention);
     for (int i = 0; i < program.parameters.size(); ++i) {
         const tenon::Parameter& info = program.parameters[i];
-        const std::string name = tenon::layer_name(to_string(program.layers[info.layer].path), rules) + "." +
-                                 std::string(tenon::role_name(info.role));
+        const std::string name =
+            tenon::tensor_name(layers[static_cast<std::size_t>(info.layer)], info.role, convention);
         const auto [low, high] = tenon::seeded_range(info);
         std::uint64_t element = 0;
         for (float& value : parameters[i])
