@@ -80,7 +80,7 @@ inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     const auto* const raw = reinterpret_cast<const char*>(bytes.data());
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
-    const int version = raw[6];
+    const int version = static_cast<unsigned char>(raw[6]);
     if (version < 1 || version > 3) throw Error("its version is " + std::to_string(version) + ", not 1 to 3");
     std::uint32_t length = 0;
     std::memcpy(&length, raw + 8, version == 1 ? 2 : 4);

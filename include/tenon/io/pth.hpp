@@ -91,6 +91,7 @@ private:
 
     static std::vector<std::int64_t> integers(const PickleValue& tuple) {
         std::vector<std::int64_t> result;
+        result.reserve(tuple.items.size());
         for (const PickleValue* item : tuple.items) result.push_back(item->kind == Kind::integer ? item->integer : -1);
         return result;
     }
