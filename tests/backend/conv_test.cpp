@@ -1,5 +1,7 @@
 // Convolutions of the CPU backend against the reference: every way a map can be cut into tiles, every prologue and
 // epilogue.
+#include <tenon/models/resnet_v2.hpp>
+
 #include "compare.hpp"
 
 namespace {
@@ -10,6 +12,11 @@ using tenon_test::compare_with_reference;
 /// Channels are brought up first, so that the second convolution reads blocks; a third one reads what it wrote.
 template <int Height, int Width, class Tested>
 struct Around : Network<Input<3, Height, Width>, Conv<20, Bias>, Tested, Conv<5>> {};
+
+// The arena of one image of ResNet50V2 at 224 x 224 in bytes, borders of zeros included: the trunk of the first stack,
+// its activated copy and the inner values of a block.
+using Whole = ResNet50V2<Classes<1000>>;
+static_assert(4 * CpuPlanner<capacity<Whole>>{optimize(lowered<Whole>)}.plan().image_floats == 8'086'528);
 
 TEST_CASE("planar first convolutions") {
     struct Stem : Network<Input<3, 37, 30>, Conv<40, Kernel<7>, Stride<2>, Padding<3>, Bias>, ReLU> {};
