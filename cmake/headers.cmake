@@ -3,7 +3,6 @@
 
 set(TENON_HEADERS
     include/tenon/backend/cpu/conv.hpp
-    include/tenon/backend/cpu/cpu.hpp
     include/tenon/backend/cpu/gating.hpp
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
@@ -15,7 +14,6 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
-    include/tenon/backend/cpu/training.hpp
     include/tenon/backend/cpu/training_conv.hpp
     include/tenon/backend/cpu/training_norm.hpp
     include/tenon/backend/cpu/training_pack.hpp
@@ -28,17 +26,18 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp
-    include/tenon/backend/reference/reference.hpp
-    include/tenon/backend/reference/training.hpp
+    include/tenon/backend/reference/interpreter.hpp
     include/tenon/backend/reference/training_backward.hpp
     include/tenon/backend/reference/training_forward.hpp
     include/tenon/backend/reference/training_state.hpp
     include/tenon/core/buffer.hpp
+    include/tenon/core/dropout_mask.hpp
     include/tenon/core/error.hpp
     include/tenon/core/fixed_vector.hpp
     include/tenon/core/isa.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
+    include/tenon/data/batch.hpp
     include/tenon/data/idx.hpp
     include/tenon/data/image_dataset.hpp
     include/tenon/image/decode_options.hpp
@@ -98,9 +97,11 @@ set(TENON_HEADERS
     include/tenon/report/dot.hpp
     include/tenon/report/profile.hpp
     include/tenon/report/summary.hpp
+    include/tenon/runtime/cpu_engine.hpp
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp
+    include/tenon/runtime/reference_engine.hpp
     include/tenon/runtime/softmax.hpp
     include/tenon/runtime/stored_parameter.hpp
     include/tenon/runtime/weights_file.hpp
@@ -116,8 +117,9 @@ set(TENON_HEADERS
     include/tenon/topology/options.hpp
     include/tenon/topology/pooling.hpp
     include/tenon/topology/training_parts.hpp
-    include/tenon/train/dropout_mask.hpp
+    include/tenon/train/cpu_training_engine.hpp
     include/tenon/train/loss.hpp
+    include/tenon/train/reference_training_engine.hpp
     include/tenon/train/test_layer.hpp
     include/tenon/train/training_engine.hpp
     include/tenon/train/training_options.hpp

@@ -40,7 +40,7 @@ GOLDEN = ROOT / "tests" / "train" / "golden_training.safetensors"
 
 
 class SeededDropout(nn.Module):
-    """Dropout with the mask of include/tenon/train/dropout_mask.hpp; `layer` is the layer's index in tenon's program."""
+    """Dropout with the mask of include/tenon/core/dropout_mask.hpp; `layer` is the layer's index in tenon's program."""
 
     def __init__(self, layer, rate):
         super().__init__()

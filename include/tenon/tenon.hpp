@@ -3,8 +3,6 @@
 #pragma once
 
 // IWYU pragma: begin_exports
-#include <tenon/backend/cpu/cpu.hpp>
-#include <tenon/backend/reference/reference.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/models/cifar.hpp>
@@ -19,8 +17,10 @@
 #include <tenon/report/dot.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
+#include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/runtime/parameters.hpp>
+#include <tenon/runtime/reference_engine.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/gating.hpp>

@@ -7,8 +7,8 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/reference/reference.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/runtime/reference_engine.hpp>
 #include <tenon/topology/block.hpp>
 
 namespace tenon_test {

@@ -13,9 +13,9 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/reference/reference.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/runtime/reference_engine.hpp>
 
 #include "../support.hpp"
 

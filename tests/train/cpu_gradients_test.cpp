@@ -4,10 +4,10 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/reference/training.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/training_parts.hpp>
+#include <tenon/train/reference_training_engine.hpp>
 #include <tenon/train/training_engine.hpp>
 
 namespace {

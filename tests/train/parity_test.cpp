@@ -1,5 +1,5 @@
 // The naive engine in double against PyTorch in double: 1e-10 after one step, 1e-8 after twenty.
-#include <tenon/backend/reference/training.hpp>
+#include <tenon/train/reference_training_engine.hpp>
 
 #include "golden_nets.hpp"
 #include "golden_trace.hpp"

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include <tenon/backend/cpu/cpu.hpp>
+#include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/runtime/softmax.hpp>
 #include <tenon/topology/facts.hpp>

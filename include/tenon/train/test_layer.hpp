@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <tenon/backend/reference/training.hpp>
+#include <tenon/train/reference_training_engine.hpp>
 
 namespace tenon {
 

@@ -1,7 +1,7 @@
 // TrainingEngine: the training steps of a network on a backend; what trainers and optimizers are built on.
 #pragma once
 
-#include <tenon/backend/cpu/training.hpp>
+#include <tenon/train/cpu_training_engine.hpp>
 
 namespace tenon {
 

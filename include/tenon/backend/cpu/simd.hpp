@@ -8,11 +8,10 @@
 
 #if defined(__clang__)
 #define TENON_UNROLL _Pragma("unroll")
-#define TENON_INLINE [[gnu::always_inline]] inline
 #else
 #define TENON_UNROLL _Pragma("GCC unroll 64")
-#define TENON_INLINE [[gnu::always_inline]] inline
 #endif
+#define TENON_INLINE [[gnu::always_inline]] inline
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {

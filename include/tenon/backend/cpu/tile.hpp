@@ -63,7 +63,7 @@ struct TileArguments {
 };
 
 /// Products of `Depth` consecutive channels (or one tap of a planar source) of all pixels with a panel of weights.
-template <TileSpec S, int Column, int Row, int Depth, int Step>
+template <TileSpec S, int Column, int Row, int Depth>
 TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const float* source,
                                  const float*& weights, const float*& next, int next_step) {
     constexpr int vectors = S.blocks * vectors_per_block;
@@ -78,7 +78,7 @@ TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per
         prefetch<2>(next);
         next += next_step;
         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-            const Vector pixel = broadcast(source[S.offset(p, Column, Row) + c * Step]);
+            const Vector pixel = broadcast(source[S.offset(p, Column, Row) + c]);
             TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = multiply_add(pixel, w[v], sums[p][v]);
         }
     }
@@ -97,7 +97,7 @@ TENON_INLINE void accumulate(Vector (&sums)[S.pixels][S.blocks * vectors_per_blo
 #if !defined(__clang__)
                 asm("" : "+r"(tap));  // else GCC carries pixels from tap to tap and spills
 #endif
-                multiply_depth<S, Column, Row, S.planar ? 1 : block, 1>(sums, tap, weights, next, next_step);
+                multiply_depth<S, Column, Row, S.planar ? 1 : block>(sums, tap, weights, next, next_step);
             }
         }
     }

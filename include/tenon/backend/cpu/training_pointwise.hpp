@@ -5,7 +5,7 @@
 
 #include <tenon/backend/cpu/simd_mask.hpp>
 #include <tenon/backend/cpu/training_step.hpp>
-#include <tenon/train/dropout_mask.hpp>
+#include <tenon/core/dropout_mask.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {

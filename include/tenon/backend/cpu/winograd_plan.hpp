@@ -67,7 +67,7 @@ constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes, int
 
 /// The estimated cycles of a 3x3 convolution of `inputs` to `outputs` channels directly (m = 0) or by F(m x m): the
 /// multiply-adds at 32 a cycle, the transforms, and never less than it takes to stream the weights from memory.
-/// The rates were measured with benchmarks/layers (docs/performance.md).
+/// The rates were measured with benchmarks/layers (docs/design.md).
 constexpr double winograd_cycles(const WinogradGrid& grid, const Shape& output, int inputs, int outputs) {
     constexpr double products_per_cycle = 32, streamed_bytes_per_cycle = 5;
     const double pairs = static_cast<double>(inputs) * outputs;

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include <tenon/core/dropout_mask.hpp>
 #include <tenon/program/training_program.hpp>
-#include <tenon/train/dropout_mask.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {

@@ -1,8 +1,8 @@
 // The training engine of the CPU: one list of kernels over one arena.
 #pragma once
 
-#include <tenon/backend/cpu/cpu.hpp>
 #include <tenon/backend/cpu/training_plan.hpp>
+#include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/train/training_options.hpp>
 

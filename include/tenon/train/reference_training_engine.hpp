@@ -1,8 +1,8 @@
 // The naive training engine: the oracle that fast ones are compared with.
 #pragma once
 
-#include <tenon/backend/reference/reference.hpp>
 #include <tenon/backend/reference/training_backward.hpp>
+#include <tenon/runtime/reference_engine.hpp>
 #include <tenon/train/training_options.hpp>
 
 namespace tenon {

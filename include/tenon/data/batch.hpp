@@ -1,0 +1,25 @@
+// Batch: what one training step reads; BatchSource: where a trainer gets batches from.
+#pragma once
+
+#include <concepts>
+#include <span>
+
+namespace tenon {
+
+/// The images of one training step and what they show. The spans belong to who made the batch.
+struct Batch {
+    std::span<const float> images{};   ///< size() x channels x height x width
+    std::span<const int> labels{};     ///< the class of each image, from 0
+    std::span<const float> targets{};  ///< a distribution over the classes per image, instead of labels; else empty
+};
+
+/// A source of batches. batch(epoch, index) is a function of its arguments alone, whatever was asked before and however
+/// many threads prepare it: so a run can stop anywhere and go on. The batch is valid until the next call.
+template <class Source>
+concept BatchSource = requires(Source source, long epoch, long index) {
+    { source.images() } -> std::convertible_to<long>;   // in an epoch
+    { source.batches() } -> std::convertible_to<long>;  // in an epoch
+    { source.batch(epoch, index) } -> std::same_as<Batch>;
+};
+
+}  // namespace tenon

@@ -1,0 +1,69 @@
+// Reference: the naive backend that tests compare with, as a model's engine.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include <tenon/backend/reference/interpreter.hpp>
+#include <tenon/topology/network.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Runs a network by the interpreter, image by image, on the calling thread.
+template <class Net, class ScalarType>
+class ReferenceEngine {
+public:
+    using Scalar = ScalarType;
+    struct Compiled {
+        static constexpr int steps = lowered<Net>.ops.size();
+    };
+
+    ReferenceEngine(int, int) {}
+
+    void set_parameters(std::span<const float* const> tensors) {
+        tensors_.clear();
+        for (std::size_t i = 0; i < tensors.size(); ++i) {
+            const long elements = lowered<Net>.parameters[static_cast<int>(i)].elements();
+            tensors_.emplace_back(tensors[i], tensors[i] + elements);
+        }
+    }
+
+    template <class Observe>
+    void run(const Scalar* images, Scalar* results, long count, Observe observe) {
+        const auto& program = lowered<Net>;
+        const ReferenceInterpreter<Scalar> interpreter{{program.values.begin(), program.values.end()},
+                                                       {program.layers.begin(), program.layers.end()}};
+        const long inputs = program.values[0].elements(), outputs = program.values[program.output].elements();
+        values_.resize(static_cast<std::size_t>(program.values.size()));
+        for (long image = 0; image < count; ++image) {
+            values_[0].assign(images + image * inputs, images + (image + 1) * inputs);
+            for (int i = 0; i < program.ops.size(); ++i) {
+                interpreter.run(program.ops[i], values_, tensors_);
+                observe(i);
+            }
+            const auto& result = values_[static_cast<std::size_t>(program.output)];
+            std::copy(result.begin(), result.end(), results + image * outputs);
+        }
+    }
+
+    /// The values of the last image, one per value of the program: for comparisons layer by layer.
+    const std::vector<std::vector<Scalar>>& values() const { return values_; }
+
+    int threads() const { return 1; }
+
+private:
+    std::vector<std::vector<Scalar>> tensors_, values_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+/// The naive backend: `Model<Net, Reference<double>>`.
+template <class ScalarType>
+struct Reference {
+    template <class Net>
+    using Engine = ReferenceEngine<Net, ScalarType>;
+};
+
+}  // namespace tenon
