@@ -55,6 +55,7 @@ set(TENON_HEADERS
     include/tenon/io/names/torch.hpp
     include/tenon/io/npz.hpp
     include/tenon/io/pickle.hpp
+    include/tenon/io/protobuf.hpp
     include/tenon/io/pth.hpp
     include/tenon/io/read_file.hpp
     include/tenon/io/safetensors.hpp
@@ -95,6 +96,8 @@ set(TENON_HEADERS
     include/tenon/program/training_program.hpp
     include/tenon/program/uses.hpp
     include/tenon/report/dot.hpp
+    include/tenon/report/onnx.hpp
+    include/tenon/report/onnx_graph.hpp
     include/tenon/report/profile.hpp
     include/tenon/report/summary.hpp
     include/tenon/runtime/cpu_engine.hpp

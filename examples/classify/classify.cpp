@@ -2,6 +2,7 @@
 //
 //     classify                                      the images of Fashion-MNIST that lie beside this example
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
+//     classify --model resnet18 --weights resnet18.safetensors --onnx resnet18.onnx
 //
 // Results go to the standard output, everything else to the standard error. Exit status: 0 when all went well, 2 when
 // something that the user gave is wrong.
@@ -49,6 +50,8 @@ struct Options {
     bool json = false;
     bool summary = false;
     bool profile = false;
+    std::string onnx;
+    long onnx_batch = 1;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -78,6 +81,13 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--json", options.json, "Print the results as JSON");
     app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
+    CLI::Option* const onnx =
+        app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
+            ->type_name("FILE");
+    app.add_option("--onnx-batch", options.onnx_batch, "Images at once that the ONNX file takes; 0: any number")
+        ->check(CLI::Range(0, 1'000'000))
+        ->needs(onnx)
+        ->capture_default_str();
 }
 
 /// The image files that are meant: folders are replaced by the image files in them, in the order of their names.
@@ -175,11 +185,15 @@ int run(const Options& options) {
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
         // A network can be looked at without images.
-        if (options.summary && !options.profile) return 0;
-        if (!options.profile)
+        if (options.summary && !options.profile && options.onnx.empty()) return 0;
+        if (!options.profile && options.onnx.empty())
             throw tenon::Error("expected image files to classify with " + options.model + ", found none");
     }
     take_weights(*classifier, options);
+    if (!options.onnx.empty()) {
+        classifier->write_onnx(options.onnx, options.onnx_batch);
+        if (options.images.empty() && !options.profile) return 0;
+    }
     const std::vector<std::string> names = class_names(options, classifier->classes());
     std::vector<std::string> arguments = options.images;
     if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};

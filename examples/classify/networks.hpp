@@ -30,6 +30,9 @@ public:
     /// A table of the network's layers; a table of the time that each step takes on these images.
     virtual std::string summary() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
+
+    /// Writes the network with the weights it was given last as an ONNX file for so many images (0: any number).
+    virtual void write_onnx(const std::string& path, long batch) const = 0;
 };
 
 /// The names that make_classifier knows; the first is the default.

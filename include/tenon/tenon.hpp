@@ -15,6 +15,7 @@
 #include <tenon/models/timm.hpp>
 #include <tenon/models/wide_resnet.hpp>
 #include <tenon/report/dot.hpp>
+#include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/cpu_engine.hpp>

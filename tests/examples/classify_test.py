@@ -11,8 +11,17 @@ import tempfile
 import unittest
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
+sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests" / "report")]
+try:
+    import onnx_file
+    import safetensors_file
+except ImportError as missing:
+    print(f"SKIPPED: {missing}", file=sys.stderr)
+    sys.exit(77)
+
 IMAGES = SOURCE / "examples/data/images"
 TEST_FILES = SOURCE / "tests/image/files"
+WEIGHTS = SOURCE / "examples/data/fashion_mnist.safetensors"
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 SEED = ["--seed", "1"]
 
@@ -131,6 +140,20 @@ class Classify(unittest.TestCase):
         self.assertEqual(out, "")
         self.assertIn("25,549,416", err)
 
+    def test_a_network_is_exported_with_the_weights_it_classifies_with(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for arguments, batch in ((["--weights", WEIGHTS], 1), (["--onnx-batch", "5"], 5), (["--onnx-batch", "0"], "batch")):
+                path = pathlib.Path(folder) / "clothes.onnx"
+                self.assertEqual(self.run_program("--onnx", path, *arguments), ("", ""))
+                model = onnx_file.OnnxFile(path)
+                self.assertEqual((model.name, model.inputs), ("fashion_mnist", [("input", [batch, 1, 28, 28])]))
+                weights, _ = safetensors_file.read(WEIGHTS)
+                for name, array in weights.items():
+                    if not name.endswith("num_batches_tracked"):
+                        self.assertEqual(model.initializers[name].tobytes(), array.tobytes(), name)
+            self.assertIn("cannot create a file", self.refusal("--onnx", path.parent / "missing" / "a.onnx"))
+            self.assertIn("needs --weights", self.refusal("--model", "resnet18", "--onnx", path))
+
     def test_wrong_images_are_refused_and_the_others_classified(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
@@ -160,7 +183,7 @@ class Classify(unittest.TestCase):
 
     def test_wrong_options_are_refused(self):
         for arguments in (["--top", "0"], ["--top", "many"], ["--threads", "-1"], ["--model", "alexnet"], ["--bogus"],
-                          ["--seed", "1", "--weights", "a"], ["--labels"]):
+                          ["--seed", "1", "--weights", "a"], ["--labels"], ["--onnx-batch", "2"]):
             self.assertIn("classify --help says more", self.refusal(*arguments), arguments)
 
     def test_a_full_disk_is_an_error(self):

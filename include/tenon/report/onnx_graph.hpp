@@ -1,0 +1,304 @@
+// From operations to the nodes of an ONNX graph (operator set 17), the same code for all networks.
+//
+// The field numbers are those of onnx.proto.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tenon/io/protobuf.hpp>
+#include <tenon/program/program.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What an ONNX graph is made from: a lowered program, and a name and a pointer for each of its parameters.
+struct OnnxSource {
+    std::span<const Op> ops;
+    std::span<const Shape> values;
+    std::span<const LayerInfo> layers;
+    std::span<const Parameter> parameters;
+    int output = 0;
+    std::span<const std::string> names;
+    std::span<const float* const> tensors;
+};
+
+/// Builds the GraphProto of a program. Weights are borrowed: source and builder must outlive the message.
+class OnnxGraphBuilder {
+public:
+    /// `batch` images at once; 0 leaves their number open.
+    OnnxGraphBuilder(const OnnxSource& source, long batch) : source_{source}, batch_{batch} {}
+
+    ProtobufMessage build(std::string_view name) {
+        value_names_.resize(source_.values.size());
+        value_names_[0] = unique("input");
+        if (source_.output == 0) add_node("Identity", {value_names_[0]}, unique("output"), {});  // no layer at all
+        for (const Op& op : source_.ops) add_op(op);
+        graph_.add_text(2, name);
+        for (std::size_t i = 0; i < source_.parameters.size(); ++i) add_parameter(i);
+        graph_.add_message(11, value_info(value_names_[0], source_.values[0]));
+        graph_.add_message(12, value_info("output", source_.values[index(source_.output)]));
+        return std::move(graph_);
+    }
+
+private:
+    /// A whole number or several of them, as an attribute of a node.
+    struct Attribute {
+        std::string_view name;
+        std::vector<std::int64_t> integers;
+        bool is_list = true;
+        static Attribute of(std::string_view name, std::int64_t value) { return {name, {value}, false}; }
+    };
+
+    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+    /// The name, with a number behind it if another value has it already.
+    std::string unique(const std::string& name) {
+        std::string result = name;
+        for (int i = 1; !used_.insert(result).second; ++i) result = name + "_" + std::to_string(i);
+        return result;
+    }
+
+    std::string path_of(const Op& op) const {
+        return op.layer() >= 0 ? to_string(source_.layers[index(op.layer())].path) : std::string(op_name(op.kind));
+    }
+
+    std::vector<std::int64_t> dimensions(Shape shape) const {
+        if (shape.is_flat()) return {batch_, shape.channels};
+        return {batch_, shape.channels, shape.height, shape.width};
+    }
+
+    ProtobufMessage value_info(const std::string& name, Shape shape) const {
+        ProtobufMessage dimensions_message;
+        for (const std::int64_t size : dimensions(shape)) {
+            ProtobufMessage dimension;
+            if (size > 0)
+                dimension.add_integer(1, size);
+            else
+                dimension.add_text(2, "batch");
+            dimensions_message.add_message(1, std::move(dimension));
+        }
+        ProtobufMessage tensor, type, info;
+        tensor.add_integer(1, element_float);
+        tensor.add_message(2, std::move(dimensions_message));
+        type.add_message(1, std::move(tensor));
+        info.add_text(1, name);
+        info.add_message(2, std::move(type));
+        return info;
+    }
+
+    static ProtobufMessage attribute(const Attribute& attribute) {
+        constexpr int type_integer = 2, type_integers = 7;
+        ProtobufMessage message;
+        message.add_text(1, attribute.name);
+        for (const std::int64_t value : attribute.integers) message.add_integer(attribute.is_list ? 8 : 3, value);
+        message.add_integer(20, attribute.is_list ? type_integers : type_integer);
+        return message;
+    }
+
+    static ProtobufMessage float_attribute(std::string_view name, float value) {
+        ProtobufMessage message;
+        message.add_text(1, name);
+        message.add_float(2, value);
+        message.add_integer(20, 1);
+        return message;
+    }
+
+    void add_node(std::string_view type, const std::vector<std::string>& inputs, const std::string& output,
+                  const std::vector<Attribute>& attributes, std::vector<ProtobufMessage> more = {}) {
+        ProtobufMessage node;
+        for (const std::string& input : inputs) node.add_text(1, input);
+        node.add_text(2, output);
+        node.add_text(3, output);
+        node.add_text(4, type);
+        for (const Attribute& each : attributes) node.add_message(5, attribute(each));
+        for (ProtobufMessage& each : more) node.add_message(5, std::move(each));
+        graph_.add_message(1, std::move(node));
+    }
+
+    /// The start of a TensorProto; its data follows.
+    static ProtobufMessage tensor(std::string_view name, std::span<const std::int64_t> shape, int element) {
+        ProtobufMessage message;
+        for (const std::int64_t size : shape) message.add_integer(1, size);
+        message.add_integer(2, element);
+        message.add_text(8, name);
+        return message;
+    }
+
+    /// A constant that the network has no parameter for; a scalar if `shape` is empty. Returns its name.
+    template <class T>
+    std::string add_constant(const std::string& name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
+        std::string own = unique(name);
+        ProtobufMessage message = tensor(own, shape, std::is_same_v<T, float> ? element_float : element_integer);
+        const auto bytes = std::as_bytes(std::span(values));
+        message.add_text(9, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        graph_.add_message(5, std::move(message));
+        return own;
+    }
+
+    void add_parameter(std::size_t i) {
+        const Parameter& parameter = source_.parameters[i];
+        const std::vector<std::int64_t> shape(parameter.dimensions, parameter.dimensions + parameter.rank);
+        ProtobufMessage message = tensor(parameter_name(static_cast<int>(i)), shape, element_float);
+        message.add_borrowed(
+            9, std::as_bytes(std::span(source_.tensors[i], static_cast<std::size_t>(parameter.elements()))));
+        graph_.add_message(5, std::move(message));
+    }
+
+    const std::string& parameter_name(int parameter) {
+        if (parameter_names_.empty())
+            for (const std::string& name : source_.names) parameter_names_.push_back(unique(name));
+        return parameter_names_[index(parameter)];
+    }
+
+    /// x and the names of an operation's parameters.
+    std::vector<std::string> with_parameters(const std::string& x, const Op& op) {
+        std::vector<std::string> inputs{x};
+        const LayerInfo& layer = source_.layers[index(op.layer())];
+        for (int i = 0; i < layer.parameters; ++i) inputs.push_back(parameter_name(layer.first_parameter + i));
+        return inputs;
+    }
+
+    /// x with zeros around: so many before and behind each of its four dimensions.
+    std::string pad(const std::string& x, const std::string& name, std::vector<std::int64_t> pads) {
+        const std::string sizes = add_constant<std::int64_t>(name + ".pads", {8}, pads);
+        std::string padded = unique(name);
+        add_node("Pad", {x, sizes}, padded, {});
+        return padded;
+    }
+
+    static std::vector<Attribute> window_attributes(const Window& w, bool padded) {
+        std::vector<Attribute> attributes{{"kernel_shape", {w.kernel_height, w.kernel_width}},
+                                          {"strides", {w.stride_height, w.stride_width}}};
+        if (padded) attributes.push_back({"pads", {w.top, w.left, w.bottom, w.right}});
+        return attributes;
+    }
+
+    void add_pool(const Op& op, std::string x, const std::string& y, const std::string& path) {
+        const Window& w = op.window();
+        const bool is_padded = w.top > 0 || w.left > 0 || w.bottom > 0 || w.right > 0;
+        const bool is_maximum = op.kind == OpKind::max_pool;
+        // A maximum knows no zeros outside of the map, so they are put around it.
+        const bool zeros_take_part = is_padded && is_maximum && w.pad_value == PadValue::zero;
+        if (zeros_take_part) x = pad(x, path + ".pad", {0, 0, w.top, w.left, 0, 0, w.bottom, w.right});
+        std::vector<Attribute> attributes = window_attributes(w, !zeros_take_part);
+        if (!is_maximum) attributes.push_back(Attribute::of("count_include_pad", w.pad_value == PadValue::zero));
+        add_node(is_maximum ? "MaxPool" : "AveragePool", {x}, y, attributes);
+    }
+
+    void add_global_pool(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
+        const std::string map = unique(path + ".map");
+        add_node(op.kind == OpKind::global_max_pool ? "GlobalMaxPool" : "GlobalAveragePool", {x}, map, {});
+        add_node("Flatten", {map}, y, {Attribute::of("axis", 1)});
+    }
+
+    void add_norm(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
+        const LayerInfo& layer = source_.layers[index(op.layer())];
+        std::vector<std::string> inputs = with_parameters(x, op);
+        if (layer.parameters == 2) {  // without gamma and beta
+            const auto channels = static_cast<std::size_t>(layer.input.channels);
+            const std::vector<std::int64_t> shape{layer.input.channels};
+            inputs.insert(inputs.begin() + 1, {add_constant(path + ".one", shape, std::vector<float>(channels, 1)),
+                                               add_constant(path + ".zero", shape, std::vector<float>(channels, 0))});
+        }
+        std::vector<ProtobufMessage> epsilon;
+        epsilon.push_back(float_attribute("epsilon", static_cast<float>(layer.epsilon)));
+        add_node("BatchNormalization", inputs, y, {}, std::move(epsilon));
+    }
+
+    void add_channel_padding(const Op& op, std::string x, const std::string& y, const std::string& path) {
+        const Window& w = op.window();
+        if (w.stride_height > 1 || w.stride_width > 1) {
+            constexpr std::int64_t end = std::numeric_limits<std::int64_t>::max();
+            const std::string begins = add_constant<std::int64_t>(path + ".begins", {2}, {0, 0}),
+                              ends = add_constant<std::int64_t>(path + ".ends", {2}, {end, end}),
+                              axes = add_constant<std::int64_t>(path + ".axes", {2}, {2, 3}),
+                              steps =
+                                  add_constant<std::int64_t>(path + ".steps", {2}, {w.stride_height, w.stride_width});
+            const std::string slice = unique(path + ".slice");
+            add_node("Slice", {x, begins, ends, axes, steps}, slice, {});
+            x = slice;
+        }
+        const int more = source_.values[index(op.target)].channels - source_.values[index(op.source())].channels,
+                  before = more / 2;
+        const std::string sizes =
+            add_constant<std::int64_t>(path + ".pads", {8}, {0, before, 0, 0, 0, more - before, 0, 0});
+        add_node("Pad", {x, sizes}, y, {});
+    }
+
+    void add_op(const Op& op) {
+        const std::string path = path_of(op), x = value_names_[index(op.source())];
+        const bool is_result = op.target == source_.output;
+        const std::string y = value_names_[index(op.target)] = unique(is_result ? "output" : path);
+        const auto plain = [&](std::string_view type) { add_node(type, {x}, y, {}); };
+        switch (op.kind) {
+            case OpKind::conv: {
+                std::vector<Attribute> attributes = window_attributes(op.window(), true);
+                attributes.push_back(Attribute::of("group", op.terms[0].groups));
+                add_node("Conv", with_parameters(x, op), y, attributes);
+                break;
+            }
+            case OpKind::linear:
+                add_node("Gemm", with_parameters(x, op), y, {Attribute::of("transB", 1)});
+                break;
+            case OpKind::batch_norm:
+                add_norm(op, x, y, path);
+                break;
+            case OpKind::max_pool:
+            case OpKind::average_pool:
+                add_pool(op, x, y, path);
+                break;
+            case OpKind::global_average_pool:
+            case OpKind::global_max_pool:
+                add_global_pool(op, x, y, path);
+                break;
+            case OpKind::add:
+                add_node("Add", {x, value_names_[index(op.residual)]}, y, {});
+                break;
+            case OpKind::multiply:
+                add_node("Mul", {x, value_names_[index(op.terms[1].source)]}, y, {});
+                break;
+            case OpKind::scale: {
+                const auto factor = static_cast<float>(source_.layers[index(op.layer())].rate);
+                add_node("Mul", {x, add_constant<float>(path + ".factor", {}, {factor})}, y, {});
+                break;
+            }
+            case OpKind::pad_channels:
+                add_channel_padding(op, x, y, path);
+                break;
+            case OpKind::relu:
+                plain("Relu");
+                break;
+            case OpKind::sigmoid:
+                plain("Sigmoid");
+                break;
+            case OpKind::softmax:
+                plain("Softmax");
+                break;
+            case OpKind::flatten:
+                add_node("Flatten", {x}, y, {Attribute::of("axis", 1)});
+                break;
+            default:  // a dropout does nothing at inference
+                plain("Identity");
+        }
+        if (!is_result) graph_.add_message(13, value_info(y, source_.values[index(op.target)]));
+    }
+
+    static constexpr int element_float = 1, element_integer = 7;
+
+    OnnxSource source_;
+    std::int64_t batch_;
+    ProtobufMessage graph_;
+    std::set<std::string> used_;
+    std::vector<std::string> value_names_, parameter_names_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

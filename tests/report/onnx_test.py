@@ -1,0 +1,113 @@
+"""ONNX files of tenon's networks, read by a program of its own (onnx_file.py): the graphs have the operators of the
+libraries' networks, the weights are the parameters byte for byte, and the graphs compute what the models compute.
+
+    onnx_test.py PROGRAM        PROGRAM: tenon_onnx_networks
+
+With --runtime the files are checked by onnx.checker and run by ONNX Runtime instead. These are not Debian's; without them
+that test is skipped (77). One way to them:
+
+    python3 -m venv FOLDER && FOLDER/bin/pip install onnx onnxruntime
+    FOLDER/bin/python tests/report/onnx_test.py --runtime PROGRAM
+"""
+import collections
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(pathlib.Path(__file__).parent)]
+
+try:
+    import numpy
+except ImportError as missing:
+    print(f"SKIPPED: {missing}", file=sys.stderr)
+    sys.exit(77)
+
+import onnx_file  # noqa: E402
+import safetensors_file  # noqa: E402
+
+TOLERANCE = 1e-5  # of the largest result
+
+# Convolutions, norms, ReLUs, additions of the networks as their papers and libraries have them.
+EXPECTED = {
+    "resnet50v2": {"Conv": 53, "BatchNormalization": 49, "Relu": 49, "Add": 16, "MaxPool": 4, "Gemm": 1},
+    "resnet50": {"Conv": 53, "BatchNormalization": 53, "Relu": 49, "Add": 16, "MaxPool": 1, "Gemm": 1},
+    "resnet18": {"Conv": 20, "BatchNormalization": 20, "Relu": 17, "Add": 8, "MaxPool": 1, "Gemm": 1},
+    "keras_resnet50v2": {"Conv": 53, "BatchNormalization": 49, "Relu": 49, "Add": 16, "MaxPool": 4, "Pad": 1},
+    "cifar_resnet20": {"Conv": 19, "BatchNormalization": 19, "Relu": 19, "Add": 9, "Slice": 2, "Pad": 2, "Gemm": 1},
+    "nothing": {"Identity": 1},
+}
+
+
+def worst(got, expected):
+    """The largest difference as a share of the largest value; infinite where shapes differ or a number is none."""
+    if got.shape != expected.shape or not numpy.isfinite(got).all():
+        return float("inf")
+    return float(numpy.abs(got - expected).max() / numpy.abs(expected).max())
+
+
+def check(name, path, tensors):
+    """The error of the file's graph, after everything else in it was compared."""
+    model = onnx_file.OnnxFile(path)
+    assert model.ir_version == 8 and model.operator_set == ("", 17) and model.producer == "tenon", "head of the file"
+    assert model.name == name, model.name
+    counts = collections.Counter(node.operator for node in model.nodes)
+    for operator, count in EXPECTED.get(name, {}).items():
+        assert counts[operator] == count, f"{counts[operator]} {operator}, expected {count}"
+    assert len({node.name for node in model.nodes}) == len(model.nodes), "nodes have names of their own"
+    for key, array in tensors.items():
+        if key in ("input", "output"):
+            continue
+        found = model.initializers[key]
+        assert found.shape == array.shape and found.tobytes() == array.tobytes(), f"the bytes of {key}"
+    (input_name, shape), = model.inputs
+    (output_name, _), = model.outputs
+    assert (input_name, output_name) == ("input", "output")
+    images = tensors["input"].shape[0]
+    assert shape == [images if shape[0] != "batch" else "batch", *tensors["input"].shape[1:]], shape
+    return worst(model.run(tensors["input"]), tensors["output"])
+
+
+def check_runtime(_, path, tensors):
+    import onnx
+    import onnxruntime
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, {"input": tensors["input"]})
+    return worst(output, tensors["output"])
+
+
+def main():
+    with_runtime = sys.argv[1:2] == ["--runtime"]
+    program = sys.argv[-1]
+    if with_runtime:
+        try:
+            import onnx  # noqa: F401
+            import onnxruntime  # noqa: F401
+        except ImportError as missing:
+            print(f"SKIPPED: {missing}; {__doc__.split('One way to them:')[1].strip()}", file=sys.stderr)
+            return 77
+    names = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
+    assert set(EXPECTED) < set(names)
+    failed = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([program, name, folder], check=True)
+            path = pathlib.Path(folder) / f"{name}.onnx"
+            tensors, _ = safetensors_file.read(path.with_suffix(".safetensors"))
+            try:
+                error = (check_runtime if with_runtime else check)(name, path, tensors)
+            except (AssertionError, KeyError, ValueError) as problem:
+                print(f"{name:24} FAILED: {problem!r}")
+                failed.append(name)
+                continue
+            print(f"{name:24} error {error:.2e} of the largest result", flush=True)
+            if not error <= TOLERANCE:
+                failed.append(name)
+    print(f"{len(names) - len(failed)} of {len(names)} networks are right", f"; wrong: {failed}" if failed else "")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
