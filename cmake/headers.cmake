@@ -120,10 +120,27 @@ set(TENON_HEADERS
     include/tenon/topology/options.hpp
     include/tenon/topology/pooling.hpp
     include/tenon/topology/training_parts.hpp
+    include/tenon/train/adamw.hpp
+    include/tenon/train/callback.hpp
+    include/tenon/train/checkpoint.hpp
     include/tenon/train/cpu_training_engine.hpp
+    include/tenon/train/diagnose_undefined.hpp
+    include/tenon/train/exponential_average.hpp
+    include/tenon/train/fingerprint.hpp
+    include/tenon/train/gradient_norm.hpp
+    include/tenon/train/history.hpp
+    include/tenon/train/initializers.hpp
     include/tenon/train/loss.hpp
+    include/tenon/train/metrics.hpp
+    include/tenon/train/optimizer.hpp
+    include/tenon/train/parameter_runs.hpp
     include/tenon/train/reference_training_engine.hpp
+    include/tenon/train/schedule.hpp
+    include/tenon/train/sgd.hpp
     include/tenon/train/test_layer.hpp
+    include/tenon/train/trainer.hpp
+    include/tenon/train/trainer_options.hpp
+    include/tenon/train/trainer_state.hpp
     include/tenon/train/training_engine.hpp
     include/tenon/train/training_options.hpp
     include/tenon/version.hpp

@@ -27,5 +27,8 @@
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/network.hpp>
 #include <tenon/topology/training_parts.hpp>
+#include <tenon/train/adamw.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/trainer.hpp>
 #include <tenon/version.hpp>
 // IWYU pragma: end_exports

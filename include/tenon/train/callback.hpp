@@ -1,0 +1,50 @@
+// Callbacks: what a user adds to a trainer's loop.
+#pragma once
+
+#include <string>
+
+#include <tenon/core/isa.hpp>
+#include <tenon/train/history.hpp>
+
+namespace tenon {
+
+/// What a fit is about to do.
+struct FitPlan {
+    long first_epoch = 0;  ///< the epoch it begins or goes on with
+    long epochs = 0;       ///< it ends in front of this epoch; 0: when its time is up
+    double budget_seconds = 0;
+    long batches = 0;  ///< of an epoch
+    long images = 0;   ///< of an epoch
+    bool is_resumed = false;
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What a callback may do to the trainer that calls it.
+class TrainerControl {
+public:
+    virtual ~TrainerControl() = default;
+    /// Ends the fit behind the current step or epoch; the epoch is closed and reported.
+    virtual void stop(const std::string& reason) = 0;
+    /// Saves the weights that evaluate would use, as safetensors.
+    virtual void save_weights(const std::string& path) = 0;
+    /// Saves the whole state (train/checkpoint.hpp).
+    virtual void save_checkpoint(const std::string& path) = 0;
+    /// Remembers the weights that evaluate would use, and goes back to them.
+    virtual void keep_weights() = 0;
+    virtual void return_to_kept_weights() = 0;
+    virtual const History& history() const = 0;
+};
+
+/// Derive from it and give the fit a pointer. An exception from a callback ends the fit and reaches its caller.
+class Callback {
+public:
+    virtual ~Callback() = default;
+    virtual void on_begin(const FitPlan&, TrainerControl&) {}
+    virtual void on_step(const StepReport&, TrainerControl&) {}
+    virtual void on_epoch(const EpochReport&, TrainerControl&) {}
+    virtual void on_end(TrainerControl&) {}
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

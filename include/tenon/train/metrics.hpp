@@ -1,0 +1,114 @@
+// How well a classifier does: loss, top-1 and top-5, and who is taken for whom.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <tenon/data/batch.hpp>
+#include <tenon/train/loss.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// How many images of each class were taken for which.
+class ConfusionMatrix {
+public:
+    explicit ConfusionMatrix(int classes = 0)
+        : classes_{classes}, counts_(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes)) {}
+
+    int classes() const { return classes_; }
+    void add(int label, int predicted) { ++counts_[at(label, predicted)]; }
+    /// Images of class `label` that were taken for `predicted`.
+    long operator()(int label, int predicted) const { return counts_[at(label, predicted)]; }
+
+    /// Of the images that were taken for a class, the share that is of it; 0 if there are none.
+    double precision(int klass) const {
+        long taken = 0;
+        for (int label = 0; label < classes_; ++label) taken += (*this)(label, klass);
+        return share((*this)(klass, klass), taken);
+    }
+    /// Of the images of a class, the share that was taken for it; 0 if there are none.
+    double recall(int klass) const {
+        long there = 0;
+        for (int predicted = 0; predicted < classes_; ++predicted) there += (*this)(klass, predicted);
+        return share((*this)(klass, klass), there);
+    }
+    /// The harmonic mean of precision and recall.
+    double f1(int klass) const {
+        const double p = precision(klass), r = recall(klass);
+        return p + r > 0 ? 2 * p * r / (p + r) : 0;
+    }
+
+private:
+    static double share(long part, long whole) {
+        return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+    }
+    std::size_t at(int label, int predicted) const {
+        return static_cast<std::size_t>(label) * static_cast<std::size_t>(classes_) +
+               static_cast<std::size_t>(predicted);
+    }
+
+    int classes_;
+    std::vector<long> counts_;
+};
+
+/// What an evaluation found.
+struct Evaluation {
+    long images = 0;
+    double loss = 0;  ///< mean cross-entropy, without label smoothing
+    double top1 = 0;  ///< share of images whose label has the largest logit, of equal ones the first
+    double top5 = 0;  ///< share of images whose label is among the five largest
+    ConfusionMatrix confusion;
+
+    double accuracy() const { return top1; }
+};
+
+/// Collects the results of batches.
+class Metrics {
+public:
+    explicit Metrics(int classes) : classes_{classes} { sum_.confusion = ConfusionMatrix{classes}; }
+
+    /// Adds a batch. Throws tenon::Error for labels or targets that don't fit.
+    void add(std::span<const float> logits, const Batch& batch) {
+        const auto images = static_cast<long>(logits.size()) / classes_;
+        const Targets<float> targets =
+            batch.targets.empty() ? Targets<float>{batch.labels} : Targets<float>{batch.targets};
+        targets.check(images, classes_);
+        std::vector<float> gradient(static_cast<std::size_t>(classes_));
+        for (long n = 0; n < images; ++n) {
+            const float* const row = logits.data() + n * classes_;
+            sum_.loss += softmax_cross_entropy<float>(row, classes_, targets, n, images, 0, gradient.data()).loss;
+            int label = 0;
+            for (int c = 1; c < classes_; ++c)
+                if (targets(n, c, classes_) > targets(n, label, classes_)) label = c;
+            // An undefined logit is larger than none, so an undefined label is never right.
+            int before = std::isnan(row[label]) ? classes_ : 0, predicted = 0;
+            for (int c = 0; c < classes_; ++c) {
+                if (row[c] > row[label] || (row[c] == row[label] && c < label)) ++before;
+                if (row[c] > row[predicted] || std::isnan(row[predicted])) predicted = c;
+            }
+            sum_.top1 += before < 1 ? 1 : 0;
+            sum_.top5 += before < 5 ? 1 : 0;
+            sum_.confusion.add(label, predicted);
+        }
+        sum_.images += images;
+    }
+
+    /// The means over all images added; zeros if there were none.
+    Evaluation result() const {
+        Evaluation mean = sum_;
+        const double images = static_cast<double>(std::max(mean.images, 1L));
+        mean.loss /= images;
+        mean.top1 /= images;
+        mean.top5 /= images;
+        return mean;
+    }
+
+private:
+    int classes_;
+    Evaluation sum_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
