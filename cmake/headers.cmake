@@ -37,9 +37,21 @@ set(TENON_HEADERS
     include/tenon/core/isa.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
+    include/tenon/data/augment/crop.hpp
+    include/tenon/data/augment/cutout.hpp
+    include/tenon/data/augment/flip.hpp
+    include/tenon/data/augment/mixup.hpp
+    include/tenon/data/augment/normalize.hpp
+    include/tenon/data/augment/pad_crop.hpp
     include/tenon/data/batch.hpp
+    include/tenon/data/cifar.hpp
     include/tenon/data/idx.hpp
     include/tenon/data/image_dataset.hpp
+    include/tenon/data/loader.hpp
+    include/tenon/data/picture.hpp
+    include/tenon/data/pipeline.hpp
+    include/tenon/data/sample_draws.hpp
+    include/tenon/data/split.hpp
     include/tenon/image/decode_options.hpp
     include/tenon/image/image.hpp
     include/tenon/image/orientation.hpp
@@ -150,6 +162,7 @@ set(TENON_HEADERS
 set(TENON_IMAGE_HEADERS
     include/tenon/data/fashion_mnist.hpp
     include/tenon/data/gzip.hpp
+    include/tenon/data/image_folder.hpp
     include/tenon/image/decode.hpp
     include/tenon/image/jpeg.hpp
     include/tenon/image/png.hpp

@@ -3,6 +3,9 @@
 #pragma once
 
 // IWYU pragma: begin_exports
+#include <tenon/data/cifar.hpp>
+#include <tenon/data/loader.hpp>
+#include <tenon/data/split.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/models/cifar.hpp>

@@ -113,7 +113,7 @@ TEST_CASE("Fashion-MNIST is read from a folder, compressed or not") {
     const std::string header = "\0\0\x08\x03\0\0\0\1\0\0\0\x1C\0\0\0\x1C"s;
     tenon_test::write_file(folder.file("t10k-images-idx3-ubyte"), header + std::string(784, 'x'));
     tenon_test::write_file(folder.file("t10k-labels-idx1-ubyte"), "\0\0\x08\1\0\0\0\1\x09"s);
-    CHECK(read().labels == std::vector<std::uint8_t>{9});
+    CHECK(read().labels == std::vector<int>{9});
     tenon_test::write_file(folder.file("t10k-labels-idx1-ubyte"), "\0\0\x08\1\0\0\0\1\x0A"s);
     CHECK(contains(error_of(read), "t10k-labels-idx1-ubyte: expected labels from 0 to 9, found 10"));
     tenon_test::write_file(folder.file("t10k-images-idx3-ubyte"), "\0\0\x08\x03\0\0\0\1\0\0\0\1\0\0\0\1x"s);

@@ -1,4 +1,5 @@
-// Any bytes, decompressed if they look like gzip, give an IDX array whose values fit its sizes, or a tenon::Error.
+// Any bytes, decompressed if they look like gzip, give an IDX array whose values fit its sizes, or a tenon::Error; and
+// CIFAR records with labels in range, or a tenon::Error.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -6,11 +7,34 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/data/cifar.hpp>
 #include <tenon/data/gzip.hpp>
 #include <tenon/data/idx.hpp>
 
+namespace {
+
+void read_cifar(std::span<const std::byte> bytes) {
+    constexpr int classes[] = {10, 20, 100};
+    for (const auto kind :
+         {tenon::CifarRecord::cifar10, tenon::CifarRecord::cifar100_coarse, tenon::CifarRecord::cifar100_fine}) {
+        tenon::ImageDataset dataset;
+        try {
+            tenon::append_cifar(bytes, kind, "input", dataset);
+            if (dataset.size() == 0) std::abort();
+        } catch (const tenon::Error&) {
+            if (dataset.size() != 0) std::abort();
+        }
+        if (dataset.images.size() != dataset.size() * 3072) std::abort();
+        for (const int label : dataset.labels)
+            if (label < 0 || label >= classes[static_cast<int>(kind)]) std::abort();
+    }
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::span<const std::byte> bytes = std::as_bytes(std::span(data, size));
+    read_cifar(bytes);
     try {
         std::vector<std::byte> content;
         if (tenon::is_gzip(bytes)) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,9 +20,6 @@
 #include <tenon/image/preprocess.hpp>
 
 namespace tenon {
-
-/// The part of a data set.
-enum class Subset { training, test };
 
 /// What the labels 0 to 9 mean.
 inline constexpr std::array<std::string_view, 10> fashion_mnist_classes = {
@@ -53,12 +51,11 @@ inline ImageDataset read_fashion_mnist(Subset subset, const std::filesystem::pat
         if (!std::filesystem::exists(paths[i])) paths[i] += ".gz";
         arrays[i] = parse_idx(read_file_or_gzip(paths[i], max_bytes), paths[i].string());
     }
-    ImageDataset dataset =
-        make_image_dataset(std::move(arrays[0]), paths[0].string(), std::move(arrays[1]), paths[1].string());
+    ImageDataset dataset = make_image_dataset(std::move(arrays[0]), paths[0].string(), arrays[1], paths[1].string());
     if (dataset.shape != Shape{1, 28, 28})
         throw Error(paths[0].string() + ": expected images of shape [1, 28, 28], found " + to_string(dataset.shape));
     const auto wrong =
-        std::ranges::find_if(dataset.labels, [](auto label) { return label >= fashion_mnist_classes.size(); });
+        std::ranges::find_if(dataset.labels, [](int label) { return label >= std::ssize(fashion_mnist_classes); });
     if (wrong != dataset.labels.end())
         throw Error(paths[1].string() + ": expected labels from 0 to 9, found " + std::to_string(*wrong));
     return dataset;

@@ -85,7 +85,7 @@ inline IdxArray read_idx(const std::filesystem::path& path) {
 
 /// Grey images (count x height x width) with their labels (count). Error, beginning with the name of the file to blame,
 /// if the two arrays have other dimensions or counts that differ.
-inline ImageDataset make_image_dataset(IdxArray images, std::string_view images_name, IdxArray labels,
+inline ImageDataset make_image_dataset(IdxArray images, std::string_view images_name, const IdxArray& labels,
                                        std::string_view labels_name) {
     constexpr std::size_t largest_side = 65535;
     const auto wrong_side = [](std::size_t side) { return side == 0 || side > largest_side; };
@@ -100,7 +100,7 @@ inline ImageDataset make_image_dataset(IdxArray images, std::string_view images_
                     " images of " + std::string(images_name) + ", found " + std::to_string(labels.sizes[0]));
     return {.shape = {1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])},
             .images = std::move(images.values),
-            .labels = std::move(labels.values)};
+            .labels = {labels.values.begin(), labels.values.end()}};
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -10,13 +10,17 @@
 #include <tenon/core/shape.hpp>
 
 namespace tenon {
+
+/// The part of a data set.
+enum class Subset { training, test };
+
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Labelled images as they stand in a data set's files: 8 bits a sample, image after image, each channel by channel.
 struct ImageDataset {
     Shape shape;                       ///< channels x height x width of one image
     std::vector<std::uint8_t> images;  ///< size() x shape.elements() samples
-    std::vector<std::uint8_t> labels;  ///< the class of each image, from 0
+    std::vector<int> labels;           ///< the class of each image, from 0
 
     std::size_t size() const { return labels.size(); }
 

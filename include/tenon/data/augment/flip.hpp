@@ -1,0 +1,50 @@
+// Flips from left to right: at random, or alternating from epoch to epoch.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/data/picture.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Mirrors every row of a picture.
+inline void mirror(Picture& picture) {
+    for (int c = 0; c < picture.shape.channels; ++c)
+        for (int y = 0; y < picture.shape.height; ++y) std::ranges::reverse(picture.row(c, y));
+}
+
+/// Flips an image with a probability, drawn anew in each epoch.
+struct RandomFlip {
+    double probability = 0.5;
+
+    static constexpr std::string_view purpose = "flip";
+
+    Shape result(const Shape& shape) const {
+        if (!(probability >= 0 && probability <= 1))
+            throw Error("expected RandomFlip with a probability from 0 to 1, found " + std::to_string(probability));
+        return shape;
+    }
+    void apply(Picture& picture, Picture&, const SampleDraws& draws) const {
+        if (draws.uniform(0, 0, 1) < probability) mirror(picture);
+    }
+};
+
+/// Flips half of the images in even epochs and the other half in odd ones, so that each image is seen in both
+/// orientations equally often (Jordan 2024, arXiv 2404.00498). Better than RandomFlip at the same price.
+struct AlternatingFlip {
+    static constexpr std::string_view purpose = "flip";
+
+    Shape result(const Shape& shape) const { return shape; }
+    void apply(Picture& picture, Picture&, const SampleDraws& draws) const {
+        const bool first = draws.for_all_epochs().uniform(0, 0, 1) < 0.5;
+        if (first != (draws.epoch() % 2 != 0)) mirror(picture);
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,225 @@
+// Loader: batches of a data set in memory, shuffled, augmented and prepared ahead.
+//
+//     Loader loader{dataset, Pipeline{PadCrop{4}, Normalize{cifar10_mean, cifar10_deviation}}, {.batch_size = 256}};
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <tbb/task_group.h>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/core/random.hpp>
+#include <tenon/data/augment/mixup.hpp>
+#include <tenon/data/batch.hpp>
+#include <tenon/data/image_dataset.hpp>
+#include <tenon/data/pipeline.hpp>
+
+namespace tenon {
+
+/// How a Loader makes batches.
+struct LoaderOptions {
+    int batch_size = 128;
+    bool shuffle = true;     ///< in another order in each epoch; else in the data set's
+    bool drop_last = false;  ///< whether images that don't fill the last batch of an epoch are left out of it
+    std::uint64_t seed = 0;  ///< decides order and augmentation
+    int threads = 1;         ///< that prepare batches, besides the caller's; at least 1
+    int prefetch = 1;        ///< batches that are prepared ahead; 0: each one when it is asked for
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A BatchSource of a data set, which must outlive it.
+///
+/// Law: batch(epoch, index) is, to the bit, a function of data set, pipeline, options other than threads and prefetch,
+/// and its arguments; it depends neither on threads nor on what was asked before. (test: tests/data/loader_test.cpp)
+template <class Steps>
+class Loader {
+public:
+    /// Error if the data set is empty, the pipeline does not take its images, or an option is out of range.
+    Loader(const ImageDataset& dataset, Steps pipeline, LoaderOptions options = {}, MixUp mixup = {})
+        : dataset_{dataset},
+          pipeline_{std::move(pipeline)},
+          options_{options},
+          mixup_{mixup},
+          shape_{pipeline_.result(dataset.shape)},
+          arena_{std::clamp(options.threads, 1, most_threads) + 1} {
+        if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
+        check_range("images in a batch", options.batch_size, 1, 1 << 24);
+        check_range("threads", options.threads, 1, most_threads);
+        check_range("batches prepared ahead", options.prefetch, 0, 64);
+        if (batches() == 0)
+            throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
+                        " images, found a data set of " + std::to_string(dataset.size()));
+        mixup_.check(dataset.labels);
+        for (int i = 0; i <= options.prefetch; ++i) slots_.push_back(std::make_unique<Slot>());
+    }
+    Loader(ImageDataset&&, Steps, LoaderOptions = {}, MixUp = {}) = delete;
+
+    Loader(const Loader&) = delete;
+    Loader& operator=(const Loader&) = delete;
+    ~Loader() {
+        for (auto& slot : slots_) abandon(*slot);
+    }
+
+    /// What a batch's images look like.
+    const Shape& shape() const { return shape_; }
+
+    /// Images in an epoch's batches.
+    long images() const {
+        const long size = static_cast<long>(dataset_.size());
+        return options_.drop_last ? size / options_.batch_size * options_.batch_size : size;
+    }
+    /// Batches in an epoch; the last one may be smaller than the others without drop_last.
+    long batches() const { return (images() + options_.batch_size - 1) / options_.batch_size; }
+
+    /// Batch `index` of an epoch, from 0, valid until the next call. With MixUp it has targets, else labels. Error if
+    /// there is no such batch.
+    Batch batch(long epoch, long index) {
+        if (epoch < 0 || index < 0 || index >= batches())
+            throw Error("expected one of the batches 0 to " + std::to_string(batches() - 1) +
+                        " of an epoch, found batch " + std::to_string(index) + " of epoch " + std::to_string(epoch));
+        // The batches wanted now and soon are as many as the slots, so each of them finds a slot.
+        const Key first{epoch, index};
+        Key key = first;
+        std::vector<Slot*> idle;
+        for (auto& slot : slots_)
+            if (!is_soon(slot->key, first)) idle.push_back(slot.get());
+        for (std::size_t i = 0; i < slots_.size(); ++i, key = next(key))
+            if (find(key) == nullptr) {
+                start(*idle.back(), key);
+                idle.pop_back();
+            }
+        Slot& slot = *find(first);
+        try {
+            arena_.execute([&] { slot.tasks.wait(); });
+        } catch (...) {
+            slot.key = nothing;
+            throw;
+        }
+        if (mixup_.is_on()) return {.images = slot.images, .labels = {}, .targets = slot.targets};
+        return {.images = slot.images, .labels = slot.labels, .targets = {}};
+    }
+
+private:
+    static constexpr int most_threads = 1024;
+
+    struct Key {
+        long epoch = -1, index = -1;
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+    static constexpr Key nothing{};
+
+    /// Room for a batch, and the task that fills it.
+    struct Slot {
+        Key key;
+        std::shared_ptr<const std::vector<std::uint32_t>> order;
+        std::vector<float> images;
+        std::vector<int> labels;
+        std::vector<float> targets;
+        tbb::task_group tasks;
+    };
+
+    static void check_range(const std::string& what, int value, int least, int most) {
+        if (value < least || value > most)
+            throw Error("a loader needs " + std::to_string(least) + " to " + std::to_string(most) + " " + what +
+                        ", found " + std::to_string(value));
+    }
+
+    Key next(Key key) const {
+        return key.index + 1 < batches() ? Key{key.epoch, key.index + 1} : Key{key.epoch + 1, 0};
+    }
+    bool is_soon(Key key, Key first) const {
+        const long distance = (key.epoch - first.epoch) * batches() + key.index - first.index;
+        return key != nothing && distance >= 0 && distance < static_cast<long>(slots_.size());
+    }
+    Slot* find(Key key) {
+        const auto found = std::ranges::find_if(slots_, [&](const auto& slot) { return slot->key == key; });
+        return found == slots_.end() ? nullptr : found->get();
+    }
+
+    /// The order of the images in an epoch.
+    std::shared_ptr<const std::vector<std::uint32_t>> order_of(long epoch) {
+        if (!options_.shuffle) epoch = 0;
+        if (order_ == nullptr || order_epoch_ != epoch) {
+            std::vector<std::uint32_t> order(dataset_.size());
+            if (options_.shuffle)
+                order = permutation(dataset_.size(), options_.seed,
+                                    hash_name("shuffle") + static_cast<std::uint64_t>(epoch) * golden_step);
+            else
+                std::iota(order.begin(), order.end(), 0U);
+            order_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(order));
+            order_epoch_ = epoch;
+        }
+        return order_;
+    }
+
+    /// Ends what fills a slot; what that failed in concerns a batch that nobody waits for.
+    void abandon(Slot& slot) noexcept {
+        try {
+            arena_.execute([&] { slot.tasks.wait(); });
+        } catch (...) {
+            slot.key = nothing;
+        }
+    }
+
+    void start(Slot& slot, Key key) {
+        abandon(slot);
+        slot.key = nothing;
+        slot.order = order_of(key.epoch);
+        const long begin = key.index * options_.batch_size;
+        const auto size = static_cast<std::size_t>(std::min<long>(options_.batch_size, images() - begin));
+        slot.images.resize(size * static_cast<std::size_t>(shape_.elements()));
+        slot.labels.resize(size);
+        slot.key = key;
+        arena_.execute([&] { slot.tasks.run([this, &slot] { fill(slot); }); });
+    }
+
+    /// Makes a slot's batch. Each image is computed by itself, so the split among threads does not matter.
+    void fill(Slot& slot) const {
+        const auto elements = static_cast<std::size_t>(shape_.elements());
+        const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size);
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, slot.labels.size(), 8),
+                          [&](const tbb::blocked_range<std::size_t>& range) {
+                              Picture picture, spare;
+                              for (std::size_t i = range.begin(); i != range.end(); ++i) {
+                                  const std::uint32_t position = (*slot.order)[begin + i];
+                                  const std::span<const std::uint8_t> samples = dataset_.image(position);
+                                  picture.shape = dataset_.shape;
+                                  picture.samples.assign(samples.begin(), samples.end());
+                                  pipeline_.apply(picture, spare, SampleDraws(options_.seed, slot.key.epoch, position));
+                                  std::ranges::copy(picture.samples,
+                                                    slot.images.begin() + static_cast<std::ptrdiff_t>(i * elements));
+                                  slot.labels[i] = dataset_.labels[position];
+                              }
+                          });
+        if (!mixup_.is_on()) return;
+        const double share = mixup_.share(options_.seed, slot.key.epoch, slot.key.index);
+        slot.targets.resize(slot.labels.size() * static_cast<std::size_t>(mixup_.classes));
+        mixup_.mix(slot.images, slot.labels, slot.targets, share);
+    }
+
+    const ImageDataset& dataset_;
+    Steps pipeline_;
+    LoaderOptions options_;
+    MixUp mixup_;
+    Shape shape_;
+    std::shared_ptr<const std::vector<std::uint32_t>> order_;
+    long order_epoch_ = -1;
+    tbb::task_arena arena_;
+    std::vector<std::unique_ptr<Slot>> slots_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,53 @@
+// Picture: an image on its way through augmentations.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <tenon/core/isa.hpp>
+#include <tenon/core/shape.hpp>
+#include <tenon/data/sample_draws.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// An image as floats, channel by channel (channels x height x width), that augmentations change. It begins with the
+/// samples of the data set, 0 to 255.
+struct Picture {
+    Shape shape;
+    std::vector<float> samples;
+
+    /// Becomes an image of another shape, of undefined content.
+    void reshape(const Shape& other) {
+        shape = other;
+        samples.resize(static_cast<std::size_t>(other.elements()));
+    }
+
+    /// The samples of row `y` of a channel.
+    std::span<float> row(int channel, int y) {
+        return std::span(samples).subspan(row_offset(channel, y), static_cast<std::size_t>(shape.width));
+    }
+    std::span<const float> row(int channel, int y) const {
+        return std::span(samples).subspan(row_offset(channel, y), static_cast<std::size_t>(shape.width));
+    }
+
+private:
+    std::size_t row_offset(int channel, int y) const {
+        return static_cast<std::size_t>((static_cast<long>(channel) * shape.height + y) * shape.width);
+    }
+};
+
+/// A step that changes an image: a small value. `result(shape)` is the shape that an image becomes, or a tenon::Error
+/// if such images cannot be augmented so; `apply` changes the picture, for which it may use and exchange the second
+/// one.
+template <class T>
+concept Augmentation = requires(const T& step, Shape shape, Picture& picture, const SampleDraws& draws) {
+    { step.result(shape) } -> std::same_as<Shape>;
+    step.apply(picture, picture, draws);
+    { T::purpose } -> std::convertible_to<std::string_view>;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
