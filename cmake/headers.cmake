@@ -133,19 +133,25 @@ set(TENON_HEADERS
     include/tenon/topology/pooling.hpp
     include/tenon/topology/training_parts.hpp
     include/tenon/train/adamw.hpp
+    include/tenon/train/best_weights.hpp
     include/tenon/train/callback.hpp
     include/tenon/train/checkpoint.hpp
     include/tenon/train/cpu_training_engine.hpp
     include/tenon/train/diagnose_undefined.hpp
     include/tenon/train/exponential_average.hpp
     include/tenon/train/fingerprint.hpp
+    include/tenon/train/fit_progress.hpp
     include/tenon/train/gradient_norm.hpp
     include/tenon/train/history.hpp
     include/tenon/train/initializers.hpp
+    include/tenon/train/log_files.hpp
     include/tenon/train/loss.hpp
     include/tenon/train/metrics.hpp
+    include/tenon/train/monitor.hpp
     include/tenon/train/optimizer.hpp
     include/tenon/train/parameter_runs.hpp
+    include/tenon/train/periodic_checkpoint.hpp
+    include/tenon/train/progress_bar.hpp
     include/tenon/train/reference_training_engine.hpp
     include/tenon/train/schedule.hpp
     include/tenon/train/sgd.hpp

@@ -31,6 +31,10 @@
 #include <tenon/topology/network.hpp>
 #include <tenon/topology/training_parts.hpp>
 #include <tenon/train/adamw.hpp>
+#include <tenon/train/best_weights.hpp>
+#include <tenon/train/log_files.hpp>
+#include <tenon/train/periodic_checkpoint.hpp>
+#include <tenon/train/progress_bar.hpp>
 #include <tenon/train/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 #include <tenon/version.hpp>

@@ -10,11 +10,13 @@ namespace tenon {
 
 /// What a fit is about to do.
 struct FitPlan {
+    long step = 0;         ///< steps the trainer has done
     long first_epoch = 0;  ///< the epoch it begins or goes on with
     long epochs = 0;       ///< it ends in front of this epoch; 0: when its time is up
     double budget_seconds = 0;
-    long batches = 0;  ///< of an epoch
-    long images = 0;   ///< of an epoch
+    double seconds = 0;  ///< that earlier sittings of it took
+    long batches = 0;    ///< of an epoch
+    long images = 0;     ///< of an epoch
     bool is_resumed = false;
 };
 

@@ -1,16 +1,13 @@
 // Trainer: trains a network on batches, evaluates it, and can stop and go on at any step.
 #pragma once
 
-#include <chrono>
-
 #include <tenon/data/batch.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/train/diagnose_undefined.hpp>
 #include <tenon/train/fingerprint.hpp>
+#include <tenon/train/fit_progress.hpp>
 #include <tenon/train/gradient_norm.hpp>
 #include <tenon/train/metrics.hpp>
-#include <tenon/train/trainer_options.hpp>
-#include <tenon/train/trainer_state.hpp>
 #include <tenon/train/training_engine.hpp>
 
 namespace tenon {
@@ -106,15 +103,12 @@ public:
     void save_checkpoint(const std::string& path) override {
         if (const std::string where = undefined_tensor<Net>(engine_.parameters()); !where.empty())
             throw Error(path + ": no checkpoint was written: " + where + " is undefined after step " +
-                        std::to_string(state_.step));
+                        std::to_string(state().step));
         Metadata metadata = settings();
-        TrainerState state = state_;
-        state.fit_seconds = fit_seconds();
-        state.epoch_seconds = epoch_seconds();
-        state.write(metadata);
-        metadata["schedule"] = schedule_;
-        const std::vector<double> table = history_table(history_);
-        const auto rows = static_cast<std::int64_t>(history_.size());
+        progress_.current_state().write(metadata);
+        metadata["schedule"] = progress_.schedule();
+        const std::vector<double> table = history_table(history());
+        const auto rows = static_cast<std::int64_t>(history().size());
         std::vector<TensorEntry> tensors{
             make_tensor_entry<double>("history", {rows, static_cast<std::int64_t>(history_columns)}, std::span(table))};
         for_each_arena([&](const std::string& name, std::span<const float> values) {
@@ -142,16 +136,14 @@ public:
     }
 
     /// What became of each epoch.
-    const History& history() const override { return history_; }
+    const History& history() const override { return progress_.history(); }
     /// Steps and epochs done, and batches of the epoch that is not done.
-    const TrainerState& state() const { return state_; }
+    const TrainerState& state() const { return progress_.state(); }
     /// Why the last fit ended early; empty if it didn't.
     const std::string& stop_reason() const { return stop_reason_; }
     int threads() const { return engine_.threads(); }
 
 private:
-    using Clock = std::chrono::steady_clock;
-
     static const TrainerOptions& checked(const TrainerOptions& options) {
         check_smoothing(options.label_smoothing);
         check_rate(options.clip_norm, "norm that gradients are clipped to");
@@ -169,12 +161,6 @@ private:
     void return_to_kept_weights() override {
         if (kept_) set_parameters(*kept_);
     }
-
-    static double seconds_since(Clock::time_point start) {
-        return std::chrono::duration<double>(Clock::now() - start).count();
-    }
-    double fit_seconds() const { return state_.fit_seconds + (fitting_ ? seconds_since(fit_start_) : 0); }
-    double epoch_seconds() const { return state_.epoch_seconds + (fitting_ ? seconds_since(epoch_start_) : 0); }
 
     /// Calls f(rank, ranks) on the engine's threads, if it has any.
     template <class F>
@@ -194,80 +180,17 @@ private:
         model_is_current_ = true;
     }
 
-    /// Sets the state up for a fit, or checks that it may go on.
-    void begin(const FitOptions& options, long batches) {
-        if (options.epochs < 0 || options.budget_seconds < 0 || (options.epochs == 0 && options.budget_seconds == 0))
-            throw Error("a fit needs a number of epochs or of seconds above 0");
-        if (options.validate_every < 1) throw Error("a fit validates every 1 or more epochs");
-        if (batches < 1) throw Error("the source of training images has no batch");
-        if (!state_.fit_open) {
-            state_.fit_step = state_.step;
-            state_.fit_epoch = state_.epoch;
-            state_.fit_epochs = options.epochs;
-            state_.fit_budget = options.budget_seconds;
-            state_.fit_seconds = 0;
-            state_.batches = batches;
-            begin_epoch();
-            schedule_ = options.schedule.identity();
-            return;
-        }
-        const auto expect = [](const std::string& what, const std::string& begun, const std::string& now) {
-            if (begun != now)
-                throw Error("the fit that the checkpoint was made of began with " + what + " " + begun +
-                            " and can't go on with " + now);
-        };
-        expect("epochs", std::to_string(state_.fit_epochs), std::to_string(options.epochs));
-        expect("a budget in seconds of", exact_text(state_.fit_budget), exact_text(options.budget_seconds));
-        expect("the schedule", schedule_, options.schedule.identity());
-        expect("batches in an epoch:", std::to_string(state_.batches), std::to_string(batches));
-    }
-
-    void begin_epoch() {
-        state_.batch = state_.epoch_correct = state_.epoch_images = 0;
-        state_.epoch_loss = state_.epoch_seconds = 0;
-        epoch_start_ = Clock::now();
-    }
-
-    /// The share of the fit that is done. Of a budget the time of a last validation is kept free.
-    double progress() const {
-        double share = 0;
-        if (state_.fit_epochs > 0)
-            share = static_cast<double>(state_.step - state_.fit_step) /
-                    static_cast<double>(state_.fit_epochs * state_.batches);
-        if (state_.fit_budget > 0)
-            share = std::max(share, fit_seconds() / std::max(state_.fit_budget - validation_seconds_, 1e-3));
-        return share;
-    }
-
-    /// The learning rate of the step to come.
-    double learning_rate(const Schedule& schedule) const {
-        const auto step = static_cast<double>(state_.step - state_.fit_step);
-        const auto epochs_total = static_cast<double>(state_.fit_epochs * state_.batches);
-        double total = epochs_total;
-        if (state_.fit_budget > 0) {
-            constexpr double unknown = 1e9;  // of the first step: its share of the run is 0 as far as one can tell
-            const double share = std::min(progress(), 1.0);
-            total = step > 0 && share > 0 ? step / share : epochs_total > 0 ? epochs_total : unknown;
-        }
-        const double factor = schedule({step, total, static_cast<double>(state_.batches)});
-        const double rate = optimizer_->learning_rate() * factor;
-        if (!(std::isfinite(rate) && rate >= 0))
-            throw Error("the schedule " + schedule.identity() + " gives a learning rate of " + std::to_string(rate) +
-                        " at step " + std::to_string(state_.step + 1));
-        return rate;
-    }
-
     /// One step but for its place in the state.
     StepReport train(const Batch& batch, double rate) {
-        const long number = state_.step + 1;
+        const long number = state().step + 1;
         const StepOptions step{options_.label_smoothing,
                                random_bits(options_.seed, hash_name("dropout"), static_cast<std::uint64_t>(number))};
         const LossResult result = batch.targets.empty() ? engine_.forward_backward(batch.images, batch.labels, step)
                                                         : engine_.forward_backward(batch.images, batch.targets, step);
         model_is_current_ = false;
         if (!std::isfinite(result.loss))
-            throw Error("the loss of step " + std::to_string(number) + " (epoch " + std::to_string(state_.epoch) +
-                        ", batch " + std::to_string(state_.batch) + ") is " + std::to_string(result.loss) + ": " +
+            throw Error("the loss of step " + std::to_string(number) + " (epoch " + std::to_string(state().epoch) +
+                        ", batch " + std::to_string(state().batch) + ") is " + std::to_string(result.loss) + ": " +
                         diagnose_undefined<Net>(batch.images, engine_.parameters(), engine_.logits()));
         const std::span<const float> gradients = engine_.gradients().values();
         StepReport report;
@@ -293,87 +216,35 @@ private:
         return report;
     }
 
-    /// Moves the state behind a step and completes its report.
-    void advance(StepReport& report) {
-        report.step = ++state_.step;
-        report.epoch = state_.epoch;
-        report.batch = state_.batch++;
-        report.batches = state_.batches;
-        state_.learning_rate = report.learning_rate;
-        state_.epoch_loss += report.loss * static_cast<double>(report.images);
-        state_.epoch_correct += report.correct;
-        state_.epoch_images += report.images;
-        report.seconds = fit_seconds();
-        report.epoch_seconds = epoch_seconds();
-        report.epoch_images = state_.epoch_images;
-        report.epoch_loss = state_.epoch_loss / static_cast<double>(state_.epoch_images);
-        report.epoch_accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_images);
-        report.progress = std::min(progress(), 1.0);
-    }
-
-    bool is_over() const {
-        const bool epochs_done = state_.fit_epochs > 0 && state_.epoch - state_.fit_epoch >= state_.fit_epochs;
-        return epochs_done || time_is_up();
-    }
-    bool time_is_up() const { return state_.fit_budget > 0 && progress() >= 1; }
-
     template <class Source, class Validate>
     const History& fit_with(Source& source, const FitOptions& options, const Validate& validate) {
-        const bool resumed = state_.fit_open;
-        begin(options, source.batches());
-        state_.fit_open = fitting_ = true;
+        const bool resumed = state().fit_open;
+        progress_.begin(options, source.batches());
+        // However the fit ends, by an exception too, no other goes on with it.
+        struct Guard {
+            FitProgress& progress;
+            ~Guard() { progress.end(); }
+        } const guard{progress_};
         stopping_ = false;
         stop_reason_.clear();
-        fit_start_ = epoch_start_ = Clock::now();
         const auto call = [&](auto function, const auto&... arguments) {
             for (Callback* callback : options.callbacks)
                 (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
         };
-        const FitGuard guard{*this};
-        call(&Callback::on_begin, FitPlan{state_.epoch, options.epochs > 0 ? state_.fit_epoch + options.epochs : 0,
-                                          options.budget_seconds, state_.batches, source.images(), resumed});
-        while (!stopping_ && !is_over()) {
-            while (!stopping_ && state_.batch < state_.batches && !time_is_up()) {
-                const double rate = learning_rate(options.schedule);
-                StepReport report = train(source.batch(state_.epoch, state_.batch), rate);
-                advance(report);
+        call(&Callback::on_begin, progress_.plan(source.images(), resumed));
+        while (!stopping_ && !progress_.is_over()) {
+            while (!stopping_ && !progress_.epoch_is_over()) {
+                const double rate = progress_.learning_rate(options.schedule, optimizer_->learning_rate());
+                StepReport report = train(source.batch(state().epoch, state().batch), rate);
+                progress_.advance(report);
                 call(&Callback::on_step, report);
             }
-            close_epoch(options, validate);
-            call(&Callback::on_epoch, history_.back());
+            progress_.close_epoch(options, stopping_, validate);
+            call(&Callback::on_epoch, history().back());
         }
         call(&Callback::on_end);
-        return history_;
+        return history();
     }
-
-    template <class Validate>
-    void close_epoch(const FitOptions& options, const Validate& validate) {
-        const auto images = static_cast<double>(std::max(state_.epoch_images, 1L));
-        EpochReport report{state_.epoch,
-                           state_.step,
-                           state_.epoch_images,
-                           state_.epoch_loss / images,
-                           static_cast<double>(state_.epoch_correct) / images,
-                           state_.learning_rate,
-                           epoch_seconds()};
-        ++state_.epoch;
-        const auto start = Clock::now();
-        if (stopping_ || is_over() || (state_.epoch - state_.fit_epoch) % options.validate_every == 0) {
-            validate(report);
-            validation_seconds_ = seconds_since(start);
-        }
-        history_.push_back(report);
-        begin_epoch();
-    }
-
-    /// Closes the fit, whether it ends well or by an exception, after which no other goes on with it.
-    struct FitGuard {
-        Trainer& trainer;
-        ~FitGuard() {
-            trainer.state_.fit_seconds = trainer.fit_seconds();
-            trainer.fitting_ = trainer.state_.fit_open = false;
-        }
-    };
 
     /// What a checkpoint has to agree with.
     Metadata settings() const {
@@ -417,9 +288,7 @@ private:
         });
         kept_.reset();
         if (kept) read_elements<float>(*kept, kept_.emplace().values());
-        history_ = history_of(table);
-        state_ = state;
-        schedule_ = file.value("schedule");
+        progress_.restore(state, file.value("schedule"), history_of(table));
         model_is_current_ = false;
     }
 
@@ -432,13 +301,9 @@ private:
     std::optional<ExponentialAverage> average_;
     std::optional<Parameters<Net>> averaged_, kept_;
 
-    TrainerState state_;
-    std::string schedule_;  ///< identity of the current or last fit's
-    History history_;
-    bool fitting_ = false, stopping_ = false;
+    FitProgress progress_;
+    bool stopping_ = false;
     std::string stop_reason_;
-    Clock::time_point fit_start_{}, epoch_start_{};
-    double validation_seconds_ = 0;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -1,0 +1,66 @@
+// Callbacks that act on the best epoch: save it, or stop when there was none for long.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <tenon/core/error.hpp>
+#include <tenon/train/callback.hpp>
+#include <tenon/train/monitor.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Saves the weights that were evaluated, as safetensors, whenever an epoch was the best so far.
+class BestWeights final : public Callback {
+public:
+    explicit BestWeights(std::string path, Monitor monitor = Monitor::validation_accuracy)
+        : path_{std::move(path)}, best_{monitor} {}
+
+    void on_begin(const FitPlan&, TrainerControl& trainer) override { best_.restart(trainer.history()); }
+    void on_epoch(const EpochReport& report, TrainerControl& trainer) override {
+        if (best_.take(report)) trainer.save_weights(path_);
+    }
+
+private:
+    std::string path_;
+    BestEpoch best_;
+};
+
+/// When EarlyStop stops.
+struct EarlyStopOptions {
+    int patience = 5;       ///< epochs without a better one
+    double least_gain = 0;  ///< by which an epoch must be better to count
+    Monitor monitor = Monitor::validation_accuracy;
+    bool return_to_best = true;  ///< whether the trainer gets the weights of the best epoch back at the end
+};
+
+/// Stops a fit when no epoch was better for long. Going back to the best weights takes the memory of one more set of
+/// them; it happens at the end of every fit, early or not. Checkpoints hold the kept weights too.
+class EarlyStop final : public Callback {
+public:
+    /// Throws tenon::Error for a patience below 1.
+    explicit EarlyStop(EarlyStopOptions options = {}) : options_{options}, best_{options.monitor, options.least_gain} {
+        if (options.patience < 1)
+            throw Error("an early stop needs a patience of 1 or more epochs, not " + std::to_string(options.patience));
+    }
+
+    void on_begin(const FitPlan&, TrainerControl& trainer) override { best_.restart(trainer.history()); }
+    void on_epoch(const EpochReport& report, TrainerControl& trainer) override {
+        if (best_.take(report)) {
+            if (options_.return_to_best) trainer.keep_weights();
+        } else if (best_.worse() >= options_.patience) {
+            trainer.stop("the last " + std::to_string(best_.worse()) + " epochs were not better than one before");
+        }
+    }
+    void on_end(TrainerControl& trainer) override {
+        if (options_.return_to_best) trainer.return_to_kept_weights();
+    }
+
+private:
+    EarlyStopOptions options_;
+    BestEpoch best_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

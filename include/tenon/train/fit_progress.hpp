@@ -1,0 +1,184 @@
+// How far a trainer has come, in steps and in time, and what its schedule makes of that. Knows no network.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+
+#include <tenon/core/error.hpp>
+#include <tenon/train/trainer_options.hpp>
+#include <tenon/train/trainer_state.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Counts steps, epochs and seconds of a trainer and sums up its epochs.
+class FitProgress {
+public:
+    /// Begins a fit, or goes on with the one that is open. Throws tenon::Error for options that don't fit, also those
+    /// of the open one; nothing is changed then.
+    void begin(const FitOptions& options, long batches) {
+        if (options.epochs < 0 || !(options.budget_seconds >= 0) ||
+            (options.epochs == 0 && options.budget_seconds == 0))
+            throw Error("a fit needs a number of epochs or of seconds above 0");
+        if (options.validate_every < 1) throw Error("a fit validates every 1 or more epochs");
+        if (batches < 1) throw Error("the source of training images has no batch");
+        if (state_.fit_open) {
+            expect_same("epochs", std::to_string(state_.fit_epochs), std::to_string(options.epochs));
+            expect_same("a budget in seconds of", exact_text(state_.fit_budget), exact_text(options.budget_seconds));
+            expect_same("the schedule", schedule_, options.schedule.identity());
+            expect_same("batches in an epoch:", std::to_string(state_.batches), std::to_string(batches));
+        } else {
+            state_.fit_open = true;
+            state_.fit_step = state_.step;
+            state_.fit_epoch = state_.epoch;
+            state_.fit_epochs = options.epochs;
+            state_.fit_budget = options.budget_seconds;
+            state_.fit_seconds = 0;
+            state_.batches = batches;
+            schedule_ = options.schedule.identity();
+            begin_epoch();
+        }
+        running_ = true;
+        fit_start_ = epoch_start_ = Clock::now();
+    }
+
+    /// Ends the fit: no other goes on with it.
+    void end() {
+        state_.fit_seconds = fit_seconds();
+        running_ = state_.fit_open = false;
+    }
+
+    /// The learning rate of the step to come, for an optimizer's. Throws tenon::Error when the schedule gives none.
+    double learning_rate(const Schedule& schedule, double optimizer_rate) const {
+        const auto step = static_cast<double>(state_.step - state_.fit_step);
+        double total = static_cast<double>(state_.fit_epochs * state_.batches);
+        if (state_.fit_budget > 0) {
+            constexpr double unknown = 1e9;  // of the first step: its share of the run is 0 as far as one can tell
+            const double share = std::min(progress(), 1.0);
+            total = step > 0 && share > 0 ? step / share : total > 0 ? total : unknown;
+        }
+        const double rate = optimizer_rate * schedule({step, total, static_cast<double>(state_.batches)});
+        if (!(std::isfinite(rate) && rate >= 0))
+            throw Error("the schedule " + schedule.identity() + " gives a learning rate of " + std::to_string(rate) +
+                        " at step " + std::to_string(state_.step + 1));
+        return rate;
+    }
+
+    /// Counts a step and completes its report.
+    void advance(StepReport& report) {
+        report.step = ++state_.step;
+        report.epoch = state_.epoch;
+        report.batch = state_.batch++;
+        report.batches = state_.batches;
+        state_.learning_rate = report.learning_rate;
+        state_.epoch_loss += report.loss * static_cast<double>(report.images);
+        state_.epoch_correct += report.correct;
+        state_.epoch_images += report.images;
+        report.seconds = fit_seconds();
+        report.epoch_seconds = epoch_seconds();
+        report.epoch_images = state_.epoch_images;
+        report.epoch_loss = epoch_mean(state_.epoch_loss);
+        report.epoch_accuracy = epoch_mean(static_cast<double>(state_.epoch_correct));
+        report.progress = std::min(progress(), 1.0);
+    }
+
+    /// Counts the epoch, calls validate(report) if a validation is due or `last`, and adds the report to the history.
+    template <class Validate>
+    void close_epoch(const FitOptions& options, bool last, const Validate& validate) {
+        EpochReport report;
+        report.epoch = state_.epoch++;
+        report.step = state_.step;
+        report.images = state_.epoch_images;
+        report.loss = epoch_mean(state_.epoch_loss);
+        report.accuracy = epoch_mean(static_cast<double>(state_.epoch_correct));
+        report.learning_rate = state_.learning_rate;
+        report.seconds = epoch_seconds();
+        if (last || is_over() || (state_.epoch - state_.fit_epoch) % options.validate_every == 0) {
+            const auto start = Clock::now();
+            validate(report);
+            validation_seconds_ = seconds_since(start);
+        }
+        history_.push_back(report);
+        begin_epoch();
+    }
+
+    bool is_over() const {
+        return time_is_up() || (state_.fit_epochs > 0 && state_.epoch - state_.fit_epoch >= state_.fit_epochs);
+    }
+    bool epoch_is_over() const { return state_.batch >= state_.batches || time_is_up(); }
+
+    /// What on_begin is told.
+    FitPlan plan(long images, bool is_resumed) const {
+        return {.step = state_.step,
+                .first_epoch = state_.epoch,
+                .epochs = state_.fit_epochs > 0 ? state_.fit_epoch + state_.fit_epochs : 0,
+                .budget_seconds = state_.fit_budget,
+                .seconds = state_.fit_seconds,
+                .batches = state_.batches,
+                .images = images,
+                .is_resumed = is_resumed};
+    }
+
+    /// The state with the time up to now.
+    TrainerState current_state() const {
+        TrainerState state = state_;
+        state.fit_seconds = fit_seconds();
+        state.epoch_seconds = epoch_seconds();
+        return state;
+    }
+    const TrainerState& state() const { return state_; }
+    const History& history() const { return history_; }
+    /// The identity of the schedule of the current or last fit.
+    const std::string& schedule() const { return schedule_; }
+
+    void restore(const TrainerState& state, std::string schedule, History history) {
+        state_ = state;
+        schedule_ = std::move(schedule);
+        history_ = std::move(history);
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    static void expect_same(const std::string& what, const std::string& begun, const std::string& now) {
+        if (begun != now)
+            throw Error("the fit that the checkpoint was made of began with " + what + " " + begun +
+                        " and can't go on with " + now);
+    }
+    static double seconds_since(Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    }
+    double fit_seconds() const { return state_.fit_seconds + (running_ ? seconds_since(fit_start_) : 0); }
+    double epoch_seconds() const { return state_.epoch_seconds + (running_ ? seconds_since(epoch_start_) : 0); }
+    double epoch_mean(double sum) const { return sum / static_cast<double>(std::max(state_.epoch_images, 1L)); }
+
+    void begin_epoch() {
+        state_.batch = state_.epoch_correct = state_.epoch_images = 0;
+        state_.epoch_loss = state_.epoch_seconds = 0;
+        epoch_start_ = Clock::now();
+    }
+
+    /// The share of the fit that is done. Of a budget the time of a last validation is kept free.
+    double progress() const {
+        double share = 0;
+        if (state_.fit_epochs > 0)
+            share = static_cast<double>(state_.step - state_.fit_step) /
+                    static_cast<double>(state_.fit_epochs * state_.batches);
+        if (state_.fit_budget > 0)
+            share = std::max(share, fit_seconds() / std::max(state_.fit_budget - validation_seconds_, 1e-3));
+        return share;
+    }
+    bool time_is_up() const { return state_.fit_budget > 0 && progress() >= 1; }
+
+    TrainerState state_;
+    std::string schedule_;
+    History history_;
+    bool running_ = false;
+    Clock::time_point fit_start_{}, epoch_start_{};
+    double validation_seconds_ = 0;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
