@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes tests/train/golden_training.safetensors: 20 training steps of small networks as PyTorch makes them, in float64.
+"""Writes tests/train/golden_training.safetensors: 20 training steps of small networks as PyTorch makes them, in float64; and
+tests/train/golden_optimizers.safetensors: 20 steps of the network "basic" with each optimizer, and learning rates of schedules.
 
 The networks are those of tests/train/golden_nets.hpp; Block and Stack come from tests/reference/resnet50v.py (the
 original listing), the basic block from torchvision. Parameters, running statistics, images and labels are drawn by the
@@ -9,6 +10,9 @@ python3-numpy; exits with 77 where they are missing.
 For a case CASE: `CASE/losses` (20), `CASE/logits` and `CASE/logits20` of the first and the last step, and per tensor under
 tenon's canonical names `CASE/gradient/NAME` of the first step, `CASE/step1/NAME` and `CASE/step20/NAME` after the update:
 torch.optim.SGD with learning rate 0.05, momentum 0.9, weight decay 1e-3 on everything.
+
+For an optimizer OPTIMIZER: `OPTIMIZER/losses` and `OPTIMIZER/NAME` after 20 steps. Keras' SGD is not in Debian; its formulas
+are written out here on torch's tensors. For a schedule of torch: `schedules/SCHEDULE`, the rates of 40 steps, base rate 0.5.
 
     scripts/make_training_goldens.py            write the file
     scripts/make_training_goldens.py --check    compare the file with newly computed values
@@ -37,6 +41,7 @@ from resnet50v import Stack  # noqa: E402
 SEED = 3
 STEPS = 20
 GOLDEN = ROOT / "tests" / "train" / "golden_training.safetensors"
+OPTIMIZERS = ROOT / "tests" / "train" / "golden_optimizers.safetensors"
 
 
 class SeededDropout(nn.Module):
@@ -159,20 +164,106 @@ def run(case):
     return results
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    check = parser.parse_args().check
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+class KerasSgd(torch.optim.Optimizer):
+    """keras.optimizers.SGD: the velocity contains the learning rate, the weight decay is decoupled from the gradient."""
+
+    def __init__(self, parameters, lr, momentum, nesterov=False, weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            lr, momentum = group["lr"], group["momentum"]
+            for p in group["params"]:
+                p.sub_(p * group["weight_decay"] * lr)
+                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                velocity.mul_(momentum).sub_(lr * p.grad)
+                p.add_(momentum * velocity - lr * p.grad if group["nesterov"] else velocity)
+
+
+def groups(model, decay):
+    """Weights decay, biases and batch norms don't."""
+    weights, others = [], []
+    for name, value in model.named_parameters():
+        norm = isinstance(model.get_submodule(name.rsplit(".", 1)[0]), nn.BatchNorm2d)
+        (weights if name.endswith("weight") and not norm else others).append(value)
+    return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def optimizers():
+    """Per name: the optimizer of a model, the schedule of an optimizer, the norm to clip to."""
+    scheduler = torch.optim.lr_scheduler
+    one_cycle = lambda o: scheduler.OneCycleLR(o, 0.05, total_steps=STEPS, cycle_momentum=False)  # noqa: E731
+    cosine = lambda o: scheduler.CosineAnnealingLR(o, STEPS)  # noqa: E731
+    return {
+        "sgd": (lambda m: torch.optim.SGD(m.parameters(), lr=0.05, weight_decay=1e-2), cosine, None),
+        "sgd_momentum": (lambda m: torch.optim.SGD(m.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-2), one_cycle,
+                         None),
+        "sgd_nesterov": (lambda m: torch.optim.SGD(groups(m, 1e-2), lr=0.05, momentum=0.9, nesterov=True), cosine, 0.5),
+        "adamw": (lambda m: torch.optim.AdamW(m.parameters(), lr=0.01, weight_decay=0.1), cosine, None),
+        "adam": (lambda m: torch.optim.Adam(groups(m, 1e-2), lr=0.01, betas=(0.8, 0.99), eps=1e-7), one_cycle, None),
+        "keras_momentum": (lambda m: KerasSgd(m.parameters(), lr=0.05, momentum=0.9), cosine, None),
+        "keras_nesterov": (lambda m: KerasSgd(groups(m, 1e-2), lr=0.05, momentum=0.8, nesterov=True), cosine, None),
+    }
+
+
+def run_optimizer(name, make, schedule, clip):
+    case = basic_case()
+    model = fill(case)
+    optimizer = make(model)
+    scheduler = schedule(optimizer)
+    criterion = nn.CrossEntropyLoss(label_smoothing=case["smoothing"])
+    losses = []
+    for step in range(STEPS):
+        images = torch.from_numpy(seeded.network_input(SEED, case["input"], f"basic/images{step}")).double()
+        optimizer.zero_grad()
+        loss = criterion(model(images), targets_of(case, step))
+        loss.backward()
+        losses.append(loss.item())
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        if step + 1 < STEPS:
+            scheduler.step()
+    results = {f"{name}/losses": numpy.array(losses)}
+    for key, value in model.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            module, tensor = key.rsplit(".", 1)
+            results[f"{name}/{case['names'][module]}.{tensor}"] = value.numpy().copy()
+    return results
+
+
+def schedules():
+    """The rates of 40 steps by torch's schedulers."""
+    scheduler, steps = torch.optim.lr_scheduler, 40
+    linear = lambda o, n: scheduler.LinearLR(o, 0.1, 1.0, total_iters=n)  # noqa: E731
+    made = {
+        "step": lambda o: scheduler.StepLR(o, 7, 0.3),
+        "multi_step": lambda o: scheduler.MultiStepLR(o, [5, 20, 21], 0.5),
+        "cosine": lambda o: scheduler.CosineAnnealingLR(o, steps, eta_min=0.05),
+        "one_cycle": lambda o: scheduler.OneCycleLR(o, 0.5, total_steps=steps),
+        "one_cycle_linear": lambda o: scheduler.OneCycleLR(o, 0.5, total_steps=steps, pct_start=0.25, div_factor=5,
+                                                           final_div_factor=100, anneal_strategy="linear"),
+        "warm_up": lambda o: linear(o, 6),
+        "sequence": lambda o: scheduler.SequentialLR(
+            o, [linear(o, 10), scheduler.CosineAnnealingLR(o, steps - 10)], [10]),
+    }
     results = {}
-    for case in (stack_case(), basic_case(), mixed_case()):
-        results |= run(case)
-    if not check:
-        safetensors_file.write(GOLDEN, results, {"torch": torch.__version__, "seed": str(SEED)})
-        print(f"wrote {GOLDEN.relative_to(ROOT)}: {len(results)} tensors")
-        return 0
-    golden, _ = safetensors_file.read(GOLDEN)
+    for name, make in made.items():
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5, momentum=0.9)
+        schedule, rates = make(optimizer), []
+        for step in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if step + 1 < steps:
+                schedule.step()
+        results[f"schedules/{name}"] = numpy.array(rates)
+    return results
+
+
+def compare(path, results):
+    """The number of tensors in a file that differ from the results."""
+    golden, _ = safetensors_file.read(path)
     wrong = sorted(set(golden) ^ set(results))
     for name in set(golden) & set(results):
         scale = max(numpy.abs(golden[name]).max(), 1e-3)
@@ -180,7 +271,28 @@ def main():
             wrong.append(name)
     for name in wrong:
         print(f"differs: {name}", file=sys.stderr)
-    print(f"compared {len(results)} tensors, {len(wrong)} differ")
+    print(f"{path.relative_to(ROOT)}: compared {len(results)} tensors, {len(wrong)} differ")
+    return len(wrong)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    check = parser.parse_args().check
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    training, optimizing = {}, schedules()
+    for case in (stack_case(), basic_case(), mixed_case()):
+        training |= run(case)
+    for name, choice in optimizers().items():
+        optimizing |= run_optimizer(name, *choice)
+    wrong = 0
+    for path, results in ((GOLDEN, training), (OPTIMIZERS, optimizing)):
+        if check:
+            wrong += compare(path, results)
+        else:
+            safetensors_file.write(path, results, {"torch": torch.__version__, "seed": str(SEED)})
+            print(f"wrote {path.relative_to(ROOT)}: {len(results)} tensors")
     return 1 if wrong else 0
 
 

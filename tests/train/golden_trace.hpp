@@ -55,6 +55,37 @@ void draw_parameters(Engine& engine) {
     }
 }
 
+/// What a step of a case reads.
+template <class Scalar>
+struct GoldenBatch {
+    std::vector<Scalar> images;
+    std::vector<int> labels;
+    std::vector<Scalar> soft;
+};
+
+template <class Net, class Scalar>
+GoldenBatch<Scalar> golden_batch(const GoldenCase& golden, int step) {
+    const auto classes = static_cast<std::size_t>(output_shape<Net>.channels);
+    GoldenBatch<Scalar> batch;
+    batch.images.resize(static_cast<std::size_t>(golden.batch * input_shape<Net>.elements()));
+    const std::uint64_t stream = hash_name(golden.name + "/images" + std::to_string(step));
+    for (std::size_t i = 0; i < batch.images.size(); ++i)
+        batch.images[i] = static_cast<Scalar>(static_cast<float>(uniform(random_bits(golden_seed, stream, i), -1, 1)));
+    const std::uint64_t target_stream = hash_name(golden.name + "/targets" + std::to_string(step));
+    batch.labels.resize(static_cast<std::size_t>(golden.batch));
+    batch.soft.resize(batch.labels.size() * classes);
+    for (std::size_t n = 0; n < batch.labels.size(); ++n) {
+        const auto drawn = [&](std::size_t c) {
+            return uniform(random_bits(golden_seed, target_stream, n * classes + c), 0, 1);
+        };
+        batch.labels[n] = static_cast<int>(random_bits(golden_seed, target_stream, n) % classes);
+        double sum = 0;
+        for (std::size_t c = 0; c < classes; ++c) sum += drawn(c);
+        for (std::size_t c = 0; c < classes; ++c) batch.soft[n * classes + c] = static_cast<Scalar>(drawn(c) / sum);
+    }
+    return batch;
+}
+
 /// Runs all steps and compares step 1 and step 20.
 template <class Net, class Engine>
 void replay(Engine& engine, const GoldenCase& golden) {
@@ -72,25 +103,9 @@ void replay(Engine& engine, const GoldenCase& golden) {
         CAPTURE(off);
         CHECK(off <= tolerance);
     };
-    const auto classes = static_cast<std::size_t>(output_shape<Net>.channels);
     std::vector<Scalar> velocity(engine.parameters().values().size());
     for (int step = 0; step < golden.steps; ++step) {
-        std::vector<Scalar> images(static_cast<std::size_t>(golden.batch * input_shape<Net>.elements()));
-        const std::uint64_t stream = hash_name(golden.name + "/images" + std::to_string(step));
-        for (std::size_t i = 0; i < images.size(); ++i)
-            images[i] = static_cast<Scalar>(static_cast<float>(uniform(random_bits(golden_seed, stream, i), -1, 1)));
-        const std::uint64_t target_stream = hash_name(golden.name + "/targets" + std::to_string(step));
-        std::vector<int> labels(static_cast<std::size_t>(golden.batch));
-        std::vector<Scalar> soft(labels.size() * classes);
-        for (std::size_t n = 0; n < labels.size(); ++n) {
-            labels[n] = static_cast<int>(random_bits(golden_seed, target_stream, n) % classes);
-            double sum = 0;
-            for (std::size_t c = 0; c < classes; ++c)
-                sum += uniform(random_bits(golden_seed, target_stream, n * classes + c), 0, 1);
-            for (std::size_t c = 0; c < classes; ++c)
-                soft[n * classes + c] =
-                    static_cast<Scalar>(uniform(random_bits(golden_seed, target_stream, n * classes + c), 0, 1) / sum);
-        }
+        const auto [images, labels, soft] = golden_batch<Net, Scalar>(golden, step);
         const StepOptions options{golden.smoothing, static_cast<std::uint64_t>(step)};
         const LossResult result = golden.soft ? engine.forward_backward(images, std::span<const Scalar>(soft), options)
                                               : engine.forward_backward(images, std::span<const int>(labels), options);
