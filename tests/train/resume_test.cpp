@@ -1,0 +1,325 @@
+// Checkpoints: a run that is killed and goes on ends bitwise as one that never was; what is no checkpoint is refused.
+#include <csignal>
+#include <cstring>
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tenon/models/cifar.hpp>
+#include <tenon/train/adamw.hpp>
+#include <tenon/train/best_weights.hpp>
+#include <tenon/train/periodic_checkpoint.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/trainer.hpp>
+
+#include "../support.hpp"
+#include "patterns.hpp"
+
+namespace {
+using namespace tenon;
+using tenon_test::contains;
+using tenon_test::error_of;
+using tenon_test::Patterns;
+using tenon_test::read_file;
+using tenon_test::TemporaryFolder;
+using tenon_test::write_file;
+
+struct Small : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
+                       Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
+struct Wider : Network<Input<3, 8, 8>, Stem<Conv<32, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 32, 1, 1, true>,
+                       Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
+
+const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
+const TrainerOptions options{
+    .batch_size = 12, .seed = 3, .threads = 2, .label_smoothing = 0.1, .clip_norm = 1, .average = AverageOptions{}};
+constexpr int epochs = 6;
+constexpr long batches = 5;
+
+Patterns images() { return {{3, 8, 8}, 6, batches, 12}; }
+
+/// Everything that must not depend on whether a run was killed, as bytes.
+template <class Net>
+std::string result_of(const Trainer<Net>& trainer) {
+    std::string bytes;
+    const auto append = [&](const auto& values) {
+        bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
+    };
+    append(trainer.parameters().values());
+    append(trainer.weights().values());
+    for (EpochReport report : trainer.history()) {
+        report.seconds = 0;
+        append(history_table({report}));
+    }
+    return bytes;
+}
+
+/// The child's ends of two pipes.
+constexpr int news = 100, answers = 101;
+
+/// Tells the parent of each step and waits for its answer.
+struct InStep : Callback {
+    void on_step(const StepReport&, TrainerControl&) override {
+        char byte = 's';
+        if (::write(news, &byte, 1) != 1 || ::read(answers, &byte, 1) != 1) ::_exit(3);
+    }
+};
+
+void run_child(const std::string& folder) {
+    Trainer<Small> trainer{sgd, options};
+    const std::string path = folder + "/run.safetensors";
+    if (std::filesystem::exists(path)) trainer.restore(path);
+    PeriodicCheckpoint checkpoint{path, {.steps = 3}};
+    InStep in_step;
+    Patterns source = images();
+    trainer.fit(source, source,
+                {.epochs = epochs, .schedule = schedules::cosine(), .callbacks = {&checkpoint, &in_step}});
+    write_file(folder + "/result", result_of(trainer));
+    ::_exit(0);
+}
+
+/// A child process that runs this program's test case with two pipes.
+struct Child {
+    pid_t process;
+    int to, from;
+    explicit Child(const std::string& folder) {
+        int down[2], up[2];
+        REQUIRE((::pipe(down) == 0 && ::pipe(up) == 0));
+        process = ::fork();
+        REQUIRE(process >= 0);
+        if (process == 0) {
+            ::dup2(down[0], answers);
+            ::dup2(up[1], news);
+            for (const int end : {down[0], down[1], up[0], up[1]}) ::close(end);
+            ::setenv("TENON_RESUME_FOLDER", folder.c_str(), 1);
+            ::execl("/proc/self/exe", "trainer", "--test-case=a run that is killed*", static_cast<char*>(nullptr));
+            ::_exit(4);
+        }
+        ::close(down[0]);
+        ::close(up[1]);
+        to = down[1];
+        from = up[0];
+    }
+    /// Waits for a step; false when the child has ended.
+    bool step() const {
+        char byte;
+        return ::read(from, &byte, 1) == 1;
+    }
+    void answer() const {
+        const char byte = 'a';
+        CHECK(::write(to, &byte, 1) == 1);
+    }
+    int wait() const {
+        int status = 0;
+        ::waitpid(process, &status, 0);
+        ::close(to);
+        ::close(from);
+        return status;
+    }
+};
+
+TEST_CASE("a run that is killed in the middle of epochs and goes on ends bitwise as one that never was") {
+    if (const char* folder = std::getenv("TENON_RESUME_FOLDER")) run_child(folder);
+    std::signal(SIGPIPE, SIG_IGN);
+    const TemporaryFolder folder;
+    int kills = 0, steps_run = 0;
+    for (int sitting = 0;; ++sitting) {
+        REQUIRE(sitting < 20);
+        const Child child{folder.file("")};
+        int steps = 0;
+        bool killed = false;
+        while (child.step()) {
+            ++steps;
+            child.answer();
+            // The answer lets the child run on, so it is hit in a step, between two, or while it writes a checkpoint.
+            if (steps == 5 + sitting && sitting < 4) {
+                ::usleep(static_cast<useconds_t>(300 * sitting));
+                ::kill(child.process, SIGKILL);
+                killed = true;
+                break;
+            }
+        }
+        steps_run += steps;
+        const int status = child.wait();
+        if (killed) {
+            REQUIRE(WIFSIGNALED(status));
+            ++kills;
+            continue;
+        }
+        REQUIRE(WIFEXITED(status));
+        REQUIRE(WEXITSTATUS(status) == 0);
+        break;
+    }
+    CHECK(kills == 4);
+    CHECK(steps_run > epochs * batches);  // some steps were done twice
+
+    TrainerOptions other = options;
+    other.threads = 1;
+    Trainer<Small> trainer{sgd, other};
+    Patterns source = images();
+    trainer.fit(source, source, {.epochs = epochs, .schedule = schedules::cosine()});
+    const std::string expected = result_of(trainer), found = read_file(folder.file("result"));
+    REQUIRE(found.size() == expected.size());
+    CHECK(std::memcmp(found.data(), expected.data(), found.size()) == 0);
+}
+
+/// Saves a checkpoint at given steps.
+struct SaveAt : Callback {
+    std::string path;
+    std::vector<long> at;
+    SaveAt(std::string where, std::vector<long> steps) : path{std::move(where)}, at{std::move(steps)} {}
+    void on_step(const StepReport& report, TrainerControl& trainer) override {
+        if (std::find(at.begin(), at.end(), report.step) != at.end()) trainer.save_checkpoint(path);
+    }
+};
+
+/// A checkpoint of step 7 at `path`, the one of step 3 beside it.
+void make_checkpoints(const std::string& path) {
+    Trainer<Small> trainer{sgd, options};
+    SaveAt save{path, {3, 7}};
+    EarlyStop keep{};
+    Patterns source = images();
+    trainer.fit(source, source, {.epochs = 2, .schedule = schedules::cosine(), .callbacks = {&save, &keep}});
+}
+
+template <class Trainer>
+std::string state_of(const Trainer& trainer) {
+    return result_of(trainer) + std::to_string(trainer.state().step) + "/" + std::to_string(trainer.state().batch);
+}
+
+TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    make_checkpoints(path);
+    Trainer<Small> trainer{sgd, options};
+    const Restored restored = trainer.restore(path);
+    CHECK(restored.path == path);
+    CHECK(restored.problem.empty());
+    CHECK(trainer.state().step == 7);
+    CHECK(trainer.state().epoch == 1);
+    CHECK(trainer.state().batch == 2);
+    CHECK(trainer.history().size() == 1);
+    CHECK(CheckpointFile{path}.find("kept") != nullptr);
+
+    Trainer<Small> earlier{sgd, options};
+    earlier.restore(previous_checkpoint(path));
+    CHECK(earlier.state().step == 3);
+    CHECK_FALSE(std::filesystem::exists(path + ".keep"));
+
+    // A fit goes on only as it began.
+    Patterns source = images();
+    const FitOptions begun{.epochs = 2, .schedule = schedules::cosine()};
+    FitOptions longer = begun, other_schedule = begun;
+    longer.epochs = 3;
+    other_schedule.schedule = schedules::linear_to_zero();
+    CHECK(contains(error_of([&] { trainer.fit(source, longer); }), "began with epochs 2 and can't go on with 3"));
+    CHECK(contains(error_of([&] { trainer.fit(source, other_schedule); }), "began with the schedule cosine"));
+    Patterns fewer{{3, 8, 8}, 6, 4, 12};
+    CHECK(contains(error_of([&] { trainer.fit(fewer, begun); }), "batches in an epoch: 5 and can't go on with 4"));
+    CHECK(trainer.state().step == 7);
+    trainer.fit(source, source, begun);
+    earlier.fit(source, source, begun);
+    CHECK(trainer.state().step == 10);
+    CHECK(state_of(trainer) == state_of(earlier));
+    // Then it is over: another one begins anew.
+    trainer.fit(source, longer);
+    CHECK(trainer.state().step == 25);
+}
+
+TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is as before") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    make_checkpoints(path);
+    std::filesystem::remove(previous_checkpoint(path));
+    const std::string bytes = read_file(path);
+    const auto refuses = [&](auto& trainer, const std::string& part) {
+        const std::string before = state_of(trainer);
+        const std::string error = error_of([&] { trainer.restore(path); });
+        CAPTURE(error);
+        CHECK(contains(error, path));
+        CHECK(contains(error, part));
+        CHECK(state_of(trainer) == before);
+    };
+    Trainer<Small> trainer{sgd, options};
+    Trainer<Wider> wider{sgd, options};
+    refuses(wider, "the checkpoint is of another network: the fingerprint is");
+    Trainer<Small> adam{AdamWOptions{}, options};
+    refuses(adam, "the checkpoint was made with optimizer 'sgd torch");
+    TrainerOptions other_seed = options, no_average = options;
+    other_seed.seed = 4;
+    no_average.average.reset();
+    Trainer<Small> seeded{sgd, other_seed}, plain{sgd, no_average};
+    refuses(seeded, "made with seed '3', this trainer has '4'");
+    refuses(plain, "made with average 'decay=");
+
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{5}, std::size_t{300}, bytes.size() / 2, bytes.size() - 1}) {
+        write_file(path, bytes.substr(0, size));
+        refuses(trainer, "");
+    }
+    for (const double where : {0.3, 0.6, 0.9}) {
+        std::string flipped = bytes;
+        flipped[static_cast<std::size_t>(where * static_cast<double>(bytes.size()))] ^= 1;
+        write_file(path, flipped);
+        refuses(trainer, "the file is damaged: its checksum is");
+    }
+    const std::string format{checkpoint_format};
+    std::string future = bytes;
+    future.replace(future.find(format), format.size(), "tenon checkpoint 2");
+    write_file(path, future);
+    refuses(trainer, "expected the format 'tenon checkpoint 1', found 'tenon checkpoint 2'");
+    trainer.save_weights(path);
+    refuses(trainer, "expected a checkpoint of a trainer, found another safetensors file");
+    std::filesystem::remove(path);
+    refuses(trainer, "cannot open the file");
+
+    write_file(path, bytes);
+    CHECK(trainer.restore(path).problem.empty());
+}
+
+TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    make_checkpoints(path);
+    std::string bytes = read_file(path);
+    bytes.resize(bytes.size() - 100);
+    write_file(path, bytes);
+    Trainer<Small> trainer{sgd, options};
+    CHECK(contains(error_of([&] { trainer.restore(path); }),
+                   "the checkpoint before it stands at " + previous_checkpoint(path)));
+    CHECK(trainer.state().step == 0);
+    const Restored restored = trainer.restore(path, {.fall_back = true});
+    CHECK(restored.path == previous_checkpoint(path));
+    CHECK(contains(restored.problem, path));
+    CHECK(trainer.state().step == 3);
+}
+
+TEST_CASE("undefined parameters are not saved, and the checkpoint before survives") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    Trainer<Small> trainer{sgd, options};
+    trainer.save_checkpoint(path);
+    const std::string before = read_file(path);
+    Parameters<Small> parameters;
+    std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
+    parameters[1][3] = std::numeric_limits<float>::infinity();
+    trainer.set_parameters(parameters);
+    const std::string error = error_of([&] { trainer.save_checkpoint(path); });
+    CHECK(contains(error, "no checkpoint was written: " + parameter_names<Small>(Naming::canonical)[1]));
+    CHECK(read_file(path) == before);
+
+    // The same when a loss becomes undefined in a fit that saves every step.
+    Trainer<Small> wild{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
+    PeriodicCheckpoint save{folder.file("wild"), {.steps = 1}};
+    Patterns source = images();
+    const std::string fit_error = error_of([&] { wild.fit(source, {.epochs = 1, .callbacks = {&save}}); });
+    CHECK(contains(fit_error, "step"));
+    if (std::filesystem::exists(folder.file("wild"))) {
+        Trainer<Small> again{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
+        again.restore(folder.file("wild"));
+        CHECK(undefined_tensor<Small>(again.parameters()).empty());
+    }
+    CHECK(contains(error_of([&] { trainer.save_weights(folder.file("absent/weights")); }), "absent/weights"));
+}
+
+}  // namespace
