@@ -89,6 +89,7 @@ set(TENON_HEADERS
     include/tenon/models/resnet_v1.hpp
     include/tenon/models/resnet_v2.hpp
     include/tenon/models/timm.hpp
+    include/tenon/models/variants.hpp
     include/tenon/models/wide_resnet.hpp
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
@@ -122,6 +123,7 @@ set(TENON_HEADERS
     include/tenon/runtime/weights_file.hpp
     include/tenon/tenon.hpp
     include/tenon/topology/block.hpp
+    include/tenon/topology/block_options.hpp
     include/tenon/topology/combinators.hpp
     include/tenon/topology/convolution.hpp
     include/tenon/topology/diagnosis.hpp

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Writes tests/models/golden.safetensors: what PyTorch computes, in float64, for every option of the network.
 
-The networks are tests/reference/resnet50v.py (the original listing) and torchvision's ResNets, in evaluation mode; all
-weights, running statistics and inputs are drawn by the rule of tests/reference/seeded.py, so the file holds outputs only.
+The networks are tests/reference/resnet50v.py (the original listing), tests/reference/variants.py (He et al. 2016) and
+torchvision's ResNets, in evaluation mode; all weights, running statistics and inputs are drawn by the rule of
+tests/reference/seeded.py, so the file holds outputs only.
 Needs Debian's python3-torch, python3-torchvision and python3-numpy; exits with 77 where they are missing.
 
 A case CASE has either `CASE/output`, the whole output, or, beyond 2048 elements, `CASE/samples`: 512 of them.
@@ -37,6 +38,7 @@ except ImportError as missing:
 import safetensors_file  # noqa: E402
 import seeded  # noqa: E402
 from resnet50v import Block, ResNet50V, Stack  # noqa: E402
+from variants import PLACEMENTS, SHORTCUTS, Unit, VariantNet  # noqa: E402
 from train_fashion_mnist import DEVIATION, FashionNet, MEAN, read_idx  # noqa: E402
 
 SEED = 1
@@ -114,8 +116,38 @@ def torchvision_cases():
         yield {"name": f"torchvision/{name}_64x64_batch1", "module": name, "options": {}, "input": [1, 3, 64, 64]}
 
 
+def variant_cases():
+    """The units and networks of He et al. 2016: each shortcut in the original placement and each placement with the
+    identity, as the paper compares them, as networks of 8 layers; bottlenecks and combinations that the paper leaves
+    open; and single units with odd sizes."""
+    def network(name, blocks=1, **options):
+        return {"name": f"variant/{name}", "module": "VariantNet", "options": {"blocks": blocks, **options},
+                "input": [2, 3, 32, 32]}
+
+    def unit(name, side, **options):
+        return {"name": f"variant/{name}", "module": "Unit", "options": options,
+                "input": [2, options["channels"], side, side]}
+
+    for shortcut in SHORTCUTS:
+        yield network(f"net_original_{shortcut}", shortcut=shortcut)
+    for placement in PLACEMENTS[1:]:
+        yield network(f"net_{placement}_identity", placement=placement)
+    for placement in PLACEMENTS:
+        yield network(f"bottlenecks_{placement}_identity", 2, placement=placement, bottleneck=True)
+        yield unit(f"unit_{placement}_convolution", 7, channels=8, filters=12, stride=2, shortcut="convolution",
+                   placement=placement)
+    for placement in PLACEMENTS[1:3]:
+        for shortcut in SHORTCUTS[1:4]:
+            yield unit(f"unit_{placement}_{shortcut}", 7, channels=8, filters=12, stride=2, shortcut=shortcut,
+                       placement=placement)
+    for placement in PLACEMENTS[3:]:
+        for shortcut in ("constant_scaling", "dropout"):
+            yield unit(f"unit_{placement}_{shortcut}_first", 7, channels=8, filters=12, stride=2, shortcut=shortcut,
+                       placement=placement, first=True)
+
+
 def all_cases():
-    return [*network_cases(), *part_cases(), *torchvision_cases()]
+    return [*network_cases(), *part_cases(), *torchvision_cases(), *variant_cases()]
 
 
 def build(case):
@@ -127,6 +159,10 @@ def build(case):
         made = Block(**options)
     elif module == "Stack":
         made = Stack(**options)
+    elif module == "Unit":
+        made = Unit(**options)
+    elif module == "VariantNet":
+        made = VariantNet(**options)
     else:
         made = getattr(torchvision.models, module)()
     return seeded.fill(made, SEED).double().eval()

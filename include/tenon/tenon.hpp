@@ -16,6 +16,7 @@
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/models/timm.hpp>
+#include <tenon/models/variants.hpp>
 #include <tenon/models/wide_resnet.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>

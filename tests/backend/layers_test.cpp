@@ -53,6 +53,22 @@ TEST_CASE("norms, ReLUs and additions that nothing fuses") {
     compare_with_reference<Branches>();
 }
 
+TEST_CASE("a ReLU that nothing before it can apply") {
+    struct First : Network<Input<5, 4, 3>, ReLU> {};
+    struct BothPaths : Network<Input<5, 4, 3>, ReLU, Residual<Conv<5, Kernel<3>, Padding<1>>, Identity>> {};
+    struct RawToo : Network<Input<5, 4, 3>, Residual<Conv<5>, ReLU>> {};
+    struct BeforeNorm : Network<Input<5, 4, 3>, ReLU, BatchNorm, ReLU> {};
+    struct BehindGates : Network<Input<5, 4, 3>, Conv<5>, Scale<-1, 2>, ReLU, Product<Identity, Conv<5>>, ReLU,
+                                 PadChannels<20>, ReLU, GlobalAvgPool, ReLU> {};
+    struct Flat : Network<Input<19>, ReLU, Linear<3>> {};
+    compare_with_reference<First>();
+    compare_with_reference<BothPaths>();
+    compare_with_reference<RawToo>();
+    compare_with_reference<BeforeNorm>();
+    compare_with_reference<BehindGates>();
+    compare_with_reference<Flat>();
+}
+
 TEST_CASE("softmax, also when a linear layer reads it") {
     struct Probabilities : Network<Input<19>, Softmax> {};
     struct Reader : Network<Input<19>, Softmax, Linear<3>> {};

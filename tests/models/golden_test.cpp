@@ -10,7 +10,7 @@ TEST_CASE("every case of the golden file belongs to a group that a test checks")
     const tenon::SafetensorsFile file(source_file("tests/models/golden.safetensors"));
     std::set<std::string> groups;
     for (const tenon::TensorEntry& tensor : file.tensors()) groups.insert(tensor.name.substr(0, tensor.name.find('/')));
-    CHECK(groups == std::set<std::string>{"block", "options", "sizes", "stack", "torchvision"});
+    CHECK(groups == std::set<std::string>{"block", "options", "sizes", "stack", "torchvision", "variant"});
 }
 
 TEST_CASE("seeded parameters have the names of the network's convention") {

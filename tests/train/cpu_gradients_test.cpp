@@ -39,6 +39,19 @@ struct Large
               BatchNorm, ReLU, Conv<48, Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU,
               Residual<Conv<48, Kernel<3>, Padding<1>>, Identity>, GlobalAvgPool, Linear<3>> {};
 
+/// The papers' blocks, a ReLU in front of everything, and a product that nothing fuses.
+struct Variants
+    : Network<Input<3, 9, 9>, ReLU,
+              Block<20, Basic, PadShortcut, Shortcut<ShortcutKind::exclusive_gating>,
+                    Placement<ActivationPlacement::original>>,
+              Block<24, Basic, Stride<2>, PadShortcut, Shortcut<ShortcutKind::shortcut_only_gating>,
+                    Placement<ActivationPlacement::relu_before_addition>>,
+              Block<24, Basic, Shortcut<ShortcutKind::constant_scaling>,
+                    Placement<ActivationPlacement::norm_after_addition>>,
+              Block<24, Basic, PreactivateShortcut, Placement<ActivationPlacement::relu_only_preactivation>>,
+              Block<24, Basic, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>,
+              Product<Identity, ReLU>, ReLU, GlobalAvgPool, Linear<10>> {};
+
 /// Maxima that several pixels of an even image share.
 struct Ties : Network<Input<2, 7, 7>, Conv<20>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
 
@@ -116,6 +129,10 @@ void check_threads() {
 TEST_CASE("gradients of wide networks equal the naive engine's") { check_against_reference<Wide>(); }
 TEST_CASE("gradients of uneven networks equal the naive engine's") { check_against_reference<Uneven>(); }
 TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") { check_against_reference<Parts>(); }
+TEST_CASE("gradients of the papers' blocks equal the naive engine's") {
+    check_against_reference<Variants>();
+    check_threads<Variants>();
+}
 TEST_CASE("of equal maxima the first one gets the gradient") { check_against_reference<Ties>(); }
 
 /// How many steps of a network's training go by Winograd.

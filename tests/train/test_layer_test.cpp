@@ -75,6 +75,18 @@ TEST_CASE("gradients of residual blocks equal finite differences") {
     check<Sequential<Conv<3>, Frozen<Conv<4, Kernel<3>>, BatchNorm, ReLU>, Flatten, Linear<2>>, Input<2, 5, 5>>();
 }
 
+TEST_CASE("gradients of the papers' blocks equal finite differences") {
+    using enum ShortcutKind;
+    using enum ActivationPlacement;
+    check<Block<6, Basic, Stride<2>, PadShortcut, Shortcut<constant_scaling>, Placement<original>>, Map>();
+    check<Block<6, Basic, Stride<2>, PadShortcut, Shortcut<exclusive_gating>, Placement<original>>, Map>();
+    check<Block<4, Basic, Shortcut<shortcut_only_gating>, Placement<norm_after_addition>>, Map>();
+    check<Block<6, Basic, Stride<2>, ConvShortcut, Placement<relu_before_addition>>, Map>();
+    check<Block<4, Basic, Shortcut<dropout>, Placement<original>>, Map>();
+    check<Block<6, Basic, Stride<2>, PadShortcut, PreactivateShortcut, Placement<relu_only_preactivation>>, Map>();
+    check<Block<2, PadShortcut, PreactivateShortcut>, Map>();
+}
+
 TEST_CASE("a difference that is no derivative is noticed") {
     LayerTestOptions coarse{};
     coarse.step = 0.3;

@@ -21,6 +21,10 @@ enum class Reason {
     rate_is_not_below_one,                ///< a dropout's rate; got: {numerator, denominator}
     epsilon_or_momentum_is_not_positive,  ///< of a batch norm
     cannot_drop_channels,                 ///< of a channel padding; expected: {least channels}; got: {channels}
+    block_option_given_twice,             ///< two shortcuts or two placements
+    gated_shortcut_preactivated,          ///< a gate in a placement that pre-activates
+    convolution_with_padded_channels,     ///< a shortcut that projects and pads
+    nothing_to_preactivate_shortcut,      ///< PreactivateShortcut in a placement without pre-activation
     nested_too_deep,                      ///< more than Rejection::max_depth combinators inside each other
 };
 

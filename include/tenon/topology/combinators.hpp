@@ -80,16 +80,24 @@ constexpr Cursor lower_sum(Builder& builder, Cursor body, Cursor shortcut) {
     return builder.emit(op, body, body.shape);
 }
 
-/// body(x) + shortcut(x): the original residual block (He et al. 2015), without the ReLU that follows it there.
-template <class Body, class Shortcut>
+/// Lowers what follows the sum of a residual block, in the block's scope.
+template <class... After>
+constexpr Cursor lower_after(Builder& builder, Cursor x, int index) {
+    ((x = lower_child<After>(builder, x, index++)), ...);
+    return x;
+}
+
+/// body(x) + shortcut(x): the original residual block (He et al. 2015), without the ReLU that follows it there unless
+/// it is given as `After`.
+template <class Body, class Shortcut, class... After>
 struct Residual {
-    using children = Children<Body, Shortcut>;
+    using children = Children<Body, Shortcut, After...>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
         builder.open(ScopeKind::block);
         builder.enter();
         const Cursor shortcut = lower_branch<Shortcut>(builder, x, 1, ScopeKind::shortcut);
         const Cursor body = lower_branch<Body>(builder, x, 0, ScopeKind::body);
-        const Cursor sum = lower_sum(builder, body, shortcut);
+        const Cursor sum = lower_after<After...>(builder, lower_sum(builder, body, shortcut), 2);
         builder.leave();
         builder.close();
         return sum;

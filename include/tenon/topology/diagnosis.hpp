@@ -28,6 +28,10 @@ struct the_padding_of_a_pooling_must_be_smaller_than_its_kernel {};
 struct the_rate_of_a_dropout_must_be_at_least_0_and_below_1 {};
 struct epsilon_and_momentum_must_be_positive {};
 struct a_channel_padding_must_have_at_least_the_channels_of_its_input {};
+struct a_block_takes_one_shortcut_and_one_placement {};
+struct a_gated_shortcut_needs_a_placement_without_pre_activation {};
+struct a_convolution_changes_the_channels_itself_so_leave_out_PadShortcut {};
+struct only_a_pre_activated_block_can_pre_activate_its_shortcut {};
 struct combinators_are_nested_too_deep {};
 }  // namespace reason
 
@@ -53,6 +57,13 @@ consteval auto reason_type() {
     if constexpr (R == epsilon_or_momentum_is_not_positive) return reason::epsilon_and_momentum_must_be_positive{};
     if constexpr (R == cannot_drop_channels)
         return reason::a_channel_padding_must_have_at_least_the_channels_of_its_input{};
+    if constexpr (R == block_option_given_twice) return reason::a_block_takes_one_shortcut_and_one_placement{};
+    if constexpr (R == gated_shortcut_preactivated)
+        return reason::a_gated_shortcut_needs_a_placement_without_pre_activation{};
+    if constexpr (R == convolution_with_padded_channels)
+        return reason::a_convolution_changes_the_channels_itself_so_leave_out_PadShortcut{};
+    if constexpr (R == nothing_to_preactivate_shortcut)
+        return reason::only_a_pre_activated_block_can_pre_activate_its_shortcut{};
     if constexpr (R == nested_too_deep) return reason::combinators_are_nested_too_deep{};
 }
 

@@ -74,11 +74,11 @@ struct Product {
     }
 };
 
-/// g(x) * body(x) + (1 - g(x)) * shortcut(x), where g is the sigmoid of `Gate`, computed once: the exclusive gating of
-/// He et al. 2016, figure 2c, after highway networks. 1 - sigmoid(z) is sigmoid(-z).
-template <class Body, class Shortcut, class Gate>
+/// g(x) * body(x) + (1 - g(x)) * shortcut(x), where g is the sigmoid of `Gate`, computed once, and then `After`: the
+/// exclusive gating of He et al. 2016, figure 2c, after highway networks. 1 - sigmoid(z) is sigmoid(-z).
+template <class Body, class Shortcut, class Gate, class... After>
 struct GatedResidual {
-    using children = Children<Body, Shortcut, Gate>;
+    using children = Children<Body, Shortcut, Gate, After...>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
         builder.open(ScopeKind::block);
         builder.enter();
@@ -88,7 +88,7 @@ struct GatedResidual {
         const Cursor closed = Sigmoid::lower(builder, Scale<-1>::lower(builder, gate));
         shortcut = lower_product(builder, shortcut, closed);
         body = lower_product(builder, body, Sigmoid::lower(builder, gate));
-        const Cursor sum = lower_sum(builder, body, shortcut);
+        const Cursor sum = lower_after<After...>(builder, lower_sum(builder, body, shortcut), 3);
         builder.leave();
         builder.close();
         return sum;

@@ -92,8 +92,6 @@ concept ConvOption = OptionFor<T, for_conv>;
 template <class T>
 concept PoolOption = OptionFor<T, for_pool>;
 template <class T>
-concept BlockOption = OptionFor<T, for_block>;
-template <class T>
 concept StackOption = OptionFor<T, for_stack>;
 
 /// What options of a batch norm add up to.

@@ -169,7 +169,7 @@ private:
         step.kind = op.kind;
         step.op = index - 1;  // the load stands before the first operation
         step.residual_stride = op.residual_stride;
-        step.relu = op.relu;
+        step.relu = op.relu || op.kind == OpKind::relu;  // a ReLU that nothing before it applies
         for (int i = 0; i < 2; ++i) {
             const ConvTerm& term = op.terms[i];
             if (term.source < 0) continue;

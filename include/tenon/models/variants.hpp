@@ -1,0 +1,58 @@
+// The CIFAR networks that He et al. 2016 compare: 6n + 2 or 9n + 2 layers of blocks with any shortcut and any placement
+// of the activation.
+//
+//     CifarVariant<18, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>     ResNet-110,
+//     figure 2f CifarVariant<27, Bottlenecks, Placement<ActivationPlacement::full_preactivation>>
+#pragma once
+
+#include <tenon/topology/block.hpp>
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+
+/// The blocks of a variant are bottlenecks with four times the channels, 9n + 2 layers; without it they are Basic.
+struct Bottlenecks {
+    static constexpr unsigned users = for_block;
+    static constexpr void apply(BlockOptions& options) { options.basic = false; }
+};
+
+/// The options of a variant's blocks in general.
+template <BlockOption... Options>
+inline constexpr BlockOptions variant_options = options_of<Basic, Options...>(BlockOptions{});
+
+/// A stage of `Blocks` blocks. The first has the stride, the zeros for new channels unless its shortcut is a
+/// convolution (option A), and pre-activates its shortcut too where the placement pre-activates (`both_preact` of the
+/// paper's published code; the paper does so in the first block of the network).
+template <int Filters, int Blocks, int Pixels, bool Changes, BlockOption... Options>
+struct VariantStage {
+    static constexpr BlockOptions options = variant_options<Options...>;
+    static constexpr bool pads = Changes && options.shortcut != ShortcutKind::convolution;
+    using First = Block<Filters, Basic, Options..., Stride<Pixels>, OptionIf<pads, PadShortcut>,
+                        OptionIf<preactivates(options.placement), PreactivateShortcut>>;
+    using Layers = Scoped<ScopeKind::stack, First, Repeat<Blocks - 1, Block<Filters, Basic, Options...>>>;
+    using children = typename Layers::children;
+    static constexpr Cursor lower(Builder& builder, Cursor x) { return Layers::lower(builder, x); }
+};
+
+/// The network with `Blocks` blocks in each of three stages of 16, 32 and 64 filters. What its blocks leave out at
+/// both ends stands in stem and head: the stem's norm and ReLU are left to the first block as far as it pre-activates,
+/// and behind the last block stands what a further block would begin with.
+template <class In, int Classes, int Blocks, BlockOption... Options>
+struct VariantNetwork {
+    static constexpr BlockOptions options = variant_options<Options...>;
+    static constexpr bool full = options.placement == ActivationPlacement::full_preactivation;
+    static constexpr bool activated = preactivates(options.placement);
+    using Layers =
+        Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>, LayerIf<!full, BatchNorm>, LayerIf<!activated, ReLU>>,
+                VariantStage<16, Blocks, 1, !options.basic, Options...>, VariantStage<32, Blocks, 2, true, Options...>,
+                VariantStage<64, Blocks, 2, true, Options...>,
+                Head<LayerIf<full, BatchNorm>, LayerIf<activated, ReLU>, GlobalAvgPool, Linear<Classes>>>;
+};
+
+/// A variant on CIFAR with ten classes. Options in any order: Shortcut, Placement, Bottlenecks. Without a Placement the
+/// blocks are pre-activated; figure 2 compares shortcuts in the original placement. CifarVariant<n> computes what
+/// CifarResNet...V2 does, and with the original placement what CifarResNet... does.
+template <int Blocks, BlockOption... Options>
+struct CifarVariant : VariantNetwork<Input<3, 32, 32>, 10, Blocks, Options...>::Layers {};
+
+}  // namespace tenon
