@@ -54,6 +54,7 @@ set(TENON_HEADERS
     include/tenon/data/split.hpp
     include/tenon/image/decode_options.hpp
     include/tenon/image/image.hpp
+    include/tenon/image/network_preprocessing.hpp
     include/tenon/image/orientation.hpp
     include/tenon/image/preprocess.hpp
     include/tenon/image/resize.hpp
@@ -81,6 +82,7 @@ set(TENON_HEADERS
     include/tenon/models/cifar_keras.hpp
     include/tenon/models/fashion_mnist.hpp
     include/tenon/models/flavour.hpp
+    include/tenon/models/image_convention.hpp
     include/tenon/models/keras.hpp
     include/tenon/models/mxnet.hpp
     include/tenon/models/naming.hpp

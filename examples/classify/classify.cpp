@@ -2,7 +2,10 @@
 //
 //     classify                                      the images of Fashion-MNIST that lie beside this example
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
+//     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.safetensors --onnx resnet18.onnx
+//
+// An image is scaled, resized and cut as the network's library does it.
 //
 // Results go to the standard output, everything else to the standard error. Exit status: 0 when all went well, 2 when
 // something that the user gave is wrong.
@@ -23,6 +26,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
+#include <tenon/data/cifar.hpp>
 #include <tenon/data/fashion_mnist.hpp>
 #include <tenon/image/decode.hpp>
 #include <tenon/image/preprocess.hpp>
@@ -41,7 +45,7 @@ const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR
 /// What stands on the command line.
 struct Options {
     std::vector<std::string> images;
-    std::string model{network_names[0]};
+    std::string model{default_network};
     std::string weights;
     std::string labels;
     int top = 5;
@@ -64,10 +68,12 @@ void add_options(CLI::App& app, Options& options) {
                                           std::to_string(TENON_VERSION_PATCH));
     app.add_option("images", options.images, "Image files, or folders of them")->type_name("IMAGE");
     app.add_option("-m,--model", options.model, "The network")
-        ->check(CLI::IsMember(std::vector<std::string>(std::begin(network_names), std::end(network_names))))
+        ->check(CLI::IsMember(network_names()))
         ->capture_default_str();
     CLI::Option* const weights =
-        app.add_option("-w,--weights", options.weights, "Its weights, a safetensors file")->type_name("FILE");
+        app.add_option("-w,--weights", options.weights,
+                       "Its weights: a safetensors, .pth or .npz file with its library's names")
+            ->type_name("FILE");
     app.add_option("-l,--labels", options.labels, "The names of its classes: one a line, or a JSON array")
         ->type_name("FILE");
     app.add_option("-k,--top", options.top, "How many classes are shown for an image")
@@ -118,6 +124,8 @@ std::vector<std::string> class_names(const Options& options, int classes) {
     std::vector<std::string> names;
     if (options.model == "fashion_mnist") {
         names.assign(tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end());
+    } else if (classes == 10) {
+        names.assign(tenon::cifar10_classes.begin(), tenon::cifar10_classes.end());
     } else {
         for (int i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
     }
@@ -181,7 +189,7 @@ nlohmann::ordered_json json_of(const Result& result, const std::vector<std::stri
 
 int run(const Options& options) {
     const std::unique_ptr<Classifier> classifier = make_classifier(options.model, options.threads);
-    const bool has_defaults = options.model == network_names[0];
+    const bool has_defaults = options.model == default_network;
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
         // A network can be looked at without images.

@@ -35,8 +35,11 @@ public:
     virtual void write_onnx(const std::string& path, long batch) const = 0;
 };
 
-/// The names that make_classifier knows; the first is the default.
-inline constexpr std::string_view network_names[] = {"fashion_mnist", "resnet18", "resnet50v2"};
+/// The names that make_classifier knows.
+std::vector<std::string> network_names();
+
+/// The network that classifies when none is named.
+inline constexpr std::string_view default_network = "fashion_mnist";
 
 /// The network of this name, without weights, on so many threads (0: one per core).
 std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads);

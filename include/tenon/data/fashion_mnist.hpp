@@ -28,15 +28,6 @@ inline constexpr std::array<std::string_view, 10> fashion_mnist_classes = {
 /// Where Debian's package puts the files.
 inline constexpr std::string_view fashion_mnist_folder = "/usr/share/datasets/fashion-mnist";
 
-/// What tenon::FashionMnistResNet expects of an image: grey, 28 x 28, of mean 0 and variance 1 over the training
-/// images.
-inline constexpr Preprocessing fashion_mnist_preprocessing{.resize = 28,
-                                                           .crop_height = 28,
-                                                           .crop_width = 28,
-                                                           .channels = 1,
-                                                           .mean = {0.2860F},
-                                                           .standard_deviation = {0.3530F}};
-
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The images and labels in a folder that holds the four files under their usual names, with or without ".gz". Error,

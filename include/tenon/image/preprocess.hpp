@@ -64,6 +64,15 @@ inline constexpr Preprocessing keras_tf_imagenet{
 inline constexpr Preprocessing keras_caffe_imagenet{
     .order = ChannelOrder::bgr, .scale = 1, .mean = {103.939F, 116.779F, 123.68F}, .standard_deviation = {1, 1, 1}};
 
+/// What tenon::FashionMnistResNet expects of an image: grey, 28 x 28, of mean 0 and variance 1 over the training
+/// images.
+inline constexpr Preprocessing fashion_mnist_preprocessing{.resize = 28,
+                                                           .crop_height = 28,
+                                                           .crop_width = 28,
+                                                           .channels = 1,
+                                                           .mean = {0.2860F},
+                                                           .standard_deviation = {0.3530F}};
+
 inline namespace TENON_ISA_NAMESPACE {
 namespace detail {
 

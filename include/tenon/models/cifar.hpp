@@ -38,6 +38,7 @@ struct CifarNetwork : Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>, BatchNor
                               CifarStage<CifarBlock, 16, Blocks, 1, false>, CifarStage<CifarBlock, 32, Blocks, 2, true>,
                               CifarStage<CifarBlock, 64, Blocks, 2, true>, Head<GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::cifar;
+    static constexpr ImageConvention images = ImageConvention::cifar_torch;
 };
 
 /// The pre-activated network with 6 * Blocks + 2 layers.
@@ -47,6 +48,7 @@ struct CifarNetworkV2
               CifarStage<CifarBlockV2, 32, Blocks, 2, true>, CifarStage<CifarBlockV2, 64, Blocks, 2, true>,
               Head<BatchNorm, ReLU, GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::cifar;
+    static constexpr ImageConvention images = ImageConvention::cifar_torch;
 };
 
 /// ResNet-20 on CIFAR: 269,722 parameters with 10 classes.

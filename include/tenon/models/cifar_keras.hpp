@@ -31,6 +31,7 @@ struct KerasCifarNetwork
               Scoped<ScopeKind::stack, KerasCifarBlock<64, 2>, Repeat<Blocks - 1, KerasCifarBlock<64>>>,
               Head<GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::keras_order;
+    static constexpr ImageConvention images = ImageConvention::cifar;
 };
 
 /// A block of version 2: a bottleneck from `Filters` to `Channels` with the stride on its first convolution. The first
@@ -53,6 +54,7 @@ struct KerasCifarNetworkV2 : Network<Input<3, 32, 32>, Stem<SameConv<16>, KerasB
                                             Repeat<Blocks - 1, KerasCifarBlockV2<128, 256, 1, false>>>,
                                      Head<KerasBatchNorm, ReLU, GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::keras_order;
+    static constexpr ImageConvention images = ImageConvention::cifar;
 };
 
 /// Keras' ResNet20v1 on CIFAR: 273,066 trainable parameters with 10 classes.
@@ -83,6 +85,8 @@ struct KerasCifarResNet110V2 : KerasCifarNetworkV2<12, Classes> {};
 
 /// MLPerf Tiny's image classification network: 78,666 parameters with the running statistics; input 0 to 255.
 template <int Classes = 10>
-struct MlperfTinyResNet8 : KerasCifarNetwork<1, Classes> {};
+struct MlperfTinyResNet8 : KerasCifarNetwork<1, Classes> {
+    static constexpr ImageConvention images = ImageConvention::raw;
+};
 
 }  // namespace tenon

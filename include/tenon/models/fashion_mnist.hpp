@@ -1,6 +1,7 @@
 // The small pre-activated ResNet that the examples classify clothes with.
 #pragma once
 
+#include <tenon/models/image_convention.hpp>
 #include <tenon/models/naming.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
@@ -12,6 +13,7 @@ namespace tenon {
 struct FashionMnistResNet : Network<Input<1, 28, 28>, Stem<Conv<32, Kernel<3>, Padding<1>>>, Stack<16, 3>, Stack<32, 3>,
                                     Stack<64, 3, Stride<1>>, Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {
     static constexpr Naming naming = Naming::listing;
+    static constexpr ImageConvention images = ImageConvention::fashion_mnist;
 };
 
 }  // namespace tenon

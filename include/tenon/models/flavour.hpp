@@ -6,6 +6,7 @@
 
 #include <type_traits>
 
+#include <tenon/models/image_convention.hpp>
 #include <tenon/models/naming.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
@@ -27,6 +28,7 @@ enum class StrideBlock { first, last };
 /// torchvision's ResNets: no biases, the stride on the 3x3 of a stage's first block ("v1.5"), torch's batch norm.
 struct TorchvisionFlavour {
     static constexpr Naming naming = Naming::torchvision;
+    static constexpr ImageConvention images = ImageConvention::torchvision;
     static constexpr StrideConvolution stride_convolution = StrideConvolution::middle;
     static constexpr StrideBlock stride_block = StrideBlock::first;
     static constexpr bool stem_bias = false;   ///< of the network's first convolution
@@ -54,6 +56,7 @@ struct ResNeXtFlavour : WideFlavour {
 /// padded with zeros.
 struct KerasFlavour : TorchvisionFlavour {
     static constexpr Naming naming = Naming::keras;
+    static constexpr ImageConvention images = ImageConvention::keras_caffe;
     static constexpr StrideConvolution stride_convolution = StrideConvolution::first;
     static constexpr bool stem_bias = true, inner_bias = true, outer_bias = true;
     using Norm = BatchNormWith<Epsilon<1001, 100'000'000>, Momentum<1, 100>>;
@@ -64,6 +67,7 @@ struct KerasFlavour : TorchvisionFlavour {
 /// reads unnormalised values, so its zeros differ from torch's minus infinity.
 struct KerasV2Flavour : KerasFlavour {
     static constexpr Naming naming = Naming::keras_v2;
+    static constexpr ImageConvention images = ImageConvention::keras_tf;
     static constexpr StrideConvolution stride_convolution = StrideConvolution::middle;
     static constexpr StrideBlock stride_block = StrideBlock::last;
     static constexpr bool inner_bias = false, stem_norm = false;
@@ -72,6 +76,7 @@ struct KerasV2Flavour : KerasFlavour {
 /// timm's resnetv2: torchvision's strides and norms, pre-activated.
 struct TimmFlavour : TorchvisionFlavour {
     static constexpr Naming naming = Naming::timm;
+    static constexpr ImageConvention images = ImageConvention::timm;
     static constexpr bool stem_norm = false;
 };
 

@@ -58,6 +58,7 @@ struct PostActivatedNetwork
               Stage<Flavour, Kind, 128, Second, 2, true>, Stage<Flavour, Kind, 256, Third, 2, true>,
               Stage<Flavour, Kind, 512, Fourth, 2, true>, Head<GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Flavour::naming;
+    static constexpr ImageConvention images = Flavour::images;
 };
 
 }  // namespace tenon

@@ -84,6 +84,7 @@ struct PreactivatedNetwork
               PreactivatedStage<Flavour, Kind, 512, Fourth, Flavour::stride_block == StrideBlock::last ? 1 : 2, true>,
               Head<typename Flavour::Norm, ReLU, GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Flavour::naming;
+    static constexpr ImageConvention images = Flavour::images;
 };
 
 }  // namespace tenon

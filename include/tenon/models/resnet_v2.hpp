@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include <tenon/models/image_convention.hpp>
 #include <tenon/models/naming.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
@@ -104,6 +105,7 @@ struct ListingNetwork
     : Network<In, typename ResNetParts<Chosen>::StemLayers, Stack<64, First>, Stack<128, Second>, Stack<256, Third>,
               Stack<512, Fourth, Stride<1>>, typename ResNetParts<Chosen>::HeadLayers> {
     static constexpr Naming naming = Naming::listing;
+    static constexpr ImageConvention images = ImageConvention::torchvision;
 };
 
 /// The listing's ResNet50V with its defaults: 100 classes, 224 x 224. Options in any order: IncludeTop, Preact,

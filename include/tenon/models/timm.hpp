@@ -7,11 +7,15 @@ namespace tenon {
 
 /// timm's resnetv2_18: 11,687,720 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct TimmResNetV2_18 : PreactivatedNetwork<TimmFlavour, In, Classes, PreactivatedBasicBlock, 2, 2, 2, 2> {};
+struct TimmResNetV2_18 : PreactivatedNetwork<TimmFlavour, In, Classes, PreactivatedBasicBlock, 2, 2, 2, 2> {
+    static constexpr ImageConvention images = ImageConvention::timm_basic;
+};
 
 /// timm's resnetv2_34: 21,795,880 parameters with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>
-struct TimmResNetV2_34 : PreactivatedNetwork<TimmFlavour, In, Classes, PreactivatedBasicBlock, 3, 4, 6, 3> {};
+struct TimmResNetV2_34 : PreactivatedNetwork<TimmFlavour, In, Classes, PreactivatedBasicBlock, 3, 4, 6, 3> {
+    static constexpr ImageConvention images = ImageConvention::timm_basic;
+};
 
 /// timm's resnetv2_50: 25,549,352 parameters and 4.089 G multiply-adds with 1000 classes.
 template <int Classes = 1000, class In = Input<3, 224, 224>>

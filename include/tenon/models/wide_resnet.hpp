@@ -18,6 +18,7 @@ requires(Depth >= 16 && Depth % 6 == 4) struct WideNetwork
               PreactivatedStage<TorchvisionFlavour, WideBlock, 64 * Widen, (Depth - 4) / 6, 2, true>,
               Head<BatchNorm, ReLU, GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::wide;
+    static constexpr ImageConvention images = ImageConvention::cifar;
 };
 
 /// WRN-16-1: 0.2 M parameters.

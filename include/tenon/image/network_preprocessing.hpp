@@ -1,0 +1,63 @@
+// The preprocessing that belongs to a network.
+//
+//     std::vector<float> input = preprocess(read_image("cat.jpg"), preprocessing_of<KerasResNet50V2<>>);
+#pragma once
+
+#include <tenon/core/shape.hpp>
+#include <tenon/image/preprocess.hpp>
+#include <tenon/models/image_convention.hpp>
+#include <tenon/topology/facts.hpp>
+
+namespace tenon {
+
+/// What a convention does to an image for a network with inputs of a shape: where it cuts the middle out of a larger
+/// image, that stands in the same proportion for any size.
+constexpr Preprocessing preprocessing_of_convention(ImageConvention convention, Shape input) {
+    Preprocessing result = torchvision_imagenet;
+    const auto resize_to = [&](int percent) {
+        return input.height < input.width ? input.height * 100 / percent : input.width * 100 / percent;
+    };
+    result.resize = resize_to(100);
+    switch (convention) {
+        case ImageConvention::torchvision:
+            result.resize = resize_to(100) * 256 / 224;
+            break;
+        case ImageConvention::keras_caffe:
+            result = keras_caffe_imagenet;
+            result.resize = resize_to(100) * 256 / 224;
+            break;
+        case ImageConvention::keras_tf:
+            result = keras_tf_imagenet;
+            result.resize = resize_to(100) * 256 / 224;
+            break;
+        case ImageConvention::timm:
+        case ImageConvention::timm_basic:
+            result.mean = result.standard_deviation = {0.5F, 0.5F, 0.5F};
+            result.filter = ResizeFilter::bicubic;
+            result.resize = resize_to(convention == ImageConvention::timm ? 95 : 90);
+            break;
+        case ImageConvention::cifar_torch:
+            break;
+        case ImageConvention::cifar:
+            result.mean = {0.49139968F, 0.48215841F, 0.44653091F};
+            result.standard_deviation = {0.24703223F, 0.24348513F, 0.26158784F};
+            break;
+        case ImageConvention::raw:
+            result.scale = 1;
+            result.mean = {0, 0, 0};
+            result.standard_deviation = {1, 1, 1};
+            break;
+        case ImageConvention::fashion_mnist:
+            result = fashion_mnist_preprocessing;
+            break;
+    }
+    result.crop_height = input.height;
+    result.crop_width = input.width;
+    return result;
+}
+
+/// What a network expects to be done to an image; a network of one's own says so by a static member `images`.
+template <HasImageConvention Net>
+inline constexpr Preprocessing preprocessing_of = preprocessing_of_convention(Net::images, input_shape<Net>);
+
+}  // namespace tenon
