@@ -26,6 +26,23 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp
+    include/tenon/backend/cuda/block.hpp
+    include/tenon/backend/cuda/conv.hpp
+    include/tenon/backend/cuda/conv_choice.hpp
+    include/tenon/backend/cuda/device.hpp
+    include/tenon/backend/cuda/device_driver.hpp
+    include/tenon/backend/cuda/emulated_driver.hpp
+    include/tenon/backend/cuda/emulator.hpp
+    include/tenon/backend/cuda/finish.hpp
+    include/tenon/backend/cuda/launch.hpp
+    include/tenon/backend/cuda/map.hpp
+    include/tenon/backend/cuda/number.hpp
+    include/tenon/backend/cuda/pack_weights.hpp
+    include/tenon/backend/cuda/plan.hpp
+    include/tenon/backend/cuda/precision.hpp
+    include/tenon/backend/cuda/reduce.hpp
+    include/tenon/backend/cuda/step.hpp
+    include/tenon/backend/cuda/stream.hpp
     include/tenon/backend/reference/interpreter.hpp
     include/tenon/backend/reference/training_backward.hpp
     include/tenon/backend/reference/training_forward.hpp
@@ -37,6 +54,7 @@ set(TENON_HEADERS
     include/tenon/core/isa.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
+    include/tenon/cuda.hpp
     include/tenon/data/augment/crop.hpp
     include/tenon/data/augment/cutout.hpp
     include/tenon/data/augment/flip.hpp
@@ -116,6 +134,11 @@ set(TENON_HEADERS
     include/tenon/report/profile.hpp
     include/tenon/report/summary.hpp
     include/tenon/runtime/cpu_engine.hpp
+    include/tenon/runtime/cuda_engine.hpp
+    include/tenon/runtime/cuda_program.hpp
+    include/tenon/runtime/cuda_runner.hpp
+    include/tenon/runtime/default_backend.hpp
+    include/tenon/runtime/emulated_cuda.hpp
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp

@@ -1,0 +1,233 @@
+// From steps to launches: the kernel of each step and its arguments for a batch.
+#pragma once
+
+#include <tenon/backend/cuda/conv_choice.hpp>
+#include <tenon/backend/cuda/plan.hpp>
+#include <tenon/backend/cuda/reduce.hpp>
+
+namespace tenon::cuda {
+
+/// The addresses a step runs on, all of the device.
+template <class Driver>
+struct Frame {
+    Driver* driver = nullptr;
+    unsigned char* arena = nullptr;
+    const unsigned char* weights = nullptr;
+    const float* input = nullptr;  ///< the user's images
+    float* output = nullptr;       ///< the user's results
+    float* partials = nullptr;     ///< scratch for split sums
+    int images = 1;
+};
+
+/// Launches a step's kernels.
+template <class Driver>
+using StepFunction = void (*)(const Step&, const Frame<Driver>&);
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The address of a tensor in a frame; null if it doesn't exist.
+template <class NumberType, class Driver>
+NumberType* address(const Frame<Driver>& frame, const Tensor& tensor) {
+    if (!tensor.exists()) return nullptr;
+    return reinterpret_cast<NumberType*>(frame.arena) + tensor.offset * frame.images;
+}
+
+template <class Driver>
+const float* floats(const Frame<Driver>& frame, long offset) {
+    return offset < 0 ? nullptr : reinterpret_cast<const float*>(frame.weights + offset);
+}
+
+template <class NumberType, class Driver>
+FinishArguments finish_arguments(const Step& step, const Frame<Driver>& frame) {
+    const Tensor& result = step.result();
+    FinishArguments arguments{};
+    arguments.shift = floats(frame, step.shift);
+    arguments.residual = address<NumberType>(frame, step.residual);
+    arguments.target = address<NumberType>(frame, step.target);
+    arguments.activated = address<NumberType>(frame, step.activated);
+    arguments.scale = floats(frame, step.activated_scale);
+    arguments.channels = result.channels;
+    arguments.height = result.height;
+    arguments.width = result.width;
+    arguments.residual_height = step.residual.height;
+    arguments.residual_width = step.residual.width;
+    arguments.residual_stride = step.residual_stride;
+    arguments.relu = step.relu;
+    arguments.activated_relu = step.activated_relu;
+    return arguments;
+}
+
+template <class NumberType, class Driver>
+ConvArguments conv_arguments(const Step& step, const Frame<Driver>& frame) {
+    const Tensor& result = step.result();
+    ConvArguments arguments{};
+    arguments.terms_used = step.terms[1].source.exists() ? 2 : 1;
+    for (int i = 0; i < arguments.terms_used; ++i) {
+        const Term& from = step.terms[i];
+        ConvTermArguments& to = arguments.terms[i];
+        to.source = address<NumberType>(frame, from.source);
+        to.weights = frame.weights + from.weights;
+        to.channels = from.source.pitch;
+        to.group_channels = from.group_channels;
+        to.height = from.source.height;
+        to.width = from.source.width;
+        to.kernel_height = from.window.kernel_height;
+        to.kernel_width = from.window.kernel_width;
+        to.stride_height = from.window.stride_height;
+        to.stride_width = from.window.stride_width;
+        to.top = from.window.top;
+        to.left = from.window.left;
+        to.depth = from.depth;
+    }
+    arguments.pixels = static_cast<int>(frame.images * result.pixels());
+    arguments.height = result.height;
+    arguments.width = result.width;
+    arguments.groups = step.groups;
+    arguments.group_outputs = result.channels / step.groups;
+    arguments.partials = frame.partials;
+    arguments.finish = finish_arguments<NumberType>(step, frame);
+    return arguments;
+}
+
+template <class Body, class Driver>
+void launch_map(Driver& driver, const Body& body) {
+    driver.template launch<MapKernel<Body>>(MapKernel<Body>::grid(body), body);
+}
+
+/// A convolution or linear layer, with the tile and splits that suit the batch.
+template <Precision P, int Vector, int OutputVector, class Driver>
+void launch_conv(const Step& step, const Frame<Driver>& frame) {
+    ConvArguments arguments = conv_arguments<Number<P>>(step, frame);
+    const ConvChoice choice = choose_conv(P, arguments.pixels, arguments.group_outputs, arguments.groups, step.depth(),
+                                          frame.driver->multiprocessors());
+    arguments.splits = choice.splits;
+    const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
+        using Kernel = ConvKernel<conv_spec(P, Tile, Vector, OutputVector, false)>;
+        if (choice.tile == Tile) frame.driver->template launch<Kernel>(Kernel::grid(arguments), arguments);
+    };
+    [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
+    (std::make_integer_sequence<int, conv_tiles>{});
+    if (choice.splits == 1) return;
+    SumSplitsBody<Number<P>, OutputVector> sum{};
+    sum.count = static_cast<long>(arguments.pixels) * arguments.finish.channels / OutputVector;
+    sum.partials = frame.partials;
+    sum.splits = choice.splits;
+    sum.finish = arguments.finish;
+    launch_map(*frame.driver, sum);
+}
+
+template <Precision P, int OutputVector, class Driver>
+void launch_pool(const Step& step, const Frame<Driver>& frame) {
+    const Window& window = step.window();
+    PoolBody<Number<P>, OutputVector> body{};
+    body.count = frame.images * step.result().scalars() / OutputVector;
+    body.source = address<Number<P>>(frame, step.source());
+    body.height = step.source().height;
+    body.width = step.source().width;
+    body.kernel_height = window.kernel_height;
+    body.kernel_width = window.kernel_width;
+    body.stride_height = window.stride_height;
+    body.stride_width = window.stride_width;
+    body.top = window.top;
+    body.left = window.left;
+    body.average = step.kind == OpKind::average_pool;
+    body.pad_counts = window.pad_value == PadValue::zero;
+    body.finish = finish_arguments<Number<P>>(step, frame);
+    launch_map(*frame.driver, body);
+}
+
+template <Precision P, class Driver>
+void launch_global_pool(const Step& step, const Frame<Driver>& frame) {
+    using Kernel = GlobalPoolKernel<Number<P>>;
+    GlobalPoolArguments arguments{};
+    arguments.source = address<Number<P>>(frame, step.source());
+    arguments.pixels = static_cast<int>(step.source().pixels());
+    arguments.average = step.kind == OpKind::global_average_pool;
+    arguments.finish = finish_arguments<Number<P>>(step, frame);
+    frame.driver->template launch<Kernel>(Kernel::grid(arguments, frame.images), arguments);
+}
+
+template <Precision P, int OutputVector, class Driver>
+void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
+    PointwiseBody<Number<P>, OutputVector> body{};
+    body.count = frame.images * step.result().scalars() / OutputVector;
+    body.source = address<Number<P>>(frame, step.source());
+    if (step.kind == OpKind::multiply) {
+        body.kind = MapKind::multiply;
+        body.other = address<Number<P>>(frame, step.terms[1].source);
+    }
+    if (step.kind == OpKind::sigmoid) body.kind = MapKind::sigmoid;
+    body.finish = finish_arguments<Number<P>>(step, frame);
+    // A ReLU's own kind says what it does.
+    if (step.kind == OpKind::relu) body.finish.relu = true;
+    launch_map(*frame.driver, body);
+}
+
+template <Precision P, class Driver>
+void launch_pad_channels(const Step& step, const Frame<Driver>& frame) {
+    PadChannelsBody<Number<P>> body{};
+    body.count = frame.images * step.result().scalars();
+    body.source = address<Number<P>>(frame, step.source());
+    body.channels = step.source().channels;
+    body.height = step.source().height;
+    body.width = step.source().width;
+    body.stride_height = step.window().stride_height;
+    body.stride_width = step.window().stride_width;
+    body.finish = finish_arguments<Number<P>>(step, frame);
+    launch_map(*frame.driver, body);
+}
+
+template <Precision P, class Driver>
+void launch_softmax(const Step& step, const Frame<Driver>& frame) {
+    using Kernel = SoftmaxKernel<Number<P>>;
+    SoftmaxArguments arguments{};
+    arguments.source = address<Number<P>>(frame, step.source());
+    arguments.target = address<Number<P>>(frame, step.result());
+    arguments.features = static_cast<int>(step.source().scalars());
+    frame.driver->template launch<Kernel>(Kernel::grid(frame.images), arguments);
+}
+
+template <Precision P, class Driver>
+void launch_load_input(const Step& step, const Frame<Driver>& frame) {
+    LoadInputBody<Number<P>> body{};
+    body.pixels = static_cast<int>(step.target.pixels());
+    body.count = static_cast<long>(frame.images) * body.pixels;
+    body.source = frame.input;
+    body.target = address<Number<P>>(frame, step.target);
+    body.channels = step.target.channels;
+    body.pitch = step.target.pitch;
+    launch_map(*frame.driver, body);
+}
+
+template <Precision P, class Driver>
+void launch_store_output(const Step& step, const Frame<Driver>& frame) {
+    StoreOutputBody<Number<P>> body{};
+    body.count = frame.images * step.source().scalars();
+    body.source = address<Number<P>>(frame, step.source());
+    body.target = frame.output;
+    body.channels = step.source().channels;
+    body.pixels = static_cast<int>(step.source().pixels());
+    launch_map(*frame.driver, body);
+}
+
+/// What launches one step of a plan; steps that need the same code share it.
+template <const auto& Plan, int Index, Precision P, class Driver>
+consteval StepFunction<Driver> step_function() {
+    constexpr const Step& step = Plan.steps[Index];
+    using enum OpKind;
+    if constexpr (step.is_product()) return &launch_conv<P, step.vector, step.output_vector, Driver>;
+    if constexpr (step.kind == max_pool || step.kind == average_pool)
+        return &launch_pool<P, step.output_vector, Driver>;
+    if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
+        return &launch_global_pool<P, Driver>;
+    if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale ||
+                  step.kind == OpKind::multiply || step.kind == sigmoid)
+        return &launch_pointwise<P, step.output_vector, Driver>;
+    if constexpr (step.kind == pad_channels) return &launch_pad_channels<P, Driver>;
+    if constexpr (step.kind == softmax) return &launch_softmax<P, Driver>;
+    if constexpr (step.kind == load_input) return &launch_load_input<P, Driver>;
+    if constexpr (step.kind == store_output) return &launch_store_output<P, Driver>;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

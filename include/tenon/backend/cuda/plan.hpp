@@ -1,0 +1,181 @@
+// From a program to steps on CUDA: layouts, places in memory and the layout of the weights, all constants.
+#pragma once
+
+#include <algorithm>
+
+#include <tenon/backend/cuda/step.hpp>
+#include <tenon/program/plan_memory.hpp>
+
+namespace tenon::cuda {
+
+/// Everything CUDA runs a network by.
+template <Capacity C>
+struct Plan {
+    FixedVector<Step, C.ops + 2> steps{};
+    long image_scalars = 0;  ///< of the arena, per image
+    long weight_bytes = 0;
+};
+
+/// Builds the plan of an optimised program for values of `number_bytes` bytes.
+template <Capacity C>
+class Planner {
+public:
+    constexpr Planner(const Program<C>& program, int number_bytes) : program_{program}, number_bytes_{number_bytes} {}
+
+    constexpr Plan<C> plan() {
+        add_transfers();
+        choose_layouts();
+        long sizes[C.values + 2]{};
+        for (int i = 1; i < program_.values.size(); ++i) sizes[i] = is_used(i) ? tensors_[i].scalars() : 0;
+        const MemoryPlan<C> memory =
+            plan_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
+        for (int i = 0; i < program_.values.size(); ++i) tensors_[i].offset = memory.offset[i];
+        plan_.image_scalars = round_up(memory.size, 16);
+        for (int i = 0; i < program_.ops.size(); ++i) add_step(i);
+        return plan_;
+    }
+
+private:
+    static constexpr int copy_bytes = 16;   // what a thread loads or stores at once, at most
+    static constexpr int padded_input = 4;  // channels of an image of fewer
+    static constexpr long weight_alignment = 256;
+
+    static constexpr long round_up(long count, long unit) { return (count + unit - 1) / unit * unit; }
+
+    constexpr bool is_used(int value) const {
+        for (const Op& op : program_.ops)
+            if (op.target == value || op.activated == value) return true;
+        return false;
+    }
+
+    /// Puts a load before and a store behind the operations; the copy of the input is a value of its own.
+    constexpr void add_transfers() {
+        const int copy = program_.values.size();
+        program_.values.push_back(program_.values[0]);
+        for (Op& op : program_.ops) {
+            for (ConvTerm& term : op.terms)
+                if (term.source == 0) term.source = copy;
+            if (op.residual == 0) op.residual = copy;
+        }
+        if (program_.output == 0) program_.output = copy;
+        Op load{};
+        load.kind = OpKind::load_input;
+        load.terms[0].source = 0;
+        load.target = copy;
+        program_.ops.push_back(load);
+        for (int i = program_.ops.size() - 1; i > 0; --i) {
+            const Op moved = program_.ops[i - 1];
+            program_.ops[i - 1] = program_.ops[i];
+            program_.ops[i] = moved;
+        }
+        Op store{};
+        store.kind = OpKind::store_output;
+        store.terms[0].source = program_.output;
+        program_.ops.push_back(store);
+    }
+
+    /// Maps lie pixel by pixel. Images of one to three channels get channels of zeros, so that a pixel is loaded at
+    /// once, if only convolutions without groups read them.
+    constexpr void choose_layouts() {
+        const int copy = program_.ops[0].target;
+        for (int i = 0; i < program_.values.size(); ++i) {
+            const Shape shape = program_.values[i];
+            Tensor& tensor = tensors_[i];
+            tensor.channels = tensor.pitch = shape.channels;
+            if (shape.is_flat()) continue;
+            tensor.height = shape.height;
+            tensor.width = shape.width;
+        }
+        bool only_convolutions = tensors_[copy].channels < padded_input && program_.output != copy;
+        for (const Op& op : program_.ops) {
+            if (op.residual == copy) only_convolutions = false;
+            for (const ConvTerm& term : op.terms)
+                if (term.source == copy && (op.kind != OpKind::conv || term.groups != 1)) only_convolutions = false;
+        }
+        if (only_convolutions) tensors_[copy].pitch = padded_input;
+    }
+
+    constexpr long take_weights(long bytes) {
+        const long offset = plan_.weight_bytes;
+        plan_.weight_bytes += round_up(bytes, weight_alignment);
+        return offset;
+    }
+
+    /// The largest power of two that divides `count` and is not above `most`.
+    static constexpr int vector_of(int count, int most) {
+        int vector = most;
+        while (count % vector != 0) vector /= 2;
+        return vector;
+    }
+
+    constexpr void add_step(int index) {
+        const Op& op = program_.ops[index];
+        Step step{};
+        step.kind = op.kind;
+        step.op = index - 1;  // the load stands before the first operation
+        step.residual_stride = op.residual_stride;
+        step.relu = op.relu;
+        for (int i = 0; i < 2; ++i) {
+            const ConvTerm& term = op.terms[i];
+            if (term.source < 0) continue;
+            step.terms[i].source = tensors_[term.source];
+            step.terms[i].window = term.window;
+            step.terms[i].layer = term.layer;
+            step.terms[i].norm = term.norm;
+        }
+        if (op.residual >= 0) step.residual = tensors_[op.residual];
+        if (op.target >= 0) step.target = tensors_[op.target];
+        if (op.activated >= 0) {
+            step.activated = tensors_[op.activated];
+            step.activated_norm = op.activated_norm;
+            step.activated_relu = op.activated_relu;
+        }
+        // x * scale + shift is an activation of x
+        if ((op.kind == OpKind::batch_norm || op.kind == OpKind::scale) && !step.activated.exists()) {
+            step.activated = step.target;
+            step.activated_norm = op.layer();
+            step.activated_relu = op.relu;
+            step.target = {};
+            step.relu = false;
+        }
+        const int channels = step.result().channels;
+        if (step.is_product()) plan_product(step, op);
+        const int outputs = step.is_product() ? channels / step.groups : channels;
+        step.output_vector = channels > 0 ? vector_of(outputs, 4) : 1;
+        if (step.activated.exists())
+            step.activated_scale = take_weights(2 * channels * static_cast<long>(sizeof(float)));
+        plan_.steps.push_back(step);
+    }
+
+    /// Terms with the same groups are computed group by group; with different ones as if there were none, weights
+    /// between groups being zero.
+    constexpr void plan_product(Step& step, const Op& op) {
+        const int outputs = step.result().channels;
+        step.groups = op.kind == OpKind::conv ? op.terms[0].groups : 1;
+        if (op.terms[1].source >= 0 && op.terms[1].groups != step.groups) step.groups = 1;
+        step.vector = copy_bytes / number_bytes_;
+        for (int i = 0; i < 2; ++i) {
+            Term& term = step.terms[i];
+            if (!term.source.exists()) continue;
+            term.inputs = term.source.channels / op.terms[i].groups;
+            if (op.kind == OpKind::linear) {
+                term.map = term.source;
+                term.source.channels = term.source.pitch = static_cast<int>(term.source.scalars());
+                term.source.height = term.source.width = 1;
+                term.window = {};
+            }
+            term.group_channels = term.source.pitch / step.groups;
+            term.depth = term.window.taps() * term.group_channels;
+            term.weights = take_weights(static_cast<long>(term.depth) * outputs * number_bytes_);
+            step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
+        }
+        step.shift = take_weights(outputs * static_cast<long>(sizeof(float)));
+    }
+
+    Program<C> program_;
+    int number_bytes_;
+    Tensor tensors_[C.values + 2]{};
+    Plan<C> plan_{};
+};
+
+}  // namespace tenon::cuda

@@ -1,0 +1,20 @@
+// The precisions that CUDA computes networks in.
+#pragma once
+
+namespace tenon {
+
+/// How a network is computed on CUDA. Sums are of 32 bits in all of them; weights are rounded once, when they are
+/// packed.
+enum class Precision {
+    float32,         ///< everything in 32 bits: the CPU's answers but for the order of sums
+    tensor_float32,  ///< stored in 32 bits, multiplied with 10 bits of mantissa
+    bfloat16,        ///< stored and multiplied with 8 exponent and 7 mantissa bits
+    float16,         ///< stored and multiplied with 5 exponent and 10 mantissa bits; above 65504 it overflows
+};
+
+/// Bytes of a stored value.
+constexpr int number_bytes(Precision precision) {
+    return precision == Precision::bfloat16 || precision == Precision::float16 ? 2 : 4;
+}
+
+}  // namespace tenon

@@ -1,0 +1,49 @@
+// The backend CUDA as nvcc compiles it: include it in the .cu file that uses or instantiates a Model<Net, Cuda>.
+//
+//     #include <tenon/cuda.hpp>
+//     #include "my_network.hpp"
+//     template class tenon::CudaEngine<MyNetwork, tenon::Precision::float32>;
+//
+// Other compilers see nothing here; they include <tenon/runtime/cuda_engine.hpp>.
+#pragma once
+
+#if defined(__CUDACC__)
+
+#include <tenon/backend/cuda/device_driver.hpp>
+#include <tenon/runtime/cuda_engine.hpp>
+#include <tenon/runtime/cuda_runner.hpp>
+
+namespace tenon {
+
+template <class Net, Precision P>
+struct CudaEngine<Net, P>::State {
+    CudaRunner<Net, P, cuda::DeviceDriver> runner;
+};
+
+template <class Net, Precision P>
+CudaEngine<Net, P>::CudaEngine(int, int images) : state_{new State{CudaRunner<Net, P, cuda::DeviceDriver>{images}}} {}
+
+template <class Net, Precision P>
+CudaEngine<Net, P>::~CudaEngine() {
+    delete state_;
+}
+
+template <class Net, Precision P>
+void CudaEngine<Net, P>::set_parameters(std::span<const float* const> tensors) {
+    state_->runner.set_parameters(tensors);
+}
+
+template <class Net, Precision P>
+void CudaEngine<Net, P>::run(const float* images, float* results, long count) {
+    state_->runner.run(images, results, count);
+}
+
+template <class Net, Precision P>
+void CudaEngine<Net, P>::run_steps(const float* images, float* results, long count, void (*observe)(int, void*),
+                                   void* observer) {
+    state_->runner.run_observed(images, results, count, [&](int step) { observe(step, observer); });
+}
+
+}  // namespace tenon
+
+#endif

@@ -1,0 +1,48 @@
+// EmulatedCuda: the backend Cuda on the host, kernel by kernel in the emulator. For tests: it is a thousand times
+// slower.
+#pragma once
+
+#include <memory>
+
+#include <tenon/backend/cuda/emulated_driver.hpp>
+#include <tenon/runtime/cuda_runner.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Runs one network through CUDA's kernels on the host.
+template <class Net, Precision P>
+class EmulatedCudaEngine {
+public:
+    using Scalar = float;
+    using Compiled = CudaProgram<Net, P>;
+
+    EmulatedCudaEngine(int, int images) : runner_{std::make_unique<Runner>(images)} {}
+
+    void set_parameters(std::span<const float* const> tensors) { runner_->set_parameters(tensors); }
+
+    /// By graphs, as CudaEngine does; with an observer step by step.
+    void run(const float* images, float* results, long count) { runner_->run(images, results, count); }
+    template <class Observe>
+    void run(const float* images, float* results, long count, Observe observe) {
+        runner_->run_observed(images, results, count, observe);
+    }
+
+    int threads() const { return 1; }
+    cuda::EmulatedDriver& driver() { return runner_->driver(); }
+
+private:
+    using Runner = CudaRunner<Net, P, cuda::EmulatedDriver>;
+    std::unique_ptr<Runner> runner_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+/// `Model<Net, EmulatedCuda<>>` computes what `Model<Net, Cuda>` does, on the host.
+template <Precision P = Precision::float32>
+struct EmulatedCuda {
+    template <class Net>
+    using Engine = EmulatedCudaEngine<Net, P>;
+};
+
+}  // namespace tenon

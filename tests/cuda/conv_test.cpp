@@ -1,0 +1,156 @@
+// The convolution kernel in the emulator against the reference: windows, strides, groups, what is fused, tiles and
+// splits.
+#include <cstring>
+
+#include "emulate.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::compare_both;
+using tenon_test::compare_emulated;
+using tenon_test::compare_precisions;
+using tenon_test::emulated_results;
+
+static_assert(cuda::choose_conv(Precision::bfloat16, 256L * 56 * 56, 256, 1, 64, 132).tile == 0);
+static_assert(cuda::choose_conv(Precision::bfloat16, 49, 512, 1, 4608, 132).splits > 1);
+// Splits never make more blocks than run at once, which the memory for their sums relies on.
+static_assert([] {
+    for (const Precision precision : {Precision::float32, Precision::float16})
+        for (const long pixels : {1, 49, 196, 784, 3136, 12544})
+            for (const int outputs : {10, 64, 512, 2048})
+                for (const int depth : {16, 147, 576, 4608}) {
+                    const auto choice = cuda::choose_conv(precision, pixels, outputs, 1, depth, 132);
+                    const auto tile = cuda::conv_tile(precision, choice.tile);
+                    const long blocks = cuda::blocks_of(pixels, tile.pixels) * cuda::blocks_of(outputs, tile.outputs);
+                    if (choice.splits > 1 && blocks * choice.splits > 2 * 132) return false;
+                    if (choice.splits > 1 && pixels * outputs * choice.splits > cuda::partial_floats(precision, 132))
+                        return false;
+                }
+    return true;
+}());
+
+TEST_CASE("1x1 convolutions") {
+    struct Plain : Network<Input<24, 5, 6>, Conv<40, Kernel<1>>> {};
+    struct Strided : Network<Input<24, 5, 6>, Conv<20, Kernel<1>, Stride<2>, Bias>, ReLU> {};
+    struct OddChannels : Network<Input<13, 4, 5>, Conv<7, Kernel<1>, Bias>> {};
+    compare_precisions<Plain>();
+    compare_both<Strided>();
+    compare_both<OddChannels>();
+}
+
+TEST_CASE("windows, strides and paddings") {
+    struct Square : Network<Input<16, 9, 8>, Conv<24, Kernel<3>, Padding<1>>, BatchNorm, ReLU> {};
+    struct Strided : Network<Input<8, 9, 8>, Conv<12, Kernel<3>, Stride<2>, Padding<1>, Bias>> {};
+    struct Oblong : Network<Input<6, 9, 8>, Conv<10, Kernel<3, 2>, Stride<2>, Padding<1, 0>>> {};
+    struct Stem : Network<Input<3, 21, 20>, Conv<16, Kernel<7>, Stride<2>, Padding<3>, Bias>> {};
+    struct Grey : Network<Input<1, 11, 9>, Conv<5, Kernel<5>, Padding<2>>> {};
+    compare_precisions<Square>();
+    compare_both<Strided>();
+    compare_emulated<Oblong>();
+    compare_both<Stem>();
+    compare_emulated<Grey>();
+}
+
+TEST_CASE("groups") {
+    struct Two : Network<Input<16, 6, 5>, Conv<24, Kernel<3>, Padding<1>, Groups<2>>> {};
+    struct Many : Network<Input<12, 6, 5>, Conv<12, Kernel<3>, Padding<1>, Groups<12>, Bias>, ReLU> {};
+    struct Mixed : Network<Input<8, 6, 5>, Conv<8, Kernel<1>>,
+                           Residual<Conv<16, Kernel<3>, Padding<1>, Groups<2>>, Conv<16, Kernel<1>, Bias>>> {};
+    compare_both<Two>();
+    compare_emulated<Many>();
+    compare_both<Mixed>();
+}
+
+TEST_CASE("what is fused: residuals, strided residuals, projections, second results") {
+    struct Same : Network<Input<8, 6, 6>, Conv<8, Kernel<1>>, Residual<Conv<8, Kernel<3>, Padding<1>>, Identity>, ReLU,
+                          Conv<4, Kernel<1>>> {};
+    struct Subsampled : Network<Input<8, 7, 6>, Conv<8, Kernel<1>>,
+                                Residual<Conv<8, Kernel<3>, Stride<2>, Padding<1>>, MaxPool<Kernel<1>, Stride<2>>>> {};
+    struct Projected
+        : Network<Input<8, 6, 6>, Conv<12, Kernel<1>>,
+                  Residual<Conv<20, Kernel<3>, Stride<2>, Padding<1>, Bias>, Conv<20, Kernel<1>, Stride<2>>>, ReLU> {};
+    struct Preactivated : Network<Input<3, 16, 16>, Stem<Conv<8, Kernel<3>, Padding<1>>>, Stack<8, 2>,
+                                  Head<BatchNorm, ReLU, GlobalAvgPool>> {};
+    compare_both<Same>();
+    compare_both<Subsampled>();
+    compare_both<Projected>();
+    compare_precisions<Preactivated>({}, 8);
+}
+
+TEST_CASE("every tile, with and without splits, computes the same") {
+    struct Net : Network<Input<40, 12, 11>, Conv<72, Kernel<3>, Padding<1>, Bias>, BatchNorm, ReLU> {};
+    // One multiprocessor takes large tiles, hundreds small ones and splits.
+    for (const int multiprocessors : {1, 2, 7, 30, 400}) {
+        CAPTURE(multiprocessors);
+        compare_precisions<Net>({.batch = 2, .images_in_flight = 2, .multiprocessors = multiprocessors});
+    }
+}
+
+TEST_CASE("a source may be activated when it is loaded") {
+    const auto run = []<Precision P>(std::integral_constant<Precision, P>) {
+        using cuda::ConvKernel;
+        using Kernel = ConvKernel<cuda::conv_spec(P, 1, 4, 4, true)>;
+        using Number = cuda::Number<P>;
+        constexpr int pixels = 25, inputs = 8, outputs = 12;
+        const auto draw = [](std::uint64_t stream, std::size_t i) {
+            return static_cast<float>(uniform(random_bits(3, stream, i), -1, 1));
+        };
+        std::vector<Number> source(pixels * inputs), weights(outputs * inputs * 9), target(pixels * outputs);
+        alignas(16) float affine[2 * inputs];
+        for (std::size_t i = 0; i < source.size(); ++i) source[i] = cuda::from_float<Number>(draw(1, i));
+        for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = cuda::from_float<Number>(draw(2, i));
+        for (std::size_t i = 0; i < 2 * inputs; ++i) affine[i] = draw(3, i);
+        cuda::ConvArguments arguments{};
+        auto& term = arguments.terms[0];
+        term = {source.data(), weights.data(), inputs, inputs, 5, 5, 3, 3, 1, 1, 1, 1, 9 * inputs, affine, true};
+        arguments.pixels = pixels;
+        arguments.height = arguments.width = 5;
+        arguments.group_outputs = outputs;
+        arguments.finish.target = target.data();
+        arguments.finish.channels = outputs;
+        cuda::emulate<Kernel>(Kernel::grid(arguments), arguments, 5);
+        double worst = 0;
+        for (int y = 0; y < 5; ++y)
+            for (int x = 0; x < 5; ++x)
+                for (int o = 0; o < outputs; ++o) {
+                    double sum = 0;
+                    for (int ky = 0; ky < 3; ++ky)
+                        for (int kx = 0; kx < 3; ++kx)
+                            for (int c = 0; c < inputs; ++c) {
+                                const int iy = y + ky - 1, ix = x + kx - 1;
+                                if (iy < 0 || iy >= 5 || ix < 0 || ix >= 5) continue;  // padding is not activated
+                                const std::size_t at = static_cast<std::size_t>((iy * 5 + ix) * inputs + c);
+                                const double value =
+                                    double{cuda::to_float(source[at])} * double{affine[c]} + double{affine[inputs + c]};
+                                const std::size_t weight = static_cast<std::size_t>((o * 9 + ky * 3 + kx) * inputs + c);
+                                sum += std::max(value, 0.0) * double{cuda::to_float(weights[weight])};
+                            }
+                    const std::size_t at = static_cast<std::size_t>((y * 5 + x) * outputs + o);
+                    worst = std::max(worst, std::abs(double{cuda::to_float(target[at])} - sum));
+                }
+        CHECK(worst < 20 * tenon_test::unit_of(P));  // sums of 72 products below 2
+    };
+    run(std::integral_constant<Precision, Precision::float32>{});
+    run(std::integral_constant<Precision, Precision::tensor_float32>{});
+    run(std::integral_constant<Precision, Precision::bfloat16>{});
+    run(std::integral_constant<Precision, Precision::float16>{});
+}
+
+TEST_CASE("results do not depend on the order of blocks and threads") {
+    struct Net : Network<Input<9, 8, 7>, Conv<33, Kernel<3>, Padding<1>>, ReLU, Conv<8, Kernel<1>, Stride<2>>> {};
+    // The double shuffles each launch differently.
+    tenon::Parameters<Net> parameters;
+    parameters.seed(7);
+    tenon_test::Emulated<Net, Precision::bfloat16> runner{2, 100};
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> images = tenon_test::seeded_images<Net>(2);
+    std::vector<float> first(static_cast<std::size_t>(2 * output_shape<Net>.elements())), next(first.size());
+    runner.run(images.data(), first.data(), 2);
+    for (int i = 0; i < 3; ++i) {
+        runner.run(images.data(), next.data(), 2);
+        CHECK(std::memcmp(first.data(), next.data(), first.size() * sizeof(float)) == 0);
+    }
+}
+
+}  // namespace

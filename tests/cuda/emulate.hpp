@@ -1,0 +1,86 @@
+// Running a network through CUDA's kernels on the host, and comparing it with the reference.
+#pragma once
+
+#include <tenon/backend/cuda/emulated_driver.hpp>
+#include <tenon/runtime/cuda_runner.hpp>
+
+#include "../backend/compare.hpp"
+
+namespace tenon_test {
+
+/// How a network is run.
+struct EmulatedRun {
+    int batch = 3;
+    int images_in_flight = 2;
+    int multiprocessors = 4;
+};
+
+/// The unit in which a precision rounds what it multiplies.
+constexpr double unit_of(tenon::Precision precision) {
+    using enum tenon::Precision;
+    return precision == float32 ? 0x1p-23 : precision == bfloat16 ? 0x1p-8 : 0x1p-10;
+}
+
+template <class Net, tenon::Precision P>
+using Emulated = tenon::CudaRunner<Net, P, tenon::cuda::EmulatedDriver>;
+
+/// The results of a seeded network on a seeded batch.
+template <class Net, tenon::Precision P = tenon::Precision::float32>
+std::vector<float> emulated_results(EmulatedRun run = {}) {
+    tenon::Parameters<Net> parameters;
+    parameters.seed(7, tenon::Naming::canonical);
+    Emulated<Net, P> runner{run.images_in_flight, run.multiprocessors};
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> images = seeded_images<Net>(run.batch);
+    std::vector<float> results(static_cast<std::size_t>(run.batch * tenon::output_shape<Net>.elements()));
+    runner.run(images.data(), results.data(), run.batch);
+    return results;
+}
+
+/// Checks them against the reference in double. In float32 the bound is `factor` * sqrt(K) * epsilon of the largest
+/// result, K being the depth of the deepest sum; in others `factor` roundings of the largest result.
+template <class Net, tenon::Precision P = tenon::Precision::float32>
+void compare_emulated(EmulatedRun run = {}, double factor = 4) {
+    tenon::Parameters<Net> parameters;
+    parameters.seed(7, tenon::Naming::canonical);
+    tenon::Model<Net, tenon::Reference<double>> reference;
+    reference.set_parameters(parameters);
+    const std::vector<float> images = seeded_images<Net>(run.batch);
+    const std::vector<double> images_double(images.begin(), images.end());
+    const auto expected = reference(images_double);
+    const std::vector<float> found = emulated_results<Net, P>(run);
+    REQUIRE(found.size() == expected.size());
+    double largest = 0, error = 0;
+    std::size_t worst = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        largest = std::max(largest, std::abs(expected[i]));
+        const double difference = std::abs(double{found[i]} - expected[i]);
+        if (!(difference <= error)) {  // a NaN is an error too
+            error = difference;
+            worst = i;
+        }
+    }
+    const double depth = P == tenon::Precision::float32 ? std::sqrt(largest_depth<Net>()) : 1;
+    INFO("largest result " << largest << ", worst at " << worst << ": found " << found[worst] << ", expected "
+                           << expected[worst]);
+    REQUIRE(largest > 0);
+    CHECK(error <= factor * depth * unit_of(P) * largest);
+}
+
+/// The same in 32 bits and in 16.
+template <class Net>
+void compare_both(EmulatedRun run = {}, double factor = 4) {
+    compare_emulated<Net, tenon::Precision::float32>(run, factor);
+    compare_emulated<Net, tenon::Precision::bfloat16>(run, factor);
+}
+
+/// The same in all precisions.
+template <class Net>
+void compare_precisions(EmulatedRun run = {}, double factor = 4) {
+    compare_emulated<Net, tenon::Precision::float32>(run, factor);
+    compare_emulated<Net, tenon::Precision::tensor_float32>(run, factor);
+    compare_emulated<Net, tenon::Precision::bfloat16>(run, factor);
+    compare_emulated<Net, tenon::Precision::float16>(run, factor);
+}
+
+}  // namespace tenon_test

@@ -1,0 +1,48 @@
+// Whole networks through CUDA's plan and kernels in the emulator, against the reference.
+#include <tenon/models/cifar.hpp>
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/models/resnet_v2.hpp>
+#include <tenon/runtime/emulated_cuda.hpp>
+
+#include "emulate.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::compare_emulated;
+
+TEST_CASE("the network of the examples, in all precisions") {
+    tenon_test::compare_precisions<FashionMnistResNet>({.batch = 3, .multiprocessors = 20}, 8);
+}
+
+TEST_CASE("a network of the papers, with channels of zeros on its shortcuts") {
+    compare_emulated<CifarResNet20<10, Input<3, 16, 16>>>({.batch = 2}, 8);
+}
+
+TEST_CASE("the listing's network on small images, as on a large device") {
+    compare_emulated<ResNet50V2<Input<3, 32, 32>>>({.batch = 1, .multiprocessors = 132}, 16);
+}
+
+TEST_CASE("a model runs on the emulated backend as on others") {
+    tenon_test::compare_with_reference<FashionMnistResNet, EmulatedCuda<>>(5);
+    Model<FashionMnistResNet, EmulatedCuda<>> model;
+    model.initialize(1);
+    const std::vector<float> images = tenon_test::seeded_images<FashionMnistResNet>(1);
+    const auto expected = model(images)[0];
+    CHECK(model.profile(images).size() == CudaProgram<FashionMnistResNet, Precision::float32>::steps);
+    CHECK(model(images)[0] == expected);
+}
+
+TEST_CASE("the plan of the listing's network") {
+    using Compiled = CudaProgram<ResNet50V2<>, Precision::bfloat16>;
+    static_assert(Compiled::steps == 54);  // 52 operations, a load and a store
+    static_assert(Compiled::plan.steps[0].target.pitch == 4);
+    static_assert(Compiled::plan.steps[1].vector == 4 && Compiled::plan.steps[3].vector == 8);
+    // A bf16 image takes half of what the CPU's floats take without borders.
+    // Two maps of 256 channels and two of 64, as a shortcut and a body of the first stack are alive with what they
+    // read.
+    static_assert(Compiled::plan.image_scalars == 56 * 56 * (2 * 256 + 2 * 64));
+    CHECK(Compiled::plan.weight_bytes > 2 * parameter_count<ResNet50V2<>>);
+}
+
+}  // namespace
