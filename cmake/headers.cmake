@@ -139,6 +139,7 @@ set(TENON_HEADERS
     include/tenon/runtime/cuda_runner.hpp
     include/tenon/runtime/default_backend.hpp
     include/tenon/runtime/emulated_cuda.hpp
+    include/tenon/runtime/keras_to_listing.hpp
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp

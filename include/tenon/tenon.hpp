@@ -23,6 +23,7 @@
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/cpu_engine.hpp>
+#include <tenon/runtime/keras_to_listing.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/runtime/reference_engine.hpp>

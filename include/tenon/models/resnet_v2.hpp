@@ -20,6 +20,7 @@ struct ResNetOptions {
     bool use_bias = true;
     int classes = 100;
     Pooling pooling = Pooling::none;
+    bool zero_padded_pool = false;
 };
 
 /// The network ends in a linear layer over averaged features (the default), or without it in a map or pooled features.
@@ -51,6 +52,12 @@ struct Classes {
 template <Pooling Kind>
 struct TopPooling {
     static constexpr void apply(ResNetOptions& options) { options.pooling = Kind; }
+};
+
+/// The stem's pooling is padded with zeros, as Keras' is, not with minus infinity: for weights from Keras
+/// (keras_to_listing), which were trained so. No option of the listing.
+struct ZeroPaddedPool {
+    static constexpr void apply(ResNetOptions& options) { options.zero_padded_pool = true; }
 };
 
 /// The Input among options, 224 x 224 colour images without one.
@@ -87,7 +94,8 @@ template <ResNetOptions Chosen>
 struct ResNetParts {
     using Convolution = std::conditional_t<Chosen.use_bias, Conv<64, Kernel<7>, Stride<2>, Padding<3>, Bias>,
                                            Conv<64, Kernel<7>, Stride<2>, Padding<3>>>;
-    using Pool = MaxPool<Kernel<3>, Stride<2>, Padding<1>>;
+    using Pool = std::conditional_t<Chosen.zero_padded_pool, MaxPool<Kernel<3>, Stride<2>, Padding<1>, PadZero>,
+                                    MaxPool<Kernel<3>, Stride<2>, Padding<1>>>;
     using StemLayers =
         std::conditional_t<Chosen.preact, Stem<Convolution, Pool>, Stem<Convolution, BatchNorm, ReLU, Pool>>;
 
@@ -109,7 +117,8 @@ struct ListingNetwork
 };
 
 /// The listing's ResNet50V with its defaults: 100 classes, 224 x 224. Options in any order: IncludeTop, Preact,
-/// UseBias, Input, Classes, TopPooling. 25,549,416 parameters and 3.482 G multiply-adds with Classes<1000>.
+/// UseBias, Input, Classes, TopPooling, ZeroPaddedPool. 25,549,416 parameters and 3.482 G multiply-adds with
+/// Classes<1000>.
 template <ResNetOption... Options>
 struct ResNet50V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 4, 6, 3> {};
 
