@@ -97,6 +97,7 @@ set(TENON_HEADERS
     include/tenon/io/weight_names.hpp
     include/tenon/io/zip_archive.hpp
     include/tenon/models/cifar.hpp
+    include/tenon/models/cifar10_resnet.hpp
     include/tenon/models/cifar_keras.hpp
     include/tenon/models/fashion_mnist.hpp
     include/tenon/models/flavour.hpp
@@ -133,6 +134,8 @@ set(TENON_HEADERS
     include/tenon/report/onnx_graph.hpp
     include/tenon/report/profile.hpp
     include/tenon/report/summary.hpp
+    include/tenon/report/svg.hpp
+    include/tenon/report/training_plots.hpp
     include/tenon/runtime/cpu_engine.hpp
     include/tenon/runtime/cuda_engine.hpp
     include/tenon/runtime/cuda_program.hpp

@@ -9,6 +9,7 @@
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/models/cifar.hpp>
+#include <tenon/models/cifar10_resnet.hpp>
 #include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/keras.hpp>
@@ -22,6 +23,7 @@
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
+#include <tenon/report/training_plots.hpp>
 #include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/keras_to_listing.hpp>
 #include <tenon/runtime/model.hpp>

@@ -41,6 +41,25 @@ TEST_CASE("every half is converted exactly") {
     }
 }
 
+TEST_CASE("a float becomes the nearest half, of two the even one") {
+    for (std::uint32_t bits = 0; bits <= 0x7BFF; ++bits) {
+        const auto half = static_cast<std::uint16_t>(bits), next = static_cast<std::uint16_t>(bits + 1);
+        const float value = tenon::half_to_float(half);
+        REQUIRE(tenon::float_to_half(value) == half);
+        REQUIRE(tenon::float_to_half(-value) == (half | 0x8000));
+        // Half way to the next one, and just beside it. Behind the largest half, infinity stands for 65536.
+        const float above = bits == 0x7BFF ? 65536.0f : tenon::half_to_float(next);
+        const float middle = value + (above - value) / 2;
+        REQUIRE(tenon::float_to_half(middle) == (bits % 2 == 0 ? half : next));
+        REQUIRE(tenon::float_to_half(std::nextafter(middle, 0.0f)) == half);
+        REQUIRE(tenon::float_to_half(std::nextafter(middle, 1e9f)) == next);
+    }
+    CHECK(tenon::float_to_half(std::numeric_limits<float>::infinity()) == 0x7C00);
+    CHECK(tenon::float_to_half(-1e30f) == 0xFC00);
+    CHECK(tenon::float_to_half(1e-30f) == 0);
+    CHECK(std::isnan(tenon::half_to_float(tenon::float_to_half(std::nanf("")))));
+}
+
 TEST_CASE("a bfloat16 is the upper half of a float") {
     CHECK(tenon::bfloat16_to_float(0x3FC0) == 1.5f);
     CHECK(tenon::bfloat16_to_float(0xFF7F) == -0x1.FEp127f);

@@ -1,5 +1,6 @@
 // Parameters and multiply-adds of the shipped networks against the figures their libraries publish. Nothing here runs.
 #include <tenon/models/cifar.hpp>
+#include <tenon/models/cifar10_resnet.hpp>
 #include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/mxnet.hpp>
@@ -50,6 +51,7 @@ static_assert(parameter_count<CifarResNet32<>> == 464'154);
 static_assert(parameter_count<CifarResNet44<>> == 658'586);
 static_assert(parameter_count<CifarResNet56<>> == 853'018);
 static_assert(parameter_count<CifarResNet110<>> == 1'727'962);
+static_assert(parameter_count<Cifar10ResNet> == 902'058 && multiply_adds<Cifar10ResNet> == 71'070'752);
 static_assert(parameter_count<CifarResNet20V2<>> == 269'722);  // norms move, their channels add up to the same
 static_assert(parameter_count<CifarResNet110V2<>> == 1'727'962);
 

@@ -77,4 +77,22 @@ TEST_CASE("torch's counters beside running statistics are passed over, anything 
     CHECK(contains(error_of([&] { Parameters<Net>{folder.file("more.safetensors")}; }), "\"bn2.weight\""));
 }
 
+TEST_CASE("parameters are stored in half precision and read again") {
+    const tenon_test::TemporaryFolder folder;
+    Parameters<TorchvisionStem> parameters;
+    parameters.seed(1);
+    parameters[0][0] = 0.1F;
+    parameters.save(folder.file("half"), Naming::torchvision, {}, DType::f16);
+    const Parameters<TorchvisionStem> read(folder.file("half"));
+    for (std::size_t i = 0; i < read.values().size(); ++i)
+        CHECK(read.values()[i] == half_to_float(float_to_half(parameters.values()[i])));
+    CHECK(read[0][0] != 0.1F);
+    CHECK(contains(error_of([&] { parameters.save(folder.file("b"), Naming::torchvision, {}, DType::bf16); }),
+                   "b: weights are stored as F32 or F16, not BF16"));
+    parameters[0][1] = 1e6F;
+    CHECK(contains(error_of([&] { parameters.save(folder.file("half"), Naming::torchvision, {}, DType::f16); }),
+                   "in tensor conv1.weight can't be stored in half precision"));
+    CHECK(Parameters<TorchvisionStem>(folder.file("half"))[0][0] == read[0][0]);
+}
+
 }  // namespace

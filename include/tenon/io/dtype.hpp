@@ -103,6 +103,28 @@ constexpr float half_to_float(std::uint16_t half) {
     return std::bit_cast<float>(sign | (rebased << 23) | (fraction << 13));
 }
 
+/// The IEEE binary16 number nearest to a float, of two the even one; beyond 65504 an infinity.
+constexpr std::uint16_t float_to_half(float value) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
+    const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
+    const auto rounded = [](std::uint32_t kept, std::uint32_t rest, std::uint32_t half) {
+        return kept + (rest > half || (rest == half && (kept & 1u) != 0) ? 1u : 0u);
+    };
+    if (magnitude >= 0x38800000u) {  // at least 2^-14: normal, or too large; a carry goes into the exponent
+        const std::uint32_t rebased = magnitude - ((127u - 15u) << 23);
+        const std::uint32_t half = rounded(rebased >> 13, rebased & 0x1FFFu, 0x1000u);
+        return static_cast<std::uint16_t>(sign | (half < 0x7C00u ? half : 0x7C00u));
+    }
+    // Subnormal: a multiple of 2^-24. Below half of that it is 0.
+    const std::uint32_t exponent = magnitude >> 23;
+    if (exponent < 102) return sign;
+    const std::uint32_t fraction = (magnitude & 0x7FFFFFu) | 0x800000u, shift = 126 - exponent;
+    return static_cast<std::uint16_t>(sign |
+                                      rounded(fraction >> shift, fraction & ((1u << shift) - 1), 1u << (shift - 1)));
+}
+
 /// The value of a bfloat16 number, exactly: the upper half of a float.
 constexpr float bfloat16_to_float(std::uint16_t value) {
     return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);

@@ -76,12 +76,29 @@ public:
     }
 
     /// Writes all parameters as safetensors under the names and in the layout of a convention, so that the library it
-    /// is of can read them. The file at `path` is replaced at once or not at all. Throws tenon::Error when it can't be
-    /// written.
-    void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {}) const {
+    /// is of can read them; as floats, or rounded to half precision (DType::f16), which load reads too. The file at
+    /// `path` is replaced at once or not at all. Throws tenon::Error when it can't be written, or a value is too large
+    /// for half precision.
+    void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {},
+              DType type = DType::f32) const {
+        if (type != DType::f32 && type != DType::f16)
+            throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
         const StoredNetwork stored = stored_network<Net>(naming);
         std::deque<std::vector<float>> copies;
+        std::deque<std::vector<std::uint16_t>> halves;
         std::vector<TensorEntry> entries;
+        const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
+            if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
+            constexpr float largest = 65504;
+            auto& rounded = halves.emplace_back();
+            for (const float value : values) {
+                if (!(std::abs(value) <= largest))
+                    throw Error(path + ": " + std::to_string(value) + " in tensor " + name +
+                                " can't be stored in half precision");
+                rounded.push_back(float_to_half(value));
+            }
+            entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
+        };
         for (int i = 0; i < count(); ++i) {
             const StoredParameter& parameter = stored.parameters[static_cast<std::size_t>(i)];
             std::span<const float> values = (*this)[i];
@@ -89,12 +106,11 @@ public:
                 parameter.to_stored(values, copies.emplace_back(values.size()));
                 values = copies.back();
             }
-            entries.push_back({parameter.name, DType::f32, parameter.shape, std::as_bytes(values)});
+            add(parameter.name, parameter.shape, values);
         }
-        for (const StoredConstant& constant : stored.constants) {
-            const auto& values = copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value);
-            entries.push_back({constant.name, DType::f32, {constant.size}, std::as_bytes(std::span(values))});
-        }
+        for (const StoredConstant& constant : stored.constants)
+            add(constant.name, {constant.size},
+                copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value));
         write_safetensors(path, entries, metadata);
     }
 

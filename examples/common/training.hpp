@@ -1,0 +1,219 @@
+// What the training examples share: options, the files a run writes, and the loop with its callbacks.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <tenon/core/error.hpp>
+#include <tenon/report/training_plots.hpp>
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/train/log_files.hpp>
+#include <tenon/train/periodic_checkpoint.hpp>
+#include <tenon/train/progress_bar.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/trainer.hpp>
+
+namespace training {
+
+/// What stands on the command line of every training example. Numbers of 0 mean: as the recipe says.
+struct Options {
+    std::string output;
+    int epochs = 0;
+    double minutes = 0;
+    int batch_size = 128;
+    double learning_rate = 0.1;
+    double weight_decay = 5e-4;
+    double label_smoothing = 0.1;
+    int threads = 0;
+    std::uint64_t seed = 1;
+    long steps = 0;
+    double checkpoint_minutes = 5;
+    bool resume = false;
+    std::string command;  ///< the command line as it was given
+};
+
+inline void add_options(CLI::App& app, Options& options) {
+    app.add_option("-o,--output", options.output, "The folder for weights, checkpoint, logs and plots")
+        ->capture_default_str();
+    app.add_option("-e,--epochs", options.epochs, "Epochs; 0: as many as --minutes allow")
+        ->check(CLI::Range(0, 100000))
+        ->capture_default_str();
+    app.add_option("--minutes", options.minutes,
+                   "Wall-clock time that the learning rate's schedule is stretched to; 0: as long as the epochs take, "
+                   "without them an hour")
+        ->check(CLI::Range(0.0, 100000.0))
+        ->capture_default_str();
+    app.add_option("-b,--batch", options.batch_size, "Images in a step")
+        ->check(CLI::Range(2, 65536))
+        ->capture_default_str();
+    app.add_option("-r,--rate", options.learning_rate, "The highest learning rate")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    app.add_option("--decay", options.weight_decay, "Weight decay, of weights alone")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    app.add_option("--smoothing", options.label_smoothing, "Label smoothing")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
+    app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
+    app.add_option("--steps", options.steps, "Stop after so many steps, to try things out; 0: don't")
+        ->check(CLI::Range(0L, 1000000000L));
+    app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
+        ->check(CLI::Range(0.0, 100000.0))
+        ->capture_default_str();
+    app.add_flag("--resume", options.resume, "Go on with the run whose checkpoint lies in the output folder");
+}
+
+/// The command line, quoted where a shell needs it.
+inline std::string command_line(int argc, char** argv) {
+    std::string text = std::filesystem::path(argv[0]).filename().string();
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        const bool plain = argument.find_first_not_of(
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_./=:,+") == std::string::npos;
+        text += plain && !argument.empty() ? " " + argument : " '" + argument + "'";
+    }
+    return text;
+}
+
+/// The file of a run.
+inline std::string file(const Options& options, const std::string& name) {
+    return (std::filesystem::path(options.output) / name).string();
+}
+
+inline void write_text(const std::string& path, std::string_view text) {
+    std::ofstream stream(path, std::ios::binary);
+    if (!(stream << text << std::flush)) throw tenon::Error(path + ": cannot write the file");
+}
+
+/// Ends a fit after a number of steps of the whole run.
+class StepLimit final : public tenon::Callback {
+public:
+    explicit StepLimit(long steps) : steps_{steps} {}
+    void on_step(const tenon::StepReport& report, tenon::TrainerControl& trainer) override {
+        if (steps_ > 0 && report.step >= steps_) trainer.stop("--steps " + std::to_string(steps_) + " are done");
+    }
+
+private:
+    long steps_;
+};
+
+/// A trainer with the recipe that the examples share: SGD with Nesterov's momentum, residual blocks that begin as their
+/// shortcuts, a moving average of the weights.
+template <class Net>
+tenon::Trainer<Net> make_trainer(const Options& options) {
+    return tenon::Trainer<Net>{
+        tenon::SgdOptions{.learning_rate = options.learning_rate,
+                          .momentum = 0.9,
+                          .nesterov = true,
+                          .weight_decay = options.weight_decay},
+        {.batch_size = options.batch_size,
+         .seed = options.seed,
+         .threads = options.threads,
+         .label_smoothing = options.label_smoothing,
+         .initialization = {tenon::WeightRule::kaiming_normal_out, tenon::WeightRule::torch_default,
+                            tenon::BiasRule::zero, /*zero_residuals=*/true},
+         .average = tenon::AverageOptions{.decay = 0.95, .every = 5}}};
+}
+
+/// Trains with progress on the standard output, logs and a checkpoint in the output folder. The learning rate rises to
+/// its peak in a quarter of the run and falls to 0 towards its end.
+template <class Trainer, class Source, class Validation>
+void fit(Trainer& trainer, Source& source, Validation& validation, const Options& options) {
+    std::error_code failed;
+    std::filesystem::create_directories(options.output, failed);
+    if (failed) throw tenon::Error(options.output + ": cannot create the folder: " + failed.message());
+    const std::string checkpoint = file(options, "checkpoint.safetensors");
+    if (options.resume) {
+        const tenon::Restored restored = trainer.restore(checkpoint, {.fall_back = true});
+        if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
+        std::printf("going on from %s: %ld steps are done\n", restored.path.c_str(), trainer.state().step);
+    } else {
+        write_text(file(options, "command.txt"), options.command + "\n");
+    }
+    std::fflush(stdout);
+    tenon::ProgressBar progress;
+    tenon::CsvLog csv(file(options, "log.csv"));
+    tenon::JsonlLog jsonl(file(options, "log.jsonl"), 10);
+    StepLimit limit(options.steps);
+    tenon::PeriodicCheckpoint checkpoints(checkpoint, {.epochs = 1, .seconds = 60 * options.checkpoint_minutes});
+    trainer.fit(source, validation,
+                {.epochs = options.epochs,
+                 .budget_seconds = 60 * options.minutes,
+                 .schedule = tenon::schedules::piecewise_linear({{0, 0.1}, {0.25, 1}, {0.98, 0}}),
+                 .callbacks = {&progress, &csv, &jsonl, &limit, &checkpoints}});
+    if (!trainer.stop_reason().empty()) std::printf("stopped: %s\n", trainer.stop_reason().c_str());
+}
+
+/// `92.60 % (9260 of 10000)`
+inline std::string accuracy_text(const tenon::Evaluation& evaluation) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.2f %% (%.0f of %ld)", 100 * evaluation.top1,
+                  evaluation.top1 * static_cast<double>(evaluation.images), evaluation.images);
+    return text;
+}
+
+/// What a weights file says of itself.
+struct Description {
+    std::string network, data, input;
+    std::vector<std::string> classes;
+};
+
+/// Writes weights and plots of a finished run.
+template <class Net, class Trainer>
+void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, const Description& about,
+                   const Options& options, tenon::DType type = tenon::DType::f32) {
+    const std::string accuracy = accuracy_text(evaluation);
+    const tenon::Metadata metadata{{"accuracy", accuracy + " " + about.data},
+                                   {"classes", nlohmann::json(about.classes).dump()},
+                                   {"command", options.command},
+                                   {"input", about.input},
+                                   {"network", about.network}};
+    trainer.weights().save(file(options, "weights.safetensors"), tenon::naming_of<Net>, metadata, type);
+    const std::string title = about.network + ", " + about.data;
+    write_text(file(options, "curves.svg"), tenon::curves_svg(trainer.history(), title));
+    write_text(file(options, "confusion.svg"),
+               tenon::confusion_svg(evaluation.confusion, about.classes, title + ", " + accuracy));
+    std::printf("%s: %s\nweights, logs and plots are in %s\n", about.data.c_str(), accuracy.c_str(),
+                options.output.c_str());
+}
+
+/// Half the sum of the logits of an image and of its mirror image, for each of the batches: an evaluation that costs
+/// twice as much and is a little better.
+template <class Trainer, class Source>
+tenon::Evaluation evaluate_with_mirrors(Trainer& trainer, Source& source) {
+    tenon::Metrics metrics(Trainer::classes);
+    tenon::Picture picture;
+    std::vector<float> mirrored, sum;
+    for (long i = 0; i < source.batches(); ++i) {
+        const tenon::Batch batch = source.batch(0, i);
+        const std::span<const float> logits = trainer.predict(batch.images);
+        sum.assign(logits.begin(), logits.end());
+        mirrored.assign(batch.images.begin(), batch.images.end());
+        const auto elements = static_cast<std::size_t>(source.shape().elements());
+        for (std::size_t first = 0; first < mirrored.size(); first += elements) {
+            const std::span<float> image = std::span(mirrored).subspan(first, elements);
+            picture.shape = source.shape();
+            picture.samples.assign(image.begin(), image.end());
+            tenon::mirror(picture);
+            std::ranges::copy(picture.samples, image.begin());
+        }
+        const std::span<const float> other = trainer.predict(mirrored);
+        for (std::size_t j = 0; j < sum.size(); ++j) sum[j] = (sum[j] + other[j]) / 2;
+        metrics.add(sum, batch);
+    }
+    return metrics.result();
+}
+
+}  // namespace training

@@ -1,0 +1,114 @@
+// train_cifar10: trains a small residual network on CIFAR-10's photos.
+//
+//     train_cifar10 --data FOLDER                   the binary files data_batch_1.bin to data_batch_5.bin, an hour
+//     train_cifar10 --data FOLDER --resume          goes on where a run was cut off
+//
+// 5,000 of the training images are held out and only measured on. If FOLDER has test_batch.bin, the test images are
+// measured on, too. Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <tenon/data/cifar.hpp>
+#include <tenon/data/loader.hpp>
+#include <tenon/data/split.hpp>
+#include <tenon/models/cifar10_resnet.hpp>
+
+#include "../common/training.hpp"
+#include "whitening.hpp"
+
+namespace {
+
+using Net = tenon::Cifar10ResNet;
+
+struct Options : training::Options {
+    std::string data;
+    std::size_t held_out = 5000;
+    int shift = 4;
+    int cutout = 8;
+};
+
+int run(const Options& options) {
+    const tenon::ImageDataset all = tenon::read_cifar10(tenon::Subset::training, options.data);
+    const auto [train, validation] = tenon::split(all, std::min(options.held_out, all.size() / 2));
+    const tenon::Normalize normalize{tenon::cifar10_mean, tenon::cifar10_deviation};
+
+    tenon::Trainer<Net> trainer = training::make_trainer<Net>(options);
+    tenon::Parameters<Net> initial;
+    std::ranges::copy(trainer.parameters().values(), initial.values().begin());
+    whitening::write_weights(train, initial[0]);
+    trainer.set_parameters(initial);
+
+    const tenon::LoaderOptions loading{.batch_size = options.batch_size, .drop_last = true, .seed = options.seed};
+    const tenon::LoaderOptions in_order{.batch_size = options.batch_size, .shuffle = false};
+    tenon::Loader validation_batches{validation, tenon::Pipeline{normalize}, in_order};
+    std::printf("%ld parameters, %zu training and %zu validation images\n",
+                static_cast<long>(tenon::parameter_count<Net>), train.size(), validation.size());
+    const auto fit_with = [&](const auto&... more) {
+        const tenon::PadCrop shift{options.shift};
+        tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
+        training::fit(trainer, batches, validation_batches, options);
+    };
+    if (options.cutout > 0)
+        fit_with(tenon::Cutout{options.cutout});
+    else
+        fit_with();
+
+    const auto report = [&](const std::string& what, auto& batches) {
+        const tenon::Evaluation plain = trainer.evaluate(batches);
+        const tenon::Evaluation mirrored = training::evaluate_with_mirrors(trainer, batches);
+        std::printf("%s: %s; with mirror images %s\n", what.c_str(), training::accuracy_text(plain).c_str(),
+                    training::accuracy_text(mirrored).c_str());
+        return plain;
+    };
+    tenon::Evaluation evaluation = report("validation images", validation_batches);
+    std::string data = "held-out training images of CIFAR-10";
+    if (std::filesystem::exists(std::filesystem::path(options.data) / "test_batch.bin")) {
+        const tenon::ImageDataset test = tenon::read_cifar10(tenon::Subset::test, options.data);
+        tenon::Loader test_batches{test, tenon::Pipeline{normalize}, in_order};
+        evaluation = report("test images", test_batches);
+        data = "test images of CIFAR-10";
+    }
+    training::write_results<Net>(trainer, evaluation,
+                                 {.network = "tenon::Cifar10ResNet",
+                                  .data = data,
+                                  .input = "[batch, 3, 32, 32]: uint8 / 255, then (x - [0.4914, 0.4822, 0.4465]) / "
+                                           "[0.2470, 0.2435, 0.2616]",
+                                  .classes = {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()}},
+                                 options, tenon::DType::f16);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    Options options;
+    options.command = training::command_line(argc, argv);
+    options.output = "cifar10";
+    options.batch_size = 256;
+    options.learning_rate = 1;
+    options.weight_decay = 1e-4;
+    CLI::App app("Trains a small residual network on CIFAR-10.");
+    app.add_option("--data", options.data, "The folder of the binary files")->required()->type_name("FOLDER");
+    training::add_options(app, options);
+    app.add_option("--hold-out", options.held_out, "Training images to validate on; at most half of them")
+        ->capture_default_str();
+    app.add_option("--shift", options.shift, "Pixels that images are shifted by at most")->capture_default_str();
+    app.add_option("--cutout", options.cutout, "Side of the square that is cut out of images; 0: none")
+        ->check(CLI::Range(0, 32))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    }
+    if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
+    return run(options);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "train_cifar10: %s\n", error.what());
+    return 2;
+}

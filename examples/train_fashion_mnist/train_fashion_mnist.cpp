@@ -1,0 +1,111 @@
+// train_fashion_mnist: trains the network that classify knows clothes with.
+//
+//     train_fashion_mnist --quick                   two epochs
+//     train_fashion_mnist                           the full recipe, an hour
+//     train_fashion_mnist --resume                  goes on where a run was cut off
+//
+// 1,000 of the training images are held out and only measured on; the test images are classified once, at the end. Exit
+// status: 0 when all went well, 1 when the accuracy stays below --minimum, 2 when something that the user gave is
+// wrong.
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/loader.hpp>
+#include <tenon/data/split.hpp>
+#include <tenon/models/fashion_mnist.hpp>
+
+#include "../common/training.hpp"
+
+namespace {
+
+using Net = tenon::FashionMnistResNet;
+
+struct Options : training::Options {
+    std::string data{tenon::fashion_mnist_folder};
+    std::size_t held_out = 1000;
+    bool quick = false;
+    int shift = 2;
+    int cutout = 8;
+    double minimum = 0;
+};
+
+int run(const Options& options) {
+    const tenon::ImageDataset all = tenon::read_fashion_mnist(tenon::Subset::training, options.data);
+    const tenon::ImageDataset test = tenon::read_fashion_mnist(tenon::Subset::test, options.data);
+    const auto [train, validation] = tenon::split(all, std::min(options.held_out, all.size() / 2));
+    const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
+    const tenon::Normalize normalize{reading.mean, reading.standard_deviation};
+
+    tenon::Trainer<Net> trainer = training::make_trainer<Net>(options);
+    const tenon::LoaderOptions loading{.batch_size = options.batch_size, .drop_last = true, .seed = options.seed};
+    const tenon::LoaderOptions in_order{.batch_size = options.batch_size, .shuffle = false};
+    tenon::Loader validation_batches{validation, tenon::Pipeline{normalize}, in_order};
+    tenon::Loader test_batches{test, tenon::Pipeline{normalize}, in_order};
+    std::printf("%ld parameters, %zu training, %zu validation and %zu test images\n",
+                static_cast<long>(tenon::parameter_count<Net>), train.size(), validation.size(), test.size());
+    const auto fit_with = [&](const auto&... more) {
+        const tenon::PadCrop shift{options.shift, tenon::Border::zero};
+        tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
+        training::fit(trainer, batches, validation_batches, options);
+    };
+    if (options.cutout > 0)
+        fit_with(tenon::Cutout{options.cutout});
+    else
+        fit_with();
+
+    const tenon::Evaluation evaluation = trainer.evaluate(test_batches);
+    std::printf("test images with mirror images: %s\n",
+                training::accuracy_text(training::evaluate_with_mirrors(trainer, test_batches)).c_str());
+    training::write_results<Net>(
+        trainer, evaluation,
+        {.network = "tenon::FashionMnistResNet",
+         .data = "test images of Fashion-MNIST",
+         .input = "[batch, 1, 28, 28]: uint8 / 255, then (x - 0.2860) / 0.3530",
+         .classes = {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()}},
+        options);
+    if (evaluation.top1 >= options.minimum) return 0;
+    std::fprintf(stderr, "train_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
+                 100 * options.minimum, 100 * evaluation.top1);
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    Options options;
+    options.command = training::command_line(argc, argv);
+    options.output = "fashion_mnist";
+    options.learning_rate = 0.2;
+    CLI::App app("Trains a small residual network on Fashion-MNIST.");
+    app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
+    app.add_flag("--quick", options.quick, "Two epochs with little augmentation instead of the full recipe");
+    training::add_options(app, options);
+    app.add_option("--hold-out", options.held_out, "Training images to validate on; at most half of them")
+        ->capture_default_str();
+    app.add_option("--shift", options.shift, "Pixels that images are shifted by at most")->capture_default_str();
+    app.add_option("--cutout", options.cutout, "Side of the square that is cut out of images; 0: none")
+        ->check(CLI::Range(0, 28))
+        ->capture_default_str();
+    app.add_option("--minimum", options.minimum, "The accuracy on the test images below which the exit status is 1")
+        ->check(CLI::Range(0.0, 1.0));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    }
+    if (options.quick) {
+        options.cutout = 0;
+        options.shift = 1;
+        if (options.epochs == 0) options.epochs = 2;
+    }
+    if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
+    return run(options);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "train_fashion_mnist: %s\n", error.what());
+    return 2;
+}

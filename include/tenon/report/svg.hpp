@@ -1,0 +1,95 @@
+// Svg: a small writer of SVG images: rectangles, lines, texts.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tenon/core/isa.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A point of an image, in pixels from its upper left corner.
+struct SvgPoint {
+    double x, y;
+};
+
+/// Where a text stands beside its point.
+enum class SvgAnchor { start, middle, end };
+
+/// Collects the elements of an image.
+class Svg {
+public:
+    Svg(double width, double height) {
+        body_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" + number(height) +
+                "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
+                "\" font-family=\"Helvetica, Arial, DejaVu Sans, sans-serif\">\n";
+        rectangle({0, 0}, width, height, "#ffffff");
+    }
+
+    void rectangle(SvgPoint corner, double width, double height, std::string_view fill, double radius = 0) {
+        body_ += "<rect x=\"" + number(corner.x) + "\" y=\"" + number(corner.y) + "\" width=\"" + number(width) +
+                 "\" height=\"" + number(height) + "\" fill=\"" + std::string(fill) + "\"" +
+                 (radius > 0 ? " rx=\"" + number(radius) + "\"" : "") + "/>\n";
+    }
+    void circle(SvgPoint center, double radius, std::string_view fill) {
+        body_ += "<circle cx=\"" + number(center.x) + "\" cy=\"" + number(center.y) + "\" r=\"" + number(radius) +
+                 "\" fill=\"" + std::string(fill) + "\"/>\n";
+    }
+    void line(std::span<const SvgPoint> points, std::string_view color, double width = 1, bool dashed = false) {
+        body_ += "<polyline fill=\"none\" stroke=\"" + std::string(color) + "\" stroke-width=\"" + number(width) +
+                 "\" stroke-linejoin=\"round\" stroke-linecap=\"round\"" + (dashed ? " stroke-dasharray=\"5 4\"" : "") +
+                 " points=\"";
+        for (const SvgPoint& point : points) body_ += number(point.x) + "," + number(point.y) + " ";
+        body_ += "\"/>\n";
+    }
+    /// `degrees` turns the text clockwise around its point.
+    void text(SvgPoint at, std::string_view content, double size, std::string_view color = "#333333",
+              SvgAnchor anchor = SvgAnchor::start, bool bold = false, double degrees = 0) {
+        constexpr const char* anchors[] = {"start", "middle", "end"};
+        body_ +=
+            "<text x=\"" + number(at.x) + "\" y=\"" + number(at.y) + "\" font-size=\"" + number(size) + "\" fill=\"" +
+            std::string(color) + "\" text-anchor=\"" + anchors[static_cast<int>(anchor)] + "\"" +
+            (bold ? " font-weight=\"bold\"" : "") +
+            (degrees != 0 ? " transform=\"rotate(" + number(degrees) + " " + number(at.x) + " " + number(at.y) + ")\""
+                          : "") +
+            ">" + escaped(content) + "</text>\n";
+    }
+
+    /// The whole image.
+    std::string str() const { return body_ + "</svg>\n"; }
+
+    /// A number with at most two digits after the point, and none that say nothing.
+    static std::string number(double value) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.2f", value);
+        std::string result = text;
+        while (result.ends_with('0')) result.pop_back();
+        if (result.ends_with('.')) result.pop_back();
+        return result == "-0" ? "0" : result;
+    }
+
+private:
+    static std::string escaped(std::string_view text) {
+        std::string result;
+        for (const char c : text) {
+            if (c == '<')
+                result += "&lt;";
+            else if (c == '>')
+                result += "&gt;";
+            else if (c == '&')
+                result += "&amp;";
+            else if (static_cast<unsigned char>(c) >= ' ')
+                result += c;
+        }
+        return result;
+    }
+
+    std::string body_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

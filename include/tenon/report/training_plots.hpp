@@ -1,0 +1,169 @@
+// SVG images of a training: the curves of loss and accuracy, and a confusion matrix.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/report/svg.hpp>
+#include <tenon/train/history.hpp>
+#include <tenon/train/metrics.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A curve over the epochs; what was not measured is not a number and left out.
+struct PlotCurve {
+    std::string name;
+    std::string color;
+    std::vector<double> values;
+};
+
+namespace detail {
+
+/// Round numbers, about `count` of them, whose range holds low and high.
+inline std::vector<double> ticks(double low, double high, int count) {
+    const double raw = std::max((high - low) / count, 1e-9), power = std::pow(10, std::floor(std::log10(raw)));
+    const double ratio = raw / power, step = (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
+    std::vector<double> result;
+    for (double i = std::floor(low / step + 1e-9); i <= std::ceil(high / step - 1e-9); ++i) result.push_back(i * step);
+    if (result.size() < 2) result.push_back(result.front() + step);
+    return result;
+}
+
+/// Curves in a frame with its upper left corner at `corner`.
+inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, std::string_view title,
+                        std::span<const PlotCurve> curves, std::string_view unit) {
+    double low = INFINITY, high = -INFINITY;
+    std::size_t epochs = 1;
+    for (const PlotCurve& curve : curves) {
+        epochs = std::max(epochs, curve.values.size());
+        for (const double value : curve.values)
+            if (std::isfinite(value)) {
+                low = std::min(low, value);
+                high = std::max(high, value);
+            }
+    }
+    if (low > high) low = 0, high = 1;
+    const std::vector<double> y_ticks = ticks(low, high, 5);
+    const double last = static_cast<double>(epochs);
+    const auto x_at = [&](double epoch) { return corner.x + (last > 1 ? (epoch - 1) / (last - 1) : 0.5) * width; };
+    const auto y_at = [&](double value) {
+        return corner.y + height - (value - y_ticks.front()) / (y_ticks.back() - y_ticks.front()) * height;
+    };
+
+    svg.text({corner.x, corner.y - 18}, title, 15, "#222222", SvgAnchor::start, true);
+    for (const double tick : y_ticks) {
+        const SvgPoint line[] = {{corner.x, y_at(tick)}, {corner.x + width, y_at(tick)}};
+        svg.line(line, "#e3e3e3");
+        svg.text({corner.x - 8, y_at(tick) + 4}, Svg::number(tick) + std::string(unit), 11, "#666666", SvgAnchor::end);
+    }
+    const auto step = std::max(1L, std::lround(detail::ticks(0, last, 8)[1]));
+    for (long epoch = 1; epoch <= static_cast<long>(epochs); ++epoch)
+        if (epoch == 1 || (epoch % step == 0 && epoch > step / 2))
+            svg.text({x_at(static_cast<double>(epoch)), corner.y + height + 18}, std::to_string(epoch), 11, "#666666",
+                     SvgAnchor::middle);
+    svg.text({corner.x + width / 2, corner.y + height + 38}, "epoch", 12, "#666666", SvgAnchor::middle);
+
+    double legend = corner.x + width;
+    for (std::size_t i = curves.size(); i-- > 0;) {
+        const PlotCurve& curve = curves[i];
+        std::vector<SvgPoint> points;
+        for (std::size_t epoch = 0; epoch < curve.values.size(); ++epoch)
+            if (std::isfinite(curve.values[epoch]))
+                points.push_back({x_at(static_cast<double>(epoch) + 1), y_at(curve.values[epoch])});
+        if (points.empty()) continue;
+        svg.line(points, curve.color, 2.2);
+        if (points.size() <= 40)
+            for (const SvgPoint& point : points) svg.circle(point, 2.8, curve.color);
+        legend -= 7.0 * static_cast<double>(curve.name.size()) + 8;
+        svg.text({legend, corner.y - 18}, curve.name, 12, "#444444");
+        legend -= 24;
+        const SvgPoint line[] = {{legend, corner.y - 22}, {legend + 18, corner.y - 22}};
+        svg.line(line, curve.color, 2.2);
+        legend -= 10;
+    }
+}
+
+}  // namespace detail
+
+/// Loss and accuracy of every epoch, in training and in validation where it was measured, side by side.
+inline std::string curves_svg(const History& history, std::string_view title = {}) {
+    PlotCurve loss{"training", "#2f6fb0", {}}, accuracy = loss;
+    PlotCurve validation_loss{"validation", "#d9772b", {}}, validation_accuracy = validation_loss;
+    for (const EpochReport& epoch : history) {
+        loss.values.push_back(epoch.loss);
+        accuracy.values.push_back(100 * epoch.accuracy);
+        validation_loss.values.push_back(epoch.validation_loss);
+        validation_accuracy.values.push_back(100 * epoch.validation_accuracy);
+    }
+    constexpr double width = 380, height = 260;
+    const double top = title.empty() ? 50 : 86;
+    Svg svg(2 * width + 190, top + height + 60);
+    if (!title.empty()) svg.text({60, 34}, title, 18, "#222222", SvgAnchor::start, true);
+    const PlotCurve losses[] = {loss, validation_loss}, accuracies[] = {accuracy, validation_accuracy};
+    detail::draw_curves(svg, {60, top}, width, height, "Loss", losses, "");
+    detail::draw_curves(svg, {width + 150, top}, width, height, "Accuracy", accuracies, " %");
+    return svg.str();
+}
+
+/// A confusion matrix: a row for each class, a column for what its images were taken for; the darker, the larger the
+/// share of the row. Error unless there is a name for each class.
+inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<const std::string> names,
+                                 std::string_view title = {}) {
+    const int classes = confusion.classes();
+    if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
+        throw Error("expected a name for each of the " + std::to_string(classes) +
+                    " classes of a confusion matrix, found " + std::to_string(names.size()));
+    std::size_t longest = 0;
+    for (const std::string& name : names) longest = std::max(longest, name.size());
+    // Cells with numbers up to 20 classes; smaller ones beyond.
+    const double cell = classes <= 20 ? 44 : std::max(4.0, 880.0 / classes), label = classes <= 60 ? 12 : 0;
+    const double margin = 40 + (label > 0 ? 7.0 * static_cast<double>(longest) : 0);
+    const double left = margin, top = margin + (title.empty() ? 0 : 34), size = cell * classes;
+    Svg svg(left + size + 40, top + size + 50);
+    if (!title.empty()) svg.text({24, 34}, title, 18, "#222222", SvgAnchor::start, true);
+    const auto mixed = [](double share, bool right) {
+        // From nearly white to blue for right answers, to orange for wrong ones, which show from a few percent on.
+        const double s = right ? share : std::min(1.0, std::sqrt(3 * share));
+        const double to[3] = {right ? 33.0 : 217.0, right ? 102.0 : 119.0, right ? 172.0 : 43.0};
+        char color[8];
+        int channel[3];
+        for (int i = 0; i < 3; ++i) channel[i] = static_cast<int>(std::lround(246 + (to[i] - 246) * s));
+        std::snprintf(color, sizeof color, "#%02x%02x%02x", channel[0], channel[1], channel[2]);
+        return std::string(color);
+    };
+    for (int row = 0; row < classes; ++row) {
+        long images = 0;
+        for (int column = 0; column < classes; ++column) images += confusion(row, column);
+        const double y = top + cell * row;
+        if (label > 0) {
+            svg.text({left - 8, y + cell / 2 + 4}, names[static_cast<std::size_t>(row)], label, "#333333",
+                     SvgAnchor::end);
+            svg.text({left + cell * (row + 0.5) + 4, top - 8}, names[static_cast<std::size_t>(row)], label, "#333333",
+                     SvgAnchor::start, false, -60);
+        }
+        for (int column = 0; column < classes; ++column) {
+            const long count = confusion(row, column);
+            const double share = images > 0 ? static_cast<double>(count) / static_cast<double>(images) : 0;
+            const double x = left + cell * column, gap = cell > 10 ? 1 : 0;
+            svg.rectangle({x + gap, y + gap}, cell - 2 * gap, cell - 2 * gap, mixed(share, row == column),
+                          cell > 10 ? 3 : 0);
+            if (cell >= 40 && count > 0)
+                svg.text({x + cell / 2, y + cell / 2 + 4}, std::to_string(count), count < 10000 ? 12 : 10,
+                         row == column && share > 0.55 ? "#ffffff" : "#333333", SvgAnchor::middle);
+        }
+    }
+    svg.text({left + size / 2, top + size + 28}, "taken for", 13, "#666666", SvgAnchor::middle);
+    svg.text({16, top + size / 2}, "label", 13, "#666666", SvgAnchor::middle, false, -90);
+    return svg.str();
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

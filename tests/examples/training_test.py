@@ -1,0 +1,118 @@
+"""What train_fashion_mnist and train_cifar10 write and print, on tiny data of their formats.
+
+    python3 training_test.py PROGRAM SOURCE_FOLDER
+"""
+import csv
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
+NAME = pathlib.Path(PROGRAM).name
+CIFAR = NAME == "train_cifar10"
+
+
+def tensors_and_metadata(path):
+    """Names with types and bytes, and the metadata, of a safetensors file."""
+    content = path.read_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + size])
+    metadata = header.pop("__metadata__", {})
+    data = content[8 + size:]
+    return {name: (entry["dtype"], data[slice(*entry["data_offsets"])]) for name, entry in header.items()}, metadata
+
+
+def write_data(folder):
+    """24 images whose brightness tells the class: 0 dark, 1 bright."""
+    noise = random.Random(1)
+    pixels = 3072 if CIFAR else 784
+
+    def image(label):
+        return bytes(noise.randrange(40) + 200 * label for _ in range(pixels))
+
+    labels = [i % 2 for i in range(24)]
+    if CIFAR:
+        for batch in range(1, 6):
+            (folder / f"data_batch_{batch}.bin").write_bytes(b"".join(bytes([i]) + image(i) for i in labels[:6]))
+        (folder / "test_batch.bin").write_bytes(b"".join(bytes([i]) + image(i) for i in labels[:8]))
+    else:
+        for prefix in ("train", "t10k"):
+            (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
+                struct.pack(">IIII", 0x803, len(labels), 28, 28) + b"".join(map(image, labels)))
+            (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, len(labels)) + bytes(labels))
+
+
+class Training(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+        write_data(self.folder)
+
+    def run_program(self, *arguments, status=0):
+        done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def train(self, output, *more, **options):
+        return self.run_program("--data", self.folder, "--output", output, "--batch", "8", "--hold-out", "6", "--epochs", "2",
+                                "--cutout", "0", "--rate", "0.05", *more, **options)
+
+    def test_a_run_writes_weights_logs_and_plots(self):
+        text = self.train("out", "--threads", "1")
+        self.assertIn("epoch 2/2", text)
+        out = self.folder / "out"
+        tensors, metadata = tensors_and_metadata(out / "weights.safetensors")
+        self.assertEqual({dtype for dtype, _ in tensors.values()}, {"F16" if CIFAR else "F32"})
+        self.assertEqual(len(json.loads(metadata["classes"])), 10)
+        self.assertIn(metadata["accuracy"].split(" test ")[0], text)
+        self.assertTrue(metadata["command"].startswith(f"{NAME} --data "))
+        self.assertEqual((out / "command.txt").read_text().strip(), metadata["command"])
+        rows = list(csv.DictReader((out / "log.csv").read_text().splitlines()))
+        self.assertEqual([row["epoch"] for row in rows], ["0", "1"])
+        self.assertTrue(all(0 <= float(row["validation_accuracy"]) <= 1 for row in rows))
+        events = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        self.assertEqual(sum(event["event"] == "epoch" for event in events), 2)
+        for plot in ("curves.svg", "confusion.svg"):
+            self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")
+
+        # The same weights, to the bit, on two threads.
+        self.train("two", "--threads", "2")
+        self.assertEqual(tensors_and_metadata(self.folder / "two" / "weights.safetensors")[0], tensors)
+        self.assertIn("stopped: --steps 1 are done", self.train("part", "--steps", "1", "--checkpoint-minutes", "0.0001"))
+        self.assertTrue((self.folder / "part" / "checkpoint.safetensors").exists())
+
+    def test_a_killed_run_goes_on_to_the_same_weights(self):
+        self.train("whole")
+        running = subprocess.Popen([PROGRAM, "--data", str(self.folder), "--output", "killed", "--batch", "8", "--hold-out",
+                                    "6", "--epochs", "2", "--cutout", "0", "--rate", "0.05", "--checkpoint-minutes", "0.000001"],
+                                   cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        checkpoint = self.folder / "killed" / "checkpoint.safetensors"
+        while running.poll() is None and not checkpoint.exists():
+            pass
+        running.kill()
+        running.communicate()
+        self.assertIn("going on from", self.train("killed", "--checkpoint-minutes", "0.000001", "--resume"))
+        self.assertEqual(tensors_and_metadata(self.folder / "killed" / "weights.safetensors")[0],
+                         tensors_and_metadata(self.folder / "whole" / "weights.safetensors")[0])
+
+    def test_what_is_wrong_is_refused(self):
+        self.assertIn("No such file", self.run_program("--data", self.folder / "absent", status=2))
+        self.assertIn("--epochs", self.run_program("--data", self.folder, "--epochs", "-1", status=2))
+        self.assertIn("No such file", self.train("none", "--resume", status=2))
+        (self.folder / "file").write_text("")
+        self.assertIn("cannot create the folder", self.train("file/out", status=2))
+        self.assertIn("--output", self.run_program("--help"))
+        damaged = self.folder / ("data_batch_3.bin" if CIFAR else "train-images-idx3-ubyte")
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        self.assertIn(damaged.name + ": expected", self.train("out", status=2))
+
+
+if __name__ == "__main__":
+    unittest.main()
