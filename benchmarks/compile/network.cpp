@@ -3,11 +3,12 @@
 
 #include <tenon/tenon.hpp>
 
-using Net = tenon::TENON_NETWORK<tenon::Classes<1000>>;
+using namespace tenon;
+using Net = TENON_NETWORK;
 
 int main(int argc, char** argv) {
-    tenon::Model<Net> model;
+    Model<Net> model;
     if (argc > 1) model.load(argv[1]);
-    const std::vector<float> image(static_cast<std::size_t>(tenon::input_shape<Net>.elements()));
+    const std::vector<float> image(static_cast<std::size_t>(input_shape<Net>.elements()));
     return model(image)[0] > 0;
 }

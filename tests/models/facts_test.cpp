@@ -56,6 +56,7 @@ static_assert(parameter_count<CifarResNet20V2<>> == 269'722);  // norms move, th
 static_assert(parameter_count<CifarResNet110V2<>> == 1'727'962);
 
 // Zagoruyko and Komodakis 2016: 0.2 M, 2.7 M, 36.5 M and 5.2 G.
+static_assert(parameter_count<WideResNet16_1<>> / 10'000 == 17);
 static_assert(parameter_count<WideResNet16_4<>> == 2'748'890);
 static_assert(parameter_count<WideResNet28_10<>> == 36'479'194);
 static_assert(mega<WideResNet28_10<>> / 100 == 52);
