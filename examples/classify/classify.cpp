@@ -137,8 +137,8 @@ void take_weights(Classifier& classifier, const Options& options) {
         classifier.initialize(*options.seed);
     } else if (!options.weights.empty()) {
         classifier.load(options.weights);
-    } else if (options.model == "fashion_mnist") {
-        classifier.load(data_folder / "fashion_mnist.safetensors");
+    } else if (options.model == "fashion_mnist" || options.model == "cifar10") {
+        classifier.load(data_folder / (options.model + ".safetensors"));
     } else {
         throw tenon::Error("the network " + options.model + " needs --weights FILE (or --seed N for random weights)");
     }

@@ -4,6 +4,7 @@
 
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/models/cifar.hpp>
+#include <tenon/models/cifar10_resnet.hpp>
 #include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/keras.hpp>
@@ -70,6 +71,7 @@ struct Entry {
 
 constexpr Entry entries[] = {
     {"fashion_mnist", &make<FashionMnistResNet>},
+    {"cifar10", &make<Cifar10ResNet>},
     {"resnet50v2", &make<ResNet50V2<Classes<1000>>>},
     {"resnet101v2", &make<ResNet101V2<Classes<1000>>>},
     {"resnet152v2", &make<ResNet152V2<Classes<1000>>>},

@@ -174,6 +174,11 @@ class Classify(unittest.TestCase):
             (folder / "nothing").mkdir()
             self.assertIn("found none in it", self.refusal(*SEED, folder / "nothing"))
 
+    def test_the_network_for_colour_photos_has_weights_too(self):
+        result = self.json_of("--model", "cifar10", "--top", "10", TEST_FILES / "picture.png")
+        names = {entry["name"] for entry in result["images"][0]["top"]}
+        self.assertEqual(names, {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"})
+
     def test_wrong_weights_are_refused(self):
         self.assertIn("No such file", self.refusal("--weights", "missing.safetensors", IMAGES))
         self.assertIn("not a safetensors file", self.refusal("--weights", IMAGES / "8_bag.png", IMAGES))

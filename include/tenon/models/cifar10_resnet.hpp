@@ -1,6 +1,7 @@
 // The small residual network that the examples classify colour photos of 32 x 32 pixels with.
 #pragma once
 
+#include <tenon/models/image_convention.hpp>
 #include <tenon/topology/combinators.hpp>
 #include <tenon/topology/convolution.hpp>
 #include <tenon/topology/elementwise.hpp>
@@ -23,6 +24,8 @@ struct PooledStage : Scoped<ScopeKind::stack, Conv<Filters, Kernel<3>, Padding<1
 /// with a frozen first layer that whitens patches of 2 x 2 pixels (Jordan 2024, arXiv 2404.00498). 902,058 parameters,
 /// 71 M multiply-adds. Input: pixels / 255, then cifar10_mean and cifar10_deviation.
 struct Cifar10ResNet : Network<Input<3, 32, 32>, Stem<Frozen<Conv<24, Kernel<2>>>, ReLU>, PooledStage<64>,
-                               PooledStage<128>, PooledStage<128>, Head<GlobalMaxPool, Scale<1, 8>, Linear<10>>> {};
+                               PooledStage<128>, PooledStage<128>, Head<GlobalMaxPool, Scale<1, 8>, Linear<10>>> {
+    static constexpr ImageConvention images = ImageConvention::cifar;
+};
 
 }  // namespace tenon
