@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,7 +33,9 @@ inline std::vector<double> ticks(double low, double high, int count) {
     const double raw = std::max((high - low) / count, 1e-9), power = std::pow(10, std::floor(std::log10(raw)));
     const double ratio = raw / power, step = (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
     std::vector<double> result;
-    for (double i = std::floor(low / step + 1e-9); i <= std::ceil(high / step - 1e-9); ++i) result.push_back(i * step);
+    const long last = std::lround(std::ceil(high / step - 1e-9));
+    for (long i = std::lround(std::floor(low / step + 1e-9)); i <= last; ++i)
+        result.push_back(static_cast<double>(i) * step);
     if (result.size() < 2) result.push_back(result.front() + step);
     return result;
 }
@@ -40,7 +43,7 @@ inline std::vector<double> ticks(double low, double high, int count) {
 /// Curves in a frame with its upper left corner at `corner`.
 inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, std::string_view title,
                         std::span<const PlotCurve> curves, std::string_view unit) {
-    double low = INFINITY, high = -INFINITY;
+    double low = std::numeric_limits<double>::infinity(), high = -low;
     std::size_t epochs = 1;
     for (const PlotCurve& curve : curves) {
         epochs = std::max(epochs, curve.values.size());

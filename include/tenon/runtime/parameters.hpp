@@ -2,6 +2,7 @@
 // save.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -90,13 +91,12 @@ public:
         const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
             if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
             constexpr float largest = 65504;
-            auto& rounded = halves.emplace_back();
-            for (const float value : values) {
-                if (!(std::abs(value) <= largest))
-                    throw Error(path + ": " + std::to_string(value) + " in tensor " + name +
-                                " can't be stored in half precision");
-                rounded.push_back(float_to_half(value));
-            }
+            const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= largest); });
+            if (wrong != values.end())
+                throw Error(path + ": " + std::to_string(*wrong) + " in tensor " + name +
+                            " can't be stored in half precision");
+            auto& rounded = halves.emplace_back(values.size());
+            std::ranges::transform(values, rounded.begin(), float_to_half);
             entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
         };
         for (int i = 0; i < count(); ++i) {
