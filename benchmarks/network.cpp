@@ -59,7 +59,12 @@ void convolutions(benchmark::State& state, int batch, int threads) {
             const Step& step = Compiled::plan.steps[i];
             if (step.kind != OpKind::conv) continue;
             sum += seconds[static_cast<std::size_t>(i)];
-            work += static_cast<double>(multiply_adds_of(Compiled::program, Compiled::program.ops[step.op])) * batch;
+            const auto add_work = [&](const Step& part) {
+                work +=
+                    static_cast<double>(multiply_adds_of(Compiled::program, Compiled::program.ops[part.op])) * batch;
+            };
+            add_work(step);
+            if (step.follower >= 0) add_work(Compiled::plan.followers[step.follower]);
         }
         state.SetIterationTime(sum);
     }

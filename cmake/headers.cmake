@@ -3,6 +3,7 @@
 
 set(TENON_HEADERS
     include/tenon/backend/cpu/conv.hpp
+    include/tenon/backend/cpu/conv_chain.hpp
     include/tenon/backend/cpu/gating.hpp
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp

@@ -13,10 +13,10 @@ using tenon_test::compare_with_reference;
 template <int Height, int Width, class Tested>
 struct Around : Network<Input<3, Height, Width>, Conv<20, Bias>, Tested, Conv<5>> {};
 
-// The arena of one image of ResNet50V2 at 224 x 224 in bytes, borders of zeros included: the trunk of the first stack,
-// its activated copy and the inner values of a block.
-using Whole = ResNet50V2<Classes<1000>>;
-static_assert(4 * CpuPlanner<capacity<Whole>>{optimize(lowered<Whole>)}.plan().image_floats == 8'086'528);
+// The arena of one image of ResNet50V2 at 224 x 224 in bytes, borders of zeros included: the trunk of the first stack
+// and the inner values of a block, and what the last stack takes for each image in flight.
+using Whole = CpuProgram<ResNet50V2<Classes<1000>>>;
+static_assert(4 * Whole::plan.single_floats == 5'678'080 && 4 * Whole::plan.image_floats == 1'107'968);
 
 TEST_CASE("planar first convolutions") {
     struct Stem : Network<Input<3, 37, 30>, Conv<40, Kernel<7>, Stride<2>, Padding<3>, Bias>, ReLU> {};
@@ -64,6 +64,19 @@ TEST_CASE("groups") {
     compare_with_reference<Thirds>();
     compare_with_reference<Depthwise>();
     compare_with_reference<ResNeXt>();
+}
+
+// Maps that leave the caches: a block's last convolution runs with the next block's first, and all but the last
+// operations image by image.
+struct Chained : Network<Input<3, 57, 40>, Conv<64>, Stack<64, 3>, GlobalAvgPool> {};
+using ChainedProgram = CpuProgram<Chained>;
+static_assert(ChainedProgram::plan.followers.size() == 2 && ChainedProgram::plan.handovers.size() == 1);
+static_assert(ChainedProgram::steps - ChainedProgram::plan.joint == 2);  // the average and the copy of the result
+
+TEST_CASE("chains of convolutions, image by image") {
+    compare_with_reference<Chained>();
+    compare_with_reference<Chained, ExactCpu>(1, 4, 1);
+    compare_with_reference<Chained>(1, 4, 5);
 }
 
 TEST_CASE("residual blocks: identity, subsampled, projected, strided") {

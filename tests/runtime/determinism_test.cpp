@@ -12,13 +12,17 @@ namespace {
 
 using namespace tenon;
 
-using Net = FashionMnistResNet;
+using Small = FashionMnistResNet;
+/// Large maps: convolutions run in chains, most steps image by image.
+struct Large : Network<Input<3, 57, 40>, Conv<64>, Stack<64, 3>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {};
+static_assert(CpuProgram<Small>::plan.joint == 0 && CpuProgram<Large>::plan.joint > 0);
+static_assert(CpuProgram<Large>::plan.followers.size() > 0);
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
-TEST_CASE("any number of threads gives the same bits") {
+TEST_CASE_TEMPLATE("any number of threads gives the same bits", Net, Small, Large) {
     const std::vector<float> images = tenon_test::seeded_images<Net>(5);
     Model<Net> one{{.threads = 1}};
     one.initialize(3);
@@ -31,7 +35,7 @@ TEST_CASE("any number of threads gives the same bits") {
     }
 }
 
-TEST_CASE("an image's result does not depend on its batch") {
+TEST_CASE_TEMPLATE("an image's result does not depend on its batch", Net, Small, Large) {
     const std::vector<float> images = tenon_test::seeded_images<Net>(7);
     Model<Net> together{{.threads = 2, .images_in_flight = 3}};
     together.initialize(3);
@@ -44,6 +48,7 @@ TEST_CASE("an image's result does not depend on its batch") {
 }
 
 TEST_CASE("models in two threads don't disturb each other") {
+    using Net = Small;
     const std::vector<float> images = tenon_test::seeded_images<Net>(2);
     Model<Net> first{{.threads = 2}}, second{{.threads = 2}};
     first.initialize(3);

@@ -10,10 +10,16 @@
 namespace tenon {
 
 /// A program for inference: the same function of the input, in fewer operations. ReLUs are fused before and behind the
-/// additions, as both placements exist (He et al. 2016, figure 4).
+/// additions, as both placements exist (He et al. 2016, figure 4). `joins` is fuse_add's.
+template <Capacity C, class Joins>
+constexpr Program<C> optimize(const Program<C>& program, Joins joins) {
+    return fuse_preactivation(fuse_relu(fuse_add(fuse_relu(fold_batch_norm(simplify(program))), joins)));
+}
+
+/// The same, with every projection in the sums of the convolution it is added to.
 template <Capacity C>
 constexpr Program<C> optimize(const Program<C>& program) {
-    return fuse_preactivation(fuse_relu(fuse_add(fuse_relu(fold_batch_norm(simplify(program))))));
+    return optimize(program, [](const Program<C>&, const Op&, const Op&) { return true; });
 }
 
 }  // namespace tenon

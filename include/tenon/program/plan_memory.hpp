@@ -37,14 +37,18 @@ struct Lifetime {
 /// Plans where values live. `sizes[v]` is the size of value v in scalars, 0 for values outside of the arena (the user's
 /// input); `same_form(a, b)` says whether two values have the same layout, so that one may replace the other in place.
 ///
+/// `with_next(i)` says whether operation i is worked off together with the one behind it, so that its operands live on
+/// while the latter writes.
+///
 /// Law: values that are alive at the same operation don't overlap, but for a result in place of an operand that dies
 /// (test: tests/program/plan_memory_test.cpp). Lifetimes are placed in the order of their size, the largest first, each
 /// at the lowest gap among those it overlaps in time: for the few sizes of a network close to the least possible.
 template <Capacity C>
 class MemoryPlanner {
 public:
-    template <class SameForm>
-    constexpr MemoryPlanner(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
+    template <class SameForm, class WithNext>
+    constexpr MemoryPlanner(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form,
+                            WithNext with_next) {
         int last_use[C.values + 2]{};
         for (int i = 0; i < program.ops.size(); ++i)
             for_each_operand(program.ops[i], [&](int value) { last_use[value] = i; });
@@ -66,6 +70,13 @@ public:
                 lifetime.last = last_use[value] > i ? last_use[value] : i;
             }
         }
+        for (int i = 0; i < program.ops.size(); ++i)
+            if (with_next(i))
+                for_each_operand(program.ops[i], [&](int value) {
+                    if (lifetime_of_[value] < 0) return;
+                    Lifetime& lifetime = lifetimes_[lifetime_of_[value]];
+                    if (lifetime.last == i) lifetime.last = i + 1;
+                });
     }
 
     constexpr MemoryPlan<C> plan() {
@@ -117,9 +128,16 @@ private:
 };
 
 /// The plan of a program: see MemoryPlanner.
+template <Capacity C, class SameForm, class WithNext>
+constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form,
+                                    WithNext with_next) {
+    return MemoryPlanner<C>{program, sizes, same_form, with_next}.plan();
+}
+
+/// The same where every operation ends before the next begins.
 template <Capacity C, class SameForm>
 constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
-    return MemoryPlanner<C>{program, sizes, same_form}.plan();
+    return plan_memory(program, sizes, same_form, [](int) { return false; });
 }
 
 }  // namespace tenon

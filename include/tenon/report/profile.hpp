@@ -37,15 +37,25 @@ std::vector<StepProfile> step_profiles() {
             if (op.terms[1].source >= 0)
                 profile.name += " + " + to_string(Compiled::program.layers[op.terms[1].layer].path);
         }
+        const Step* follower = step.follower < 0 ? nullptr : &Compiled::plan.followers[step.follower];
+        if (follower) {
+            const Op& op = Compiled::program.ops[follower->op];
+            profile.name += ", " + to_string(Compiled::program.layers[op.layer()].path);
+            profile.multiply_adds += multiply_adds_of(Compiled::program, op);
+        }
         const Tensor& first = step.kind == OpKind::load_input ? step.target : step.source();
-        const Tensor& last = step.result().exists() ? step.result() : step.source();
+        const Tensor& last = follower ? follower->result() : step.result().exists() ? step.result() : step.source();
         profile.input = shape_of(first);
         profile.output = shape_of(last);
         long floats = 0;
-        for (const Tensor* tensor :
-             {&step.terms[0].source, &step.terms[1].source, &step.residual, &step.target, &step.activated})
-            if (tensor->exists()) floats += static_cast<long>(tensor->channels) * tensor->pixels();
-        if (step.kind == OpKind::conv) floats += step.panel_floats * step.panels;
+        for (const Step* part : {&step, follower}) {
+            if (!part) continue;
+            for (const Tensor* tensor :
+                 {&part->terms[0].source, &part->terms[1].source, &part->residual, &part->target, &part->activated})
+                if (tensor->exists() && !tensor->strip)
+                    floats += static_cast<long>(tensor->channels) * tensor->pixels();
+            if (part->kind == OpKind::conv) floats += part->panel_floats * part->panels;
+        }
         if (step.kind == OpKind::linear) floats += step.source().floats() * step.target.channels;
         profile.bytes = floats * static_cast<long>(sizeof(float));
         profiles.push_back(profile);

@@ -1,6 +1,8 @@
 // Cpu: the backend that runs a network on this machine's vector units, in parallel.
 #pragma once
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/pack_weights.hpp>
 #include <tenon/core/buffer.hpp>
 #include <tenon/program/optimize.hpp>
@@ -13,7 +15,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// A network's optimised program, its plan for the CPU and the kernels of its steps.
 template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 struct CpuProgram {
-    static constexpr auto program = optimize(lowered<Net>);
+    static constexpr auto program = optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm});
     static constexpr auto plan = CpuPlanner<capacity<Net>>{program, Algorithm}.plan();
     static constexpr int steps = plan.steps.size();
 
@@ -35,7 +37,7 @@ public:
     CpuEngine(int threads, int images)
         : team_{threads},
           images_{images},
-          arena_{static_cast<std::size_t>(Compiled::plan.image_floats * images)},
+          arena_{static_cast<std::size_t>(Compiled::plan.arena_floats(images))},
           weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)},
           scratch_{static_cast<std::size_t>(Compiled::plan.scratch_floats * team_.size())} {}
 
@@ -43,28 +45,33 @@ public:
     void set_parameters(std::span<const float* const> tensors) {
         std::fill(weights_.begin(), weights_.end(), 0.0f);
         const WeightPacker packer{std::span(lowered<Net>.layers.begin(), lowered<Net>.layers.end()), tensors};
-        for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
+        for (const auto* steps : {&Compiled::plan.steps, &Compiled::plan.followers})
+            for (const Step& step : *steps) packer.pack(step, weights_.data());
     }
 
-    /// Runs all steps on `count` images; `observe(step)` is called behind each.
+    /// Runs all steps on `count` images; `observe(step)` is called behind each, so once per image for the steps that
+    /// work on one at a time.
     template <class Observe>
     void run(const float* images, float* results, long count, Observe observe) {
+        constexpr long inputs = lowered<Net>.values[0].elements();
+        constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
         team_.execute([&] {
             for (long first = 0; first < count; first += images_) {
-                const Frame frame = frame_of(images + first * lowered<Net>.values[0].elements(),
-                                             results + first * lowered<Net>.values[lowered<Net>.output].elements(),
-                                             static_cast<int>(std::min<long>(images_, count - first)));
-                for (int i = 0; i < Compiled::steps; ++i) {
-                    Compiled::functions[i](Compiled::plan.steps[i], frame);
-                    observe(i);
+                const int group = static_cast<int>(std::min<long>(images_, count - first));
+                for (int image = 0; image < group && Compiled::plan.joint > 0; ++image) {
+                    const Frame frame = single_frame(images + (first + image) * inputs);
+                    for (int i = 0; i < Compiled::plan.joint; ++i) run_step(i, frame, observe);
+                    hand_over(image);
                 }
+                const Frame frame = joint_frame(images + first * inputs, results + first * outputs, group);
+                for (int i = Compiled::plan.joint; i < Compiled::steps; ++i) run_step(i, frame, observe);
             }
         });
     }
 
     /// Runs one step of one image on what the arena holds, for measurements; inside execute().
     void run_step(int step, const float* image, float* results) {
-        Compiled::functions[step](Compiled::plan.steps[step], frame_of(image, results, 1));
+        run_step(step, step < Compiled::plan.joint ? single_frame(image) : joint_frame(image, results, 1), [](int) {});
     }
 
     /// Calls f on the engine's threads.
@@ -76,9 +83,38 @@ public:
     int threads() const { return team_.size(); }
 
 private:
-    Frame frame_of(const float* images, float* results, int count) {
-        return {arena_.data(),   Compiled::plan.image_floats,  weights_.data(), images, results, count, &team_,
+    template <class Observe>
+    static void run_step(int step, const Frame& frame, Observe observe) {
+        Compiled::functions[step](Compiled::plan.steps[step], frame);
+        observe(step);
+    }
+
+    Frame single_frame(const float* image) {
+        return {arena_.data(),
+                0,
+                weights_.data(),
+                image,
+                nullptr,
+                1,
+                &team_,
+                scratch_.data(),
+                Compiled::plan.scratch_floats,
+                Compiled::plan.followers.begin()};
+    }
+
+    Frame joint_frame(const float* images, float* results, int count) {
+        return {arena_of(0),     Compiled::plan.image_floats,  weights_.data(), images, results, count, &team_,
                 scratch_.data(), Compiled::plan.scratch_floats};
+    }
+
+    float* arena_of(int image) {
+        return arena_.data() + Compiled::plan.single_floats + image * Compiled::plan.image_floats;
+    }
+
+    /// Moves what the steps on one image leave to where the steps on all images read it.
+    void hand_over(int image) {
+        for (const Handover& value : Compiled::plan.handovers)
+            std::copy_n(arena_.data() + value.from, value.floats, arena_of(image) + value.to);
     }
 
     Team team_;

@@ -100,6 +100,12 @@ public:
         arguments_.activated_plane = step.activated.plane();
     }
 
+    /// Says where the strip that the step writes or reads lies: `memory` holds its rows from `first_row` on.
+    void strip(float* memory, int first_row) {
+        const Tensor& tensor = step_.activated.strip ? step_.activated : step_.source();
+        strip_ = memory - static_cast<long>(first_row) * tensor.row();
+    }
+
     /// Moves to a panel of output channels; the panel behind it is fetched while the first tiles are computed.
     void panel(int index) {
         panel_ = index;
@@ -136,12 +142,13 @@ public:
             const long corner = term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
                                 term.window.left * term.source.pixel();
             arguments_.terms[i].source =
-                image + corner + static_cast<long>(y) * row_step(term) + static_cast<long>(x) * column_step(term) +
+                base(term.source, image) + corner + static_cast<long>(y) * row_step(term) +
+                static_cast<long>(x) * column_step(term) +
                 static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
         }
         const int first = panel_ * panel_blocks;
         const auto at = [&](const Tensor& tensor, int stride) {
-            return image + tensor.origin() + static_cast<long>(first) * tensor.plane() +
+            return base(tensor, image) + tensor.origin() + static_cast<long>(first) * tensor.plane() +
                    static_cast<long>(y) * stride * tensor.row() + static_cast<long>(x) * stride * block;
         };
         if (step_.residual.exists()) arguments_.residual = at(step_.residual, step_.residual_stride);
@@ -166,8 +173,11 @@ public:
     const TileArguments& arguments() const { return arguments_; }
 
 private:
+    float* base(const Tensor& tensor, float* image) const { return tensor.strip ? strip_ : image; }
+
     const Step& step_;
     const Frame& frame_;
+    float* strip_ = nullptr;
     int panel_ = 0;
     TileArguments arguments_{};
 };
@@ -187,6 +197,32 @@ inline void zero_borders(const Step& step, const Frame& frame, int rank, int siz
     }
 }
 
+/// Works off a chunk of a step's tiles, panel by panel.
+template <ConvSpec S>
+void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels) {
+    const int per_image = step.grid.tiles();
+    const bool odd_only = S.odd_panel && panel_blocks > 1;
+    for (int panel = panels.begin; panel < panels.end; ++panel) {
+        cursor.panel(panel);
+        const bool odd = odd_only && panel == step.panels - 1;
+        for (int tile = tiles.begin; tile < tiles.end; ++tile) {
+            const bool small = cursor.tile(tile, per_image);
+            cursor.fetch_next(tile - tiles.begin, tiles.end - tiles.begin);
+            if (small) {
+                if constexpr (S.small.pixels > 0) {
+                    if (!odd) conv_tile<S.small>(cursor.arguments());
+                    if constexpr (S.odd_panel && panel_blocks > 1)
+                        if (odd) conv_tile<odd_tile(S.small)>(cursor.arguments());
+                }
+            } else {
+                if (!odd) conv_tile<S.big>(cursor.arguments());
+                if constexpr (S.odd_panel && panel_blocks > 1)
+                    if (odd) conv_tile<odd_tile(S.big)>(cursor.arguments());
+            }
+        }
+    }
+}
+
 /// Runs a convolution step.
 ///
 /// Law: a tile's value does not depend on which rank computes it nor on the number of ranks
@@ -196,8 +232,6 @@ void run_conv(const Step& step, const Frame& frame) {
     const int per_image = step.grid.tiles(), tiles = per_image * frame.images;
     const long tile_bytes = static_cast<long>(step.grid.big) * step.panel_floats / (panel_blocks * block) * 4;
     const Split split = choose_split(tiles, step.panels, tile_bytes, step.panel_floats * 4, frame.team->size());
-    const bool odd_only = S.odd_panel && panel_blocks > 1;
-
     frame.team->run([&](int rank, int size) {
         zero_borders(step, frame, rank, size);
         if (rank >= split.pixel_parts * split.panel_parts) return;
@@ -210,28 +244,8 @@ void run_conv(const Step& step, const Frame& frame) {
         const int chunk = static_cast<int>(std::max(8L, chunk_bytes / tile_bytes));
 
         ConvCursor cursor{step, frame};
-        for (int begin = my_tiles.begin; begin < my_tiles.end; begin += chunk) {
-            const int end = std::min(begin + chunk, my_tiles.end);
-            for (int panel = my_panels.begin; panel < my_panels.end; ++panel) {
-                cursor.panel(panel);
-                const bool odd = odd_only && panel == step.panels - 1;
-                for (int tile = begin; tile < end; ++tile) {
-                    const bool small = cursor.tile(tile, per_image);
-                    cursor.fetch_next(tile - begin, end - begin);
-                    if (small) {
-                        if constexpr (S.small.pixels > 0) {
-                            if (!odd) conv_tile<S.small>(cursor.arguments());
-                            if constexpr (S.odd_panel && panel_blocks > 1)
-                                if (odd) conv_tile<odd_tile(S.small)>(cursor.arguments());
-                        }
-                    } else {
-                        if (!odd) conv_tile<S.big>(cursor.arguments());
-                        if constexpr (S.odd_panel && panel_blocks > 1)
-                            if (odd) conv_tile<odd_tile(S.big)>(cursor.arguments());
-                    }
-                }
-            }
-        }
+        for (int begin = my_tiles.begin; begin < my_tiles.end; begin += chunk)
+            run_tiles<S>(cursor, step, {begin, std::min(begin + chunk, my_tiles.end)}, my_panels);
     });
 }
 

@@ -1,7 +1,7 @@
 // From a program to steps: layouts, places in memory, tiles and the layout of the packed weights, all constants.
 #pragma once
 
-#include <tenon/backend/cpu/conv.hpp>
+#include <tenon/backend/cpu/conv_chain.hpp>
 #include <tenon/backend/cpu/gating.hpp>
 #include <tenon/backend/cpu/linear.hpp>
 #include <tenon/backend/cpu/transfer.hpp>
@@ -10,13 +10,29 @@
 
 namespace tenon {
 
+/// A value that passes from the arena of one image at a time to the arena of its image.
+struct Handover {
+    long from = 0, to = 0, floats = 0;
+};
+
 /// Everything the CPU runs a network by.
+///
+/// Steps with large maps and few weights, which come first, work off one image after the other in one arena: their maps
+/// stay in the caches. Steps from `joint` on work on all images in flight together, each in an arena of its own:
+/// weights are streamed once for all.
 template <Capacity C>
 struct CpuPlan {
     FixedVector<Step, C.ops + 2> steps{};
-    long image_floats = 0;    ///< of the arena, per image in flight
-    long weight_floats = 0;   ///< of the packed weights
-    long scratch_floats = 0;  ///< of one thread's scratch memory
+    FixedVector<Step, C.ops + 2> followers{};  ///< steps that are worked off with one of `steps`
+    int joint = 0;                             ///< the first step that works on all images together
+    long single_floats = 0;                    ///< of the arena of the steps before `joint`
+    long image_floats = 0;                     ///< of the arena of the steps from `joint` on, per image in flight
+    long weight_floats = 0;                    ///< of the packed weights
+    long scratch_floats = 0;                   ///< of one thread's scratch memory
+    FixedVector<Handover, C.values + 2> handovers{};
+
+    /// Floats for values, with so many images in flight.
+    constexpr long arena_floats(long images) const { return single_floats + images * image_floats; }
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -59,6 +75,22 @@ constexpr long plan_direct_conv(Step& step) {
     return depth;
 }
 
+/// Whether the sums of two convolutions are formed in one step: not where one of them is computed by Winograd, which
+/// gains more than the other's results cost to store and to read again.
+struct JoinsUnlessWinograd {
+    ConvAlgorithm algorithm = ConvAlgorithm::exact;
+
+    template <Capacity C>
+    constexpr bool operator()(const Program<C>& program, const Op& a, const Op& b) const {
+        if (algorithm == ConvAlgorithm::exact) return true;
+        const auto is_winograd = [&](const Op& op) {
+            return choose_winograd(op.terms[0], program.values[op.source()], program.values[op.target], tile_pixels).m >
+                   0;
+        };
+        return !is_winograd(a) && !is_winograd(b);
+    }
+};
+
 /// Builds the plan of an optimised program.
 template <Capacity C>
 class CpuPlanner {
@@ -70,23 +102,75 @@ public:
         add_transfers();
         choose_algorithms();
         choose_layouts();
-        long sizes[C.values + 2]{};
-        for (int i = 1; i < program_.values.size(); ++i) sizes[i] = is_used(i) ? tensors_[i].floats() : 0;
-        const MemoryPlan<C> memory =
-            plan_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
-        for (int i = 0; i < program_.values.size(); ++i) tensors_[i].offset = memory.offset[i];
-        plan_.image_floats = round_up(memory.size);
-        for (int i = 0; i < program_.ops.size(); ++i) add_step(i);
+        const int joint_op = first_joint_op();
+        choose_chains(joint_op);
+        long single[C.values + 2]{}, joint[C.values + 2]{};  // what is stored in either arena
+        for (int i = 1; i < program_.values.size(); ++i) {
+            const int writer = program_.producer(i);
+            if (writer < 0 || tensors_[i].strip) continue;
+            if (writer < joint_op) single[i] = tensors_[i].floats();
+            if (writer >= joint_op || is_used_from(joint_op, i)) joint[i] = tensors_[i].floats();
+        }
+        const auto same_form = [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); };
+        const auto with_next = [&](int op) { return chained_[op]; };
+        const MemoryPlan<C> single_memory = plan_memory(program_, single, same_form, with_next);
+        const MemoryPlan<C> joint_memory = plan_memory(program_, joint, same_form, with_next);
+        plan_.single_floats = round_up(single_memory.size);
+        plan_.image_floats = round_up(joint_memory.size);
+        for (int i = 0; i < program_.values.size(); ++i)
+            if (single[i] > 0 && joint[i] > 0)
+                plan_.handovers.push_back({single_memory.offset[i], joint_memory.offset[i], single[i]});
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const MemoryPlan<C>& memory = i < joint_op ? single_memory : joint_memory;
+            if (i == 0 || i == joint_op)
+                for (int v = 0; v < program_.values.size(); ++v)
+                    tensors_[v].offset = tensors_[v].strip ? 0 : memory.offset[v];
+            if (i == joint_op) plan_.joint = plan_.steps.size();
+            Step step = step_of(i);
+            const bool follows = i > 0 && chained_[i - 1];
+            if (chained_[i] || follows) step.grid = make_grid(step.result().height, step.result().width, tile_pixels);
+            if (follows)
+                plan_.followers.push_back(step);
+            else
+                plan_.steps.push_back(step);
+            if (chained_[i]) {
+                plan_.steps.back().follower = plan_.followers.size();
+                plan_.steps.back().strip_rows = strip_rows_[i];
+            }
+        }
         return plan_;
     }
 
 private:
     static constexpr long round_up(long floats) { return (floats + 15) / 16 * 16; }
 
-    constexpr bool is_used(int value) const {
-        for (const Op& op : program_.ops)
-            if (op.target == value || op.activated == value) return true;
-        return false;
+    constexpr bool is_used_from(int first, int value) const {
+        bool used = false;
+        for (int i = first; i < program_.ops.size(); ++i)
+            for_each_operand(program_.ops[i], [&](int operand) { used = used || operand == value; });
+        return used;
+    }
+
+    /// Behind the last convolution whose maps would leave the caches with several images, and are worth more than its
+    /// weights.
+    constexpr int first_joint_op() const {
+        constexpr long cached_floats = (768L << 10) / 4;
+        int first = 0;
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const Op& op = program_.ops[i];
+            if (op.kind != OpKind::conv) continue;
+            long floats = 0, weights = 0;
+            for_each_operand(op, [&](int value) { floats += tensors_[value].floats(); });
+            const int result = op.target >= 0 ? op.target : op.activated;
+            for (const int value : {op.target, op.activated})
+                if (value >= 0) floats += tensors_[value].floats();
+            for (const ConvTerm& term : op.terms)
+                if (term.source >= 0)
+                    weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels /
+                               term.groups * program_.values[result].channels;
+            if (floats > cached_floats && 2 * floats > weights) first = i + 1;
+        }
+        return first;
     }
 
     /// Puts a load before and a store behind the operations; the copy of the input is a value of its own.
@@ -157,13 +241,45 @@ private:
         tensors_[copy].planar = planar;
     }
 
+    /// Chains a convolution with the next one where that alone reads what the first activates, both are computed in the
+    /// same rows of tiles, the value is larger than a cache and the weights of both are not.
+    constexpr void choose_chains(int joint_op) {
+        constexpr long cached_floats = (768L << 10) / 4, strip_floats = (128L << 10) / 4;
+        for (int i = 1; i + 1 < program_.ops.size(); ++i) {
+            const Op &op = program_.ops[i], &next = program_.ops[i + 1];
+            const int value = op.activated;
+            if (op.kind != OpKind::conv || next.kind != OpKind::conv || op.target < 0 || value < 0) continue;
+            if (next.source() != value) continue;
+            if (i + 1 == joint_op || chained_[i - 1] || winograd_[i].m > 0 || winograd_[i + 1].m > 0) continue;
+            const Window& window = next.window();
+            Tensor& tensor = tensors_[value];
+            const bool pointwise = window.is_pointwise() && window.stride_height == 1 && window.stride_width == 1;
+            if (!pointwise || next.terms[0].groups > 1 || next.terms[1].source >= 0 || next.residual == value) continue;
+            if (is_used_from(i + 2, value) || program_.output == value || tensor.has_border()) continue;
+            const int result = next.target >= 0 ? next.target : next.activated;
+            long weights = static_cast<long>(tensor.channels) * tensors_[result].channels;
+            for (const ConvTerm& term : op.terms)
+                if (term.source >= 0)
+                    weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels /
+                               term.groups * tensor.channels;
+            const TileGrid grid = make_grid(tensor.height, tensor.width, tile_pixels);
+            if (weights > cached_floats || tensor.floats() < cached_floats || grid.rows_per_tile > 1) continue;
+            chained_[i] = true;
+            tensor.strip = true;
+            const long row = tensor.floats() / tensor.height;
+            strip_rows_[i] = static_cast<int>(std::max(1L, std::min<long>(strip_floats / row, tensor.height)));
+            tensor.height = strip_rows_[i];
+            plan_.scratch_floats = std::max(plan_.scratch_floats, round_up(tensor.floats()));
+        }
+    }
+
     constexpr long take_weights(long floats) {
         const long offset = plan_.weight_floats;
         plan_.weight_floats += round_up(floats);
         return offset;
     }
 
-    constexpr void add_step(int index) {
+    constexpr Step step_of(int index) {
         const Op& op = program_.ops[index];
         Step step{};
         step.kind = op.kind;
@@ -205,7 +321,7 @@ private:
             step.shift = take_weights(channels);
         }
         if (step.activated.exists()) step.activated_scale = take_weights(2 * channels);
-        plan_.steps.push_back(step);
+        return step;
     }
 
     constexpr void plan_winograd(Step& step) {
@@ -232,6 +348,8 @@ private:
     Program<C> program_;
     ConvAlgorithm algorithm_;
     WinogradGrid winograd_[C.ops + 2]{};
+    bool chained_[C.ops + 2]{};  ///< with the operation behind
+    int strip_rows_[C.ops + 2]{};
     Tensor tensors_[C.values + 2]{};
     CpuPlan<C> plan_{};
 };
@@ -243,6 +361,8 @@ consteval StepFunction step_function() {
     using enum OpKind;
     if constexpr (step.kind == conv && step.winograd.m > 0)
         return &run_winograd<winograd_spec(step)>;
+    else if constexpr (step.kind == conv && step.follower >= 0)
+        return &run_chain<conv_spec(step), conv_spec(Plan.followers[step.follower])>;
     else if constexpr (step.kind == conv)
         return &run_conv<conv_spec(step)>;
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;

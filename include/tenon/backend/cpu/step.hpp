@@ -74,6 +74,8 @@ struct Step {
     bool relu = false, activated_relu = false;
     TileGrid grid{};
     WinogradGrid winograd{};  ///< of a convolution that is not computed directly
+    int follower = -1;        ///< index of the step that is worked off strip by strip with this one (see run_chain)
+    int strip_rows = 0;       ///< rows of such a strip
     int panels = 0;           ///< of output channels
     long weights = -1;        ///< panels, one after the other
     long panel_floats = 0;
@@ -100,6 +102,7 @@ struct Frame {
     const Team* team = nullptr;
     float* scratch = nullptr;  ///< `scratch_floats` for each rank
     long scratch_floats = 0;
+    const Step* followers = nullptr;
 
     float* image(int index) const { return arena + index * image_floats; }
 };

@@ -17,6 +17,7 @@ struct Tensor {
     int channels = 0, height = 1, width = 1;
     int top = 0, left = 0, bottom = 0, right = 0;  ///< border, in pixels
     bool planar = false;
+    bool strip = false;  ///< some rows in a thread's scratch memory, of a value that is never whole (see run_chain)
 
     constexpr bool exists() const { return offset >= 0; }
     constexpr int planes() const { return planar ? channels : (channels + 15) / 16; }

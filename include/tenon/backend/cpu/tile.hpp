@@ -89,7 +89,11 @@ template <TileSpec S, int Column, int Row>
 TENON_INLINE void accumulate(Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const TileTerm& term,
                              const float*& weights, const float*& next, int next_step) {
     const float* plane = term.source;
+    // Convolutions that only sum read many planes for few panels: a plane's pixels are fetched one plane ahead.
+    const bool fetches = !S.planar && S.residual_column == 0 && S.projection_column == 0 && term.kernel_height == 1;
     for (int i = 0; i < term.planes; ++i, plane += term.plane) {
+        if (fetches)
+            TENON_UNROLL for (int p = 0; p < S.pixels; ++p) prefetch(plane + term.plane + S.offset(p, Column, Row));
         const float* row = plane;
         for (int y = 0; y < term.kernel_height; ++y, row += term.tap_row) {
             const float* tap = row;

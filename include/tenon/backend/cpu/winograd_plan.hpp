@@ -69,7 +69,7 @@ constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes, int
 /// multiply-adds at 32 a cycle, the transforms, and never less than it takes to stream the weights from memory.
 /// The rates were measured with benchmarks/layers (docs/design.md).
 constexpr double winograd_cycles(const WinogradGrid& grid, const Shape& output, int inputs, int outputs) {
-    constexpr double products_per_cycle = 32, streamed_bytes_per_cycle = 5;
+    constexpr double products_per_cycle = 32, streamed_bytes_per_cycle = 10;
     const double pairs = static_cast<double>(inputs) * outputs;
     if (grid.m == 0) {
         const double products = 9 * pairs * static_cast<double>(output.pixels());

@@ -1,6 +1,8 @@
 // Pass: let a convolution's accumulators take in the addition behind it: a residual, a subsampled one, or a projection.
 #pragma once
 
+#include <utility>
+
 #include <tenon/program/uses.hpp>
 
 namespace tenon {
@@ -18,9 +20,11 @@ constexpr bool is_subsampling(const Op* op) {
 /// conv + x becomes one operation that stands where the addition stood:
 /// - x a value: it is the operation's residual;
 /// - x the subsampling of a value that nobody else reads: the residual is read with a stride;
-/// - x another convolution that nobody else reads: its products go into the same accumulators.
-template <Capacity C>
-constexpr Program<C> fuse_add(Program<C> program) {
+/// - x another convolution that nobody else reads: its products go into the same accumulators, if joins(program, conv,
+/// x)
+///   says that a backend computes the two better together; else it is a residual as any value.
+template <Capacity C, class Joins>
+constexpr Program<C> fuse_add(Program<C> program, Joins joins) {
     const Uses<C> uses{program};
     for (Op& add : program.ops) {
         if (add.kind != OpKind::add) continue;
@@ -37,8 +41,7 @@ constexpr Program<C> fuse_add(Program<C> program) {
         Op fused = *body;
         fused.target = add.target;
         fused.relu = add.relu;
-        body->target = -1;
-        if (is_term(other)) {
+        if (is_term(other) && joins(std::as_const(program), *body, *other)) {
             fused.terms[1] = other->terms[0];
             other->target = -1;
         } else if (is_subsampling(other)) {
@@ -48,10 +51,17 @@ constexpr Program<C> fuse_add(Program<C> program) {
         } else {
             fused.residual = other_value;
         }
+        body->target = -1;
         add = fused;
     }
     erase_dead(program);
     return program;
+}
+
+/// The same, joining all.
+template <Capacity C>
+constexpr Program<C> fuse_add(const Program<C>& program) {
+    return fuse_add(program, [](const Program<C>&, const Op&, const Op&) { return true; });
 }
 
 }  // namespace tenon
