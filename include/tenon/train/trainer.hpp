@@ -263,15 +263,17 @@ private:
         if (averaged_) f("average", averaged_->values());
     }
 
+    static std::string other_setting(const std::string& key, const std::string& found, const std::string& expected) {
+        if (key == "network")
+            return "the checkpoint is of another network: the fingerprint is " + found + ", not " + expected;
+        return "the checkpoint was made with " + key + " '" + found + "', this trainer has '" + expected + "'";
+    }
+
     void restore_from(const std::string& path) {
         const CheckpointFile file{path};
         for (const auto& [key, expected] : settings())
             if (const std::string& found = file.value(key); found != expected)
-                throw Error(path +
-                            (key == "network" ? ": the checkpoint is of another network: the fingerprint is "
-                                              : ": the checkpoint was made with " + key + " '") +
-                            found + (key == "network" ? ", not " : "', this trainer has '") + expected +
-                            (key == "network" ? "" : "'"));
+                throw Error(path + ": " + other_setting(key, found, expected));
         const TrainerState state = TrainerState::read(file);
         constexpr auto size = static_cast<std::size_t>(state_count<Net>);
         for_each_arena([&](const std::string& name, std::span<float>) { file.tensor<float>(name, size); });
