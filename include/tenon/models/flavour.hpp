@@ -20,6 +20,9 @@ struct BiasIf {
     static constexpr void apply(WindowOptions& options) { options.bias = Has; }
 };
 
+/// A stride on a condition, 1 without.
+constexpr int stride_if(bool condition, int pixels) { return condition ? pixels : 1; }
+
 /// Which convolution of a bottleneck has the block's stride.
 enum class StrideConvolution { first, middle };
 /// Which block of a stage has the stage's stride.

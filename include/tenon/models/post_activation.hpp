@@ -26,7 +26,7 @@ struct PostActivatedBasicBlock
 /// The three convolutions of a bottleneck with their norms.
 template <class Flavour, int Filters, int Pixels>
 struct BottleneckBody {
-    static constexpr int first = Flavour::stride_convolution == StrideConvolution::first ? Pixels : 1;
+    static constexpr int first = stride_if(Flavour::stride_convolution == StrideConvolution::first, Pixels);
     static constexpr int width = Filters * Flavour::width_numerator;
     using Norm = typename Flavour::Norm;
     using Layers = Sequential<Conv<width, Stride<first>, BiasIf<Flavour::inner_bias>>, Norm, ReLU,

@@ -55,10 +55,10 @@ template <class Flavour, template <class, int, int, PreactivatedShortcut> class 
           int Pixels, bool Changes>
 struct PreactivatedStage {
     static constexpr bool strides_last = Flavour::stride_block == StrideBlock::last;
-    using First = Kind<Flavour, Filters, strides_last ? 1 : Pixels,
+    using First = Kind<Flavour, Filters, stride_if(!strides_last, Pixels),
                        Changes ? PreactivatedShortcut::projected : PreactivatedShortcut::input>;
     using Middle = Kind<Flavour, Filters, 1, PreactivatedShortcut::input>;
-    using Last = Kind<Flavour, Filters, strides_last ? Pixels : 1, PreactivatedShortcut::input>;
+    using Last = Kind<Flavour, Filters, stride_if(strides_last, Pixels), PreactivatedShortcut::input>;
     using Layers = Scoped<ScopeKind::stack, First, Repeat<Blocks - 2, Middle>, Last>;
     using children = typename Layers::children;
 

@@ -39,7 +39,9 @@ struct StoredParameter {
                             visit(own++, index(((static_cast<long>(y) * d[3] + x) * d[1] + i) * d[0] + o));
             return;
         }
-        const long pixels = flattened.pixels(), channels = d[1] / pixels;  // [out, in], [in, out]
+        // [out, in], [in, out]. A map has pixels, a flat vector counts as one; the analyzer can't see that.
+        const long pixels = flattened.pixels();
+        const long channels = d[1] / pixels;  // NOLINT(clang-analyzer-core.DivideZero)
         for (int o = 0; o < d[0]; ++o)
             for (long c = 0; c < channels; ++c)
                 for (long pixel = 0; pixel < pixels; ++pixel)
