@@ -137,6 +137,7 @@ set(TENON_HEADERS
     include/tenon/report/summary.hpp
     include/tenon/report/svg.hpp
     include/tenon/report/training_plots.hpp
+    include/tenon/runtime/copy_parameters.hpp
     include/tenon/runtime/cpu_engine.hpp
     include/tenon/runtime/cuda_engine.hpp
     include/tenon/runtime/cuda_program.hpp
@@ -163,6 +164,7 @@ set(TENON_HEADERS
     include/tenon/topology/network.hpp
     include/tenon/topology/options.hpp
     include/tenon/topology/pooling.hpp
+    include/tenon/topology/replace_head.hpp
     include/tenon/topology/training_parts.hpp
     include/tenon/train/adamw.hpp
     include/tenon/train/best_weights.hpp
@@ -171,6 +173,7 @@ set(TENON_HEADERS
     include/tenon/train/cpu_training_engine.hpp
     include/tenon/train/diagnose_undefined.hpp
     include/tenon/train/exponential_average.hpp
+    include/tenon/train/feature_cache.hpp
     include/tenon/train/fingerprint.hpp
     include/tenon/train/fit_progress.hpp
     include/tenon/train/gradient_norm.hpp

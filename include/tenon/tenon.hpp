@@ -33,9 +33,11 @@
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/network.hpp>
+#include <tenon/topology/replace_head.hpp>
 #include <tenon/topology/training_parts.hpp>
 #include <tenon/train/adamw.hpp>
 #include <tenon/train/best_weights.hpp>
+#include <tenon/train/feature_cache.hpp>
 #include <tenon/train/log_files.hpp>
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/progress_bar.hpp>

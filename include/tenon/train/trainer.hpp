@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tenon/data/batch.hpp>
+#include <tenon/runtime/copy_parameters.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/train/diagnose_undefined.hpp>
 #include <tenon/train/fingerprint.hpp>
@@ -91,7 +92,16 @@ public:
         std::ranges::copy(parameters.values(), engine_.parameters().values().begin());
         restart_average();
     }
-    /// The same from a file of weights. Throws tenon::Error as Parameters does.
+    /// Takes over what another network has in common with this one: tensors of the same canonical name and shape, as
+    /// copy_parameters does. Returns how many there were. Throws tenon::Error when there were none.
+    template <class Other>
+    int transfer(const Parameters<Other>& parameters) {
+        const int copied = copy_parameters(parameters, engine_.parameters());
+        if (copied == 0) throw Error("no parameter of the other network has the name and shape of one of this network");
+        restart_average();
+        return copied;
+    }
+    /// Takes over the parameters in a file of weights. Throws tenon::Error as Parameters does.
     void load(const std::string& path, Naming naming = naming_of<Net>) {
         set_parameters(Parameters<Net>{path, naming});
     }

@@ -1,0 +1,158 @@
+// Fine-tuning: networks made from networks, parameters that go from one to the other, cached features.
+#include <cstring>
+
+#include <doctest/doctest.h>
+
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/resnet_v2.hpp>
+#include <tenon/topology/replace_head.hpp>
+#include <tenon/train/feature_cache.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/trainer.hpp>
+
+#include "../support.hpp"
+#include "patterns.hpp"
+
+namespace {
+using namespace tenon;
+using tenon_test::contains;
+using tenon_test::error_of;
+using tenon_test::Patterns;
+
+using FineResNet = ReplaceHead<7, ResNet18<>>;
+static_assert(output_shape<FineResNet> == Shape{7});
+static_assert(input_shape<FineResNet> == Shape{3, 224, 224});
+static_assert(parameter_count<FineResNet> == parameter_count<ResNet18<7>>);
+static_assert(naming_of<FineResNet> == Naming::torchvision);
+static_assert(parameter_count<ReplaceHead<5, ResNet50V2<>>> == parameter_count<ResNet50V2<Classes<5>>>);
+static_assert(output_shape<Trunk<ResNet50V2<>>> == Shape{2048});
+static_assert(output_shape<Trunk<FineResNet>> == Shape{512});
+static_assert(parameter_count<Trunk<FineResNet>> + parameter_count<Classifier<FineResNet>> ==
+              parameter_count<FineResNet>);
+static_assert(parameter_count<Classifier<FineResNet>> == 513 * 7);
+
+/// A head inside of a head, something behind the classifier, and a classifier without bias.
+struct Nested : Network<Input<3, 8, 8>, Conv<4, Kernel<3>>, Head<ReLU, Sequential<GlobalAvgPool, Linear<6, NoBias>>>,
+                        Dropout<Rate<1, 2>>> {};
+static_assert(parameter_count<ReplaceHead<9, Nested>> == 4 * 27 + 4 * 9);
+static_assert(output_shape<Trunk<Nested>> == Shape{4});
+static_assert(parameter_count<Classifier<Nested>> == 4 * 6);
+static_assert(std::is_same_v<decltype(network_parts::parts_of(static_cast<const ReplaceHead<9, Nested>*>(nullptr))),
+                             Children<Input<3, 8, 8>, Conv<4, Kernel<3>>,
+                                      Head<ReLU, Sequential<GlobalAvgPool, Linear<9, NoBias>>>, Dropout<Rate<1, 2>>>>);
+static_assert(std::is_same_v<
+              decltype(network_parts::parts_of(static_cast<const FreezeTrunk<Nested>*>(nullptr))),
+              Children<Input<3, 8, 8>, Frozen<Conv<4, Kernel<3>>>,
+                       Head<Frozen<ReLU>, Sequential<Frozen<GlobalAvgPool>, Linear<6, NoBias>>>, Dropout<Rate<1, 2>>>>);
+
+struct Base : Network<Input<3, 8, 8>, Stem<Conv<8, Kernel<3>, Padding<1>>>, Stack<4, 2, Stride<2>>,
+                      Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {};
+using Fine = ReplaceHead<6, Base>;
+using Tuned = FreezeTrunk<Fine>;
+
+TEST_CASE("only the classifier of a network with a frozen trunk is trained, and names stay") {
+    const auto names = parameter_names<Base>(Naming::canonical);
+    CHECK(names == parameter_names<Fine>(Naming::canonical));
+    CHECK(names == parameter_names<Tuned>(Naming::canonical));
+    for (const Parameter& tensor : lowered<Tuned>.parameters)
+        CHECK(lowered<Tuned>.layers[tensor.layer].frozen ==
+              (&tensor - lowered<Tuned>.parameters.begin() + 2 < lowered<Tuned>.parameters.size()));
+    const auto classifier = parameter_names<Classifier<Tuned>>(Naming::canonical);
+    CHECK(classifier == std::vector<std::string>{"head.linear0.weight", "head.linear0.bias"});
+    CHECK(names[names.size() - 2] == classifier[0]);
+}
+
+TEST_CASE("a backbone goes into a network with another head") {
+    Parameters<Base> original;
+    original.seed(11);
+    Trainer<Tuned> trainer{SgdOptions{}, {.batch_size = 12}};
+    const std::vector<float> drawn(trainer.parameters().values().begin(), trainer.parameters().values().end());
+    CHECK(trainer.transfer(original) == Parameters<Base>::count() - 2);
+    for (int i = 0; i < Parameters<Tuned>::count(); ++i) {
+        const Parameter& info = lowered<Tuned>.parameters[i];
+        const std::span<const float> now = trainer.parameters()[i];
+        const bool head = i + 2 >= Parameters<Tuned>::count();
+        const float* const expected = head ? drawn.data() + info.offset : original[i].data();
+        CHECK(std::memcmp(now.data(), expected, now.size_bytes()) == 0);
+    }
+    struct Unlike : Network<Input<5>, Linear<3>> {};
+    const Parameters<Unlike> unlike;
+    CHECK(contains(error_of([&] { trainer.transfer(unlike); }), "no parameter of the other network"));
+}
+
+TEST_CASE("training on cached features is training with a frozen trunk") {
+    Parameters<Base> original;
+    original.seed(11);
+    const SgdOptions sgd{.learning_rate = 0.05, .momentum = 0.9};
+    Patterns images{{3, 8, 8}, 6, 4, 12, false};
+    Trainer<Tuned> whole{sgd, {.batch_size = 12}};
+    whole.transfer(original);
+    FeatureCache features{whole.parameters(), images, {.batch_size = 12, .shuffle = false}};
+    CHECK(features.images() == 48);
+    CHECK(features.batches() == 4);
+    CHECK(features.features() == 16);
+    Trainer<Classifier<Tuned>> head{sgd, {.batch_size = 12}};
+    head.transfer(whole.parameters());
+    whole.fit(images, {.epochs = 3});
+    head.fit(features, {.epochs = 3});
+    CHECK(head.history().back().loss == doctest::Approx(whole.history().back().loss).epsilon(1e-5));
+    const int last = Parameters<Tuned>::count() - 2;
+    for (int i = 0; i < 2; ++i)
+        for (std::size_t k = 0; k < head.weights()[i].size(); ++k)
+            CHECK(std::abs(head.weights()[i][k] - whole.weights()[last + i][k]) < 1e-4f);
+
+    // The classifier goes back into the whole network, which then predicts the same.
+    Parameters<Fine> tuned;
+    copy_parameters(original, tuned);
+    CHECK(copy_parameters(head.weights(), tuned) == 2);
+    Model<Fine> model;
+    model.set_parameters(tuned);
+    const Batch batch = images.batch(0, 1);
+    const auto logits = model(batch.images);
+    const auto expected = head.predict(features.batch(0, 1).images);
+    for (std::size_t i = 0; i < logits.size(); ++i) CHECK(std::abs(logits[i] - expected[i]) < 1e-4f);
+}
+
+TEST_CASE("a cache shuffles each epoch by itself, keeps passes apart, and every image stays once in an epoch") {
+    Parameters<Base> original;
+    original.seed(11);
+    Patterns images{{3, 8, 8}, 6, 2, 9};  // other noise in each epoch
+    const FeatureCacheOptions options{.batch_size = 5, .passes = 2, .seed = 1};
+    FeatureCache cache{original, images, options}, again{original, images, options};
+    FeatureCacheOptions in_order = options;
+    in_order.shuffle = false;
+    FeatureCache plain{original, images, in_order};
+    CHECK(cache.batches() == 4);
+    const auto epoch_of = [](FeatureCache& source, long epoch) {
+        std::vector<std::pair<std::vector<float>, int>> rows;
+        for (long index = 0; index < source.batches(); ++index) {
+            const Batch batch = source.batch(epoch, index);
+            for (std::size_t n = 0; n < batch.labels.size(); ++n)
+                rows.push_back({{batch.images.begin() + static_cast<long>(n) * 16,
+                                 batch.images.begin() + static_cast<long>(n + 1) * 16},
+                                batch.labels[n]});
+        }
+        return rows;
+    };
+    auto first = epoch_of(cache, 0), second = epoch_of(cache, 1), third = epoch_of(cache, 2);
+    CHECK(first.size() == 18);
+    CHECK(cache.batch(0, 3).labels.size() == 3);
+    again.batch(2, 1);
+    CHECK(epoch_of(again, 0) == first);
+    CHECK(first != third);
+    const auto plain_first = epoch_of(plain, 0);
+    CHECK(first != plain_first);
+    const auto sorted = [](auto rows) {
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    };
+    CHECK(sorted(first) == sorted(third));
+    CHECK(sorted(first) == sorted(plain_first));
+    CHECK(sorted(first) != sorted(second));
+    CHECK(contains(error_of([&] { cache.batch(0, 4); }), "no batch 4 among 4"));
+    CHECK(contains(error_of([&] { FeatureCache{original, images, {.batch_size = 0}}; }), "1 or more"));
+    Patterns none{{3, 8, 8}, 6, 0, 9};
+    CHECK(contains(error_of([&] { FeatureCache{original, none}; }), "has no batch"));
+}
+
+}  // namespace
