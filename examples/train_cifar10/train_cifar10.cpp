@@ -59,7 +59,7 @@ int run(const Options& options) {
         fit_with();
 
     const auto report = [&](const std::string& what, auto& batches) {
-        const tenon::Evaluation plain = trainer.evaluate(batches);
+        tenon::Evaluation plain = trainer.evaluate(batches);
         const tenon::Evaluation mirrored = training::evaluate_with_mirrors(trainer, batches);
         std::printf("%s: %s; with mirror images %s\n", what.c_str(), training::accuracy_text(plain).c_str(),
                     training::accuracy_text(mirrored).c_str());
