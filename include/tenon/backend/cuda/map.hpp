@@ -101,7 +101,7 @@ struct PoolBody {
                 for (int i = 0; i < Count; ++i) {
                     if (average)
                         values[i] += pack[i];
-                    else if (pack[i] > values[i] || pack[i] != pack[i])  // a NaN stays
+                    else if (pack[i] > values[i] || pack[i] != pack[i])  // NOLINT(misc-redundant-expression): NaN
                         values[i] = pack[i];
                 }
                 ++counted;
