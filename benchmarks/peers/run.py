@@ -20,7 +20,6 @@ import time
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 ENVIRONMENT = ROOT / "build/peers"
-PACKAGES = ("onnxruntime", "openvino", "torch", "onnx", "numpy", "matplotlib")
 # Two of tenon's ways to name a network, and the shape of an image.
 NETWORKS = {
     "ResNet50V2": ("the listing's ResNet50V2", (3, 224, 224)),
@@ -30,6 +29,8 @@ NETWORKS = {
     "CifarResNet20V2": ("CIFAR ResNet-20 v2", (3, 32, 32)),
 }
 RUNTIMES = ("onnxruntime", "openvino", "torch-eager", "torch-jit", "torch-compile")
+# What pip installs for a runtime; PyTorch reads the graph by onnx.
+PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
 LARGEST_ERROR = 1e-4  # of the largest logit
 LARGEST_DRIFT = 0.05  # of the peak, in one series
 SKIPPED = 77
@@ -72,13 +73,16 @@ class Runner:
         self.process.wait()
 
 
-def python_of_environment():
-    """The private environment's Python, with the peers installed."""
+def python_of_environment(options):
+    """The private environment's Python, with what the chosen runtimes need."""
+    packages = {"numpy"} | ({"matplotlib"} if options.svg else set())
+    for runtime in options.runtime:
+        packages.update(PACKAGES[runtime.split("-")[0]])
     python = ENVIRONMENT / "bin/python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
     found = subprocess.run(
-        [python, "-c", f"import importlib.util as u; print([n for n in {PACKAGES!r} if not u.find_spec(n)])"],
+        [python, "-c", f"import importlib.util as u; print([n for n in {sorted(packages)!r} if not u.find_spec(n)])"],
         check=True,
         capture_output=True,
         text=True,
@@ -265,7 +269,7 @@ def main(arguments, ours):
         threads = [count for count in threads if count <= cores]
 
     class tools:
-        python = python_of_environment()
+        python = python_of_environment(options)
 
     tools.ours = ours()
     rows, cold = [], {}
