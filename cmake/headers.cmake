@@ -30,6 +30,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/block.hpp
     include/tenon/backend/cuda/conv.hpp
     include/tenon/backend/cuda/conv_choice.hpp
+    include/tenon/backend/cuda/conv_spec.hpp
     include/tenon/backend/cuda/device.hpp
     include/tenon/backend/cuda/device_driver.hpp
     include/tenon/backend/cuda/emulated_driver.hpp
@@ -44,6 +45,9 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/reduce.hpp
     include/tenon/backend/cuda/step.hpp
     include/tenon/backend/cuda/stream.hpp
+    include/tenon/backend/cuda/sum_splits.hpp
+    include/tenon/backend/describe_step.hpp
+    include/tenon/backend/layer_parameters.hpp
     include/tenon/backend/reference/interpreter.hpp
     include/tenon/backend/reference/training_backward.hpp
     include/tenon/backend/reference/training_forward.hpp
@@ -116,6 +120,7 @@ set(TENON_HEADERS
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
     include/tenon/program/optimize.hpp
+    include/tenon/program/passes/add_transfers.hpp
     include/tenon/program/passes/differentiate.hpp
     include/tenon/program/passes/fold_batch_norm.hpp
     include/tenon/program/passes/fuse_add.hpp

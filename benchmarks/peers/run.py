@@ -23,7 +23,7 @@ ENVIRONMENT = ROOT / "build/peers"
 # Two of tenon's ways to name a network, and the shape of an image.
 NETWORKS = {
     "ResNet50V2": ("the listing's ResNet50V2", (3, 224, 224)),
-    "MxnetResNet50V2": ("ResNet-50 v2, stride in the first block", (3, 224, 224)),
+    "MxnetResNet50V2": ("ResNet-50 v2", (3, 224, 224)),
     "ResNet50": ("ResNet-50 v1.5", (3, 224, 224)),
     "ResNet18": ("ResNet-18", (3, 224, 224)),
     "CifarResNet20V2": ("CIFAR ResNet-20 v2", (3, 32, 32)),

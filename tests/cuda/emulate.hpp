@@ -43,28 +43,8 @@ template <class Net, tenon::Precision P = tenon::Precision::float32>
 void compare_emulated(EmulatedRun run = {}, double factor = 4) {
     tenon::Parameters<Net> parameters;
     parameters.seed(7, tenon::Naming::canonical);
-    tenon::Model<Net, tenon::Reference<double>> reference;
-    reference.set_parameters(parameters);
-    const std::vector<float> images = seeded_images<Net>(run.batch);
-    const std::vector<double> images_double(images.begin(), images.end());
-    const auto expected = reference(images_double);
-    const std::vector<float> found = emulated_results<Net, P>(run);
-    REQUIRE(found.size() == expected.size());
-    double largest = 0, error = 0;
-    std::size_t worst = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        largest = std::max(largest, std::abs(expected[i]));
-        const double difference = std::abs(double{found[i]} - expected[i]);
-        if (!(difference <= error)) {  // a NaN is an error too
-            error = difference;
-            worst = i;
-        }
-    }
     const double depth = P == tenon::Precision::float32 ? std::sqrt(largest_depth<Net>()) : 1;
-    INFO("largest result " << largest << ", worst at " << worst << ": found " << found[worst] << ", expected "
-                           << expected[worst]);
-    REQUIRE(largest > 0);
-    CHECK(error <= factor * depth * unit_of(P) * largest);
+    check_close(emulated_results<Net, P>(run), reference_results(parameters, run.batch), factor * depth * unit_of(P));
 }
 
 /// The same in 32 bits and in 16.

@@ -23,6 +23,14 @@ struct FixedVector {
 
     constexpr void push_back(const T& item) { items[count++] = item; }
 
+    /// The same items with another capacity, which must hold them: constants need no room for more.
+    template <int Other>
+    constexpr FixedVector<T, Other> with_capacity() const {
+        FixedVector<T, Other> other{};
+        for (const T& item : *this) other.push_back(item);
+        return other;
+    }
+
     /// Removes all items for which the predicate holds; the others keep their order.
     template <class Predicate>
     constexpr void erase_if(Predicate predicate) {

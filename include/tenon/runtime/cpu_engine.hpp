@@ -16,7 +16,10 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 struct CpuProgram {
     static constexpr auto program = optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm});
-    static constexpr auto plan = CpuPlanner<capacity<Net>>{program, Algorithm}.plan();
+    static constexpr auto plan = [] {
+        constexpr auto plan = CpuPlanner<capacity<Net>>{program, Algorithm}.plan();
+        return plan.template trimmed<plan.steps.size(), plan.followers.size(), plan.handovers.size()>();
+    }();
     static constexpr int steps = plan.steps.size();
 
     /// The kernels, one per step.
@@ -45,8 +48,8 @@ public:
     void set_parameters(std::span<const float* const> tensors) {
         std::fill(weights_.begin(), weights_.end(), 0.0f);
         const WeightPacker packer{std::span(lowered<Net>.layers.begin(), lowered<Net>.layers.end()), tensors};
-        for (const auto* steps : {&Compiled::plan.steps, &Compiled::plan.followers})
-            for (const Step& step : *steps) packer.pack(step, weights_.data());
+        for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
+        for (const Step& step : Compiled::plan.followers) packer.pack(step, weights_.data());
     }
 
     /// Runs all steps on `count` images; `observe(step)` is called behind each, so once per image for the steps that

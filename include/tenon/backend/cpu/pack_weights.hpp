@@ -6,16 +6,15 @@
 #include <vector>
 
 #include <tenon/backend/cpu/plan.hpp>
+#include <tenon/backend/layer_parameters.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Packs the weights of single steps. Folding is done in double and rounded once.
-class WeightPacker {
+class WeightPacker : LayerParameters {
 public:
-    /// `tensors[i]` points to parameter i in its own order; all of them stay the caller's.
-    WeightPacker(std::span<const LayerInfo> layers, std::span<const float* const> tensors)
-        : layers_{layers}, tensors_{tensors} {}
+    using LayerParameters::LayerParameters;
 
     /// Writes a step's weights into the arena, which is zero before.
     void pack(const Step& step, float* arena) const {
@@ -34,40 +33,7 @@ public:
     }
 
 private:
-    /// What a batch norm or a scale does to a channel at inference: x * scale + shift. One and zero without a norm.
-    struct Affine {
-        std::vector<double> scale, shift;
-    };
-
     static std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-    const float* tensor(int layer, int which) const { return tensors_[at(layers_[at(layer)].first_parameter + which)]; }
-
-    Affine affine_of(int norm, int channels) const {
-        Affine affine{std::vector<double>(at(channels), 1.0), std::vector<double>(at(channels), 0.0)};
-        if (norm < 0) return affine;
-        const LayerInfo& layer = layers_[at(norm)];
-        if (layer.path.kind == OpKind::scale) {
-            std::fill(affine.scale.begin(), affine.scale.end(), layer.rate);
-            return affine;
-        }
-        const bool has_affine = layer.parameters == 4;
-        const float *mean = tensor(norm, layer.parameters - 2), *variance = tensor(norm, layer.parameters - 1);
-        for (int c = 0; c < channels; ++c) {
-            const double gamma = has_affine ? double{tensor(norm, 0)[c]} : 1.0;
-            const double beta = has_affine ? double{tensor(norm, 1)[c]} : 0.0;
-            affine.scale[at(c)] = gamma / std::sqrt(double{variance[c]} + layer.epsilon);
-            affine.shift[at(c)] = beta - double{mean[c]} * affine.scale[at(c)];
-        }
-        return affine;
-    }
-
-    /// Adds a layer's bias, scaled by the norm folded into it, and the norm's shift to the sums' start.
-    void add_shift(const StepTerm& term, const Affine& affine, std::span<double> sums) const {
-        const bool bias = layers_[at(term.layer)].parameters > 1;
-        for (std::size_t c = 0; c < sums.size(); ++c)
-            sums[c] += affine.shift[c] + (bias ? double{tensor(term.layer, 1)[c]} * affine.scale[c] : 0.0);
-    }
 
     static void store_shift(const Step& step, std::span<const double> sums, float* arena) {
         for (std::size_t c = 0; c < sums.size(); ++c)
@@ -83,7 +49,7 @@ private:
         for (const StepTerm& term : step.terms) {
             if (!term.exists()) continue;
             const Affine affine = affine_of(term.norm, outputs);
-            add_shift(term, affine, shift);
+            add_shift(term.layer, affine, shift);
             const float* weight = tensor(term.layer, 0);
             const int taps = term.window.taps(), pixel = term.source.pixel();
             for (int o = 0; o < outputs; ++o) {
@@ -115,7 +81,7 @@ private:
         const int outputs = step.result().channels, inputs = term.source.channels;
         const Affine affine = affine_of(term.norm, outputs);
         std::vector<double> shift(at(outputs), 0.0);
-        add_shift(term, affine, shift);
+        add_shift(term.layer, affine, shift);
         store_shift(step, shift, arena);
         const float* weight = tensor(term.layer, 0);
         for (int o = 0; o < outputs; ++o) {
@@ -140,7 +106,7 @@ private:
         const int outputs = step.target.channels, blocks = step.target.planes();
         const Affine affine = affine_of(term.norm, outputs);
         std::vector<double> shift(at(outputs), 0.0);
-        add_shift(term, affine, shift);
+        add_shift(term.layer, affine, shift);
         store_shift(step, shift, arena);
         const long depth = source.floats(), inside = source.origin() - source.offset;
         const float* weight = tensor(term.layer, 0);
@@ -158,9 +124,6 @@ private:
                     }
         }
     }
-
-    std::span<const LayerInfo> layers_;
-    std::span<const float* const> tensors_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

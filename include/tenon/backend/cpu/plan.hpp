@@ -6,6 +6,8 @@
 #include <tenon/backend/cpu/linear.hpp>
 #include <tenon/backend/cpu/transfer.hpp>
 #include <tenon/backend/cpu/winograd.hpp>
+#include <tenon/backend/describe_step.hpp>
+#include <tenon/program/passes/add_transfers.hpp>
 #include <tenon/program/plan_memory.hpp>
 
 namespace tenon {
@@ -20,19 +22,32 @@ struct Handover {
 /// Steps with large maps and few weights, which come first, work off one image after the other in one arena: their maps
 /// stay in the caches. Steps from `joint` on work on all images in flight together, each in an arena of its own:
 /// weights are streamed once for all.
-template <Capacity C>
+template <int Steps, int Followers, int Handovers>
 struct CpuPlan {
-    FixedVector<Step, C.ops + 2> steps{};
-    FixedVector<Step, C.ops + 2> followers{};  ///< steps that are worked off with one of `steps`
+    FixedVector<Step, Steps> steps{};
+    FixedVector<Step, Followers> followers{};  ///< steps that are worked off with one of `steps`
     int joint = 0;                             ///< the first step that works on all images together
     long single_floats = 0;                    ///< of the arena of the steps before `joint`
     long image_floats = 0;                     ///< of the arena of the steps from `joint` on, per image in flight
     long weight_floats = 0;                    ///< of the packed weights
     long scratch_floats = 0;                   ///< of one thread's scratch memory
-    FixedVector<Handover, C.values + 2> handovers{};
+    FixedVector<Handover, Handovers> handovers{};
 
     /// Floats for values, with so many images in flight.
     constexpr long arena_floats(long images) const { return single_floats + images * image_floats; }
+
+    /// The same plan without room for more: what a program keeps.
+    template <int Exact, int ExactFollowers, int ExactHandovers>
+    constexpr CpuPlan<Exact, ExactFollowers, ExactHandovers> trimmed() const {
+        return {steps.template with_capacity<Exact>(),
+                followers.template with_capacity<ExactFollowers>(),
+                joint,
+                single_floats,
+                image_floats,
+                weight_floats,
+                scratch_floats,
+                handovers.template with_capacity<ExactHandovers>()};
+    }
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -96,10 +111,11 @@ template <Capacity C>
 class CpuPlanner {
 public:
     constexpr explicit CpuPlanner(const Program<C>& program, ConvAlgorithm algorithm = ConvAlgorithm::exact)
-        : program_{program}, algorithm_{algorithm} {}
+        : program_{add_transfers(program)}, algorithm_{algorithm} {}
 
-    constexpr CpuPlan<C> plan() {
-        add_transfers();
+    using Plan = CpuPlan<C.ops + 2, C.ops + 2, C.values + 2>;
+
+    constexpr Plan plan() {
         choose_algorithms();
         choose_layouts();
         const int joint_op = first_joint_op();
@@ -142,7 +158,22 @@ public:
     }
 
 private:
+    static constexpr long cached_floats = (768L << 10) / 4;  // what stays in a second-level cache beside other things
+
     static constexpr long round_up(long floats) { return (floats + 15) / 16 * 16; }
+
+    /// The value whose shape is a convolution's output.
+    static constexpr int result_of(const Op& op) { return op.target >= 0 ? op.target : op.activated; }
+
+    /// The weights of a convolution.
+    constexpr long weights_of(const Op& op) const {
+        long weights = 0;
+        for (const ConvTerm& term : op.terms)
+            if (term.source >= 0)
+                weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels / term.groups *
+                           program_.values[result_of(op)].channels;
+        return weights;
+    }
 
     constexpr bool is_used_from(int first, int value) const {
         bool used = false;
@@ -154,49 +185,17 @@ private:
     /// Behind the last convolution whose maps would leave the caches with several images, and are worth more than its
     /// weights.
     constexpr int first_joint_op() const {
-        constexpr long cached_floats = (768L << 10) / 4;
         int first = 0;
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
             if (op.kind != OpKind::conv) continue;
-            long floats = 0, weights = 0;
+            long floats = 0;
             for_each_operand(op, [&](int value) { floats += tensors_[value].floats(); });
-            const int result = op.target >= 0 ? op.target : op.activated;
             for (const int value : {op.target, op.activated})
                 if (value >= 0) floats += tensors_[value].floats();
-            for (const ConvTerm& term : op.terms)
-                if (term.source >= 0)
-                    weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels /
-                               term.groups * program_.values[result].channels;
-            if (floats > cached_floats && 2 * floats > weights) first = i + 1;
+            if (floats > cached_floats && 2 * floats > weights_of(op)) first = i + 1;
         }
         return first;
-    }
-
-    /// Puts a load before and a store behind the operations; the copy of the input is a value of its own.
-    constexpr void add_transfers() {
-        const int copy = program_.values.size();
-        program_.values.push_back(program_.values[0]);
-        for (Op& op : program_.ops) {
-            for (ConvTerm& term : op.terms)
-                if (term.source == 0) term.source = copy;
-            if (op.residual == 0) op.residual = copy;
-        }
-        if (program_.output == 0) program_.output = copy;
-        Op load{};
-        load.kind = OpKind::load_input;
-        load.terms[0].source = 0;
-        load.target = copy;
-        program_.ops.push_back(load);
-        for (int i = program_.ops.size() - 1; i > 0; --i) {
-            const Op moved = program_.ops[i - 1];
-            program_.ops[i - 1] = program_.ops[i];
-            program_.ops[i] = moved;
-        }
-        Op store{};
-        store.kind = OpKind::store_output;
-        store.terms[0].source = program_.output;
-        program_.ops.push_back(store);
     }
 
     /// Winograd where it is allowed and gains; an input that is read as planes has too few channels for it.
@@ -205,9 +204,8 @@ private:
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
             if (op.kind != OpKind::conv || op.terms[1].source >= 0 || op.residual_stride != 1) continue;
-            const int result = op.target >= 0 ? op.target : op.activated;
             winograd_[i] =
-                choose_winograd(op.terms[0], program_.values[op.source()], program_.values[result], tile_pixels);
+                choose_winograd(op.terms[0], program_.values[op.source()], program_.values[result_of(op)], tile_pixels);
         }
     }
 
@@ -244,7 +242,7 @@ private:
     /// Chains a convolution with the next one where that alone reads what the first activates, both are computed in the
     /// same rows of tiles, the value is larger than a cache and the weights of both are not.
     constexpr void choose_chains(int joint_op) {
-        constexpr long cached_floats = (768L << 10) / 4, strip_floats = (128L << 10) / 4;
+        constexpr long strip_floats = (128L << 10) / 4;
         for (int i = 1; i + 1 < program_.ops.size(); ++i) {
             const Op &op = program_.ops[i], &next = program_.ops[i + 1];
             const int value = op.activated;
@@ -256,14 +254,10 @@ private:
             const bool pointwise = window.is_pointwise() && window.stride_height == 1 && window.stride_width == 1;
             if (!pointwise || next.terms[0].groups > 1 || next.terms[1].source >= 0 || next.residual == value) continue;
             if (is_used_from(i + 2, value) || program_.output == value || tensor.has_border()) continue;
-            const int result = next.target >= 0 ? next.target : next.activated;
-            long weights = static_cast<long>(tensor.channels) * tensors_[result].channels;
-            for (const ConvTerm& term : op.terms)
-                if (term.source >= 0)
-                    weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels /
-                               term.groups * tensor.channels;
             const TileGrid grid = make_grid(tensor.height, tensor.width, tile_pixels);
-            if (weights > cached_floats || tensor.floats() < cached_floats || grid.rows_per_tile > 1) continue;
+            if (weights_of(op) + weights_of(next) > cached_floats || tensor.floats() < cached_floats ||
+                grid.rows_per_tile > 1)
+                continue;
             chained_[i] = true;
             tensor.strip = true;
             const long row = tensor.floats() / tensor.height;
@@ -281,35 +275,8 @@ private:
 
     constexpr Step step_of(int index) {
         const Op& op = program_.ops[index];
-        Step step{};
-        step.kind = op.kind;
-        step.op = index - 1;  // the load stands before the first operation
-        step.residual_stride = op.residual_stride;
-        step.relu = op.relu || op.kind == OpKind::relu;  // a ReLU that nothing before it applies
-        for (int i = 0; i < 2; ++i) {
-            const ConvTerm& term = op.terms[i];
-            if (term.source < 0) continue;
-            step.terms[i].source = tensors_[term.source];
-            step.terms[i].window = term.window;
-            step.terms[i].layer = term.layer;
-            step.terms[i].norm = term.norm;
-            step.terms[i].groups = term.groups;
-        }
-        if (op.residual >= 0) step.residual = tensors_[op.residual];
-        if (op.target >= 0) step.target = tensors_[op.target];
-        if (op.activated >= 0) {
-            step.activated = tensors_[op.activated];
-            step.activated_norm = op.activated_norm;
-            step.activated_relu = op.activated_relu;
-        }
-        // x * scale + shift is an activation of x
-        if ((op.kind == OpKind::batch_norm || op.kind == OpKind::scale) && !step.activated.exists()) {
-            step.activated = step.target;
-            step.activated_norm = op.layer();
-            step.activated_relu = op.relu;
-            step.target = {};
-            step.relu = false;
-        }
+        Step step = describe_step<Step>(program_, index, tensors_);
+        for (int i = 0; i < 2; ++i) step.terms[i].groups = op.terms[i].groups;
         const long channels = step.result().exists() ? step.result().planes() * block : 0;
         step.winograd = winograd_[index];
         if (op.kind == OpKind::conv && step.winograd.m > 0) plan_winograd(step);
@@ -351,7 +318,7 @@ private:
     bool chained_[C.ops + 2]{};  ///< with the operation behind
     int strip_rows_[C.ops + 2]{};
     Tensor tensors_[C.values + 2]{};
-    CpuPlan<C> plan_{};
+    Plan plan_{};
 };
 
 /// The kernel of one step of a plan; steps that need the same code share it.

@@ -1,9 +1,11 @@
 // From steps to launches: the kernel of each step and its arguments for a batch.
 #pragma once
 
+#include <tenon/backend/cuda/conv.hpp>
 #include <tenon/backend/cuda/conv_choice.hpp>
 #include <tenon/backend/cuda/plan.hpp>
 #include <tenon/backend/cuda/reduce.hpp>
+#include <tenon/backend/cuda/sum_splits.hpp>
 
 namespace tenon::cuda {
 
@@ -158,8 +160,6 @@ void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
     }
     if (step.kind == OpKind::sigmoid) body.kind = MapKind::sigmoid;
     body.finish = finish_arguments<Number<P>>(step, frame);
-    // A ReLU's own kind says what it does.
-    if (step.kind == OpKind::relu) body.finish.relu = true;
     launch_map(*frame.driver, body);
 }
 

@@ -6,17 +6,16 @@
 #include <vector>
 
 #include <tenon/backend/cuda/plan.hpp>
+#include <tenon/backend/layer_parameters.hpp>
 
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Packs the weights of single steps into memory of the host. Folding is done in double and rounded once.
 template <Precision P>
-class WeightPacker {
+class WeightPacker : LayerParameters {
 public:
-    /// `tensors[i]` points to parameter i in its own order; all of them stay the caller's.
-    WeightPacker(std::span<const LayerInfo> layers, std::span<const float* const> tensors)
-        : layers_{layers}, tensors_{tensors} {}
+    using LayerParameters::LayerParameters;
 
     /// Writes a step's weights into a copy of the arena of weights, which is zero before.
     void pack(const Step& step, unsigned char* arena) const {
@@ -32,33 +31,7 @@ public:
     }
 
 private:
-    /// What a batch norm or a scale does to a channel at inference: x * scale + shift. One and zero without a norm.
-    struct Affine {
-        std::vector<double> scale, shift;
-    };
-
     static std::size_t at(long index) { return static_cast<std::size_t>(index); }
-
-    const float* tensor(int layer, int which) const { return tensors_[at(layers_[at(layer)].first_parameter + which)]; }
-
-    Affine affine_of(int norm, int channels) const {
-        Affine affine{std::vector<double>(at(channels), 1.0), std::vector<double>(at(channels), 0.0)};
-        if (norm < 0) return affine;
-        const LayerInfo& layer = layers_[at(norm)];
-        if (layer.path.kind == OpKind::scale) {
-            std::fill(affine.scale.begin(), affine.scale.end(), layer.rate);
-            return affine;
-        }
-        const bool has_affine = layer.parameters == 4;
-        const float *mean = tensor(norm, layer.parameters - 2), *variance = tensor(norm, layer.parameters - 1);
-        for (int c = 0; c < channels; ++c) {
-            const double gamma = has_affine ? double{tensor(norm, 0)[c]} : 1.0;
-            const double beta = has_affine ? double{tensor(norm, 1)[c]} : 0.0;
-            affine.scale[at(c)] = gamma / std::sqrt(double{variance[c]} + layer.epsilon);
-            affine.shift[at(c)] = beta - double{mean[c]} * affine.scale[at(c)];
-        }
-        return affine;
-    }
 
     static Number<P> rounded(double weight) {
         const auto value = static_cast<float>(weight);
@@ -73,12 +46,8 @@ private:
         std::vector<double> shift(at(outputs), 0.0);
         for (const Term& term : step.terms) {
             if (!term.source.exists()) continue;
-            const LayerInfo& layer = layers_[at(term.layer)];
             const Affine affine = affine_of(term.norm, outputs);
-            const bool bias = layer.parameters > 1;
-            for (int o = 0; o < outputs; ++o)
-                shift[at(o)] +=
-                    affine.shift[at(o)] + (bias ? double{tensor(term.layer, 1)[o]} * affine.scale[at(o)] : 0.0);
+            add_shift(term.layer, affine, shift);
             auto* to = reinterpret_cast<Number<P>*>(arena + term.weights);
             const float* weight = tensor(term.layer, 0);
             if (step.kind == OpKind::linear) {
@@ -101,9 +70,6 @@ private:
         float* const to = reinterpret_cast<float*>(arena + step.shift);
         for (int o = 0; o < outputs; ++o) to[o] = static_cast<float>(shift[at(o)]);
     }
-
-    std::span<const LayerInfo> layers_;
-    std::span<const float* const> tensors_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include <tenon/backend/cuda/step.hpp>
+#include <tenon/backend/describe_step.hpp>
+#include <tenon/program/passes/add_transfers.hpp>
 #include <tenon/program/plan_memory.hpp>
 
 namespace tenon::cuda {
@@ -20,10 +22,10 @@ struct Plan {
 template <Capacity C>
 class Planner {
 public:
-    constexpr Planner(const Program<C>& program, int number_bytes) : program_{program}, number_bytes_{number_bytes} {}
+    constexpr Planner(const Program<C>& program, int number_bytes)
+        : program_{add_transfers(program)}, number_bytes_{number_bytes} {}
 
     constexpr Plan<C> plan() {
-        add_transfers();
         choose_layouts();
         long sizes[C.values + 2]{};
         for (int i = 1; i < program_.values.size(); ++i) sizes[i] = is_used(i) ? tensors_[i].scalars() : 0;
@@ -46,32 +48,6 @@ private:
         for (const Op& op : program_.ops)
             if (op.target == value || op.activated == value) return true;
         return false;
-    }
-
-    /// Puts a load before and a store behind the operations; the copy of the input is a value of its own.
-    constexpr void add_transfers() {
-        const int copy = program_.values.size();
-        program_.values.push_back(program_.values[0]);
-        for (Op& op : program_.ops) {
-            for (ConvTerm& term : op.terms)
-                if (term.source == 0) term.source = copy;
-            if (op.residual == 0) op.residual = copy;
-        }
-        if (program_.output == 0) program_.output = copy;
-        Op load{};
-        load.kind = OpKind::load_input;
-        load.terms[0].source = 0;
-        load.target = copy;
-        program_.ops.push_back(load);
-        for (int i = program_.ops.size() - 1; i > 0; --i) {
-            const Op moved = program_.ops[i - 1];
-            program_.ops[i - 1] = program_.ops[i];
-            program_.ops[i] = moved;
-        }
-        Op store{};
-        store.kind = OpKind::store_output;
-        store.terms[0].source = program_.output;
-        program_.ops.push_back(store);
     }
 
     /// Maps lie pixel by pixel. Images of one to three channels get channels of zeros, so that a pixel is loaded at
@@ -110,34 +86,7 @@ private:
 
     constexpr void add_step(int index) {
         const Op& op = program_.ops[index];
-        Step step{};
-        step.kind = op.kind;
-        step.op = index - 1;  // the load stands before the first operation
-        step.residual_stride = op.residual_stride;
-        step.relu = op.relu;
-        for (int i = 0; i < 2; ++i) {
-            const ConvTerm& term = op.terms[i];
-            if (term.source < 0) continue;
-            step.terms[i].source = tensors_[term.source];
-            step.terms[i].window = term.window;
-            step.terms[i].layer = term.layer;
-            step.terms[i].norm = term.norm;
-        }
-        if (op.residual >= 0) step.residual = tensors_[op.residual];
-        if (op.target >= 0) step.target = tensors_[op.target];
-        if (op.activated >= 0) {
-            step.activated = tensors_[op.activated];
-            step.activated_norm = op.activated_norm;
-            step.activated_relu = op.activated_relu;
-        }
-        // x * scale + shift is an activation of x
-        if ((op.kind == OpKind::batch_norm || op.kind == OpKind::scale) && !step.activated.exists()) {
-            step.activated = step.target;
-            step.activated_norm = op.layer();
-            step.activated_relu = op.relu;
-            step.target = {};
-            step.relu = false;
-        }
+        Step step = describe_step<Step>(program_, index, tensors_);
         const int channels = step.result().channels;
         if (step.is_product()) plan_product(step, op);
         const int outputs = step.is_product() ? channels / step.groups : channels;

@@ -1,0 +1,43 @@
+// What the steps of all backends take over from an operation; each backend adds its layouts and places.
+#pragma once
+
+#include <tenon/program/program.hpp>
+
+namespace tenon {
+
+/// The step of operation `index` of a program that add_transfers completed; `tensors[v]` is where value v lies.
+template <class Step, class Tensor, Capacity C>
+constexpr Step describe_step(const Program<C>& program, int index, const Tensor* tensors) {
+    const Op& op = program.ops[index];
+    Step step{};
+    step.kind = op.kind;
+    step.op = index - 1;  // the load stands before the first operation
+    step.residual_stride = op.residual_stride;
+    step.relu = op.relu || op.kind == OpKind::relu;  // a ReLU that nothing before it applies
+    for (int i = 0; i < 2; ++i) {
+        const ConvTerm& term = op.terms[i];
+        if (term.source < 0) continue;
+        step.terms[i].source = tensors[term.source];
+        step.terms[i].window = term.window;
+        step.terms[i].layer = term.layer;
+        step.terms[i].norm = term.norm;
+    }
+    if (op.residual >= 0) step.residual = tensors[op.residual];
+    if (op.target >= 0) step.target = tensors[op.target];
+    if (op.activated >= 0) {
+        step.activated = tensors[op.activated];
+        step.activated_norm = op.activated_norm;
+        step.activated_relu = op.activated_relu;
+    }
+    // x * scale + shift is an activation of x
+    if ((op.kind == OpKind::batch_norm || op.kind == OpKind::scale) && !step.activated.exists()) {
+        step.activated = step.target;
+        step.activated_norm = op.layer();
+        step.activated_relu = op.relu;
+        step.target = {};
+        step.relu = false;
+    }
+    return step;
+}
+
+}  // namespace tenon
