@@ -53,6 +53,29 @@ TEST_CASE("norms, ReLUs and additions that nothing fuses") {
     compare_with_reference<Branches>();
 }
 
+TEST_CASE("norms of the input are read as planes by convolutions alone") {
+    using Padded = Conv<20, Kernel<3>, Padding<1>, Stride<2>>;
+    struct Normed : Network<Input<3, 9, 8>, BatchNorm, Padded> {};
+    struct Activated : Network<Input<3, 9, 8>, BatchNorm, ReLU, Padded> {};
+    struct Scaled : Network<Input<1, 9, 8>, Scale<-1, 2>, Padded> {};
+    struct Twice : Network<Input<3, 9, 8>, BatchNorm, Residual<Conv<3, Kernel<3>, Padding<1>>, Identity>> {};
+    struct Raw : Network<Input<3, 9, 8>, Residual<Sequential<BatchNorm, Conv<3>>, Conv<3>>> {};
+    struct Grouped : Network<Input<6, 9, 8>, BatchNorm, Conv<8, Groups<2>>> {};
+    constexpr auto is_planar = []<class Net>(std::type_identity<Net>) {
+        return CpuProgram<Net>::plan.steps[1].source().planar;
+    };
+    static_assert(is_planar(std::type_identity<Normed>{}) && is_planar(std::type_identity<Activated>{}) &&
+                  is_planar(std::type_identity<Scaled>{}));
+    static_assert(!is_planar(std::type_identity<Twice>{}) && !is_planar(std::type_identity<Raw>{}) &&
+                  !is_planar(std::type_identity<Grouped>{}));
+    compare_with_reference<Normed>();
+    compare_with_reference<Activated>();
+    compare_with_reference<Scaled>();
+    compare_with_reference<Twice>();
+    compare_with_reference<Raw>();
+    compare_with_reference<Grouped>();
+}
+
 TEST_CASE("a ReLU that nothing before it can apply") {
     struct First : Network<Input<5, 4, 3>, ReLU> {};
     struct BothPaths : Network<Input<5, 4, 3>, ReLU, Residual<Conv<5, Kernel<3>, Padding<1>>, Identity>> {};

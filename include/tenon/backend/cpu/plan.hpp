@@ -219,12 +219,9 @@ private:
                 tensors_[i].width = shape.width;
             }
         }
-        bool planar = program_.values[copy].channels < least_blocked_channels && !program_.values[copy].is_flat();
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
-            if (op.residual == copy) planar = false;
             for (const ConvTerm& term : op.terms) {
-                if (term.source == copy && (op.kind != OpKind::conv || term.groups != 1)) planar = false;
                 if (term.source < 0 || op.kind != OpKind::conv) continue;
                 Tensor& source = tensors_[term.source];
                 source.top = std::max(source.top, term.window.top);
@@ -236,7 +233,26 @@ private:
                 source.right = std::max(source.right, winograd_[i].source_columns() - term.window.left - source.width);
             }
         }
-        tensors_[copy].planar = planar;
+        if (program_.values[copy].channels >= least_blocked_channels || program_.values[copy].is_flat()) return;
+        const Op& reader = program_.ops[1];  // the operation behind the load
+        const bool is_norm = reader.kind == OpKind::batch_norm || reader.kind == OpKind::scale;
+        if (is_read_as_planes(copy)) {
+            tensors_[copy].planar = true;
+        } else if (is_norm && reader.activated < 0 && reader.source() == copy && !is_used_from(2, copy) &&
+                   program_.output != copy && is_read_as_planes(result_of(reader))) {
+            tensors_[copy].planar = tensors_[result_of(reader)].planar = true;
+        }
+    }
+
+    /// Whether nothing but convolutions without groups reads a value.
+    constexpr bool is_read_as_planes(int value) const {
+        if (program_.output == value) return false;
+        for (const Op& op : program_.ops) {
+            if (op.residual == value) return false;
+            for (const ConvTerm& term : op.terms)
+                if (term.source == value && (op.kind != OpKind::conv || term.groups != 1)) return false;
+        }
+        return true;
     }
 
     /// Chains a convolution with the next one where that alone reads what the first activates, both are computed in the
@@ -335,7 +351,9 @@ consteval StepFunction step_function() {
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;
     if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool;
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool;
-    if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
+    if constexpr ((step.kind == batch_norm || step.kind == OpKind::scale) && step.source().planar)
+        return &run_planar_norm;
+    else if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
         return &run_pointwise;
     if constexpr (step.kind == OpKind::multiply) return &run_multiply;
     if constexpr (step.kind == sigmoid) return &run_sigmoid;

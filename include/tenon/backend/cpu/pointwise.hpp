@@ -129,6 +129,22 @@ inline void run_pointwise(const Step& step, const Frame& frame) {
     });
 }
 
+/// A batch norm or a scale of planes: what stands between the input and a first convolution (see Tensor).
+inline void run_planar_norm(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &target = step.activated;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        float* to = frame.image(image) + target.origin() + static_cast<long>(plane) * target.plane();
+        const float* scales = frame.weights + step.activated_scale;
+        const float scale = scales[plane], shift = scales[target.planes() * block + plane];
+        for (int y = 0; y < source.height; ++y, from += source.row(), to += target.row())
+            for (int x = 0; x < source.width; ++x) {
+                const float value = from[x] * scale + shift;
+                to[x] = step.activated_relu && value < 0 ? 0.0f : value;
+            }
+    });
+}
+
 /// Softmax over all features of an image. Sums in double in the order of the storage, so the result does not depend on
 /// the width of vectors.
 inline void run_softmax(const Step& step, const Frame& frame) {
