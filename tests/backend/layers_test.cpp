@@ -61,19 +61,23 @@ TEST_CASE("norms of the input are read as planes by convolutions alone") {
     struct Twice : Network<Input<3, 9, 8>, BatchNorm, Residual<Conv<3, Kernel<3>, Padding<1>>, Identity>> {};
     struct Raw : Network<Input<3, 9, 8>, Residual<Sequential<BatchNorm, Conv<3>>, Conv<3>>> {};
     struct Grouped : Network<Input<6, 9, 8>, BatchNorm, Conv<8, Groups<2>>> {};
+    struct Projected : Network<Input<3, 9, 8>,
+                               PreactivatedResidual<Sequential<BatchNorm, ReLU>, Sequential<Conv<20>, ReLU, Conv<20>>,
+                                                    Conv<20>, ShortcutFrom::preactivation>> {};
     constexpr auto is_planar = []<class Net>(std::type_identity<Net>) {
         return CpuProgram<Net>::plan.steps[1].source().planar;
     };
     static_assert(is_planar(std::type_identity<Normed>{}) && is_planar(std::type_identity<Activated>{}) &&
                   is_planar(std::type_identity<Scaled>{}));
     static_assert(!is_planar(std::type_identity<Twice>{}) && !is_planar(std::type_identity<Raw>{}) &&
-                  !is_planar(std::type_identity<Grouped>{}));
+                  !is_planar(std::type_identity<Grouped>{}) && !is_planar(std::type_identity<Projected>{}));
     compare_with_reference<Normed>();
     compare_with_reference<Activated>();
     compare_with_reference<Scaled>();
     compare_with_reference<Twice>();
     compare_with_reference<Raw>();
     compare_with_reference<Grouped>();
+    compare_with_reference<Projected>();
 }
 
 TEST_CASE("a ReLU that nothing before it can apply") {

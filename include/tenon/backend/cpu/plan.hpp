@@ -244,13 +244,15 @@ private:
         }
     }
 
-    /// Whether nothing but convolutions without groups reads a value.
+    /// Whether nothing but convolutions without groups and without a second source, whose layout would be another one,
+    /// reads a value.
     constexpr bool is_read_as_planes(int value) const {
         if (program_.output == value) return false;
         for (const Op& op : program_.ops) {
             if (op.residual == value) return false;
             for (const ConvTerm& term : op.terms)
-                if (term.source == value && (op.kind != OpKind::conv || term.groups != 1)) return false;
+                if (term.source == value && (op.kind != OpKind::conv || term.groups != 1 || op.terms[1].source >= 0))
+                    return false;
         }
         return true;
     }

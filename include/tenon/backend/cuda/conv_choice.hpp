@@ -1,7 +1,9 @@
 // Which tile a convolution is cut into, and how often its depth is split: an estimate from the sizes alone.
 #pragma once
 
-#include <tenon/backend/cuda/conv.hpp>
+#include <algorithm>
+
+#include <tenon/backend/cuda/conv_spec.hpp>
 
 namespace tenon::cuda {
 
