@@ -7,7 +7,7 @@ namespace tenon {
 /// Precondition of push_back: size() < Capacity; in a constant expression a violation does not compile.
 template <class T, int Capacity>
 struct FixedVector {
-    T items[Capacity > 0 ? Capacity : 1]{};
+    T items[Capacity + (Capacity == 0)]{};  // an array has at least one item
     int count = 0;
 
     constexpr int size() const { return count; }
