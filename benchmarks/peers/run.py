@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 
+from runner import SKIPPED, BenchError, Runner, python_of_environment, write_images
+
 FOLDER = pathlib.Path(__file__).resolve().parent
-ROOT = FOLDER.parents[1]
-ENVIRONMENT = ROOT / "build/peers"
 # Two of tenon's ways to name a network, and the shape of an image.
 NETWORKS = {
     "ResNet50V2": ("the listing's ResNet50V2", (3, 224, 224)),
@@ -33,78 +33,13 @@ RUNTIMES = ("onnxruntime", "openvino", "torch-eager", "torch-jit", "torch-compil
 PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
 LARGEST_ERROR = 1e-4  # of the largest logit
 LARGEST_DRIFT = 0.05  # of the peak, in one series
-SKIPPED = 77
 
 
-class BenchError(Exception):
-    pass
-
-
-class Runner:
-    """A process that times one runtime."""
-
-    def __init__(self, command, cores, log):
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-            env=os.environ | {"OMP_NUM_THREADS": str(len(cores)), "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"},
-        )
-        self.command = command
-        self.facts = json.loads(self.answer())
-        self.times = []
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise BenchError(f"{' '.join(map(str, self.command[:3]))} ended with status {self.process.wait()}")
-        return line
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.answer())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def python_of_environment(options):
-    """The private environment's Python, with what the chosen runtimes need."""
+def packages_of(options):
     packages = {"numpy"} | ({"matplotlib"} if options.svg else set())
     for runtime in options.runtime:
         packages.update(PACKAGES[runtime.split("-")[0]])
-    python = ENVIRONMENT / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-    found = subprocess.run(
-        [python, "-c", f"import importlib.util as u; print([n for n in {sorted(packages)!r} if not u.find_spec(n)])"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for package in json.loads(found.stdout.replace("'", '"')):
-        print(f"bench: installing {package} into {ENVIRONMENT}", file=sys.stderr)
-        if subprocess.run([python, "-m", "pip", "install", "-q", package]).returncode != 0:
-            print(f"SKIPPED: {package} could not be installed, so it is not measured.", file=sys.stderr)
-    return python
-
-
-def write_images(path, shape):
-    """The same images on every machine: what they show doesn't matter, that they differ does."""
-    import array
-    import random
-
-    generator = random.Random(1)
-    count = 1
-    for size in shape:
-        count *= size
-    with open(path, "wb") as file:
-        array.array("f", (generator.uniform(-1, 1) for _ in range(count))).tofile(file)
+    return packages
 
 
 def largest_error(results, expected):
@@ -269,7 +204,7 @@ def main(arguments, ours):
         threads = [count for count in threads if count <= cores]
 
     class tools:
-        python = python_of_environment(options)
+        python = python_of_environment(packages_of(options))
 
     tools.ours = ours()
     rows, cold = [], {}

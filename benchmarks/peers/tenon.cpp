@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -18,30 +17,17 @@
 
 #include "../peak.hpp"
 #include "bandwidth.hpp"
+#include "raw_file.hpp"
 
 namespace {
 
 using namespace tenon;
+using tenon_benchmark::read_floats, tenon_benchmark::write_floats;
 
 struct Options {
     std::string network, weights, input, output, onnx;
     int batch = 1, threads = 1;
 };
-
-std::vector<float> read_floats(const std::string& path, long count) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    std::ifstream file{path, std::ios::binary};
-    const auto size = static_cast<std::streamsize>(values.size() * sizeof(float));
-    if (!file.read(reinterpret_cast<char*>(values.data()), size) || file.peek() != std::ifstream::traits_type::eof())
-        throw Error(path + " does not hold exactly " + std::to_string(count) + " floats");
-    return values;
-}
-
-void write_floats(const std::string& path, std::span<const float> values) {
-    std::ofstream file{path, std::ios::binary};
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
-    if (!file.flush()) throw Error(path + " cannot be written");
-}
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

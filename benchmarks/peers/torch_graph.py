@@ -71,6 +71,10 @@ class Graph(torch.nn.Module):
             return torch.nn.Flatten()
         if kind == "Add":
             return Add()
+        if kind == "Slice":
+            return Strided(operands[4].tolist())
+        if kind == "Pad":
+            return PadChannels(operands[1].tolist())
         raise ValueError(f"no torch module for the ONNX operator {kind}")
 
     def forward(self, images):
@@ -80,6 +84,30 @@ class Graph(torch.nn.Module):
             for name in last_use:
                 del values[name]
         return values[self.output]
+
+
+class Strided(torch.nn.Module):
+    """Every n-th row and column, as a shortcut without parameters takes them."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x):
+        return x[:, :, :: self.steps[0], :: self.steps[1]]
+
+
+class PadChannels(torch.nn.Module):
+    """Channels of zeros before and behind."""
+
+    def __init__(self, pads):
+        super().__init__()
+        if any(pads[axis] for axis in (0, 2, 3, 4, 6, 7)):
+            raise ValueError(f"pads {pads} are not of channels alone")
+        self.pads = (0, 0, 0, 0, pads[1], pads[5])
+
+    def forward(self, x):
+        return torch.nn.functional.pad(x, self.pads)
 
 
 class Add(torch.nn.Module):

@@ -1,0 +1,79 @@
+"""What measurements beside other runtimes share: a private environment, and processes that time themselves when asked."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENVIRONMENT = ROOT / "build/peers"
+SKIPPED = 77
+
+
+class BenchError(Exception):
+    pass
+
+
+class Runner:
+    """A process that times one runtime."""
+
+    def __init__(self, command, cores, log):
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            env=os.environ | {"OMP_NUM_THREADS": str(len(cores)), "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"},
+        )
+        self.command = command
+        self.facts = json.loads(self.answer())
+        self.times = []
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise BenchError(f"{' '.join(map(str, self.command[:3]))} ended with status {self.process.wait()}")
+        return line
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.answer())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def python_of_environment(packages):
+    """The private environment's Python, with these packages of PyPI."""
+    python = ENVIRONMENT / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+    found = subprocess.run(
+        [python, "-c", f"import importlib.util as u; print([n for n in {sorted(packages)!r} if not u.find_spec(n)])"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for package in json.loads(found.stdout.replace("'", '"')):
+        print(f"bench: installing {package} into {ENVIRONMENT}", file=sys.stderr)
+        if subprocess.run([python, "-m", "pip", "install", "-q", package]).returncode != 0:
+            print(f"SKIPPED: {package} could not be installed, so it is not measured.", file=sys.stderr)
+    return python
+
+
+def write_images(path, shape):
+    """The same images on every machine: what they show doesn't matter, that they differ does."""
+    import array
+    import random
+
+    generator = random.Random(1)
+    count = 1
+    for size in shape:
+        count *= size
+    with open(path, "wb") as file:
+        array.array("f", (generator.uniform(-1, 1) for _ in range(count))).tofile(file)

@@ -1,0 +1,221 @@
+// tenon's side of `scripts/bench train`: a process that trains one network on one batch again and again, and times its
+// steps whenever it is told to. PyTorch's side, torch_step.py, speaks the same protocol.
+//
+// Lines on standard input: "time N" prints the milliseconds of N steps, "peak" GFLOP/s of the same threads and "steps"
+// the share of each kind of operation in a step. The first line on standard output holds the losses of the first steps,
+// and by how much they raised the process's memory.
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <time.h>
+
+#include <tenon/report/onnx.hpp>
+#include <tenon/tenon.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/training_engine.hpp>
+
+#include "../peak.hpp"
+#include "../peers/raw_file.hpp"
+
+namespace {
+
+using namespace tenon;
+
+struct Options {
+    std::string network, input, onnx;
+    int batch = 1, threads = 1, first_steps = 3;
+};
+
+/// A line of this process's status, in MB of 2^20 bytes.
+double status_megabytes(const std::string& name) {
+    std::ifstream status{"/proc/self/status"};
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1024;
+    throw Error("/proc/self/status has no line " + name);
+}
+
+/// The graph for PyTorch, with the weights that tenon's side begins with.
+template <class Net>
+void prepare(const Options& options) {
+    Parameters<Net> parameters;
+    parameters.seed(1);
+    write_onnx(options.onnx, parameters, {.batch = options.batch});
+}
+
+/// A network, its optimizer and one batch.
+template <class Net>
+class Training {
+public:
+    using Engine = TrainingEngine<Net>;
+
+    explicit Training(const Options& options)
+        : images_{tenon_benchmark::read_floats(options.input, options.batch * input_shape<Net>.elements())},
+          before_{status_megabytes("VmRSS")},
+          engine_{options.batch, {.threads = options.threads}},
+          optimizer_{SgdOptions{.learning_rate = 0.001, .momentum = 0.9, .weight_decay = 1e-4}.make<float>(
+              parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, {}), state_count<Net>)} {
+        engine_.parameters().seed(1);
+        for (int i = 0; i < options.batch; ++i) labels_.push_back(i % Engine::classes);
+    }
+
+    double step() {
+        const LossResult result = engine_.forward_backward(images_, labels_);
+        ++steps_;
+        engine_.execute([&](auto& team) {
+            team.run([&](int rank, int ranks) {
+                optimizer_->step({engine_.parameters().values(), engine_.gradients().values(), 0.001, steps_}, rank,
+                                 ranks);
+            });
+        });
+        return result.loss;
+    }
+
+    Engine& engine() { return engine_; }
+    double grown_megabytes() const { return status_megabytes("VmHWM") - before_; }
+
+private:
+    std::vector<float> images_;
+    std::vector<int> labels_;
+    double before_;
+    Engine engine_;
+    std::unique_ptr<Optimizer<float>> optimizer_;
+    long steps_ = 0;
+};
+
+/// Processor time of the calling thread, which other processes don't disturb much.
+double processor_milliseconds() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+}
+
+double last_step;
+std::vector<double> step_milliseconds;
+
+/// What an operation is: its part in training and its kind.
+std::string describe(const TrainingStep& step) {
+    static const std::map<TrainingKind, const char*> names{
+        {TrainingKind::forward, "forward"},
+        {TrainingKind::recompute, "recompute"},
+        {TrainingKind::statistics, "statistics"},
+        {TrainingKind::data_gradient, "data gradient"},
+        {TrainingKind::weight_gradient, "weight gradient"},
+        {TrainingKind::norm_gradient, "norm gradient"},
+        {TrainingKind::relu_gradient, "relu gradient"},
+        {TrainingKind::pool_gradient, "pool gradient"},
+        {TrainingKind::subsample_gradient, "subsample gradient"},
+        {TrainingKind::spread, "spread"},
+        {TrainingKind::add_gradient, "add gradient"},
+    };
+    const auto found = names.find(step.kind);
+    std::string text = found == names.end() ? "other" : found->second;
+    const Step& s = step.step;
+    if (s.kind == OpKind::conv) {
+        text += " conv " + std::to_string(s.window().kernel_height) + "x" + std::to_string(s.window().kernel_width);
+        if (s.winograd.m > 0) text += " F(" + std::to_string(s.winograd.m) + ")";
+    } else if (s.kind == OpKind::batch_norm) {
+        text += " norm";
+    } else {
+        text += " " + std::to_string(static_cast<int>(s.kind));
+    }
+    return text;
+}
+
+/// Milliseconds of the calling thread that each kind of operation takes, the quickest of a few steps.
+template <class Net>
+nlohmann::json profile(Training<Net>& training) {
+    constexpr const auto& steps = TrainingEngine<Net>::Compiled::plan.steps;
+    std::vector<double> quickest(static_cast<std::size_t>(steps.size()), 1e9);
+    for (int i = 0; i < 5; ++i) {
+        step_milliseconds.assign(quickest.size(), 0.0);
+        training.engine().observe([](int step) {
+            const double now = processor_milliseconds();
+            step_milliseconds[static_cast<std::size_t>(step)] = now - last_step;
+            last_step = now;
+        });
+        last_step = processor_milliseconds();
+        training.step();
+        for (std::size_t s = 0; s < quickest.size(); ++s) quickest[s] = std::min(quickest[s], step_milliseconds[s]);
+    }
+    training.engine().observe(nullptr);
+    std::map<std::string, double> sums;
+    for (int s = 0; s < steps.size(); ++s) sums[describe(steps[s])] += quickest[static_cast<std::size_t>(s)];
+    return sums;
+}
+
+template <class Net>
+void serve(const Options& options) {
+    Training<Net> training{options};
+    std::vector<double> losses;
+    for (int i = 0; i < options.first_steps; ++i) losses.push_back(training.step());
+    std::cout << nlohmann::json{{"name", "tenon"},
+                                {"multiply_adds", multiply_adds<Net>},
+                                {"losses", losses},
+                                {"megabytes", training.grown_megabytes()},
+                                {"planned_megabytes",
+                                 static_cast<double>(training_bytes<Net>(options.batch, options.threads)) / (1 << 20)}}
+              << std::endl;
+    for (std::string line; std::getline(std::cin, line);) {
+        std::istringstream words{line};
+        std::string command;
+        int count = 0;
+        if (words >> command; command == "peak") {
+            std::cout << tenon_benchmark::peak(options.threads) << std::endl;
+        } else if (command == "steps") {
+            std::cout << profile(training) << std::endl;
+        } else if (command == "time" && words >> count && count > 0) {
+            nlohmann::json times;
+            for (int i = 0; i < count; ++i) {
+                using namespace std::chrono;
+                const auto start = steady_clock::now();
+                training.step();
+                times.push_back(duration<double, std::milli>(steady_clock::now() - start).count());
+            }
+            std::cout << times << std::endl;
+        } else {
+            throw Error("\"" + line + "\" is none of time N, peak and steps");
+        }
+    }
+}
+
+struct Row {
+    const char* name;
+    void (*prepare)(const Options&);
+    void (*serve)(const Options&);
+};
+
+template <class Net>
+constexpr Row row(const char* name) {
+    return {name, prepare<Net>, serve<Net>};
+}
+
+constexpr Row rows[] = {row<ResNet50V2<>>("ResNet50V2"), row<CifarResNet20V2<>>("CifarResNet20V2")};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"tenon's side of scripts/bench train"};
+    Options options;
+    app.add_option("--network", options.network)->required();
+    app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
+    app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
+    app.add_option("--onnx", options.onnx, "write this graph with the first weights, and end");
+    app.add_option("--input", options.input, "images, as raw floats");
+    CLI11_PARSE(app, argc, argv);
+    try {
+        for (const Row& row : rows)
+            if (row.name == options.network) {
+                (options.onnx.empty() ? row.serve : row.prepare)(options);
+                return 0;
+            }
+        throw Error("no network is named \"" + options.network + "\"");
+    } catch (const std::exception& error) {
+        std::cerr << "training: " << error.what() << '\n';
+        return 1;
+    }
+}
