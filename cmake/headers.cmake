@@ -155,8 +155,10 @@ set(TENON_HEADERS
     include/tenon/runtime/parameters.hpp
     include/tenon/runtime/reference_engine.hpp
     include/tenon/runtime/softmax.hpp
+    include/tenon/runtime/spare_classes.hpp
     include/tenon/runtime/stored_parameter.hpp
     include/tenon/runtime/weights_file.hpp
+    include/tenon/runtime/write_weights.hpp
     include/tenon/tenon.hpp
     include/tenon/topology/block.hpp
     include/tenon/topology/block_options.hpp

@@ -29,6 +29,7 @@
 #include <tenon/runtime/model.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/runtime/reference_engine.hpp>
+#include <tenon/runtime/spare_classes.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/gating.hpp>

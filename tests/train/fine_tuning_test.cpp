@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
+#include <tenon/runtime/spare_classes.hpp>
 #include <tenon/topology/replace_head.hpp>
+#include <tenon/train/adamw.hpp>
 #include <tenon/train/feature_cache.hpp>
 #include <tenon/train/sgd.hpp>
 #include <tenon/train/trainer.hpp>
@@ -153,6 +156,100 @@ TEST_CASE("a cache shuffles each epoch by itself, keeps passes apart, and every 
     CHECK(contains(error_of([&] { FeatureCache{original, images, {.batch_size = 0}}; }), "1 or more"));
     Patterns none{{3, 8, 8}, 6, 0, 9};
     CHECK(contains(error_of([&] { FeatureCache{original, none}; }), "has no batch"));
+}
+
+/// The parameters of a trainer with those of its spare classes closed.
+template <class Net>
+void close(Trainer<Net>& trainer, int used) {
+    Parameters<Net> parameters;
+    std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
+    close_spare_classes(parameters, used);
+    trainer.set_parameters(parameters);
+}
+
+/// Trains a network of 10 classes of which 6 are open beside one of 6 classes.
+template <class Spare, class Exact, class Optimizer, class Source>
+void train_beside(const Optimizer& optimizer, Source& images) {
+    const TrainerOptions options{.batch_size = 12, .clip_norm = 1, .average = AverageOptions{.decay = 0.9}};
+    Trainer<Spare> spare{optimizer, options};
+    Trainer<Exact> exact{optimizer, options};
+    close(spare, 6);
+    const auto [weight, bias] = classifier_indices<Spare>();
+    const int last = Parameters<Spare>::count();
+    REQUIRE(weight == last - 2);
+    REQUIRE(bias == last - 1);
+    // The rows that both have are drawn alike; that is said here, as the comparison rests on it.
+    for (int i = 0; i < last; ++i)
+        REQUIRE(std::memcmp(spare.parameters()[i].data(), exact.parameters()[i].data(),
+                            exact.parameters()[i].size_bytes()) == 0);
+    spare.fit(images, images, {.epochs = 3});
+    exact.fit(images, images, {.epochs = 3});
+    CHECK(exact.history().back().loss < 0.9 * exact.history().front().loss);
+    for (std::size_t epoch = 0; epoch < 3; ++epoch) {
+        CHECK(spare.history()[epoch].loss == doctest::Approx(exact.history()[epoch].loss).epsilon(1e-6));
+        CHECK(spare.history()[epoch].validation_loss ==
+              doctest::Approx(exact.history()[epoch].validation_loss).epsilon(1e-6));
+        CHECK(spare.history()[epoch].validation_accuracy == exact.history()[epoch].validation_accuracy);
+    }
+    for (int i = 0; i < last; ++i)
+        for (std::size_t k = 0; k < exact.parameters()[i].size(); ++k) {
+            const float expected = exact.parameters()[i][k];
+            CHECK(std::abs(spare.parameters()[i][k] - expected) <= 1e-5F * std::max(1.0F, std::abs(expected)));
+        }
+    // Closed classes stay closed to the bit.
+    for (const float value : spare.parameters()[weight].subspan(exact.parameters()[weight].size())) CHECK(value == 0);
+    for (const float value : spare.parameters()[bias].subspan(6)) CHECK(value == closed_bias);
+    const auto logits = spare.predict(images.batch(0, 0).images);
+    for (std::size_t k = 6; k < 10; ++k) CHECK(softmax(logits.first(10))[k] == 0);
+}
+
+TEST_CASE("a network with spare classes trains as one without") {
+    Patterns features{{16, 0, 0}, 6, 4, 12, false};
+    train_beside<Classifier<Base>, Classifier<Fine>>(AdamWOptions{.learning_rate = 0.03, .weight_decay = 0.1},
+                                                     features);
+    Patterns images{{3, 8, 8}, 6, 4, 12, false};
+    train_beside<Base, Fine>(SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01}, images);
+}
+
+TEST_CASE("weights are saved without spare classes and loaded with them") {
+    const tenon_test::TemporaryFolder folder;
+    Parameters<Base> base, again;
+    base.seed(3);
+    save_without_spare_classes(base, 6, folder.file("six"), naming_of<Base>, {{"classes", "six"}});
+    const Parameters<Fine> fine{folder.file("six")};
+    for (int i = 0; i < fine.count(); ++i)
+        CHECK(std::memcmp(fine[i].data(), base[i].data(), fine[i].size_bytes()) == 0);
+    CHECK(SafetensorsFile{folder.file("six")}.metadata().at("classes") == "six");
+    again.seed(4);
+    CHECK(load_with_spare_classes(again, folder.file("six")) == 6);
+    close_spare_classes(base, 6);
+    CHECK(std::memcmp(again.values().data(), base.values().data(), base.values().size_bytes()) == 0);
+
+    // A file of more classes gives its first ones.
+    base.seed(3);
+    base.save(folder.file("ten"));
+    Parameters<Fine> first;
+    CHECK(load_with_spare_classes(first, folder.file("ten")) == 10);
+    CHECK(std::memcmp(first.values().data(), fine.values().data(), fine.values().size_bytes()) == 0);
+
+    CHECK(contains(error_of([&] { close_spare_classes(base, 11); }), "1 to 10 of them, not for 11"));
+    CHECK(contains(error_of([&] { close_spare_classes(base, 0); }), "not for 0"));
+    CHECK(contains(error_of([&] { save_without_spare_classes(base, 11, folder.file("x")); }), "has 10 classes"));
+    Parameters<ResNet18<>> other;
+    CHECK(contains(error_of([&] { load_with_spare_classes(other, folder.file("ten")); }), "not this network's"));
+    CHECK(contains(error_of([&] { load_with_spare_classes(base, folder.file("none")); }), "No such file"));
+}
+
+TEST_CASE("spare classes in a layout with another order") {
+    const tenon_test::TemporaryFolder folder;
+    Parameters<MlperfTinyResNet8<10>> ten, again;
+    ten.seed(3);
+    save_without_spare_classes(ten, 4, folder.file("four"));
+    const Parameters<MlperfTinyResNet8<4>> four{folder.file("four")};
+    for (int i = 0; i < four.count(); ++i) CHECK(std::memcmp(four[i].data(), ten[i].data(), four[i].size_bytes()) == 0);
+    CHECK(load_with_spare_classes(again, folder.file("four")) == 4);
+    close_spare_classes(ten, 4);
+    CHECK(std::memcmp(again.values().data(), ten.values().data(), ten.values().size_bytes()) == 0);
 }
 
 }  // namespace

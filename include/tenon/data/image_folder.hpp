@@ -71,6 +71,7 @@ struct FolderImageSize {
     int resize = 256;  ///< length of the shorter side
     int height = 256, width = 256;
     Color color = Color::rgb;
+    ResizeFilter filter = ResizeFilter::bilinear;
 };
 
 /// Decodes all files of an image folder into memory, at one size: 3 x height x width bytes an image. Error, naming the
@@ -80,8 +81,9 @@ inline ImageDataset read_image_folder(const ImageFolder& folder, const FolderIma
         .shape = {size.color == Color::rgb ? 3 : 1, size.height, size.width}, .images = {}, .labels = folder.labels};
     dataset.images.reserve(folder.files.size() * static_cast<std::size_t>(dataset.shape.elements()));
     for (const std::filesystem::path& file : folder.files) {
-        const Image image = center_crop(resize_shorter_side(read_image(file, {.color = size.color}), size.resize),
-                                        size.height, size.width);
+        const Image image =
+            center_crop(resize_shorter_side(read_image(file, {.color = size.color}), size.resize, size.filter),
+                        size.height, size.width);
         const std::span<const std::uint8_t> pixels = image.pixels();
         const auto channels = static_cast<std::size_t>(image.channels());
         for (std::size_t channel = 0; channel < channels; ++channel)

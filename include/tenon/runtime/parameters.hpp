@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/random.hpp>
-#include <tenon/io/safetensors_writer.hpp>
 #include <tenon/runtime/weights_file.hpp>
+#include <tenon/runtime/write_weights.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -82,36 +81,7 @@ public:
     /// for half precision.
     void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {},
               DType type = DType::f32) const {
-        if (type != DType::f32 && type != DType::f16)
-            throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
-        const StoredNetwork stored = stored_network<Net>(naming);
-        std::deque<std::vector<float>> copies;
-        std::deque<std::vector<std::uint16_t>> halves;
-        std::vector<TensorEntry> entries;
-        const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
-            if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
-            constexpr float largest = 65504;
-            const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= largest); });
-            if (wrong != values.end())
-                throw Error(path + ": " + std::to_string(*wrong) + " in tensor " + name +
-                            " can't be stored in half precision");
-            auto& rounded = halves.emplace_back(values.size());
-            std::ranges::transform(values, rounded.begin(), float_to_half);
-            entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
-        };
-        for (int i = 0; i < count(); ++i) {
-            const StoredParameter& parameter = stored.parameters[static_cast<std::size_t>(i)];
-            std::span<const float> values = (*this)[i];
-            if (!parameter.is_in_order()) {
-                parameter.to_stored(values, copies.emplace_back(values.size()));
-                values = copies.back();
-            }
-            add(parameter.name, parameter.shape, values);
-        }
-        for (const StoredConstant& constant : stored.constants)
-            add(constant.name, {constant.size},
-                copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value));
-        write_safetensors(path, entries, metadata);
+        write_weights(path, stored_network<Net>(naming), tensors(), metadata, type);
     }
 
     /// Pointers to the parameters in the order of the program.
