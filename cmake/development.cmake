@@ -16,18 +16,24 @@ endif()
 # Warnings and sanitizers, for every program.
 add_library(tenon_development INTERFACE)
 target_link_libraries(tenon_development INTERFACE tenon::tenon)
-target_compile_options(tenon_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow)
+# nvcc has warnings of its own.
+function(tenon_development_options)
+  foreach(option IN LISTS ARGN)
+    target_compile_options(tenon_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${option}>)
+  endforeach()
+endfunction()
+tenon_development_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 warns of overlapping copies inside std::string's operator+ (its bug 105651).
-  target_compile_options(tenon_development INTERFACE -Wno-restrict)
+  tenon_development_options(-Wno-restrict)
 endif()
 if(TENON_WARNINGS_AS_ERRORS)
-  target_compile_options(tenon_development INTERFACE -Werror)
+  tenon_development_options(-Werror)
+  target_compile_options(tenon_development INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
 endif()
 if(TENON_SANITIZE)
   string(REPLACE ";" "," sanitizers "${TENON_SANITIZE}")
-  target_compile_options(tenon_development INTERFACE -fsanitize=${sanitizers} -fno-sanitize-recover=all
-                                                     -fno-omit-frame-pointer)
+  tenon_development_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tenon_development INTERFACE -fsanitize=${sanitizers})
 endif()
 
@@ -36,5 +42,18 @@ endif()
 add_library(tenon_program INTERFACE)
 target_link_libraries(tenon_program INTERFACE tenon_development)
 if(TENON_NATIVE)
-  target_compile_options(tenon_program INTERFACE -march=native)
+  target_compile_options(tenon_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
 endif()
+
+# A program for devices goes, under a name, into the folder device_programs, with the one library that it loads and a machine
+# with a device may lack.
+function(tenon_device_program target name)
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/device_programs
+                                             BUILD_RPATH "$ORIGIN")
+  add_custom_command(
+    TARGET ${target}
+    POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E copy_if_different $<TARGET_FILE:TBB::tbb>
+            $<TARGET_FILE_DIR:${target}>/$<TARGET_SONAME_FILE_NAME:TBB::tbb>
+    VERBATIM)
+endfunction()

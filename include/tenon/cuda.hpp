@@ -4,7 +4,8 @@
 //     #include "my_network.hpp"
 //     template class tenon::CudaEngine<MyNetwork, tenon::Precision::float32>;
 //
-// Other compilers see nothing here; they include <tenon/runtime/cuda_engine.hpp>.
+// A .cu file sees all of the library but the CPU's kernels, so <tenon/tenon.hpp> is not for it. Other compilers see
+// nothing here; they include <tenon/runtime/cuda_engine.hpp>.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -42,6 +43,11 @@ template <class Net, Precision P>
 void CudaEngine<Net, P>::run_steps(const float* images, float* results, long count, void (*observe)(int, void*),
                                    void* observer) {
     state_->runner.run_observed(images, results, count, [&](int step) { observe(step, observer); });
+}
+
+template <class Net, Precision P>
+void CudaEngine<Net, P>::repeat(int size, int times) {
+    state_->runner.repeat(size, times);
 }
 
 }  // namespace tenon

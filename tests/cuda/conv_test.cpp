@@ -87,6 +87,7 @@ TEST_CASE("every tile, with and without splits, computes the same") {
     }
 }
 
+#if !defined(__CUDACC__)  // on memory of the host
 TEST_CASE("a source may be activated when it is loaded") {
     const auto run = []<Precision P>(std::integral_constant<Precision, P>) {
         using cuda::ConvKernel;
@@ -136,6 +137,7 @@ TEST_CASE("a source may be activated when it is loaded") {
     run(std::integral_constant<Precision, Precision::bfloat16>{});
     run(std::integral_constant<Precision, Precision::float16>{});
 }
+#endif
 
 TEST_CASE("results do not depend on the order of blocks and threads") {
     struct Net : Network<Input<9, 8, 7>, Conv<33, Kernel<3>, Padding<1>>, ReLU, Conv<8, Kernel<1>, Stride<2>>> {};

@@ -69,6 +69,20 @@ TEST_CASE("a batch is recorded once, in the order of the plan, and replayed") {
     CHECK(count_of(runner.driver().calls(), "launch_graph") == 1);
 }
 
+TEST_CASE("a batch on the device is repeated without copies") {
+    Runner runner{3, 2};
+    Parameters<Small> parameters;
+    parameters.seed(1);
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> images = tenon_test::seeded_images<Small>(3);
+    std::vector<float> results(15);
+    runner.run(images.data(), results.data(), 3);
+    runner.driver().clear_calls();
+    runner.repeat(3, 2);
+    CHECK(runner.driver().calls() ==
+          std::vector<std::string>{"launch_graph 0", "launch_graph 0", "synchronize compute"});
+}
+
 TEST_CASE("groups of images take turns in two buffers, and each is right") {
     const auto alone = [&] {
         std::vector<float> all;

@@ -1,7 +1,12 @@
-// Running a network through CUDA's kernels on the host, and comparing it with the reference.
+// Running a network through CUDA's kernels and comparing it with the reference: on the host in the emulator or, where
+// nvcc compiles the tests, on a device.
 #pragma once
 
+#if defined(__CUDACC__)
+#include <tenon/backend/cuda/device_driver.hpp>
+#else
 #include <tenon/backend/cuda/emulated_driver.hpp>
+#endif
 #include <tenon/runtime/cuda_runner.hpp>
 
 #include "../backend/compare.hpp"
@@ -12,7 +17,7 @@ namespace tenon_test {
 struct EmulatedRun {
     int batch = 3;
     int images_in_flight = 2;
-    int multiprocessors = 4;
+    int multiprocessors = 4;  ///< what the driver tells: tiles and splits depend on it
 };
 
 /// The unit in which a precision rounds what it multiplies.
@@ -21,8 +26,22 @@ constexpr double unit_of(tenon::Precision precision) {
     return precision == float32 ? 0x1p-23 : precision == bfloat16 ? 0x1p-8 : 0x1p-10;
 }
 
+#if defined(__CUDACC__)
+/// The device, which tells another number of multiprocessors, so that all tiles and splits are chosen.
+class TestedDriver : public tenon::cuda::DeviceDriver {
+public:
+    explicit TestedDriver(int multiprocessors) : multiprocessors_{multiprocessors} {}
+    int multiprocessors() const { return multiprocessors_; }
+
+private:
+    int multiprocessors_;
+};
+#else
+using TestedDriver = tenon::cuda::EmulatedDriver;
+#endif
+
 template <class Net, tenon::Precision P>
-using Emulated = tenon::CudaRunner<Net, P, tenon::cuda::EmulatedDriver>;
+using Emulated = tenon::CudaRunner<Net, P, TestedDriver>;
 
 /// The results of a seeded network on a seeded batch.
 template <class Net, tenon::Precision P = tenon::Precision::float32>

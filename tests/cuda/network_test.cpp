@@ -2,7 +2,11 @@
 #include <tenon/models/cifar.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/resnet_v2.hpp>
+#if defined(__CUDACC__)
+#include <tenon/cuda.hpp>
+#else
 #include <tenon/runtime/emulated_cuda.hpp>
+#endif
 
 #include "emulate.hpp"
 
@@ -10,6 +14,12 @@ namespace {
 
 using namespace tenon;
 using tenon_test::compare_emulated;
+
+#if defined(__CUDACC__)
+using TestedCuda = Cuda;
+#else
+using TestedCuda = EmulatedCuda<>;
+#endif
 
 TEST_CASE("the network of the examples, in all precisions") {
     tenon_test::compare_precisions<FashionMnistResNet>({.batch = 3, .multiprocessors = 20}, 8);
@@ -23,9 +33,9 @@ TEST_CASE("the listing's network on small images, as on a large device") {
     compare_emulated<ResNet50V2<Input<3, 32, 32>>>({.batch = 1, .multiprocessors = 132}, 16);
 }
 
-TEST_CASE("a model runs on the emulated backend as on others") {
-    tenon_test::compare_with_reference<FashionMnistResNet, EmulatedCuda<>>(5);
-    Model<FashionMnistResNet, EmulatedCuda<>> model;
+TEST_CASE("a model runs on the backend as on others") {
+    tenon_test::compare_with_reference<FashionMnistResNet, TestedCuda>(5);
+    Model<FashionMnistResNet, TestedCuda> model;
     model.initialize(1);
     const std::vector<float> images = tenon_test::seeded_images<FashionMnistResNet>(1);
     const auto expected = model(images)[0];

@@ -41,6 +41,10 @@ public:
             &observe);
     }
 
+    /// Runs `size` images, which a call of `run` with exactly as many left on the device, `times` times more and waits
+    /// once. Nothing is copied: this measures the device alone.
+    void repeat(int size, int times);
+
     int threads() const { return 1; }
 
 private:

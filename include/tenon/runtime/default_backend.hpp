@@ -1,8 +1,10 @@
 // The backend of a Model or a TrainingEngine that names none.
 #pragma once
 
-#include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/cuda_engine.hpp>
+#if !defined(__CUDACC__)
+#include <tenon/runtime/cpu_engine.hpp>
+#endif
 
 /// Cpu, unless the build says otherwise for all files of a program: -DTENON_DEFAULT_BACKEND=Cuda. It changes no type's
 /// meaning: Model<Net> then is another name of Model<Net, Cuda>.
@@ -11,6 +13,8 @@
 #endif
 
 namespace tenon {
+
+struct Cpu;  // nvcc sees no more of it: the CPU's kernels are written for the host's compilers alone
 
 using DefaultBackend = TENON_DEFAULT_BACKEND;
 

@@ -1,0 +1,152 @@
+// One network in one precision on the device: what it answers, how long it takes, and what it must at least do.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <tenon/core/random.hpp>
+#include <tenon/tenon.hpp>
+
+namespace gpu_check {
+
+inline std::string_view name_of(tenon::Precision precision) {
+    using enum tenon::Precision;
+    return precision == float32          ? "fp32"
+           : precision == tensor_float32 ? "tf32"
+           : precision == bfloat16       ? "bf16"
+                                         : "fp16";
+}
+
+/// What two right answers may differ by, of the largest logit. In 32 bits: what each backend may differ from the exact
+/// one; in others sixteen roundings, as tests/cuda allows the emulator.
+inline double bound_of(tenon::Precision precision) {
+    using enum tenon::Precision;
+    return precision == float32 ? 2e-5 : precision == bfloat16 ? 0x1p-4 : 0x1p-6;
+}
+
+/// Seeded images with values in [-1, 1].
+template <class Net>
+std::vector<float> images_of(int batch) {
+    std::vector<float> images(static_cast<std::size_t>(batch * tenon::input_shape<Net>.elements()));
+    for (std::size_t i = 0; i < images.size(); ++i)
+        images[i] = static_cast<float>(tenon::uniform(tenon::random_bits(1, tenon::hash_name("input"), i), -1, 1));
+    return images;
+}
+
+template <class Net>
+tenon::Parameters<Net> parameters_of() {
+    tenon::Parameters<Net> parameters;
+    parameters.seed(1);
+    return parameters;
+}
+
+/// The largest difference between two answers, as a part of the largest expected value; a NaN gives a NaN.
+inline double difference(std::span<const float> found, std::span<const float> expected) {
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        largest = std::max(largest, std::abs(double{expected[i]}));
+        const double error = std::abs(double{found[i]} - expected[i]);
+        if (!(error <= worst)) worst = error;
+    }
+    return worst / largest;
+}
+
+template <class Net, tenon::Precision P>
+std::vector<float> device_answer(std::span<const float> images, int batch, int in_flight) {
+    tenon::CudaEngine<Net, P> engine{1, in_flight};
+    const tenon::Parameters<Net> parameters = parameters_of<Net>();
+    engine.set_parameters(parameters.tensors());
+    std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements())), again = results;
+    engine.run(images.data(), results.data(), batch);
+    engine.run(images.data(), again.data(), batch);
+    if (results != again) throw tenon::Error("two runs of one batch differ");
+    return results;
+}
+
+/// The device's answer beside the CPU's.
+template <class Net, tenon::Precision P>
+nlohmann::json compare(std::string_view network, int batch) {
+    const std::vector<float> images = images_of<Net>(batch);
+    tenon::Model<Net, tenon::ExactCpu> cpu;
+    cpu.set_parameters(parameters_of<Net>());
+    const auto expected = cpu(images);
+    // A group of images less than the batch takes both buffers.
+    const double error = difference(device_answer<Net, P>(images, batch, std::max(1, batch - 1)), expected);
+    return {{"kind", "logits"},     {"network", network}, {"precision", name_of(P)}, {"batch", batch},
+            {"against", "the CPU"}, {"error", error},     {"bound", bound_of(P)}};
+}
+
+inline double milliseconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+inline double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
+/// Milliseconds of a batch on the device. Up to 8 images every run is waited for, as who asks for few wants the answer;
+/// beyond that runs follow each other.
+template <class Net, tenon::Precision P>
+nlohmann::json measure(std::string_view network, int batch) {
+    const std::vector<float> images = images_of<Net>(batch);
+    std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements()));
+    tenon::CudaEngine<Net, P> engine{1, batch};
+    engine.set_parameters(parameters_of<Net>().tensors());
+    engine.run(images.data(), results.data(), batch);
+    const int runs = batch <= 8 ? 1 : 10;
+    engine.repeat(batch, 5);
+    std::vector<double> times, with_copies;
+    const auto begin = std::chrono::steady_clock::now();
+    while (times.size() < 30 || (times.size() < 300 && milliseconds_since(begin) < 1500)) {
+        const auto start = std::chrono::steady_clock::now();
+        engine.repeat(batch, runs);
+        times.push_back(milliseconds_since(start) / runs);
+        if (milliseconds_since(begin) > 6000) break;
+    }
+    for (int i = 0; i < 5; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        engine.run(images.data(), results.data(), batch);
+        with_copies.push_back(milliseconds_since(start));
+    }
+    return {{"kind", "inference"},
+            {"network", network},
+            {"precision", name_of(P)},
+            {"batch", batch},
+            {"ms", median(times)},
+            {"fastest_ms", *std::ranges::min_element(times)},
+            {"with_copies_ms", median(with_copies)},
+            {"rounds", times.size()}};
+}
+
+/// Every step's work: floating-point operations and bytes of an image, and bytes of weights that a batch reads once.
+/// The least time of a batch follows from it and the device's peaks.
+template <class Net, tenon::Precision P>
+nlohmann::json describe(std::string_view network) {
+    using Compiled = tenon::CudaProgram<Net, P>;
+    nlohmann::json steps = nlohmann::json::array();
+    for (const tenon::cuda::Step& step : Compiled::plan.steps) {
+        long operations = 0, bytes = 0, weights = 0;
+        for (const tenon::cuda::Tensor* tensor :
+             {&step.terms[0].source, &step.terms[1].source, &step.residual, &step.target, &step.activated})
+            if (tensor->exists()) bytes += tensor->channels * tensor->pixels() * tenon::number_bytes(P);
+        // Two convolutions of one map read it once.
+        if (step.terms[1].source.exists() && step.terms[1].source.offset == step.terms[0].source.offset)
+            bytes -= step.terms[1].source.channels * step.terms[1].source.pixels() * tenon::number_bytes(P);
+        if (step.kind == tenon::OpKind::load_input) bytes += 4 * tenon::input_shape<Net>.elements();
+        if (step.kind == tenon::OpKind::store_output) bytes += 4 * tenon::output_shape<Net>.elements();
+        if (step.is_product()) {
+            operations = 2 * tenon::multiply_adds_of(Compiled::program, Compiled::program.ops[step.op]);
+            for (const tenon::cuda::Term& term : step.terms)
+                if (term.source.exists()) weights += long{term.depth} * step.result().channels * tenon::number_bytes(P);
+        }
+        steps.push_back({operations, bytes, weights});
+    }
+    return {{"kind", "work"}, {"network", network}, {"precision", name_of(P)}, {"steps", std::move(steps)}};
+}
+
+}  // namespace gpu_check

@@ -1,0 +1,172 @@
+// What scripts/gpu_check runs on a device: tenon's side of its comparisons and measurements. Every finding is a line of
+// JSON on the standard output as soon as it is there, so that a run that is cut off keeps what it found.
+//
+// Exit status: 0, 1 for an error (a sentence on the standard error), 77 where there is no device.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <cuda_runtime_api.h>
+
+#include "cell.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace gpu_check;
+using tenon::Precision;
+
+struct Options {
+    std::string precision = "bf16", folder;
+    std::vector<int> batches{1};
+};
+
+void print(const nlohmann::json& finding) { std::cout << finding << std::endl; }
+
+/// Calls f with each precision as a constant.
+template <class F>
+void for_each_precision(F f) {
+    using enum Precision;
+    f(std::integral_constant<Precision, float32>{});
+    f(std::integral_constant<Precision, tensor_float32>{});
+    f(std::integral_constant<Precision, bfloat16>{});
+    f(std::integral_constant<Precision, float16>{});
+}
+
+void check(cudaError_t status, const char* action) {
+    if (status != cudaSuccess)
+        throw tenon::Error(std::string("CUDA could not ") + action + ": " + cudaGetErrorString(status));
+}
+
+void probe() {
+    cudaDeviceProp device{};
+    int driver = 0, clock = 0;
+    check(cudaGetDeviceProperties(&device, 0), "describe the device");
+    check(cudaDriverGetVersion(&driver), "tell its driver's version");
+    check(cudaDeviceGetAttribute(&clock, cudaDevAttrClockRate, 0), "tell the clock rate");
+    print({{"kind", "device"},
+           {"name", device.name},
+           {"capability", std::to_string(device.major) + "." + std::to_string(device.minor)},
+           {"multiprocessors", device.multiProcessorCount},
+           {"memory_bytes", device.totalGlobalMem},
+           {"clock_mhz", clock / 1000},
+           {"driver", driver}});
+}
+
+/// GB/s of a copy within the device's memory, bytes read and written counted.
+void measure_memory() {
+    constexpr std::size_t bytes = std::size_t{1} << 30;
+    void *from = nullptr, *to = nullptr;
+    check(cudaMalloc(&from, bytes), "allocate memory");
+    check(cudaMalloc(&to, bytes), "allocate memory");
+    check(cudaMemset(from, 1, bytes), "set memory");
+    double best = 0;
+    for (int round = 0; round < 10; ++round) {
+        check(cudaDeviceSynchronize(), "finish");
+        const auto start = std::chrono::steady_clock::now();
+        for (int i = 0; i < 10; ++i) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice), "copy");
+        check(cudaDeviceSynchronize(), "finish");
+        best = std::max(best, 10 * 2 * static_cast<double>(bytes) / milliseconds_since(start) / 1e6);
+    }
+    check(cudaFree(from), "free memory");
+    check(cudaFree(to), "free memory");
+    print({{"kind", "ceiling"}, {"what", "memory"}, {"gb_s", best}});
+}
+
+template <class Net>
+void compare_network(std::string_view name, std::initializer_list<int> batches) {
+    for (const int batch : batches)
+        for_each_precision([&](auto precision) { print(compare<Net, precision()>(name, batch)); });
+}
+
+void compare_networks() {
+    compare_network<Small>("FashionMnistResNet", {1, 5});
+    compare_network<Cifar>("CifarResNet20V2", {1, 7, 64});
+    compare_network<PostActivation>("ResNet50", {1, 3});
+    compare_network<Listing>("ResNet50V2", {1, 8, 32});
+}
+
+void write_floats(const std::string& path, std::span<const float> values) {
+    std::ofstream file{path, std::ios::binary};
+    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
+    if (!file.flush()) throw tenon::Error(path + " cannot be written");
+}
+
+/// Weights, images and, of every precision, the device's answer: for a comparison with PyTorch.
+void answer(const std::string& folder) {
+    constexpr int batch = 4;
+    parameters_of<Listing>().save(folder + "/weights.safetensors");
+    const std::vector<float> images = images_of<Listing>(batch);
+    write_floats(folder + "/images.raw", images);
+    nlohmann::json bounds;
+    for_each_precision([&](auto precision) {
+        const std::string name{name_of(precision())};
+        write_floats(folder + "/" + name + ".raw", device_answer<Listing, precision()>(images, batch, batch));
+        bounds[name] = precision() == Precision::float32 ? 1e-5 : bound_of(precision());
+    });
+    std::ofstream{folder + "/bounds.json"} << bounds << '\n';
+}
+
+void measure_networks(const Options& options) {
+    for_each_precision([&](auto precision) {
+        if (name_of(precision()) != options.precision) return;
+        for (const int batch : options.batches) print(measure<Listing, precision()>("ResNet50V2", batch));
+    });
+}
+
+/// Small shapes that take every kernel, for compute-sanitizer, which makes them hundreds of times slower.
+void run_small() { compare_network<Small>("FashionMnistResNet", {2}); }
+
+void describe_networks() {
+    for_each_precision([](auto precision) { print(describe<Listing, precision()>("ResNet50V2")); });
+    print({{"kind", "capabilities"}, {"training", false}});
+}
+
+/// Says why there is no device; 77, or 1 where one is required.
+int report_no_device(const char* why) {
+    std::printf("SKIPPED: there is no device: %s\n", why);
+    const char* const required = std::getenv("TENON_REQUIRE_GPU");
+    return required && std::string_view(required) == "1" ? 1 : 77;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"tenon's side of scripts/gpu_check"};
+    Options options;
+    app.require_subcommand(1);
+    app.add_subcommand("work", "what the network's steps must do; needs no device");
+    app.add_subcommand("probe", "the device");
+    app.add_subcommand("ceilings", "what the device reaches");
+    app.add_subcommand("logits", "compare with the CPU");
+    app.add_subcommand("small", "the same on small shapes");
+    CLI::App* const answers = app.add_subcommand("answer", "write weights, images and answers into a folder");
+    answers->add_option("folder", options.folder)->required()->check(CLI::ExistingDirectory);
+    CLI::App* const inference = app.add_subcommand("inference", "measure");
+    inference->add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}));
+    inference->add_option("--batch", options.batches)->check(CLI::PositiveNumber);
+    CLI11_PARSE(app, argc, argv);
+    try {
+        const std::string command = app.get_subcommands().front()->get_name();
+        if (command == "work") {
+            describe_networks();
+            return 0;
+        }
+        int devices = 0;
+        const cudaError_t status = cudaGetDeviceCount(&devices);
+        if (status != cudaSuccess) return report_no_device(cudaGetErrorString(status));
+        if (devices == 0) return report_no_device("the driver lists none");
+        if (command == "probe") probe();
+        if (command == "ceilings") measure_memory();
+        if (command == "logits") compare_networks();
+        if (command == "small") run_small();
+        if (command == "answer") answer(options.folder);
+        if (command == "inference") measure_networks(options);
+        return 0;
+    } catch (const std::exception& error) {
+        std::cerr << "gpu: " << error.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,107 @@
+"""Stands in for the commands of `scripts/gpu_check` under DRY=1: prints what they would, or fails as they may.
+
+usage: rehearsal.py REHEARSAL STAGE
+
+All figures are made up, and round so that nobody takes them for readings.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+STAGE_SECONDS = 5.0
+SECONDS = {"slow": 6.0}  # for all stages, in the rehearsal where time runs out
+
+REHEARSALS = {
+    "good": "everything passes",
+    "no_device": "the driver has no device",
+    "no_pytorch": "PyTorch is not installed",
+    "no_sanitizer": "compute-sanitizer is not installed",
+    "build_fails": "nvcc fails",
+    "test_fails": "a test fails",
+    "sanitizer_finds": "racecheck finds a race",
+    "wrong_logits": "a logit is off",
+    "undefined_logits": "a logit is a NaN",
+    "garbage": "a program prints what is no JSON",
+    "crash": "a measurement ends by a signal",
+    "hang": "a measurement hangs behind its second row, and a child of it ignores being asked to end",
+    "pytorch_fails": "PyTorch fails in one precision",
+    "pytorch_hangs": "PyTorch does not finish compiling",
+    "slow": "time runs out",
+}
+
+
+def say(**finding):
+    print(json.dumps(finding), flush=True)
+
+
+def inference(precision, batches=(256, 1, 32, 8)):
+    for batch in batches:
+        say(kind="inference", network="ResNet50V2", precision=precision, batch=batch, ms=1.0 * batch, fastest_ms=0.9 * batch,
+            with_copies_ms=2.0 * batch, rounds=30)
+
+
+def pytorch(precision):
+    for mode, factor in (("eager", 4.0), ("graph", 3.0), ("compile", 2.0)):
+        for batch in (256, 1, 32, 8):
+            say(kind="PyTorch's inference", mode=mode, precision=precision, batch=batch, ms=factor * batch)
+
+
+def play(rehearsal, stage):
+    """The exit status of a stage."""
+    precision = stage.split()[-1]
+    if rehearsal == "slow":
+        time.sleep(0.7)
+    if stage == "build":
+        return 1 if rehearsal == "build_fails" else 0
+    if stage == "device":
+        if rehearsal == "no_device":
+            print("SKIPPED: there is no device: the rehearsal has none")
+            return 77
+        say(kind="device", name="Rehearsed H100", multiprocessors=132)
+    if stage == "work":
+        for name in ("fp32", "tf32", "bf16", "fp16"):
+            # One step that is bound by its arithmetic, one by its bytes; and weights that are read once a batch.
+            say(kind="work", network="ResNet50V2", precision=name, steps=[[10**9, 0, 0], [0, 10**6, 10**6]])
+    if stage == "ceilings":
+        say(kind="ceiling", what="memory", gb_s=1000.0)
+        say(kind="ceiling", what="bf16", tflop_s=100.0)
+    if stage == "tests":
+        print("5 tests passed, SKIPPED: none")  # words of a passing stage are no findings
+        return 8 if rehearsal == "test_fails" else 0
+    if stage in ("logits", "logits of PyTorch"):
+        against = "the CPU" if stage == "logits" else "PyTorch in 64 bits"
+        wrong = {"wrong_logits": 0.5, "undefined_logits": None}.get(rehearsal, 1e-6)
+        say(kind="logits", network="ResNet50V2", precision="fp32", batch=1, against=against, error=1e-6, bound=1e-5)
+        say(kind="logits", network="ResNet50V2", precision="bf16", batch=1, against=against, error=wrong, bound=1e-2)
+        if rehearsal == "garbage":
+            print('{"kind": "logits", "network":')
+    if stage == "racecheck" and rehearsal == "sanitizer_finds":
+        print("========= Error: Potential RAW hazard detected")
+        return 1
+    if stage.startswith("inference"):
+        if precision == "bf16" and rehearsal == "crash":
+            inference(precision, (256,))
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if precision == "bf16" and rehearsal == "hang":
+            inference(precision, (256, 1))
+            child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('child', flush=True); time.sleep(600)"
+            subprocess.run([sys.executable, "-c", child])
+        inference(precision)
+    if stage == "pytorch compiles" and rehearsal == "pytorch_hangs":
+        time.sleep(600)
+    if stage.startswith("PyTorch"):
+        if precision == "fp32" and rehearsal == "pytorch_fails":
+            return 1
+        pytorch(precision)
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in REHEARSALS:
+        names = "\n".join(f"  DRY={name}: {what}" for name, what in REHEARSALS.items())
+        sys.exit(f"{__doc__}\nRehearsals:\n{names}")
+    sys.exit(play(*sys.argv[1:]))

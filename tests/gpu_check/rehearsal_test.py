@@ -1,0 +1,140 @@
+"""scripts/gpu_check rehearsed: whatever a stage does, the others' findings are kept and the last line says how it went."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(sys.argv.pop(1))
+
+
+def rehearse(name, environment=(), interrupt_after=None):
+    """The exit status, the last line, the report as JSON and as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder)
+        clean = {key: value for key, value in os.environ.items() if key != "TENON_REQUIRE_GPU"}
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "scripts/gpu_check", "--out", out], stdout=subprocess.PIPE, text=True,
+            env=clean | {"DRY": name} | dict(environment))
+        if interrupt_after:
+            for line in process.stdout:
+                if interrupt_after in line:
+                    process.send_signal(signal.SIGTERM)
+                    break
+        output, _ = process.communicate(timeout=300)
+        report = json.loads((out / "report.json").read_text())
+        text = (out / "report.md").read_text()
+    return process.returncode, output.rstrip().splitlines()[-1], report, text
+
+
+def outcomes(report):
+    return {stage["name"]: stage["status"] for stage in report["stages"]}
+
+
+def why(report, name):
+    return next(stage["why"] for stage in report["stages"] if stage["name"] == name)
+
+
+class Rehearsals(unittest.TestCase):
+    def test_everything_passes(self):
+        status, last, report, text = rehearse("1")
+        self.assertEqual(status, 0)
+        self.assertRegex(last, r"^gpu_check: REHEARSAL: PASSED on Rehearsed H100 in \d+ s: 21 passed, 0 failed, 0 timed out, "
+                               r"2 skipped, 0 not run$")
+        self.assertEqual({name for name, outcome in outcomes(report).items() if outcome == "skipped"}, {"gradients", "training"})
+        self.assertIn("all figures are made up", text)
+        self.assertIn("Training: training on CUDA is not built", text)
+        row = next(r for r in report["rows"] if (r["precision"], r["batch"]) == ("bf16", 32))
+        # 32 * 1e9 operations at 100 TFLOP/s take 0.32 ms; 32 MB and 1 MB at 1000 GB/s take 0.033 ms.
+        self.assertAlmostEqual(row["percent_of_roof"], 100 * 0.353 / 32, places=6)
+        self.assertEqual((row["eager_ratio"], row["graph_ratio"], row["compile_ratio"]), (4.0, 3.0, 2.0))
+        self.assertEqual(len(report["rows"]), 4 * 4 + 4 * 2)
+        self.assertIn("| bf16 | 32 | 32.000 | 1000 | 64.000 | 128.000 | 96.000 | 64.000 | 4.00 | 3.00 | 2.00 | 1 |", text)
+        self.assertIn("batch 256: 2.00 times PyTorch's throughput (compile); at least 1.0, goal 1.3: goal reached", text)
+        self.assertIn("bf16 training, batch 256: - times", text)
+
+    def test_no_device(self):
+        status, last, report, _ = rehearse("no_device")
+        self.assertEqual(status, 77)
+        self.assertIn("NO DEVICE, so that nothing ran on one (there is no device: the rehearsal has none)", last)
+        self.assertEqual(outcomes(report)["inference bf16"], "skipped")
+        status, last, _, _ = rehearse("no_device", {"TENON_REQUIRE_GPU": "1"})
+        self.assertEqual(status, 1)
+        self.assertIn("NO DEVICE", last)
+
+    def test_what_is_not_installed_is_skipped_and_said(self):
+        status, last, report, text = rehearse("no_pytorch")
+        self.assertEqual(status, 0)
+        self.assertIn("no PyTorch is rehearsed", text)
+        self.assertEqual(outcomes(report)["logits of PyTorch"], "skipped")
+        self.assertTrue(all(row["eager_ratio"] is None and row["ms"] for row in report["rows"] if row["kind"] == "inference"))
+        self.assertIn("not measured", text)
+        status, last, report, _ = rehearse("no_sanitizer")
+        self.assertEqual((status, outcomes(report)["racecheck"]), (0, "skipped"))
+        self.assertIn("6 skipped", last)
+
+    def test_a_failed_build_leaves_nothing_to_run(self):
+        status, last, report, _ = rehearse("build_fails")
+        self.assertEqual(status, 1)
+        self.assertIn("FAILED (build) without a device", last)
+        self.assertEqual(why(report, "device"), "it needs build")
+        self.assertNotIn("passed", outcomes(report).values())
+
+    def test_failures_do_not_stop_the_measurements(self):
+        for name, stage, reason in (
+            ("test_fails", "tests", "exit status 8"),
+            ("sanitizer_finds", "racecheck", "exit status 1"),
+            ("wrong_logits", "logits", "logits ResNet50V2 bf16 1 differ from the CPU by 0.5, bound 0.01"),
+            ("undefined_logits", "logits", "differ from the CPU by None"),
+            ("garbage", "logits", "a line that is no JSON"),
+            ("crash", "inference bf16", "signal SIGSEGV"),
+        ):
+            with self.subTest(name):
+                status, last, report, _ = rehearse(name)
+                self.assertEqual(status, 1)
+                self.assertRegex(last, rf"REHEARSAL: FAILED \({stage}[,)]")
+                self.assertEqual(outcomes(report)[stage], "failed")
+                self.assertIn(reason, why(report, stage))
+                self.assertEqual(outcomes(report)["inference fp32"], "passed")
+
+    def test_what_hangs_is_ended_with_its_children_and_keeps_its_rows(self):
+        before = time.monotonic()
+        status, last, report, _ = rehearse("hang")
+        self.assertLess(time.monotonic() - before, 60)
+        self.assertEqual(status, 1)
+        self.assertEqual(outcomes(report)["inference bf16"], "timed out")
+        rows = {row["batch"]: row["ms"] for row in report["rows"] if row["precision"] == "bf16" and row["kind"] == "inference"}
+        self.assertEqual(rows, {256: 256.0, 1: 1.0, 32: None, 8: None})
+        self.assertEqual(outcomes(report)["inference fp16"], "passed")
+
+    def test_pytorch_may_fail(self):
+        status, last, report, _ = rehearse("pytorch_fails")
+        self.assertEqual(status, 0)
+        self.assertIn("1 failed", last)
+        self.assertEqual(outcomes(report)["PyTorch fp32"], "failed")
+        status, last, report, _ = rehearse("pytorch_hangs")
+        self.assertEqual(status, 0)
+        self.assertEqual(outcomes(report)["pytorch compiles"], "timed out")
+        self.assertEqual(outcomes(report)["PyTorch bf16"], "passed")
+
+    def test_time_runs_out(self):
+        status, last, report, _ = rehearse("slow")
+        self.assertEqual(status, 1)
+        self.assertIn("INCOMPLETE (", last)
+        self.assertEqual(why(report, "inference fp32"), "no time was left")
+        self.assertEqual(outcomes(report)["device"], "passed")
+
+    def test_an_interruption_keeps_what_was_found(self):
+        status, last, report, _ = rehearse("hang", interrupt_after="ceilings: passed")
+        self.assertEqual(status, 1)
+        self.assertIn("INTERRUPTED on Rehearsed H100", last)
+        self.assertEqual(outcomes(report)["tests"], "passed")
+        self.assertEqual(outcomes(report)["inference fp32"], "not run")
+
+
+unittest.main()
