@@ -12,10 +12,12 @@ Needs numpy, and h5py for Keras files. Errors are one sentence, and the exit sta
 """
 import argparse
 import io
+import json
 import pathlib
 import re
 import sys
 import zipfile
+import zlib
 
 EPILOG = """\
 layouts:
@@ -26,8 +28,9 @@ layouts:
   trained it; no layout changes that.
 
 names of a Keras file:
-  dotted    conv1/kernel:0 -> conv1.kernel; in newer files layers/conv2d/vars/0 -> conv2d.kernel, or the layer's own
-            name where the file has it
+  dotted    conv1/kernel:0 -> conv1.kernel. In newer files layers/conv2d/vars/0 becomes conv1.kernel where the layer's
+            name is known: the file has it (since Keras 3.9, and any .keras), or the layers of a .weights.h5 of an older
+            Keras are by number and shape those of a ResNet of Keras (which is said); else conv2d.kernel
   slashed   conv1/kernel:0 -> conv1/kernel: what tenon's Keras networks load, together with --layout keep
   keep      as they stand in the file
 """
@@ -107,8 +110,9 @@ def find_state_dict(content, key, tensor_class):
 # Keras
 
 
-def read_keras(file, names, layout):
-    """The tensors of an HDF5 file (a path or a file object) that Keras wrote: a dict from name to array."""
+def read_keras(file, names, layout, config=None):
+    """The tensors of an HDF5 file (a path or a file object) that Keras wrote: a dict from name to array. `config` is the
+    model's, if the file came with it."""
     try:
         import h5py
     except ImportError as error:
@@ -120,7 +124,7 @@ def read_keras(file, names, layout):
             if attribute(weights, "layer_names") is not None:
                 variables = legacy_variables(weights, h5py)
             else:
-                variables = vars_variables(root, h5py)
+                variables = vars_variables(root, layer_names(config) if config else {}, h5py)
             tensors = {}
             for stored_name, dotted_name, role, array in variables:
                 name = {"keep": stored_name, "dotted": dotted_name, "slashed": dotted_name.replace(".", "/")}[names]
@@ -197,8 +201,106 @@ def legacy_variables(weights, h5py):
             yield name if "/" in name else f"{layer}/{name}", path.replace("/", "."), path.split("/")[-1], array
 
 
-def vars_variables(root, h5py):
-    """Of files since Keras 2.12, where a layer is a group with a group `vars`: as legacy_variables."""
+def layer_names(config, path=()):
+    """The names of a model's layers by where Keras stores them, ("layers", "conv2d_1"): a group is called by the class of
+    the layer and counted in the order of the model's layers. Layers within layers that are no models have no name here."""
+    names, counts = {}, {}
+    layers = config.get("config", {}).get("layers", []) if isinstance(config, dict) else []
+    for layer in layers if isinstance(layers, list) else []:
+        try:
+            kind, name = snake_case(layer["class_name"]), layer["config"]["name"]
+        except (KeyError, TypeError) as error:
+            raise ConversionError("expected layers with a class_name and a name in config.json, found others") from error
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        place = (*path, "layers", f"{kind}_{number}" if number else kind)
+        names[place] = name
+        names |= layer_names(layer, place)
+    return names
+
+
+def snake_case(name):
+    """As Keras does it: Conv2D is conv2d, BatchNormalization is batch_normalization."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def application_layers(blocks, version):
+    """The layers with weights of a ResNet of keras.applications in the order of model.layers, which is by their distance
+    from the output: for each class a list of names and of the shapes of their kernels (None: not compared)."""
+    convs, norms = [("conv1_conv", (7, 7, 3, 64))], [("conv1_bn", None)] if version == 1 else []
+    channels = 64
+    for stage, count in enumerate(blocks):
+        filters = 64 << stage
+        for block in range(count):
+            name = f"conv{stage + 2}_block{block + 1}_"
+            if version == 2:
+                norms.append((name + "preact_bn", None))
+            convs += [(name + "1_conv", (1, 1, channels, filters)), (name + "2_conv", (3, 3, filters, filters))]
+            norms += [(name + "1_bn", None), (name + "2_bn", None)]
+            if block == 0:
+                convs.append((name + "0_conv", (1, 1, channels, 4 * filters)))
+            convs.append((name + "3_conv", (1, 1, filters, 4 * filters)))
+            if version == 1:
+                norms += [(name + "0_bn", None)] if block == 0 else []
+                norms.append((name + "3_bn", None))
+            channels = 4 * filters
+    if version == 2:
+        norms.append(("post_bn", None))
+    return {"conv2d": convs, "batch_normalization": norms, "dense": [("predictions", None)]}
+
+
+def cifar_layers(blocks):
+    """The same of version 2 of Keras' cifar10_resnet example, whose layers are called by the order in which they are made:
+    a projection after the block's last convolution, but in model.layers it stands before it."""
+    convs, channels, filters = [("conv2d", (3, 3, 3, 16))], 16, 16
+    for stage in range(3):
+        outputs = filters * (2 if stage else 4)
+        for block in range(blocks):
+            made = len(convs)
+            convs += [(f"conv2d_{made}", (1, 1, channels, filters)), (f"conv2d_{made + 1}", (3, 3, filters, filters))]
+            if block == 0:
+                convs.append((f"conv2d_{made + 3}", (1, 1, channels, outputs)))
+            convs.append((f"conv2d_{made + 2}", (1, 1, filters, outputs)))
+            channels = outputs
+        filters = outputs
+    norms = [(f"batch_normalization_{i}" if i else "batch_normalization", None) for i in range(9 * blocks + 1)]
+    return {"conv2d": convs, "batch_normalization": norms, "dense": [("dense", None)]}
+
+
+def known_networks(convs):
+    """Networks whose layers can be told by their order: a name for people, and the layers. `convs` is how many a file has."""
+    for depth, blocks in ((50, (3, 4, 6, 3)), (101, (3, 4, 23, 3)), (152, (3, 8, 36, 3))):
+        yield f"keras.applications' ResNet{depth}", application_layers(blocks, 1)
+        yield f"keras.applications' ResNet{depth}V2", application_layers(blocks, 2)
+    if convs % 9 == 4:
+        yield f"ResNet{convs - 2}v2 of Keras' cifar10_resnet example", cifar_layers(convs // 9)
+
+
+def recognised_names(groups):
+    """The names of layers that a file numbers without naming them, if they are those of a network that is known; `groups`
+    maps the path of each layer with variables to the shapes of these."""
+    found = {"conv2d": [], "batch_normalization": [], "dense": []}
+    for path in groups:
+        parts = re.fullmatch(r"(conv2d|batch_normalization|dense)(?:_(\d+))?", path[-1])
+        if len(path) != 2 or path[0] not in ("layers", "_layer_checkpoint_dependencies") or not parts:
+            return {}
+        found[parts[1]].append((int(parts[2] or 0), path))
+    layers = {kind: [path for _, path in sorted(paths)] for kind, paths in found.items()}
+    for network, known in known_networks(len(layers["conv2d"])):
+        if not layers["dense"]:  # include_top=False
+            known["dense"] = []
+        if all(len(layers[kind]) == len(known[kind]) and
+               all(shape in (None, groups[path][0]) for path, (_, shape) in zip(layers[kind], known[kind])) for kind in known):
+            note(f"the layers are numbered, not named; by number and shape they are those of {network}, whose names they get")
+            return {path: name for kind in known for path, (name, _) in zip(layers[kind], known[kind])}
+    return {}
+
+
+def vars_variables(root, names, h5py):
+    """Of files since Keras 2.12, where a layer is a group with a group `vars`: as legacy_variables. `names` has the names of
+    layers that are known already."""
     groups = []
 
     def walk(group, path):
@@ -214,10 +316,13 @@ def vars_variables(root, h5py):
     walk(root, [])
     if not any(len(group) for _, group in groups):
         raise ConversionError("expected weights that Keras wrote, found an HDF5 file with neither layer_names nor vars")
+    if not names and not any("name" in group.attrs for _, group in groups):
+        names = recognised_names({tuple(path): [get_array(group, key, h5py).shape for key in sorted(group)]
+                                  for path, group in groups if len(group) and path})
     for path, group in groups:
         keys = sorted(group, key=lambda key: (len(key), key))  # 10 after 9
         layer_class = re.sub(r"_\d+$", "", path[-1]) if path else ""
-        layer = text(group.attrs["name"]) if "name" in group.attrs else ".".join(
+        layer = text(group.attrs["name"]) if "name" in group.attrs else names.get(tuple(path)) or ".".join(
             part for part in path if part not in ("layers", "_layer_checkpoint_dependencies"))
         roles = variable_names(layer_class, len(keys))
         if keys and roles is None:
@@ -267,8 +372,11 @@ def read(arguments):
             with zipfile.ZipFile(path) as archive:
                 if "model.weights.h5" in archive.namelist():
                     file = io.BytesIO(archive.read("model.weights.h5"))
-                    return read_keras(file, arguments.names, arguments.layout), "keras"
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+                    config = json.loads(archive.read("config.json")) if "config.json" in archive.namelist() else None
+                    return read_keras(file, arguments.names, arguments.layout, config), "keras"
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ConversionError(f"config.json in the file is no JSON: {first_line(error)}") from error
+        except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
             raise ConversionError(f"the file is a damaged zip archive: {first_line(error)}") from error
     return read_torch(str(path), arguments.key), "pytorch"
 

@@ -1,14 +1,21 @@
 """scripts/convert_weights.py on Keras files, built here as Keras writes them."""
+import contextlib
+import io
 import itertools
+import json
+import sys
 import unittest
 import zipfile
 
-from support import ConverterTest, numpy, run, skip
+from support import SCRIPT, ConverterTest, numpy, run, skip
 
 try:
     import h5py
 except ImportError as error:
     skip(error)
+
+sys.path.insert(0, str(SCRIPT.parent))
+import convert_weights  # noqa: E402
 
 
 def numbers(*shape):
@@ -149,6 +156,126 @@ class KerasTest(ConverterTest):
             archive.writestr("config.json", "{}")
             archive.write(self.folder / "model.weights.h5", "model.weights.h5")
         self.check_new(self.convert(self.folder / "in.keras")[0], "stem", "next", "norm", "head")
+
+    def write_numbered(self, file, layers):
+        """As Keras 3.0 to 3.8: layers (class, name, arrays) are numbered by class in their order; returns config.json."""
+        counts, config = {}, []
+        for kind, name, arrays in layers:
+            number = counts[kind] = counts.get(kind, -1) + 1
+            group = file.create_group(f"layers/{kind}_{number}/vars" if number else f"layers/{kind}/vars")
+            for i, array in enumerate(arrays):
+                group[str(i)] = array
+            keras_class = {"conv2d": "Conv2D", "batch_normalization": "BatchNormalization", "dense": "Dense"}[kind]
+            config.append({"class_name": keras_class, "config": {"name": name}})
+        return {"class_name": "Functional", "config": {"name": "model", "layers": config}}
+
+    def test_keras_archive_without_names_in_the_weights(self):
+        layers = [("conv2d", "stem", [numbers(1, 1, 2, 3)]), ("conv2d", "b", [numbers(1, 1, 3, 2)])]
+        layers += [("batch_normalization", f"norm_{i}", [numbers(2) + 4 * i + k for k in range(4)]) for i in range(11)]
+        layers += [("dense", "top", [numbers(3, 2), numbers(2)])]
+        with self.file("model.weights.h5") as file:
+            config = self.write_numbered(file, layers)
+            config["config"]["layers"].append({**self.write_numbered(file.create_group("layers/functional"), layers[:1]),
+                                               "class_name": "Functional"})
+        with zipfile.ZipFile(self.folder / "in.keras", "w") as archive:
+            archive.writestr("config.json", json.dumps(config))
+            archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+        # A model in a model keeps its layers' names too; here they are the same, so one of them is renamed.
+        config["config"]["layers"][-1]["config"]["layers"][0]["config"]["name"] = "inner"
+        with zipfile.ZipFile(self.folder / "other.keras", "w") as archive:
+            archive.writestr("config.json", json.dumps(config))
+            archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+        self.assert_refused(self.folder / "in.keras", "two tensors would be named 'stem.kernel'")
+        tensors, _ = self.convert(self.folder / "other.keras")
+        self.assertEqual(self.stderr, "")
+        self.assert_same(tensors["stem.kernel"], numbers(1, 1, 2, 3).transpose(3, 2, 0, 1))
+        self.assert_same(tensors["inner.kernel"], numbers(1, 1, 2, 3).transpose(3, 2, 0, 1))
+        self.assert_same(tensors["b.kernel"], numbers(1, 1, 3, 2).transpose(3, 2, 0, 1))
+        for i in range(11):  # 10 after 9
+            self.assert_same(tensors[f"norm_{i}.moving_mean"], numbers(2) + 4 * i + 2)
+        self.assert_same(tensors["top.kernel"], numbers(3, 2).T)
+
+        for text, sentence in (("{", "config.json in the file is no JSON"),
+                               ('{"config": {"layers": [{"class_name": "Conv2D"}]}}', "expected layers with a class_name")):
+            with zipfile.ZipFile(self.folder / "in.keras", "w") as archive:
+                archive.writestr("config.json", text)
+                archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+            self.assert_refused(self.folder / "in.keras", sentence)
+
+    @staticmethod
+    def resnet50v2(filters=64):
+        """Layers of keras.applications.ResNet50V2 in the order of model.layers, each kernel and norm with values of its
+        own. (tests/interop compares with Keras' own files.)"""
+        count = itertools.count()
+
+        def conv(name, size, channels, outputs):  # all elements are the same, so that files stay small
+            array = numpy.broadcast_to(numpy.float32(next(count)), (size, size, channels, outputs))
+            return "conv2d", name, [array]
+
+        def norm(name, channels):
+            value = next(count)
+            return "batch_normalization", name, [numpy.full(channels, value + part / 8, numpy.float32) for part in range(4)]
+
+        layers, channels = [conv("conv1_conv", 7, 3, filters)], filters
+        for stage, blocks in enumerate((3, 4, 6, 3)):
+            width = filters << stage
+            for block in range(blocks):
+                name = f"conv{stage + 2}_block{block + 1}_"
+                layers += [norm(name + "preact_bn", channels), conv(name + "1_conv", 1, channels, width),
+                           norm(name + "1_bn", width), conv(name + "2_conv", 3, width, width), norm(name + "2_bn", width)]
+                if block == 0:
+                    layers.append(conv(name + "0_conv", 1, channels, 4 * width))
+                layers.append(conv(name + "3_conv", 1, width, 4 * width))
+                channels = 4 * width
+        return [*layers, norm("post_bn", channels), ("dense", "predictions", [numbers(channels, 2), numbers(2)])]
+
+    def test_numbered_layers_of_a_resnet_are_recognised(self):
+        layers = self.resnet50v2()
+        with self.file("in.weights.h5") as file:
+            self.write_numbered(file, layers)
+        tensors, _ = self.convert(self.folder / "in.weights.h5", "--layout", "keep", "--names", "slashed")
+        self.assertIn("by number and shape they are those of keras.applications' ResNet50V2, whose names", self.stderr)
+        roles = {"conv2d": ["kernel"], "batch_normalization": ["gamma", "beta", "moving_mean", "moving_variance"],
+                 "dense": ["kernel", "bias"]}
+        expected = {f"{name}/{role}": array for kind, name, arrays in layers
+                    for role, array in zip(roles[kind], arrays, strict=True)}
+        self.assertEqual(set(tensors), set(expected))
+        for name, array in expected.items():
+            self.assertEqual(tensors[name].shape, array.shape, name)
+            self.assertTrue((tensors[name] == array).all(), name)
+
+    def test_what_is_recognised_and_what_not(self):
+        """By shapes alone, without files of a hundred megabytes."""
+        def names(layers):
+            counts, groups, expected = {}, {}, {}
+            for kind, name, arrays in layers:
+                number = counts[kind] = counts.get(kind, -1) + 1
+                path = ("layers", f"{kind}_{number}" if number else kind)
+                groups[path], expected[path] = [array.shape for array in arrays], name
+            with contextlib.redirect_stderr(io.StringIO()):
+                return convert_weights.recognised_names(groups), expected
+
+        layers = self.resnet50v2()
+        for whole in (layers, layers[:-1]):  # with and without the top
+            found, expected = names(whole)
+            self.assertEqual(found, expected)
+        for other in (self.resnet50v2(filters=32), layers[1:], [*layers, layers[-1]],
+                      [*layers, ("conv2d", "more", [numbers(1, 1, 2, 2)])]):
+            self.assertEqual(names(other)[0], {})
+
+        # Keras' ResNet20v2 for CIFAR: projections are made after a block's last convolution and stored before it.
+        convs = [(3, 3, 3, 16)]
+        order = [0]
+        for stage, (inputs, width, outputs) in enumerate(((16, 16, 64), (64, 64, 128), (128, 128, 256))):
+            convs += [(1, 1, inputs, width), (3, 3, width, width), (1, 1, inputs, outputs), (1, 1, width, outputs)]
+            convs += [(1, 1, outputs, width), (3, 3, width, width), (1, 1, width, outputs)]
+            order += [7 * stage + i for i in (1, 2, 4, 3, 5, 6, 7)]
+        layers = [("conv2d", f"conv2d_{i}" if i else "conv2d", [numpy.zeros(shape)]) for i, shape in zip(order, convs)]
+        layers += [("batch_normalization", f"batch_normalization_{i}" if i else "batch_normalization", [numbers(2)] * 4)
+                   for i in range(19)] + [("dense", "dense", [numbers(256, 10), numbers(10)])]
+        found, expected = names(layers)
+        self.assertEqual(found, expected)
+        self.assertEqual(convert_weights.recognised_names({("layers", "functional", "layers", "conv2d"): [(7, 7, 3, 64)]}), {})
 
     def test_variables_nobody_can_name(self):
         with self.file() as file:
