@@ -17,6 +17,10 @@ struct TorchvisionStem : Network<Input<3, 8, 8>, Stem<Conv<4>, BatchNorm>> {
     static constexpr Naming naming = Naming::torchvision;
 };
 
+struct MxnetStem : Network<Input<3, 8, 8>, Stem<BatchNormWith<NoAffine>, Conv<4>, BatchNorm>> {
+    static constexpr Naming naming = Naming::mxnet;
+};
+
 TEST_CASE("names of the listing's state_dict") {
     const std::vector<std::string> names = parameter_names<ResNet50V2<Preact<false>>>();
     CHECK(names[0] == "conv1.conv.weight");
@@ -75,6 +79,28 @@ TEST_CASE("torch's counters beside running statistics are passed over, anything 
     tensors.back().name = "bn2.weight";
     write_safetensors(folder.file("more.safetensors"), tensors, {});
     CHECK(contains(error_of([&] { Parameters<Net>{folder.file("more.safetensors")}; }), "\"bn2.weight\""));
+}
+
+TEST_CASE("MXNet's count of networks in front of names may be any, but the same in all") {
+    using Net = MxnetStem;
+    const tenon_test::TemporaryFolder folder;
+    Parameters<Net> parameters;
+    parameters.seed(1);
+    parameters.save(folder.file("written.safetensors"));
+    const SafetensorsFile written{folder.file("written.safetensors")};
+    CHECK(written.find("resnetv24_batchnorm1_running_mean") != nullptr);
+    const auto load_with = [&](const std::string& prefix, const std::string& first_prefix) {
+        std::vector<TensorEntry> tensors = written.tensors();
+        for (TensorEntry& tensor : tensors) tensor.name.replace(0, 9, prefix);
+        tensors[0].name.replace(0, prefix.size(), first_prefix);
+        write_safetensors(folder.file("renamed.safetensors"), tensors, {});
+        const Parameters<Net> read{folder.file("renamed.safetensors")};
+        for (int i = 0; i < read.count(); ++i) CHECK(std::ranges::equal(read[i], parameters[i]));
+    };
+    for (const std::string prefix : {"resnetv20", "resnetv24", "resnetv2123"}) load_with(prefix, prefix);
+    CHECK(contains(error_of([&] { load_with("resnetv20", "resnetv24"); }), "these weights are not this network's"));
+    CHECK(contains(error_of([&] { load_with("resnetv2", "resnetv2"); }), "the network needs \"resnetv24_"));
+    CHECK(contains(error_of([&] { load_with("other", "other"); }), "the network needs \"resnetv24_"));
 }
 
 TEST_CASE("parameters are stored in half precision and read again") {

@@ -70,6 +70,8 @@ private:
         } else if (NpzFile::looks_like(*archive_)) {
             npz_ = std::make_unique<NpzFile>(*archive_);
             tensors_ = &npz_->tensors();
+        } else if (archive_->find("model.weights.h5") != nullptr) {
+            throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
         } else {
             throw Error("the zip archive holds neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy (.npy)");
         }

@@ -39,8 +39,12 @@ constexpr NamingConvention convention_of(Naming naming) {
                     .layout = keras,
                     .counted_from_anywhere = true};
         case Naming::mxnet:
-            return {
-                .rules = mxnet_names, .roles = mxnet_roles, .separator = "_", .norms_without_affine_have_one = true};
+            return {.rules = mxnet_names,
+                    .roles = mxnet_roles,
+                    .separator = "_",
+                    .norms_without_affine_have_one = true,
+                    .counted_prefix = mxnet_prefix,
+                    .counted_as = "4"};
         case Naming::canonical:
             break;
     }

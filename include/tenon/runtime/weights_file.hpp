@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ public:
     /// tenon::Error, naming the file, with both sets of names if some are missing or left over, or with both shapes;
     /// `num_batches_tracked` counters, which torch stores beside running statistics, are passed over.
     WeightsFile(const std::string& path, const StoredNetwork& network) : file_{path} {
-        find_names(network.convention.counted_from_anywhere);
+        find_names(network.convention);
         check_names(network);
         try {
             for (const StoredParameter& parameter : network.parameters) {
@@ -64,20 +65,39 @@ private:
         return {name.substr(0, digits - 1), name.substr(slash), std::stol(name.substr(digits, slash - digits))};
     }
 
+    /// The number behind a prefix, as the file writes it; empty if the name doesn't begin so.
+    static std::string_view number_behind(std::string_view name, std::string_view prefix) {
+        if (!name.starts_with(prefix)) return {};
+        const std::size_t end = name.find_first_not_of("0123456789", prefix.size());
+        return name.substr(prefix.size(), std::min(end, name.size()) - prefix.size());
+    }
+
+    /// Indexes the file's tensors by name, with the number that a counted prefix has in the rules if all of the file's
+    /// names have the same one.
+    void find_plain_names(std::string_view prefix, std::string_view counted_as) {
+        std::set<std::string_view> numbers;
+        for (const TensorEntry& entry : file_.tensors())
+            if (!prefix.empty()) numbers.insert(number_behind(entry.name, prefix));
+        const std::size_t digits = numbers.size() == 1 ? numbers.begin()->size() : 0;
+        for (const TensorEntry& entry : file_.tensors()) {
+            if (is_counter(entry.name)) continue;
+            std::string name = bare_name(entry.name);
+            if (digits > 0) name.replace(prefix.size(), digits, counted_as);
+            by_name_[name] = &entry;
+        }
+    }
+
     /// Indexes the file's tensors by name; where layers are counted from anywhere, by the name they have when counting
     /// begins at zero.
-    void find_names(bool from_anywhere) {
+    void find_names(const NamingConvention& convention) {
+        if (!convention.counted_from_anywhere)
+            return find_plain_names(convention.counted_prefix, convention.counted_as);
         std::map<std::string, std::vector<long>> numbers;
         for (const TensorEntry& entry : file_.tensors()) {
             if (is_counter(entry.name)) continue;
-            if (!from_anywhere) {
-                by_name_[bare_name(entry.name)] = &entry;
-                continue;
-            }
             const Counted name = counted(bare_name(entry.name));
             numbers[name.kind].push_back(name.number);
         }
-        if (!from_anywhere) return;
         for (auto& [kind, all] : numbers) {
             std::sort(all.begin(), all.end());
             all.erase(std::unique(all.begin(), all.end()), all.end());

@@ -37,6 +37,8 @@ struct NamingConvention {
     WeightLayout layout = WeightLayout::torch;
     bool counted_from_anywhere = false;  ///< `conv2d_7` is the layer whose number is the eighth smallest in the file
     bool norms_without_affine_have_one = false;  ///< gammas of ones and betas of zeros are stored for them
+    std::string_view counted_prefix{};           ///< behind it stands a number in front of every name that files may
+    std::string_view counted_as{};               ///< have any of; the rules have this one
 };
 
 }  // namespace tenon

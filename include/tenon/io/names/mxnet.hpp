@@ -5,6 +5,10 @@
 
 namespace tenon {
 
+/// MXNet counts the networks that a program makes, so the number behind this prefix can be any: the zoo's resnet18-v2
+/// is `resnetv22`, its resnet50-v2 `resnetv24`.
+inline constexpr std::string_view mxnet_prefix = "resnetv2";
+
 /// Counted in each stage in the order the layers were made: a block's body, then its projection.
 inline constexpr NameRule mxnet_names[] = {
     {"stem.conv#", "resnetv24_conv{n}"},
