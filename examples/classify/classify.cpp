@@ -3,7 +3,7 @@
 //     classify                                      the images of Fashion-MNIST that lie beside this example
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
-//     classify --model resnet18 --weights resnet18.safetensors --onnx resnet18.onnx
+//     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
 //
 // An image is scaled, resized and cut as the network's library does it.
 //
@@ -54,6 +54,7 @@ struct Options {
     bool json = false;
     bool summary = false;
     bool profile = false;
+    std::string save;
     std::string onnx;
     long onnx_batch = 1;
 };
@@ -87,6 +88,8 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--json", options.json, "Print the results as JSON");
     app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
+    app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
+        ->type_name("FILE");
     CLI::Option* const onnx =
         app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
             ->type_name("FILE");
@@ -189,19 +192,18 @@ nlohmann::ordered_json json_of(const Result& result, const std::vector<std::stri
 
 int run(const Options& options) {
     const std::unique_ptr<Classifier> classifier = make_classifier(options.model, options.threads);
-    const bool has_defaults = options.model == default_network;
+    const bool has_defaults = options.model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
         // A network can be looked at without images.
-        if (options.summary && !options.profile && options.onnx.empty()) return 0;
-        if (!options.profile && options.onnx.empty())
+        if (options.summary && !options.profile && !writes) return 0;
+        if (!options.profile && !writes)
             throw tenon::Error("expected image files to classify with " + options.model + ", found none");
     }
     take_weights(*classifier, options);
-    if (!options.onnx.empty()) {
-        classifier->write_onnx(options.onnx, options.onnx_batch);
-        if (options.images.empty() && !options.profile) return 0;
-    }
+    if (!options.save.empty()) classifier->save(options.save);
+    if (!options.onnx.empty()) classifier->write_onnx(options.onnx, options.onnx_batch);
+    if (writes && options.images.empty() && !options.profile) return 0;
     const std::vector<std::string> names = class_names(options, classifier->classes());
     std::vector<std::string> arguments = options.images;
     if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};

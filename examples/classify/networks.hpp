@@ -20,7 +20,8 @@ public:
     virtual int threads() const = 0;
     virtual const tenon::Preprocessing& preprocessing() const = 0;
 
-    /// Takes the weights from a safetensors file, or draws them from a seed. tenon::Error if the file is wrong.
+    /// Takes the weights from a safetensors, .pth or .npz file with its library's names, or draws them from a seed.
+    /// tenon::Error if the file is wrong.
     virtual void load(const std::filesystem::path& weights) = 0;
     virtual void initialize(std::uint64_t seed) = 0;
 
@@ -31,9 +32,23 @@ public:
     virtual std::string summary() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
 
+    /// Writes the weights it was given last as a safetensors file under the names and in the layout of its library.
+    virtual void save(const std::string& path) const = 0;
+
     /// Writes the network with the weights it was given last as an ONNX file for so many images (0: any number).
     virtual void write_onnx(const std::string& path, long batch) const = 0;
 };
+
+/// The name of a network on the command line, and how it is made.
+struct NetworkEntry {
+    std::string_view name;
+    std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
+};
+
+/// The networks by kind: CIFAR's and Fashion-MNIST's in torch's conventions, Keras', and others for ImageNet.
+std::span<const NetworkEntry> networks_of_cifar();
+std::span<const NetworkEntry> networks_of_keras();
+std::span<const NetworkEntry> networks_of_torch();
 
 /// The names that make_classifier knows.
 std::vector<std::string> network_names();

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests" / "report")]
@@ -185,6 +186,29 @@ class Classify(unittest.TestCase):
         self.assertIn("these weights are not this network's",
                       self.refusal("--weights", SOURCE / "tests/io/files/kinds.safetensors", IMAGES))
         self.assertIn("needs --weights", self.refusal("--model", "resnet18", IMAGES))
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "model.keras"
+            for name, expected in (("model.weights.h5", "this is a .keras file; scripts/convert_weights.py makes"),
+                                   ("readme.txt", "neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy")):
+                with zipfile.ZipFile(path, "w") as archive:
+                    archive.writestr(name, "text")
+                self.assertIn(expected, self.refusal("--weights", path, IMAGES))
+
+    def test_weights_are_saved_under_the_names_of_the_networks_library(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "saved.safetensors"
+            for model, name, shape in (("cifar_resnet20v2", "layer1.0.bn0.running_var", (16,)),
+                                       ("keras_cifar_resnet20v2", "conv2d_3/kernel", (1, 1, 16, 64)),
+                                       ("mxnet_resnet18v2", "resnetv24_stage2_conv2_weight", (128, 64, 1, 1)),
+                                       ("timm_resnetv2_18", "head.fc.weight", (1000, 512, 1, 1))):
+                self.assertEqual(self.run_program("--model", model, *SEED, "--save", path), ("", ""))
+                saved, _ = safetensors_file.read(path)
+                self.assertEqual(saved[name].shape, shape)
+                again = path.with_name("again.safetensors")
+                self.run_program("--model", model, "--weights", path, "--save", again)
+                self.assertEqual(path.read_bytes(), again.read_bytes())
+            self.assertIn("cannot create a file", self.refusal(*SEED, "--save", path.parent / "missing" / "a"))
+            self.assertIn("these weights are not this network's", self.refusal("--model", "resnet18", "--weights", path, IMAGES))
 
     def test_wrong_options_are_refused(self):
         for arguments in (["--top", "0"], ["--top", "many"], ["--threads", "-1"], ["--model", "alexnet"], ["--bogus"],
