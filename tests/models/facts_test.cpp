@@ -5,6 +5,7 @@
 #include <tenon/models/keras.hpp>
 #include <tenon/models/mxnet.hpp>
 #include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/resnet_v2.hpp>
 #include <tenon/models/timm.hpp>
 #include <tenon/models/wide_resnet.hpp>
 
@@ -35,13 +36,31 @@ static_assert(mega<KerasResNet50V2<>> == 3'482);
 static_assert(mega<KerasResNet50<>> == 3'858);  // the paper's 3.8 G: the stride stands on the first 1x1
 static_assert(parameter_count<KerasCifarResNet20<>> == 273'066 && state_count<KerasCifarResNet20<>> == 274'442);
 static_assert(parameter_count<KerasCifarResNet20V2<>> == 570'602 && state_count<KerasCifarResNet20V2<>> == 574'090);
-static_assert(state_count<MlperfTinyResNet8<>> == 78'666);
+static_assert(parameter_count<KerasCifarResNet32<>> == 467'946 && state_count<KerasCifarResNet32<>> == 470'218);
+static_assert(parameter_count<KerasCifarResNet44<>> == 662'826 && state_count<KerasCifarResNet44<>> == 665'994);
+static_assert(parameter_count<KerasCifarResNet56<>> == 857'706 && state_count<KerasCifarResNet56<>> == 861'770);
+static_assert(parameter_count<KerasCifarResNet110<>> == 1'734'666 && state_count<KerasCifarResNet110<>> == 1'742'762);
+static_assert(parameter_count<KerasCifarResNet56V2<>> == 1'663'338 && state_count<KerasCifarResNet56V2<>> == 1'673'738);
+static_assert(parameter_count<KerasCifarResNet110V2<>> == 3'302'442 &&
+              state_count<KerasCifarResNet110V2<>> == 3'323'210);
+static_assert(parameter_count<MlperfTinyResNet8<>> == 78'186 && state_count<MlperfTinyResNet8<>> == 78'666);
 
 // timm: sum of numel() over parameters().
 static_assert(parameter_count<TimmResNetV2_18<>> == 11'687'720);
 static_assert(parameter_count<TimmResNetV2_34<>> == 21'795'880);
 static_assert(parameter_count<TimmResNetV2_50<>> == 25'549'352 && mega<TimmResNetV2_50<>> == 4'089);
 static_assert(parameter_count<TimmResNetV2_101<>> == 44'541'480);
+static_assert(mega<TimmResNetV2_18<>> == 1'814 && mega<TimmResNetV2_34<>> == 3'664 &&
+              mega<TimmResNetV2_101<>> == 7'801);
+
+// The listing: timm's parameters and a bias on the first convolution.
+static_assert(parameter_count<ResNet50V2<Classes<1000>>> == 25'549'352 + 64);
+static_assert(parameter_count<ResNet101V2<Classes<1000>>> == 44'541'480 + 64);
+static_assert(parameter_count<ResNet152V2<Classes<1000>>> == 60'185'128 + 64);
+static_assert(mega<ResNet50V2<Classes<1000>>> == 3'482);
+
+// MXNet: timm's, and a norm behind the first convolution; that of the input has neither gamma nor beta.
+static_assert(parameter_count<MxnetResNet18V2<>> == 11'687'720 + 2 * 64);
 static_assert(parameter_count<MxnetResNet50V2<>> == 25'549'352 + 2 * 64);
 static_assert(state_count<MxnetResNet50V2<>> == 25'594'792 + 2 * 3 + 4 * 64);
 
@@ -51,8 +70,12 @@ static_assert(parameter_count<CifarResNet32<>> == 464'154);
 static_assert(parameter_count<CifarResNet44<>> == 658'586);
 static_assert(parameter_count<CifarResNet56<>> == 853'018);
 static_assert(parameter_count<CifarResNet110<>> == 1'727'962);
+static_assert(mega<CifarResNet20<>> == 41 && mega<CifarResNet56<>> == 125 && mega<CifarResNet110<>> == 253);
 static_assert(parameter_count<Cifar10ResNet> == 902'058 && multiply_adds<Cifar10ResNet> == 71'070'752);
 static_assert(parameter_count<CifarResNet20V2<>> == 269'722);  // norms move, their channels add up to the same
+static_assert(parameter_count<CifarResNet32V2<>> == 464'154);
+static_assert(parameter_count<CifarResNet44V2<>> == 658'586);
+static_assert(parameter_count<CifarResNet56V2<>> == 853'018);
 static_assert(parameter_count<CifarResNet110V2<>> == 1'727'962);
 
 // Zagoruyko and Komodakis 2016: 0.2 M, 2.7 M, 36.5 M and 5.2 G.
