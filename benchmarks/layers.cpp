@@ -41,12 +41,10 @@ void run_step(benchmark::State& state, int step, StepProfile profile) {
     std::vector<float> image(static_cast<std::size_t>(input_shape<Net>.elements()), 0.5f), logits(1000);
     CpuEngine<Net, Algorithm>& engine = ::engine<Algorithm>();
     const double before = tenon_benchmark::peak(threads);
-    engine.execute([&] {
-        for (auto _ : state) {
-            engine.run_step(step, image.data(), logits.data());
-            benchmark::ClobberMemory();
-        }
-    });
+    for (auto _ : state) {
+        engine.run_step(step, image.data(), logits.data());
+        benchmark::ClobberMemory();
+    }
     const double peak = std::max(before, tenon_benchmark::peak(threads));
     const double work = 2e-9 * static_cast<double>(profile.multiply_adds);
     if (profile.multiply_adds > 0) {

@@ -32,11 +32,9 @@ inline double peak_window() {
 inline double peak(int threads) {
     tenon::Team team{threads};
     std::vector<double> best(static_cast<std::size_t>(team.size()));
-    team.execute([&] {
-        team.run([&](int rank, int) {
-            for (int window = 0; window < 25; ++window)
-                best[static_cast<std::size_t>(rank)] = std::max(best[static_cast<std::size_t>(rank)], peak_window());
-        });
+    team.run([&](int rank, int) {
+        for (int window = 0; window < 25; ++window)
+            best[static_cast<std::size_t>(rank)] = std::max(best[static_cast<std::size_t>(rank)], peak_window());
     });
     double sum = 0;
     for (const double one : best) sum += one;

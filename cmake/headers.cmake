@@ -5,6 +5,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/conv.hpp
     include/tenon/backend/cpu/conv_chain.hpp
     include/tenon/backend/cpu/gating.hpp
+    include/tenon/backend/cpu/job_board.hpp
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
     include/tenon/backend/cpu/plan.hpp
@@ -23,6 +24,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/training_pool.hpp
     include/tenon/backend/cpu/training_step.hpp
     include/tenon/backend/cpu/training_weights.hpp
+    include/tenon/backend/cpu/training_winograd.hpp
     include/tenon/backend/cpu/transfer.hpp
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_plan.hpp

@@ -20,16 +20,14 @@ inline double bandwidth(int threads) {
     double best = 0;
     for (int pass = 0; pass < 6; ++pass) {
         const auto start = std::chrono::steady_clock::now();
-        team.execute([&] {
-            team.run([&](int rank, int) {
-                float* const from = buffers[static_cast<std::size_t>(rank)].data();
-                if (pass == 0) std::fill_n(from, floats, 1.0f);  // pages exist from now on
-                Vector sums[8];
-                TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = zero();
-                for (long at = 0; at < floats; at += 8 * lanes)
-                    TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = add(sums[i], load(from + at + i * lanes));
-                TENON_UNROLL for (int i = 0; i < 8; ++i) asm volatile("" : "+x"(sums[i]));
-            });
+        team.run([&](int rank, int) {
+            float* const from = buffers[static_cast<std::size_t>(rank)].data();
+            if (pass == 0) std::fill_n(from, floats, 1.0f);  // pages exist from now on
+            Vector sums[8];
+            TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = zero();
+            for (long at = 0; at < floats; at += 8 * lanes)
+                TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = add(sums[i], load(from + at + i * lanes));
+            TENON_UNROLL for (int i = 0; i < 8; ++i) asm volatile("" : "+x"(sums[i]));
         });
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         if (pass > 0) best = std::max(best, 4e-9 * static_cast<double>(floats) * team.size() / seconds);

@@ -66,11 +66,8 @@ public:
     double step() {
         const LossResult result = engine_.forward_backward(images_, labels_);
         ++steps_;
-        engine_.execute([&](auto& team) {
-            team.run([&](int rank, int ranks) {
-                optimizer_->step({engine_.parameters().values(), engine_.gradients().values(), 0.001, steps_}, rank,
-                                 ranks);
-            });
+        engine_.team().run([&](int rank, int ranks) {
+            optimizer_->step({engine_.parameters().values(), engine_.gradients().values(), 0.001, steps_}, rank, ranks);
         });
         return result.loss;
     }

@@ -42,9 +42,21 @@ constexpr bool exact_is_direct = [] {
 }();
 static_assert(exact_is_direct);
 
-// A register tile wastes little and is not too small for the latency of a multiply-add.
-static_assert(winograd_register_tile(196, 14) == 14 && winograd_register_tile(16, 14) == 8);
-static_assert(winograd_register_tile(49, 14) * 5 >= 49);
+// Register tiles waste little, and a strip has room for every number of tiles it may get.
+static_assert(WinogradTiles<14>::padded(196) == 196 && WinogradTiles<14>::padded(16) == 16);
+static_assert(WinogradTiles<14>::padded(4) == 4 && WinogradTiles<14>::padded(49) <= 52);
+constexpr bool strips_have_room = [] {
+    for (const int m : {2, 4})
+        for (const int planes : {1, 3, 32, 128}) {
+            const WinogradGrid grid = winograd_grid<tile_pixels>(m, Shape{16 * planes, 14, 14}, planes);
+            for (int count = 1; count <= grid.strip; ++count)
+                if (WinogradTiles<tile_pixels>::padded(count) > grid.room ||
+                    WinogradTiles<tile_pixels>::padded(count) < count)
+                    return false;
+        }
+    return true;
+}();
+static_assert(strips_have_room);
 
 TEST_CASE("maps that tiles cut evenly and unevenly") {
     compare_with_reference<Even>();

@@ -58,29 +58,21 @@ public:
     void run(const float* images, float* results, long count, Observe observe) {
         constexpr long inputs = lowered<Net>.values[0].elements();
         constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
-        team_.execute([&] {
-            for (long first = 0; first < count; first += images_) {
-                const int group = static_cast<int>(std::min<long>(images_, count - first));
-                for (int image = 0; image < group && Compiled::plan.joint > 0; ++image) {
-                    const Frame frame = single_frame(images + (first + image) * inputs);
-                    for (int i = 0; i < Compiled::plan.joint; ++i) run_step(i, frame, observe);
-                    hand_over(image);
-                }
-                const Frame frame = joint_frame(images + first * inputs, results + first * outputs, group);
-                for (int i = Compiled::plan.joint; i < Compiled::steps; ++i) run_step(i, frame, observe);
+        for (long first = 0; first < count; first += images_) {
+            const int group = static_cast<int>(std::min<long>(images_, count - first));
+            for (int image = 0; image < group && Compiled::plan.joint > 0; ++image) {
+                const Frame frame = single_frame(images + (first + image) * inputs);
+                for (int i = 0; i < Compiled::plan.joint; ++i) run_step(i, frame, observe);
+                hand_over(image);
             }
-        });
+            const Frame frame = joint_frame(images + first * inputs, results + first * outputs, group);
+            for (int i = Compiled::plan.joint; i < Compiled::steps; ++i) run_step(i, frame, observe);
+        }
     }
 
-    /// Runs one step of one image on what the arena holds, for measurements; inside execute().
+    /// Runs one step of one image on what the arena holds, for measurements.
     void run_step(int step, const float* image, float* results) {
         run_step(step, step < Compiled::plan.joint ? single_frame(image) : joint_frame(image, results, 1), [](int) {});
-    }
-
-    /// Calls f on the engine's threads.
-    template <class F>
-    void execute(F&& f) {
-        team_.execute(f);
     }
 
     int threads() const { return team_.size(); }

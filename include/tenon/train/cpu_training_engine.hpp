@@ -44,6 +44,7 @@ public:
           team_{options.threads},
           arena_{size(Compiled::plan.image_floats * largest_batch)},
           packed_{size(Compiled::plan.packed_floats)},
+          transformed_{size(Compiled::plan.transformed_floats(largest_batch))},
           statistics_{size(Compiled::plan.statistics_floats)},
           partials_{size(Compiled::plan.partial_floats * largest_batch)},
           logits_{size(static_cast<long>(classes) * largest_batch)},
@@ -71,15 +72,13 @@ public:
         check_smoothing(options.label_smoothing);
         batch_ = batch;
         const TrainingFrame frame = frame_of(images.data(), options.seed);
-        team_.execute([&] {
-            Step load{};
-            load.kind = OpKind::load_input;
-            load.target = Compiled::plan.input;
-            run_load_input(load, frame.frame);
-            run(0, Compiled::plan.forward_steps, frame);
-            compute_losses(targets, options.label_smoothing, frame);
-            run(Compiled::plan.forward_steps, Compiled::steps, frame);
-        });
+        Step load{};
+        load.kind = OpKind::load_input;
+        load.target = Compiled::plan.input;
+        run_load_input(load, frame.frame);
+        run(0, Compiled::plan.forward_steps, frame);
+        compute_losses(targets, options.label_smoothing, frame);
+        run(Compiled::plan.forward_steps, Compiled::steps, frame);
         LossResult sum;
         for (long n = 0; n < batch; ++n) {
             sum.loss += losses_.data()[n].loss;
@@ -103,11 +102,8 @@ public:
     int threads() const { return team_.size(); }
     int largest_batch() const { return largest_batch_; }
 
-    /// Runs f on the engine's threads and gives it the team: for an optimizer's loops.
-    template <class F>
-    void execute(F&& f) {
-        team_.execute([&] { f(team_); });
-    }
+    /// The engine's threads: for an optimizer's loops.
+    const Team& team() const { return team_; }
 
     /// Calls function(step) behind each step from now on, for measurements.
     void observe(void (*function)(int step)) { observe_ = function; }
@@ -117,6 +113,7 @@ public:
         const auto& plan = Compiled::plan;
         return Buffer<float>::mapped_bytes(size(plan.image_floats * batch)) +
                Buffer<float>::mapped_bytes(size(plan.packed_floats)) +
+               Buffer<float>::mapped_bytes(size(plan.transformed_floats(batch))) +
                Buffer<float>::mapped_bytes(size(plan.statistics_floats)) +
                Buffer<float>::mapped_bytes(size(plan.partial_floats * batch)) +
                Buffer<float>::mapped_bytes(size(static_cast<long>(classes) * batch)) +
@@ -150,6 +147,7 @@ private:
         frame.parameters = parameters_.values().data();
         frame.gradients = gradients_.values().data();
         frame.packed = packed_.data();
+        frame.transformed = transformed_.data();
         frame.statistics = statistics_.data();
         frame.partials = partials_.data();
         frame.seed = seed;
@@ -173,7 +171,7 @@ private:
     int largest_batch_;
     long batch_ = 0;
     Team team_;
-    Buffer<float> arena_, packed_, statistics_, partials_, logits_;
+    Buffer<float> arena_, packed_, transformed_, statistics_, partials_, logits_;
     Buffer<LossResult> losses_;
     Buffer<float> scratch_;
     Parameters<Net> parameters_, gradients_;

@@ -175,8 +175,8 @@ private:
     /// Calls f(rank, ranks) on the engine's threads, if it has any.
     template <class F>
     void on_threads(const F& f) {
-        if constexpr (requires { engine_.execute([](const auto&) {}); })
-            engine_.execute([&](const auto& team) { team.run(f); });
+        if constexpr (requires { engine_.team(); })
+            engine_.team().run(f);
         else
             f(0, 1);
     }

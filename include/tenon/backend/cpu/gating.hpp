@@ -1,6 +1,8 @@
 // Steps that gated and parameterless shortcuts are made of: products, sigmoids, channels of zeros.
 #pragma once
 
+#include <cstring>
+
 #include <tenon/backend/cpu/pointwise.hpp>
 
 namespace tenon {
@@ -47,18 +49,31 @@ inline void run_pad_channels(const Step& step, const Frame& frame) {
     const Tensor &source = step.source(), &result = step.result();
     const Window& window = step.window();
     const int before = (result.channels - source.channels) / 2;
+    const bool by_quads = before % 4 == 0 && source.channels % 4 == 0;
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin();
         const Finish finish{step, frame, image, plane};
         const int first = plane * block - before;  // the source's channel that becomes the plane's first
-        alignas(64) float pixel[block]{};
+        const int begin = std::max(0, -first), end = std::min<int>(block, source.channels - first);
+        constexpr int group = 16;  // pixels that are moved before the first is read again: their stores are done then
+        alignas(64) float pixels[group][block]{};
         for (int y = 0; y < result.height; ++y)
-            for (int x = 0; x < result.width; ++x) {
-                const long at = static_cast<long>(y) * window.stride_height * source.row() +
-                                static_cast<long>(x) * window.stride_width * block;
-                for (int c = std::max(0, -first); c < block && first + c < source.channels; ++c)
-                    pixel[c] = from[at + static_cast<long>((first + c) / block) * source.plane() + (first + c) % block];
-                for (int lane = 0; lane < block; lane += lanes) finish(y, x, lane, load(pixel + lane));
+            for (int x_begin = 0; x_begin < result.width; x_begin += group) {
+                const int count = std::min(group, result.width - x_begin);
+                for (int i = 0; i < count; ++i) {
+                    const float* pixel = from + static_cast<long>(y) * window.stride_height * source.row() +
+                                         static_cast<long>(x_begin + i) * window.stride_width * block;
+                    const auto at = [&](int c) {
+                        return pixel + static_cast<long>((first + c) / block) * source.plane() + (first + c) % block;
+                    };
+                    if (by_quads)
+                        for (int c = begin; c < end; c += 4) std::memcpy(&pixels[i][c], at(c), 4 * sizeof(float));
+                    else
+                        for (int c = begin; c < end; ++c) pixels[i][c] = *at(c);
+                }
+                for (int i = 0; i < count; ++i)
+                    for (int lane = 0; lane < block; lane += lanes)
+                        finish(y, x_begin + i, lane, load(pixels[i] + lane));
             }
     });
 }

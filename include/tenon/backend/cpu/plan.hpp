@@ -99,7 +99,7 @@ struct JoinsUnlessWinograd {
     constexpr bool operator()(const Program<C>& program, const Op& a, const Op& b) const {
         if (algorithm == ConvAlgorithm::exact) return true;
         const auto is_winograd = [&](const Op& op) {
-            return choose_winograd(op.terms[0], program.values[op.source()], program.values[op.target], tile_pixels).m >
+            return choose_winograd<tile_pixels>(op.terms[0], program.values[op.source()], program.values[op.target]).m >
                    0;
         };
         return !is_winograd(a) && !is_winograd(b);
@@ -205,7 +205,7 @@ private:
             const Op& op = program_.ops[i];
             if (op.kind != OpKind::conv || op.terms[1].source >= 0 || op.residual_stride != 1) continue;
             winograd_[i] =
-                choose_winograd(op.terms[0], program_.values[op.source()], program_.values[result_of(op)], tile_pixels);
+                choose_winograd<tile_pixels>(op.terms[0], program_.values[op.source()], program_.values[result_of(op)]);
         }
     }
 

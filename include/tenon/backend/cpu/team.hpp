@@ -1,15 +1,14 @@
-// A team of threads that works on one step at a time: oneTBB in a task arena of its own.
+// A team of threads that works on one step at a time: the caller's, and helpers from oneTBB.
 #pragma once
 
 #include <algorithm>
-#include <thread>
-#include <type_traits>
+#include <memory>
+#include <string>
 
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include <tenon/backend/cpu/job_board.hpp>
 #include <tenon/core/error.hpp>
-#include <tenon/core/isa.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -28,27 +27,30 @@ inline Range share(int count, int rank, int size) {
 }
 
 /// A fixed number of ranks that run the same function, each on its share. The split is static, so which rank computes
-/// what depends on the number of threads alone, and what is computed does not depend on it at all.
+/// what depends on the number of threads alone, and what is computed does not depend on it at all. Threads are
+/// oneTBB's; they stay for a moment behind a step, as waking one takes longer than a small network's step.
+///
+/// Law: a step is done when run() returns, however many threads there really are (test: tests/backend/team_test.cpp).
 class Team {
 public:
     /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
-    explicit Team(int threads) : arena_{checked(threads)}, size_{checked(threads)} {}
+    explicit Team(int threads)
+        : arena_{checked(threads)}, board_{std::make_shared<JobBoard>(checked(threads))}, size_{checked(threads)} {}
+
+    ~Team() {
+        if (board_) board_->close();
+    }
+    Team(Team&&) = default;
 
     int size() const { return size_; }
 
-    /// Runs a whole sequence of steps inside the arena.
-    template <class F>
-    void execute(F&& f) {
-        if (size_ == 1)
-            f();
-        else
-            arena_.execute(f);
-    }
-
-    /// Calls f(rank, size) once for each rank, at the same time, and returns when all have. Only inside execute().
+    /// Calls f(rank, size) once for each rank, at the same time where threads are free, and returns when all have
+    /// returned. From one thread at a time.
     template <class F>
     void run(const F& f) const {
-        run_erased([](const void* context, int rank, int size) { (*static_cast<const F*>(context))(rank, size); }, &f);
+        if (size_ == 1) return f(0, 1);
+        board_->run([](const void* context, int rank, int size) { (*static_cast<const F*>(context))(rank, size); }, &f,
+                    [this](int home) { arena_.enqueue([board = board_, home] { board->help(home); }); });
     }
 
 private:
@@ -59,14 +61,8 @@ private:
         return threads > 0 ? threads : std::max(1, tbb::this_task_arena::max_concurrency());
     }
 
-    /// One instantiation of oneTBB's templates for all steps: they cost more to compile than the kernels.
-    void run_erased(void (*function)(const void*, int, int), const void* context) const {
-        if (size_ == 1) return function(context, 0, 1);
-        tbb::parallel_for(
-            0, size_, [&](int rank) { function(context, rank, size_); }, tbb::static_partitioner{});
-    }
-
-    tbb::task_arena arena_;
+    mutable tbb::task_arena arena_;
+    std::shared_ptr<JobBoard> board_;  // helpers may outlive the team for a moment
     int size_;
 };
 

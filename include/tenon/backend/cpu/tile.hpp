@@ -16,7 +16,8 @@ struct TileSpec {
     int target_row = 0, activated_row = 0;
     bool has_target = true, has_activated = false;
     bool relu = false, activated_relu = false;
-    bool planar = false;  ///< the source is planar: a column is one float, and depth is channel by channel
+    bool planar = false;    ///< the source is planar: a column is one float, and depth is channel by channel
+    int fetched_lines = 1;  ///< of the weights behind, per depth
 
     constexpr int offset(int pixel, int column, int row) const {
         const int width = pixels / rows;
@@ -75,7 +76,7 @@ TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per
     for (int c = 0; c < Depth; ++c, weights += S.blocks * block) {
         Vector w[vectors];
         TENON_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load(weights + v * lanes);
-        prefetch<2>(next);
+        TENON_UNROLL for (int line = 0; line < S.fetched_lines; ++line) prefetch<2>(next + 16 * line);
         next += next_step;
         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
             const Vector pixel = broadcast(source[S.offset(p, Column, Row) + c]);

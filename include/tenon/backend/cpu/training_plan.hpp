@@ -5,7 +5,7 @@
 #include <tenon/backend/cpu/training_norm.hpp>
 #include <tenon/backend/cpu/training_pointwise.hpp>
 #include <tenon/backend/cpu/training_pool.hpp>
-#include <tenon/backend/cpu/training_weights.hpp>
+#include <tenon/backend/cpu/training_winograd.hpp>
 #include <tenon/program/plan_training_memory.hpp>
 
 namespace tenon {
@@ -16,11 +16,17 @@ struct CpuTrainingPlan {
     FixedVector<TrainingStep, T.ops> steps{};
     int forward_steps = 0;
     Tensor input{}, output{}, output_gradient{};
-    long image_floats = 0;       ///< of the arena, per image
-    long packed_floats = 0;      ///< scratch for one operation's weights
+    long image_floats = 0;   ///< of the arena, per image
+    long packed_floats = 0;  ///< scratch for one operation's weights
+    /// Scratch for the transformed tiles of weight gradients: what an image's take, and at most so many.
+    long transformed_image_floats = 0, most_transformed_floats = 0;
     long statistics_floats = 0;  ///< of all batch norms
     long partial_floats = 0;     ///< scratch for sums, per image
     long scratch_floats = 0;     ///< of one thread
+
+    constexpr long transformed_floats(long batch) const {
+        return std::min(batch * transformed_image_floats, most_transformed_floats);
+    }
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -71,7 +77,7 @@ private:
         return result;
     }
 
-    /// Winograd where it is allowed and gains: for convolutions forward and for data gradients.
+    /// Winograd where it is allowed and gains: for convolutions forward and for both of their gradients.
     constexpr void choose_algorithms() {
         if (algorithm_ == ConvAlgorithm::exact) return;
         for (int i = 0; i < program_.ops.size(); ++i) {
@@ -80,13 +86,18 @@ private:
             if (forward.kind != OpKind::conv) continue;
             ConvTerm term = forward.terms[op.term];
             int source = op.sources[0];
+            if (op.kind == TrainingKind::weight_gradient) {
+                winograd_[i] = choose_winograd_gradient<tile_pixels>(term, program_.values[op.sources[op.term]],
+                                                                     program_.values[op.gradient]);
+                continue;
+            }
             if (op.kind == TrainingKind::data_gradient) {
                 source = op.gradient;
                 term.window.stride_height = term.window.stride_width = 1;
             } else if (!runs(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
                 continue;
             }
-            winograd_[i] = choose_winograd(term, program_.values[source], program_.values[op.target], tile_pixels);
+            winograd_[i] = choose_winograd<tile_pixels>(term, program_.values[source], program_.values[op.target]);
         }
     }
 
@@ -124,8 +135,8 @@ private:
             const bool gradient = conv && op.kind == TrainingKind::data_gradient;
             if (gradient) widen(tensors_[op.gradient], gradient_window(op));
             if (winograd_[i].m == 0) continue;  // else the last tiles read over the edge
-            Tensor& source = tensors_[gradient ? op.gradient : op.sources[0]];
-            const Window window = gradient ? gradient_window(op) : forward.window();
+            Tensor& source = tensors_[gradient ? op.gradient : op.sources[op.term]];
+            const Window window = gradient ? gradient_window(op) : forward.terms[op.term].window;
             source.bottom = std::max(source.bottom, winograd_[i].source_rows() - window.top - source.height);
             source.right = std::max(source.right, winograd_[i].source_columns() - window.left - source.width);
         }
@@ -226,7 +237,18 @@ private:
         step.target = training.gradient;
         step.relu = false;
         need_partials(step.target);
-        if (op.kind == OpKind::conv) need_packed(plan_direct_conv(step) * step.target.planes() * block);
+        if (op.kind == OpKind::conv && step.winograd.m > 0) {
+            const int planes = step.source().planes(), result_planes = step.target.planes();
+            const long panels = (result_planes + panel_blocks - 1) / panel_blocks;
+            need_packed(panels * planes * step.winograd.points() * block * panel_blocks * block);
+            const auto floats = [&](long tiles) {
+                return round_up(gradient_chunk_floats(step.winograd, planes + result_planes, tiles));
+            };
+            plan_.transformed_image_floats = std::max(plan_.transformed_image_floats, floats(step.winograd.tiles()));
+            plan_.most_transformed_floats = std::max(plan_.most_transformed_floats, floats(1L << 30));
+        } else if (op.kind == OpKind::conv) {
+            need_packed(plan_direct_conv(step) * step.target.planes() * block);
+        }
     }
 
     constexpr void plan_data_gradient(TrainingStep& training, const Op& op, const TrainingOp& of) {
@@ -303,7 +325,10 @@ consteval TrainingFunction training_function() {
     else if constexpr (kind == data_gradient && !is_linear)
         return &run_training_conv<conv_spec(step)>;
     if constexpr (kind == data_gradient && is_linear) return &run_training_linear<rest>;
-    if constexpr (kind == weight_gradient) return is_linear ? &run_linear_weight_gradient : &run_weight_gradient;
+    if constexpr (kind == weight_gradient && step.winograd.m > 0)
+        return &run_winograd_weight_gradient<step.winograd.m>;
+    else if constexpr (kind == weight_gradient)
+        return is_linear ? &run_linear_weight_gradient : &run_weight_gradient;
     if constexpr (kind == norm_gradient) return &run_norm_gradient;
     if constexpr (kind == pool_gradient)
         return step.kind == OpKind::pad_channels ? &run_pad_channels_gradient : &run_pool_gradient;

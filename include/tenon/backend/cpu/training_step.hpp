@@ -31,9 +31,10 @@ struct TrainingFrame {
     Frame frame{};  ///< its weights are `packed`
     const LayerInfo* layers = nullptr;
     const Parameter* tensors = nullptr;
-    float* parameters = nullptr;  ///< in the order of the program
-    float* gradients = nullptr;   ///< the same
-    float* packed = nullptr;      ///< scratch: packed weights, or a gradient of weights
+    float* parameters = nullptr;   ///< in the order of the program
+    float* gradients = nullptr;    ///< the same
+    float* packed = nullptr;       ///< scratch: packed weights, or a gradient of weights
+    float* transformed = nullptr;  ///< scratch: tiles of Winograd's weight gradients
     float* statistics = nullptr;
     float* partials = nullptr;  ///< scratch: two sums per channel, for each image
     std::uint64_t seed = 0;

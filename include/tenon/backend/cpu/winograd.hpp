@@ -10,7 +10,6 @@ namespace tenon {
 /// What decides the code of a Winograd step.
 struct WinogradSpec {
     int m = 4;
-    int tile = 1;  ///< Winograd tiles of a register tile
     bool has_residual = false, has_target = true, has_activated = false;
     bool relu = false, activated_relu = false;
     bool odd_panel = false;
@@ -19,16 +18,20 @@ struct WinogradSpec {
 inline namespace TENON_ISA_NAMESPACE {
 
 constexpr WinogradSpec winograd_spec(const Step& step) {
-    return {step.winograd.m,         step.winograd.tile,
-            step.residual.exists(),  step.target.exists(),
-            step.activated.exists(), step.relu,
-            step.activated_relu,     step.result().planes() % panel_blocks != 0};
+    return {step.winograd.m,
+            step.residual.exists(),
+            step.target.exists(),
+            step.activated.exists(),
+            step.relu,
+            step.activated_relu,
+            step.result().planes() % panel_blocks != 0};
 }
 
 /// The register tile of the products at one point: Winograd tiles take the place of pixels.
 constexpr TileSpec winograd_tile(int tiles, int blocks) {
     TileSpec spec{};
     spec.pixels = tiles;
+    spec.fetched_lines = tiles == WinogradTiles<tile_pixels>::widths[2] ? blocks : 1;
     spec.blocks = blocks;
     spec.source_column = block;
     return spec;
@@ -56,7 +59,7 @@ public:
                                       static_cast<long>(plane) * source.plane() +
                                       (static_cast<long>(y) - step_.window().top) * source.row() +
                                       static_cast<long>(x - step_.window().left) * block;
-                float* out = input_ + (static_cast<long>(plane) * step_.winograd.strip + tile - tiles_.begin) * block;
+                float* out = input_ + (static_cast<long>(plane) * step_.winograd.room + tile - tiles_.begin) * block;
                 for (int lane = 0; lane < block; lane += lanes)
                     transform_window<S.m>(corner + lane, source.row(), out + lane, point);
             }
@@ -70,24 +73,26 @@ public:
         const long weights_of_point = static_cast<long>(planes) * block * Blocks * block;
         alignas(64) static constexpr float zeros[panel_blocks * block] = {};
         TileArguments a{};
-        a.terms[0] = {nullptr, planes, grid.strip * block, 1, 1, 0, 0};
+        a.terms[0] = {nullptr, planes, grid.room * block, 1, 1, 0, 0};
         a.shift = zeros;
-        a.target_plane = grid.strip * block;
+        a.target_plane = grid.room * block;
         a.weights = frame_.weights + step_.weights + panel * step_.panel_floats;
         const int count = tiles_.end - tiles_.begin;
         for (int point = 0; point < grid.points(); ++point, a.weights += weights_of_point) {
             const bool last = point == grid.points() - 1 && panel == step_.panels - 1;
             const float* input = input_ + point * grid.input_point(planes);
             float* products = products_ + point * grid.product_point(panel_blocks);
-            for (int tile = 0; tile < count; tile += S.tile) {
-                // Half of the next point's weights, a line per step of depth, for each of the first two tiles.
-                const int half = tile / S.tile;
-                const bool fetches = half < 2 && !last;
+            for (int tile = 0, width = 0, half = 0; tile < count; tile += width, ++half) {
+                width = WinogradTiles<tile_pixels>::first(count - tile);
+                // The next point's weights are fetched by the first tile if it is small, else by the first two.
+                const bool small = width == WinogradTiles<tile_pixels>::widths[2];
+                const int fetchers = small ? 1 : 2;
+                const bool fetches = half < fetchers && !last;
                 a.next_weights = a.weights + (fetches ? weights_of_point + half * (weights_of_point / 2) : 0);
-                a.next_step = fetches ? Blocks * block / 2 : 0;
+                a.next_step = fetches ? Blocks * block / fetchers : 0;
                 a.terms[0].source = input + tile * block;
                 a.target = products + tile * block;
-                conv_tile<winograd_tile(S.tile, Blocks)>(a);
+                multiply_tiles<Blocks>(width, a);
             }
         }
         for (int b = 0; b < Blocks; ++b)
@@ -95,6 +100,14 @@ public:
     }
 
 private:
+    /// The register tile of a width there is code for.
+    template <int Blocks, int Width = 0>
+    static void multiply_tiles(int width, const TileArguments& a) {
+        constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
+        if (Width == 2 || width == widths[Width]) return conv_tile<winograd_tile(widths[Width], Blocks)>(a);
+        if constexpr (Width < 2) multiply_tiles<Blocks, Width + 1>(width, a);
+    }
+
     struct Place {
         int image, y, x;
     };
@@ -108,34 +121,59 @@ private:
     void transform_back(int plane, int b, int tile) const {
         const WinogradGrid& grid = step_.winograd;
         const auto [image, y, x] = place(tile);
-        const float* products = products_ + (static_cast<long>(b) * grid.strip + tile - tiles_.begin) * block;
+        const float* products = products_ + (static_cast<long>(b) * grid.room + tile - tiles_.begin) * block;
         const Tensor& result = step_.result();
         const int rows = std::min(S.m, result.height - y), columns = std::min(S.m, result.width - x);
-        const float* shift = frame_.weights + step_.shift + plane * block;
-        const float* scale = S.has_activated ? frame_.weights + step_.activated_scale + plane * block : nullptr;
         const auto at = [&](const Tensor& tensor) {
             return frame_.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
                    static_cast<long>(y) * tensor.row() + static_cast<long>(x) * block;
         };
+        Corner corner{};
+        if constexpr (S.has_residual) corner.residual = at(step_.residual);
+        if constexpr (S.has_target) corner.target = at(step_.target);
+        if constexpr (S.has_activated) corner.activated = at(step_.activated);
         for (int lane = 0; lane < block; lane += lanes) {
             Vector sums[S.m][S.m];
             transform_products<S.m>(products + lane, grid.product_point(panel_blocks), sums);
-            TENON_UNROLL for (int i = 0; i < S.m; ++i) {
-                TENON_UNROLL for (int j = 0; j < S.m; ++j) {
-                    if (i >= rows || j >= columns) continue;
-                    Vector sum = add(sums[i][j], load(shift + lane));
-                    const long pixel = j * block + lane;
-                    if constexpr (S.has_residual)
-                        sum = add(sum, load(at(step_.residual) + i * static_cast<long>(step_.residual.row()) + pixel));
-                    if constexpr (S.relu) sum = relu(sum);
-                    if constexpr (S.has_target)
-                        store(at(step_.target) + i * static_cast<long>(step_.target.row()) + pixel, sum);
-                    if constexpr (S.has_activated) {
-                        sum = multiply_add(sum, load(scale + lane),
-                                           load(scale + step_.activated.planes() * block + lane));
-                        if constexpr (S.activated_relu) sum = relu(sum);
-                        store(at(step_.activated) + i * static_cast<long>(step_.activated.row()) + pixel, sum);
-                    }
+            if (rows == S.m && columns == S.m)
+                finish<true>(sums, plane, lane, corner, rows, columns);
+            else
+                finish<false>(sums, plane, lane, corner, rows, columns);
+        }
+    }
+
+    /// Where a tile's first pixel lies in the tensors that are read and written behind the sums.
+    struct Corner {
+        const float* residual;
+        float *target, *activated;
+    };
+
+    /// What follows the sums (see Op), of the pixels inside of the map.
+    template <bool Whole>
+    TENON_INLINE void finish(const Vector (&sums)[S.m][S.m], int plane, int lane, const Corner& corner, int rows,
+                             int columns) const {
+        const Vector shift = load(frame_.weights + step_.shift + plane * block + lane);
+        Vector activated_scale = zero(), activated_shift = zero();
+        if constexpr (S.has_activated) {
+            const float* scale = frame_.weights + step_.activated_scale + plane * block + lane;
+            activated_scale = load(scale);
+            activated_shift = load(scale + step_.activated.planes() * block);
+        }
+        TENON_UNROLL for (int i = 0; i < S.m; ++i) {
+            if (!Whole && i >= rows) break;
+            TENON_UNROLL for (int j = 0; j < S.m; ++j) {
+                if (!Whole && j >= columns) break;
+                Vector sum = add(sums[i][j], shift);
+                const auto pixel = [&](const Tensor& tensor) {
+                    return i * static_cast<long>(tensor.row()) + j * block + lane;
+                };
+                if constexpr (S.has_residual) sum = add(sum, load(corner.residual + pixel(step_.residual)));
+                if constexpr (S.relu) sum = relu(sum);
+                if constexpr (S.has_target) store(corner.target + pixel(step_.target), sum);
+                if constexpr (S.has_activated) {
+                    sum = multiply_add(sum, activated_scale, activated_shift);
+                    if constexpr (S.activated_relu) sum = relu(sum);
+                    store(corner.activated + pixel(step_.activated), sum);
                 }
             }
         }
@@ -148,26 +186,48 @@ private:
     float* products_;
 };
 
-/// Runs a Winograd step. Ranks share strips first; ranks of one strip each transform its whole input, which is cheaper
-/// than to fetch another core's half.
+/// How the ranks share the tiles and the panels of a Winograd step: the least time by estimate, where ranks that share
+/// panels each transform all their tiles, and weights are streamed once per strip.
+inline Split choose_winograd_split(const Step& step, int tiles, int ranks) {
+    const WinogradGrid& grid = step.winograd;
+    const double inputs = step.source().planes() * double{block}, panel_outputs = panel_blocks * double{block};
+    Split best{};
+    double best_cycles = 0;
+    for (int panel_parts = 1; panel_parts <= std::min(ranks, step.panels); ++panel_parts) {
+        const int pixel_parts = std::max(1, std::min(tiles, ranks / panel_parts));
+        const int my_tiles = (tiles + pixel_parts - 1) / pixel_parts,
+                  my_panels = (step.panels + panel_parts - 1) / panel_parts;
+        const int strips = (my_tiles + grid.strip - 1) / grid.strip;
+        const double padded = strips * WinogradTiles<tile_pixels>::padded((my_tiles + strips - 1) / strips);
+        const double cycles = WinogradRates::cycles(grid, padded, inputs, my_panels * panel_outputs, strips);
+        if (panel_parts == 1 || cycles < best_cycles) {
+            best = {pixel_parts, panel_parts};
+            best_cycles = cycles;
+        }
+    }
+    return best;
+}
+
+/// Runs a Winograd step.
 ///
 /// Law: as run_conv, the value of a tile depends neither on the ranks nor on the strip it falls into.
 template <WinogradSpec S>
 void run_winograd(const Step& step, const Frame& frame) {
     const WinogradGrid& grid = step.winograd;
-    const int tiles = grid.tiles() * frame.images, strips = (tiles + grid.strip - 1) / grid.strip;
-    const long strip_bytes = grid.input_point(step.source().planes()) * 4;
-    const Split split = choose_split(strips, step.panels, strip_bytes, step.panel_floats * 4, frame.team->size());
+    const int tiles = grid.tiles() * frame.images;
+    const Split split = choose_winograd_split(step, tiles, frame.team->size());
     frame.team->run([&](int rank, int size) {
         zero_borders(step, frame, rank, size);
         if (rank >= split.pixel_parts * split.panel_parts) return;
-        const Range my_strips = share(strips, rank / split.panel_parts, split.pixel_parts);
+        const Range my_tiles = share(tiles, rank / split.panel_parts, split.pixel_parts);
         const Range my_panels = share(step.panels, rank % split.panel_parts, split.panel_parts);
-        for (int s = my_strips.begin; s < my_strips.end; ++s) {
+        const int count = my_tiles.end - my_tiles.begin, strips = (count + grid.strip - 1) / grid.strip;
+        for (int s = 0; s < strips; ++s) {
+            const Range part = share(count, s, strips);
             const WinogradStrip<S> strip{step,
                                          frame,
                                          frame.scratch + rank * frame.scratch_floats,
-                                         {s * grid.strip, std::min((s + 1) * grid.strip, tiles)}};
+                                         {my_tiles.begin + part.begin, my_tiles.begin + part.end}};
             strip.transform_input();
             for (int panel = my_panels.begin; panel < my_panels.end; ++panel) {
                 if constexpr (S.odd_panel && panel_blocks > 1) {

@@ -1,5 +1,5 @@
 // The transforms of F(2x2, 3x3) and F(4x4, 3x3) (Lavin and Gray 2016): filters in double, inputs and outputs in
-// vectors.
+// vectors; and their transposes, by which gradients of filters are computed.
 #pragma once
 
 #include <tenon/backend/cpu/simd.hpp>
@@ -7,7 +7,8 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The one-dimensional transforms for M outputs; two dimensions are two passes.
+/// The one-dimensional transforms for M outputs; two dimensions are two passes. `gradient` is the transpose of
+/// `output`.
 template <int M>
 struct WinogradTransform;
 
@@ -25,6 +26,12 @@ struct WinogradTransform<2> {
     TENON_INLINE static void output(const Vector (&m)[4], Vector (&y)[2]) {
         y[0] = add(add(m[0], m[1]), m[2]);
         y[1] = subtract(subtract(m[1], m[2]), m[3]);
+    }
+    TENON_INLINE static void gradient(const Vector (&y)[2], Vector (&m)[4]) {
+        m[0] = y[0];
+        m[1] = add(y[0], y[1]);
+        m[2] = subtract(y[0], y[1]);
+        m[3] = subtract(zero(), y[1]);
     }
 };
 
@@ -58,6 +65,17 @@ struct WinogradTransform<4> {
         y[1] = multiply_add(two, difference2, difference1);
         y[2] = multiply_add(four, sum2, sum1);
         y[3] = add(multiply_add(eight, difference2, difference1), m[5]);
+    }
+    TENON_INLINE static void gradient(const Vector (&y)[4], Vector (&m)[6]) {
+        const Vector two = broadcast(2.0f), four = broadcast(4.0f);
+        const Vector even = add(y[0], y[2]), odd = add(y[1], y[3]);
+        const Vector even2 = multiply_add(four, y[2], y[0]), odd2 = multiply(two, multiply_add(four, y[3], y[1]));
+        m[0] = y[0];
+        m[1] = add(even, odd);
+        m[2] = subtract(even, odd);
+        m[3] = add(even2, odd2);
+        m[4] = subtract(even2, odd2);
+        m[5] = y[3];
     }
 };
 
@@ -104,6 +122,48 @@ TENON_INLINE void transform_products(const float* products, long point, Vector (
         TENON_UNROLL for (int i = 0; i < M; ++i) columns[i][x] = y[i];
     }
     TENON_UNROLL for (int i = 0; i < M; ++i) WinogradTransform<M>::output(columns[i], sums[i]);
+}
+
+/// Transforms the gradient of one tile of outputs, of which only `rows` x `columns` lie inside of the map: the
+/// transpose of transform_products. Stores the points `point` floats apart.
+template <int M>
+TENON_INLINE void transform_gradient(const float* corner, long row, int rows, int columns, float* out, long point) {
+    constexpr int n = M + 2;
+    Vector lines[n][M];
+    TENON_UNROLL for (int x = 0; x < M; ++x) {
+        Vector column[M], t[n];
+        TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
+            y < rows && x < columns ? load(corner + y * row + x * block) : zero();
+        WinogradTransform<M>::gradient(column, t);
+        TENON_UNROLL for (int y = 0; y < n; ++y) lines[y][x] = t[y];
+    }
+    TENON_UNROLL for (int y = 0; y < n; ++y) {
+        Vector t[n];
+        WinogradTransform<M>::gradient(lines[y], t);
+        TENON_UNROLL for (int x = 0; x < n; ++x) store(out + (y * n + x) * point, t[x]);
+    }
+}
+
+/// The gradient of a filter from the gradients of its points, `point` floats apart: the transpose of transform_filter.
+/// Stores nine taps `tap` floats apart.
+template <int M>
+TENON_INLINE void transform_filter_gradient(const float* points, long point, float* taps, long tap) {
+    constexpr int n = M + 2;
+    constexpr auto& g = WinogradTransform<M>::filter;
+    const auto sum = [](const Vector(&line)[n], int k) {
+        Vector result = zero();
+        TENON_UNROLL for (int i = 0; i < n; ++i) if (g[i][k] != 0) result =
+            multiply_add(broadcast(static_cast<float>(g[i][k])), line[i], result);
+        return result;
+    };
+    Vector rows[3][n];
+    TENON_UNROLL for (int x = 0; x < n; ++x) {
+        Vector column[n];
+        TENON_UNROLL for (int y = 0; y < n; ++y) column[y] = load(points + (y * n + x) * point);
+        TENON_UNROLL for (int k = 0; k < 3; ++k) rows[k][x] = sum(column, k);
+    }
+    TENON_UNROLL for (int y = 0; y < 3; ++y) TENON_UNROLL for (int x = 0; x < 3; ++x)
+        store(taps + (y * 3 + x) * tap, sum(rows[y], x));
 }
 
 }  // namespace TENON_ISA_NAMESPACE
