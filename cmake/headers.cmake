@@ -30,6 +30,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp
     include/tenon/backend/cuda/block.hpp
+    include/tenon/backend/cuda/channel_sums.hpp
     include/tenon/backend/cuda/conv.hpp
     include/tenon/backend/cuda/conv_choice.hpp
     include/tenon/backend/cuda/conv_spec.hpp
@@ -39,15 +40,23 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/emulator.hpp
     include/tenon/backend/cuda/finish.hpp
     include/tenon/backend/cuda/launch.hpp
+    include/tenon/backend/cuda/loss.hpp
     include/tenon/backend/cuda/map.hpp
     include/tenon/backend/cuda/number.hpp
     include/tenon/backend/cuda/pack_weights.hpp
     include/tenon/backend/cuda/plan.hpp
+    include/tenon/backend/cuda/pool_gradient.hpp
     include/tenon/backend/cuda/precision.hpp
     include/tenon/backend/cuda/reduce.hpp
     include/tenon/backend/cuda/step.hpp
     include/tenon/backend/cuda/stream.hpp
     include/tenon/backend/cuda/sum_splits.hpp
+    include/tenon/backend/cuda/training_launch.hpp
+    include/tenon/backend/cuda/training_map.hpp
+    include/tenon/backend/cuda/training_norm.hpp
+    include/tenon/backend/cuda/training_plan.hpp
+    include/tenon/backend/cuda/training_step.hpp
+    include/tenon/backend/cuda/weight_gradient.hpp
     include/tenon/backend/describe_step.hpp
     include/tenon/backend/layer_parameters.hpp
     include/tenon/backend/reference/interpreter.hpp
@@ -62,6 +71,7 @@ set(TENON_HEADERS
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
     include/tenon/cuda.hpp
+    include/tenon/cuda_training.hpp
     include/tenon/data/augment/crop.hpp
     include/tenon/data/augment/cutout.hpp
     include/tenon/data/augment/flip.hpp
@@ -180,7 +190,11 @@ set(TENON_HEADERS
     include/tenon/train/callback.hpp
     include/tenon/train/checkpoint.hpp
     include/tenon/train/cpu_training_engine.hpp
+    include/tenon/train/cuda_training_device.hpp
+    include/tenon/train/cuda_training_engine.hpp
+    include/tenon/train/cuda_training_runner.hpp
     include/tenon/train/diagnose_undefined.hpp
+    include/tenon/train/emulated_cuda_training.hpp
     include/tenon/train/exponential_average.hpp
     include/tenon/train/feature_cache.hpp
     include/tenon/train/fingerprint.hpp

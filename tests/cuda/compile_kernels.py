@@ -17,6 +17,10 @@ NETWORK = """#include <tenon/cuda.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 template class tenon::CudaEngine<tenon::FashionMnistResNet, tenon::Precision::%s>;
 """
+TRAINING = """#include <tenon/cuda_training.hpp>
+#include <tenon/models/fashion_mnist.hpp>
+template class tenon::CudaTrainingDevice<tenon::FashionMnistResNet, tenon::Precision::%s>;
+"""
 # A kernel with memory of its own, which the check must see.
 STACK = """__global__ void kernel(int* p) {
     int a[64];
@@ -73,10 +77,13 @@ def main():
     if memory_of(messages)[0][0] == 0:
         sys.exit("the check does not see a kernel's stack")
     failures = []
-    for precision, arch in (("float32", "sm_80"), ("tensor_float32", "sm_80"), ("float16", "sm_80"),
-                            ("bfloat16", "sm_80"), ("bfloat16", "sm_90")):
-        cubin, messages = compile_file(nvcc, root, NETWORK % precision, "-cubin", "-arch=" + arch)
+    for use, precision, arch in ((NETWORK, "float32", "sm_80"), (NETWORK, "tensor_float32", "sm_80"),
+                                 (NETWORK, "float16", "sm_80"), (NETWORK, "bfloat16", "sm_80"),
+                                 (NETWORK, "bfloat16", "sm_90"), (TRAINING, "float32", "sm_80"),
+                                 (TRAINING, "tensor_float32", "sm_90"), (TRAINING, "bfloat16", "sm_80")):
+        cubin, messages = compile_file(nvcc, root, use % precision, "-cubin", "-arch=" + arch)
         memory, hmma = memory_of(messages), count_hmma(cubin)
+        arch = arch + (" training" if use == TRAINING else "")
         print(f"{arch} {precision}: {len(memory)} kernels, {hmma} tensor-core instructions, stack and spills "
               f"{sum(sum(bytes) for bytes in memory)} bytes")
         if len(memory) < 8:
@@ -88,6 +95,12 @@ def main():
     newest = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout.split()[-1]
     ptx, _ = compile_file(nvcc, root, NETWORK % "bfloat16", "-ptx", "-arch=" + newest)
     print(f"{newest} bfloat16: {ptx.count(b'mma.sync')} times mma.sync in PTX")
+    if b"ldmatrix.sync.aligned.m8n8.x4.trans" in ptx:
+        failures.append(f"{newest}: inference turns matrices, which only weight gradients do")
+    trained, _ = compile_file(nvcc, root, TRAINING % "float16", "-ptx", "-arch=" + newest)
+    print(f"{newest} training float16: {trained.count(b'mma.sync')} times mma.sync in PTX")
+    if b"ldmatrix.sync.aligned.m8n8.x4.trans" not in trained:
+        failures.append(f"{newest}: no transposed matrices in training")
     if b"mma.sync" not in ptx:
         failures.append(f"{newest}: no mma.sync")
     if failures:

@@ -19,7 +19,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Law: the parameters after any number of steps are a function of options, seed and batches alone: bitwise the same
 /// for any number of threads, and for a run that was killed and restored from a checkpoint, mid-epoch or not
 /// (tests: tests/train/trainer_test.cpp, resume_test.cpp). A fit with a budget of time is the exception.
-template <class Net, class Backend = Cpu>
+template <class Net, class Backend = DefaultBackend>
 class Trainer final : private TrainerControl {
 public:
     using Engine = TrainingEngine<Net, Backend>;

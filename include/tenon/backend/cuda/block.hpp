@@ -49,6 +49,16 @@ public:
                          : "memory");
         }
 
+        template <class Address, class Select>
+        __device__ __forceinline__ void load_transposed_matrices(const Address& address, const Select& select) {
+            const auto at = static_cast<unsigned>(__cvta_generic_to_shared(address(static_cast<int>(threadIdx.x))));
+            std::uint32_t(&words)[4] = select(registers_);
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                         : "r"(at)
+                         : "memory");
+        }
+
         template <Precision P, class Select>
         __device__ __forceinline__ void multiply_add(const Select& select) {
             const auto part = select(registers_);

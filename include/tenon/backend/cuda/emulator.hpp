@@ -14,6 +14,7 @@
 // show.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -91,15 +92,28 @@ public:
         /// / 8. Lane l receives word l % 4 of row l / 4 of each.
         template <class Address, class Select>
         void load_matrices(const Address& address, const Select& select) {
-            const unsigned char* rows[32];
-            for (int lane = 0; lane < 32; ++lane) {
-                rows[lane] = static_cast<const unsigned char*>(address(index_ * 32 + lane));
-                if (reinterpret_cast<std::uintptr_t>(rows[lane]) % 16 != 0)
-                    throw Error("a kernel loads a matrix whose rows are not aligned to 16 bytes");
-            }
+            const auto rows = matrix_rows(address);
             for (int lane = 0; lane < 32; ++lane) {
                 std::uint32_t(&words)[4] = select(registers(lane));
-                for (int m = 0; m < 4; ++m) std::memcpy(&words[m], rows[8 * m + lane / 4] + lane % 4 * 4, 4);
+                for (std::size_t m = 0; m < 4; ++m)
+                    std::memcpy(&words[m], rows[8 * m + static_cast<std::size_t>(lane / 4)] + lane % 4 * 4, 4);
+            }
+        }
+
+        /// ldmatrix.x4.trans: the same of the transposed matrices of 16-bit numbers. Lane l receives column l / 4 of
+        /// rows l % 4 * 2 and the next, as one word of each.
+        template <class Address, class Select>
+        void load_transposed_matrices(const Address& address, const Select& select) {
+            const auto rows = matrix_rows(address);
+            for (int lane = 0; lane < 32; ++lane) {
+                std::uint32_t(&words)[4] = select(registers(lane));
+                for (std::size_t m = 0; m < 4; ++m) {
+                    std::uint16_t halves[2];
+                    for (std::size_t i = 0; i < 2; ++i)
+                        std::memcpy(&halves[i], rows[8 * m + static_cast<std::size_t>(lane % 4 * 2) + i] + lane / 4 * 2,
+                                    2);
+                    std::memcpy(&words[m], halves, 4);
+                }
             }
         }
 
@@ -139,6 +153,17 @@ public:
         }
 
     private:
+        /// The rows that the lanes give to ldmatrix.
+        template <class Address>
+        std::array<const unsigned char*, 32> matrix_rows(const Address& address) const {
+            std::array<const unsigned char*, 32> rows;
+            for (int lane = 0; lane < 32; ++lane) {
+                rows[static_cast<std::size_t>(lane)] = static_cast<const unsigned char*>(address(index_ * 32 + lane));
+                if (reinterpret_cast<std::uintptr_t>(rows[static_cast<std::size_t>(lane)]) % 16 != 0)
+                    throw Error("a kernel loads a matrix whose rows are not aligned to 16 bytes");
+            }
+            return rows;
+        }
         Registers& registers(int lane) { return block_.registers_[static_cast<std::size_t>(index_ * 32 + lane)]; }
         EmulatedBlock& block_;
         int index_;

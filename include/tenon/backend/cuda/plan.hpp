@@ -18,6 +18,42 @@ struct Plan {
     long weight_bytes = 0;
 };
 
+/// The largest power of two that divides `count` and is not above `most`.
+constexpr int vector_of(int count, int most) {
+    int vector = most;
+    while (count % vector != 0) vector /= 2;
+    return vector;
+}
+
+/// Describes the product of a convolution or linear layer: `op` is of its kind and has its terms' groups, and
+/// take_weights(bytes) gives a place for weights. Terms with the same groups are computed group by group; with
+/// different ones as if there were none, weights between groups being zero.
+template <class TakeWeights>
+constexpr void plan_product(Step& step, const Op& op, int number_bytes, const TakeWeights& take_weights) {
+    constexpr int copy_bytes = 16;  // what a thread loads at once, at most
+    const int outputs = step.result().channels;
+    step.groups = op.kind == OpKind::conv ? op.terms[0].groups : 1;
+    if (op.terms[1].source >= 0 && op.terms[1].groups != step.groups) step.groups = 1;
+    step.vector = copy_bytes / number_bytes;
+    for (int i = 0; i < 2; ++i) {
+        Term& term = step.terms[i];
+        if (!term.source.exists()) continue;
+        term.inputs = term.source.channels / op.terms[i].groups;
+        if (op.kind == OpKind::linear) {
+            term.map = term.source;
+            term.source.channels = term.source.pitch = static_cast<int>(term.source.scalars());
+            term.source.height = term.source.width = 1;
+            term.window = {};
+        }
+        term.group_channels = term.source.pitch / step.groups;
+        term.depth = term.window.taps() * term.group_channels;
+        term.weights = take_weights(static_cast<long>(term.depth) * outputs * number_bytes);
+        step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
+    }
+    step.shift = take_weights(outputs * static_cast<long>(sizeof(float)));
+    step.output_vector = vector_of(outputs / step.groups, 4);
+}
+
 /// Builds the plan of an optimised program for values of `number_bytes` bytes.
 template <Capacity C>
 class Planner {
@@ -38,7 +74,6 @@ public:
     }
 
 private:
-    static constexpr int copy_bytes = 16;   // what a thread loads or stores at once, at most
     static constexpr int padded_input = 4;  // channels of an image of fewer
     static constexpr long weight_alignment = 256;
 
@@ -77,48 +112,17 @@ private:
         return offset;
     }
 
-    /// The largest power of two that divides `count` and is not above `most`.
-    static constexpr int vector_of(int count, int most) {
-        int vector = most;
-        while (count % vector != 0) vector /= 2;
-        return vector;
-    }
-
     constexpr void add_step(int index) {
         const Op& op = program_.ops[index];
         Step step = describe_step<Step>(program_, index, tensors_);
         const int channels = step.result().channels;
-        if (step.is_product()) plan_product(step, op);
-        const int outputs = step.is_product() ? channels / step.groups : channels;
-        step.output_vector = channels > 0 ? vector_of(outputs, 4) : 1;
+        if (step.is_product())
+            plan_product(step, op, number_bytes_, [&](long bytes) { return take_weights(bytes); });
+        else
+            step.output_vector = channels > 0 ? vector_of(channels, 4) : 1;
         if (step.activated.exists())
             step.activated_scale = take_weights(2 * channels * static_cast<long>(sizeof(float)));
         plan_.steps.push_back(step);
-    }
-
-    /// Terms with the same groups are computed group by group; with different ones as if there were none, weights
-    /// between groups being zero.
-    constexpr void plan_product(Step& step, const Op& op) {
-        const int outputs = step.result().channels;
-        step.groups = op.kind == OpKind::conv ? op.terms[0].groups : 1;
-        if (op.terms[1].source >= 0 && op.terms[1].groups != step.groups) step.groups = 1;
-        step.vector = copy_bytes / number_bytes_;
-        for (int i = 0; i < 2; ++i) {
-            Term& term = step.terms[i];
-            if (!term.source.exists()) continue;
-            term.inputs = term.source.channels / op.terms[i].groups;
-            if (op.kind == OpKind::linear) {
-                term.map = term.source;
-                term.source.channels = term.source.pitch = static_cast<int>(term.source.scalars());
-                term.source.height = term.source.width = 1;
-                term.window = {};
-            }
-            term.group_channels = term.source.pitch / step.groups;
-            term.depth = term.window.taps() * term.group_channels;
-            term.weights = take_weights(static_cast<long>(term.depth) * outputs * number_bytes_);
-            step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
-        }
-        step.shift = take_weights(outputs * static_cast<long>(sizeof(float)));
     }
 
     Program<C> program_;

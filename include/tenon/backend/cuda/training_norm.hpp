@@ -1,0 +1,284 @@
+// Batch norm in training: statistics of the batch, and the gradient; normalising itself is a finish of a map.
+#pragma once
+
+#include <tenon/backend/cuda/channel_sums.hpp>
+
+namespace tenon::cuda {
+
+/// The numbers of a batch norm on the device: gamma and beta (null: one and zero), running statistics, and what is
+/// derived from the batch. normalised = (x - mean) * inverse, result = x * scale + shift.
+struct NormNumbers {
+    static constexpr int count = 6;  ///< arrays of derived numbers, each of as many floats as there are channels
+
+    const float *gamma = nullptr, *beta = nullptr;
+    float *running_mean = nullptr, *running_variance = nullptr;
+    float* derived = nullptr;
+    int channels = 0;
+    double epsilon = 0, momentum = 0;
+
+    TENON_HOST_DEVICE float* array(int index) const { return derived + static_cast<long>(index) * channels; }
+    TENON_HOST_DEVICE float* mean() const { return array(0); }
+    TENON_HOST_DEVICE float* inverse() const { return array(1); }
+    TENON_HOST_DEVICE float* scale() const { return array(2); }  ///< the shifts stand behind, as finish reads them
+    TENON_HOST_DEVICE float* shift() const { return array(3); }
+    TENON_HOST_DEVICE float* mean_gradient() const { return array(4); }
+    TENON_HOST_DEVICE float* mean_product() const { return array(5); }
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Derives a channel's numbers from mean and variance.
+TENON_DEVICE void derive(const NormNumbers& numbers, int channel, double mean, double variance) {
+    const double inverse = 1 / ::sqrt(variance + numbers.epsilon);
+    const double gamma = numbers.gamma ? static_cast<double>(numbers.gamma[channel]) : 1.0;
+    const double beta = numbers.beta ? static_cast<double>(numbers.beta[channel]) : 0.0;
+    numbers.mean()[channel] = static_cast<float>(mean);
+    numbers.inverse()[channel] = static_cast<float>(inverse);
+    numbers.scale()[channel] = static_cast<float>(gamma * inverse);
+    numbers.shift()[channel] = static_cast<float>(beta - mean * gamma * inverse);
+}
+
+/// A frozen norm: its running statistics, channel by channel.
+struct FrozenNormBody {
+    static constexpr const char* name = "frozen_norm";
+    long count = 0;
+    NormNumbers numbers{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const int channel = static_cast<int>(index);
+        derive(numbers, channel, static_cast<double>(numbers.running_mean[channel]),
+               static_cast<double>(numbers.running_variance[channel]));
+    }
+};
+
+/// Mean and sum of squared distances from it of a chunk; nothing cancels, as the second pass begins from the mean.
+template <class NumberType>
+struct StatisticsArguments {
+    ChannelChunks chunks{};
+    float* partials = nullptr;  ///< [chunk][2][channel]
+    const NumberType* source = nullptr;
+};
+
+template <class NumberType, int Pack>
+struct StatisticsKernel {
+    static constexpr const char* name = "statistics";
+    static constexpr int threads = ChannelChunks::threads;
+    using Arguments = StatisticsArguments<NumberType>;
+    using Registers = Nothing;
+    using Shared = ChannelShared<Pack>;
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
+        const Grid index = block.index();
+        const ChannelChunks& chunks = arguments.chunks;
+        const int width = chunks.columns * Pack, first_channel = index.x * width;
+        const long begin = chunks.begin(index.y), end = chunks.begin(index.y + 1);
+        Shared& shared = block.shared();
+        const auto add_up = [&](float* sums, const float* means, int thread) {
+            const int column = thread % chunks.columns * Pack, row = thread / chunks.columns;
+            float sum[Pack]{}, centre[Pack]{};
+            if (means) load_floats<Pack>(means + column, centre);
+            if (first_channel + column < chunks.channels)
+                for (long pixel = begin + row; pixel < end; pixel += chunks.rows()) {
+                    float values[Pack];
+                    load_floats<Pack>(arguments.source + pixel * chunks.channels + first_channel + column, values);
+                    TENON_CUDA_UNROLL
+                    for (int i = 0; i < Pack; ++i) {
+                        const float off = values[i] - centre[i];
+                        sum[i] += means ? off * off : off;
+                    }
+                }
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Pack; ++i) sums[row * width + column + i] = sum[i];
+        };
+        float* to = arguments.partials + 2L * index.y * chunks.channels + first_channel;
+        block.threads([&](int thread, Registers&) { add_up(shared.first, nullptr, thread); });
+        block.threads([&](int thread, Registers&) {
+            if (thread >= width) return;
+            const float mean = sum_rows(shared.first + thread, width, chunks.rows()) / static_cast<float>(end - begin);
+            shared.first[thread] = mean;
+            if (first_channel + thread < chunks.channels) to[thread] = mean;
+        });
+        block.threads([&](int thread, Registers&) { add_up(shared.second, shared.first, thread); });
+        block.threads([&](int thread, Registers&) {
+            if (thread < width && first_channel + thread < chunks.channels)
+                to[chunks.channels + thread] = sum_rows(shared.second + thread, width, chunks.rows());
+        });
+    }
+};
+
+/// Merges the chunks' statistics (Chan et al.), each row of threads its share, then the rows in their order, and moves
+/// the running statistics, the variance unbiased, as torch does.
+struct MergeStatisticsKernel {
+    static constexpr const char* name = "merge_statistics";
+    static constexpr int threads = 256, channels = 32, rows = threads / channels;
+    using Arguments = MergeArguments<NormNumbers>;
+    using Registers = Nothing;
+
+    struct Moments {
+        double mean, squares, count;
+
+        TENON_DEVICE void add(const Moments& other) {
+            if (other.count == 0) return;
+            const double difference = other.mean - mean, total = count + other.count;
+            mean += difference * other.count / total;
+            squares += other.squares + difference * difference * count * other.count / total;
+            count = total;
+        }
+    };
+    struct Shared {
+        Moments moments[rows][channels];
+    };
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
+        const ChannelChunks& chunks = arguments.chunks;
+        const int first_channel = block.index().x * channels;
+        Shared& shared = block.shared();
+        block.threads([&](int thread, Registers&) {
+            const int channel = first_channel + thread % channels, row = thread / channels;
+            Moments sum{0, 0, 0};
+            if (channel < chunks.channels)
+                for (int chunk = chunks.chunks * row / rows; chunk < chunks.chunks * (row + 1) / rows; ++chunk) {
+                    const float* from = arguments.partials + 2L * chunk * chunks.channels + channel;
+                    sum.add({static_cast<double>(from[0]), static_cast<double>(from[chunks.channels]),
+                             static_cast<double>(chunks.begin(chunk + 1) - chunks.begin(chunk))});
+                }
+            shared.moments[row][thread % channels] = sum;
+        });
+        block.threads([&](int thread, Registers&) {
+            const int channel = first_channel + thread;
+            if (thread >= channels || channel >= chunks.channels) return;
+            Moments sum{0, 0, 0};
+            for (int row = 0; row < rows; ++row) sum.add(shared.moments[row][thread]);
+            const NormNumbers& numbers = arguments.finish;
+            derive(numbers, channel, sum.mean, sum.squares / sum.count);
+            const double momentum = numbers.momentum;
+            float &mean = numbers.running_mean[channel], &variance = numbers.running_variance[channel];
+            mean = static_cast<float>((1 - momentum) * static_cast<double>(mean) + momentum * sum.mean);
+            variance = static_cast<float>((1 - momentum) * static_cast<double>(variance) +
+                                          momentum * (sum.squares / (sum.count - 1)));
+        });
+    }
+
+    static Grid grid(const Arguments& arguments) {
+        return {static_cast<int>(blocks_of(arguments.chunks.channels, channels)), 1, 1};
+    }
+};
+
+/// What both passes of a norm's gradient read.
+template <class NumberType>
+struct NormGradientOperands {
+    const NumberType* source = nullptr;
+    const NumberType* gradient = nullptr;
+    NormNumbers numbers{};
+    bool relu = false;  ///< a ReLU is fused behind the norm
+
+    /// The gradient behind the ReLU, and the normalised source, of some channels of a pixel.
+    template <int Pack>
+    TENON_DEVICE void load(long pixel, int channel, float (&passed)[Pack], float (&normalised)[Pack]) const {
+        const long at = pixel * numbers.channels + channel;
+        float values[Pack], scale[Pack], shift[Pack], mean[Pack], inverse[Pack];
+        load_floats(source + at, values);
+        load_floats(gradient + at, passed);
+        load_floats(numbers.scale() + channel, scale);
+        load_floats(numbers.shift() + channel, shift);
+        load_floats(numbers.mean() + channel, mean);
+        load_floats(numbers.inverse() + channel, inverse);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Pack; ++i) {
+            if (relu && values[i] * scale[i] + shift[i] <= 0) passed[i] = 0;
+            normalised[i] = (values[i] - mean[i]) * inverse[i];
+        }
+    }
+};
+
+/// First pass: sums of the gradient and of its product with the normalised source.
+template <class NumberType>
+struct NormGradientSums {
+    static constexpr const char* name = "norm_gradient_sums";
+    NormGradientOperands<NumberType> operands{};
+
+    template <int Pack>
+    TENON_DEVICE void operator()(long pixel, int channel, float (&first)[Pack], float (&second)[Pack]) const {
+        float passed[Pack], normalised[Pack];
+        operands.load(pixel, channel, passed, normalised);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Pack; ++i) {
+            first[i] += passed[i];
+            second[i] += passed[i] * normalised[i];
+        }
+    }
+};
+
+/// Between the passes: the gradients of beta and gamma, and the means.
+struct NormGradientFinish {
+    static constexpr const char* name = "norm_gradient_finish";
+    NormNumbers numbers{};
+    float *gamma_gradient = nullptr, *beta_gradient = nullptr;  ///< null without gamma and beta
+    double count = 1;                                           ///< pixels of the batch
+
+    TENON_DEVICE void operator()(int channel, double sum, double product) const {
+        numbers.mean_gradient()[channel] = static_cast<float>(sum / count);
+        numbers.mean_product()[channel] = static_cast<float>(product / count);
+        if (gamma_gradient) gamma_gradient[channel] = static_cast<float>(product);
+        if (beta_gradient) beta_gradient[channel] = static_cast<float>(sum);
+    }
+};
+
+/// Second pass: scale * (g - mean(g) - normalised * mean(g * normalised)) + sum; of a frozen norm scale * g + sum.
+template <class NumberType, int Pack>
+struct NormGradientBody {
+    static constexpr const char* name = "norm_gradient";
+    long count = 0;  ///< of packs
+    NormGradientOperands<NumberType> operands{};
+    const NumberType* sum = nullptr;
+    NumberType* target = nullptr;
+    bool frozen = false;
+
+    TENON_DEVICE void operator()(long index) const {
+        const NormNumbers& numbers = operands.numbers;
+        const int packs = numbers.channels / Pack, channel = static_cast<int>(index % packs) * Pack;
+        float result[Pack], normalised[Pack], scale[Pack];
+        operands.load(index / packs, channel, result, normalised);
+        if (!frozen) {
+            float mean[Pack], product[Pack];
+            load_floats(numbers.mean_gradient() + channel, mean);
+            load_floats(numbers.mean_product() + channel, product);
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Pack; ++i) result[i] -= mean[i] + normalised[i] * product[i];
+        }
+        load_floats(numbers.scale() + channel, scale);
+        float before[Pack]{};
+        if (sum) load_floats(sum + index * Pack, before);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Pack; ++i) result[i] = result[i] * scale[i] + before[i];
+        store_floats(result, target + index * Pack);
+    }
+};
+
+/// The gradient of a bias: sums of the gradient over all pixels. Only the first sum is used.
+template <class NumberType>
+struct BiasGradientSums {
+    static constexpr const char* name = "bias_gradient_sums";
+    const NumberType* gradient = nullptr;
+    int channels = 0;
+
+    template <int Pack>
+    TENON_DEVICE void operator()(long pixel, int channel, float (&first)[Pack], float (&)[Pack]) const {
+        float values[Pack];
+        load_floats(gradient + pixel * channels + channel, values);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Pack; ++i) first[i] += values[i];
+    }
+};
+
+struct BiasGradientFinish {
+    static constexpr const char* name = "bias_gradient_finish";
+    float* gradient = nullptr;
+
+    TENON_DEVICE void operator()(int channel, double sum, double) const { gradient[channel] = static_cast<float>(sum); }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

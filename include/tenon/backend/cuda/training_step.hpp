@@ -1,0 +1,61 @@
+// A step of training on CUDA: an operation of a training program with places, and the addresses it runs on.
+#pragma once
+
+#include <tenon/backend/cuda/launch.hpp>
+#include <tenon/backend/cuda/training_map.hpp>
+#include <tenon/program/training_program.hpp>
+
+namespace tenon::cuda {
+
+/// Where a layer's parameters lie in the arena of parameters, in floats; -1: it has none. The same offsets hold in the
+/// arena of gradients.
+struct LayerPlaces {
+    long weight = -1, bias = -1;
+    long gamma = -1, beta = -1, running_mean = -1, running_variance = -1;
+};
+
+/// How a term's weights are packed (training_map.hpp).
+struct TermPacking {
+    int outputs = 0, inputs = 0, taps = 1, groups = 1;
+    int rows = 0;  ///< of the packed weights: outputs, or inputs of a data gradient
+    bool linear = false;
+};
+
+/// One operation of a training program with places. `step` describes it as inference does; for a data gradient it is
+/// the convolution that computes it, for a weight gradient it is about the term with the gradient as target.
+struct TrainingStep {
+    TrainingKind kind{};
+    Step step{};
+    Tensor gradient{}, sum{}, result{};
+    Tensor other{};  ///< of a product: the operand that the gradient is not of
+    LayerPlaces layers[2]{};
+    TermPacking packing[2]{};
+    long statistics = -1;  ///< of a batch norm: its place among the derived numbers, in floats
+    int layer = -1;        ///< LayerInfo of the operation, or of the term
+    bool frozen = false;
+    double epsilon = 0, momentum = 0, rate = 0;  ///< of the layer
+    int pack = 1;                                ///< channels of the target or gradient that are handled at once
+
+    constexpr const Tensor& source() const { return step.terms[0].source; }
+    constexpr const Tensor& target() const { return step.target; }
+};
+
+/// The addresses a step of training runs on, all of the device.
+template <class Driver>
+struct TrainingFrame {
+    Frame<Driver> frame{};            ///< its weights are `packed`; the scratch memory for sums is shared by all steps
+    float* parameters = nullptr;      ///< in the order of the program
+    float* gradients = nullptr;       ///< the same
+    unsigned char* packed = nullptr;  ///< scratch: the weights of one step
+    float* statistics = nullptr;      ///< derived numbers of all batch norms
+    const StepScalars* scalars = nullptr;
+
+    float* parameter(long offset) const { return offset < 0 ? nullptr : parameters + offset; }
+    float* parameter_gradient(long offset) const { return offset < 0 ? nullptr : gradients + offset; }
+};
+
+/// Launches a step's kernels.
+template <class Driver>
+using TrainingFunction = void (*)(const TrainingStep&, const TrainingFrame<Driver>&);
+
+}  // namespace tenon::cuda

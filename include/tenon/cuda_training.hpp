@@ -1,0 +1,60 @@
+// Training on the backend CUDA as nvcc compiles it: include it in the .cu file that instantiates a Trainer's device
+// part.
+//
+//     #include <tenon/cuda_training.hpp>
+//     #include "my_network.hpp"
+//     template class tenon::CudaTrainingDevice<MyNetwork, tenon::Precision::float32>;
+//     template class tenon::CudaEngine<MyNetwork, tenon::Precision::float32>;  // what evaluates
+//
+// Other compilers see nothing here; they include <tenon/train/trainer.hpp>.
+#pragma once
+
+#if defined(__CUDACC__)
+
+#include <tenon/cuda.hpp>
+#include <tenon/train/cuda_training_runner.hpp>
+
+namespace tenon {
+
+template <class Net, Precision P>
+struct CudaTrainingDevice<Net, P>::State {
+    CudaTrainingRunner<Net, P, cuda::DeviceDriver> runner;
+};
+
+template <class Net, Precision P>
+CudaTrainingDevice<Net, P>::CudaTrainingDevice(int largest_batch)
+    : state_{new State{CudaTrainingRunner<Net, P, cuda::DeviceDriver>{largest_batch}}} {}
+
+template <class Net, Precision P>
+CudaTrainingDevice<Net, P>::~CudaTrainingDevice() {
+    delete state_;
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::set_parameters(const float* values) {
+    state_->runner.set_parameters(values);
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::get_parameters(float* values) {
+    state_->runner.get_parameters(values);
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::get_gradients(float* values) {
+    state_->runner.get_gradients(values);
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::get_logits(float* values, long images) {
+    state_->runner.get_logits(values, images);
+}
+
+template <class Net, Precision P>
+LossResult CudaTrainingDevice<Net, P>::forward_backward(const TrainingBatch& batch, StepOptions options) {
+    return state_->runner.forward_backward(batch, options);
+}
+
+}  // namespace tenon
+
+#endif

@@ -1,0 +1,123 @@
+// The training engine of CUDA: parameters and gradients on the device, and their copies for whoever asks.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <tenon/runtime/cuda_engine.hpp>
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/train/cuda_training_device.hpp>
+#include <tenon/train/training_options.hpp>
+
+namespace tenon {
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Training steps of one network on CUDA: the interface of all training engines (docs/training_design.md). `Runner` is
+/// CudaTrainingDevice, or CudaTrainingRunner over the driver's double.
+///
+/// Parameters and gradients are copied from the device when they are asked for, and parameters back before the next
+/// step if they were asked for by a caller who may change them: after a step ask again rather than keep a reference.
+template <class Net, class Runner>
+class CudaTrainingEngine {
+public:
+    using Scalar = float;
+    static constexpr int classes = classes_of<Net>;
+
+    /// Room for batches of up to `largest_batch` images; threads are not used. Throws tenon::Error for less than one,
+    /// and, in CUDA's words, where there is no usable device or its memory does not suffice.
+    explicit CudaTrainingEngine(int largest_batch, TrainingEngineOptions = {})
+        : largest_batch_{checked_largest_batch(largest_batch)}, runner_{std::make_unique<Runner>(largest_batch)} {}
+
+    /// Weights, affine parameters and running statistics; forward_backward moves the latter.
+    Parameters<Net>& parameters() {
+        fetch_parameters();
+        parameters_are_sent_ = false;
+        return parameters_;
+    }
+    const Parameters<Net>& parameters() const {
+        fetch_parameters();
+        return parameters_;
+    }
+    /// Of the last batch's mean loss; zero for what is not trained.
+    Parameters<Net>& gradients() {
+        fetch_gradients();
+        return gradients_;
+    }
+    const Parameters<Net>& gradients() const {
+        fetch_gradients();
+        return gradients_;
+    }
+
+    /// Whether a tensor has a gradient: not a running statistic, not frozen.
+    static constexpr bool is_trained(int tensor) {
+        const Parameter& info = lowered<Net>.parameters[tensor];
+        return is_trainable(info.role) && !lowered<Net>.layers[info.layer].frozen;
+    }
+
+    /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
+    /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
+    LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
+        return run(images, Targets<float>{labels}, {.labels = labels.data()}, options);
+    }
+    LossResult forward_backward(std::span<const float> images, std::span<const float> targets,
+                                StepOptions options = {}) {
+        return run(images, Targets<float>{targets}, {.targets = targets.data()}, options);
+    }
+
+    /// Of the last batch: [batch x classes].
+    std::span<const float> logits() const {
+        if (!logits_are_fetched_) runner_->get_logits(logits_.data(), batch_);
+        logits_are_fetched_ = true;
+        return {logits_.data(), static_cast<std::size_t>(batch_ * classes)};
+    }
+
+    int threads() const { return 1; }
+    int largest_batch() const { return largest_batch_; }
+    Runner& runner() { return *runner_; }
+
+private:
+    LossResult run(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
+                   StepOptions options) {
+        batch.size = checked_batch<Net>(images.size(), largest_batch_);
+        batch.images = images.data();
+        targets.check(batch.size, classes);
+        check_smoothing(options.label_smoothing);
+        if (!parameters_are_sent_) runner_->set_parameters(parameters_.values().data());
+        parameters_are_sent_ = true;
+        parameters_are_fetched_ = gradients_are_fetched_ = logits_are_fetched_ = false;
+        batch_ = batch.size;
+        logits_.resize(static_cast<std::size_t>(batch_ * classes));
+        return runner_->forward_backward(batch, options);
+    }
+
+    void fetch_parameters() const {
+        if (!parameters_are_fetched_) runner_->get_parameters(parameters_.values().data());
+        parameters_are_fetched_ = true;
+    }
+    void fetch_gradients() const {
+        if (!gradients_are_fetched_) runner_->get_gradients(gradients_.values().data());
+        gradients_are_fetched_ = true;
+    }
+
+    int largest_batch_;
+    long batch_ = 0;
+    std::unique_ptr<Runner> runner_;
+    mutable Parameters<Net> parameters_, gradients_;
+    mutable std::vector<float> logits_;
+    bool parameters_are_sent_ = false;
+    mutable bool parameters_are_fetched_ = true, gradients_are_fetched_ = true, logits_are_fetched_ = true;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+template <class Net>
+struct TrainingEngineOf<Net, Cuda> {
+    using type = CudaTrainingEngine<Net, CudaTrainingDevice<Net, Precision::float32>>;
+};
+template <class Net, Precision P>
+struct TrainingEngineOf<Net, CudaWith<P>> {
+    using type = CudaTrainingEngine<Net, CudaTrainingDevice<Net, P>>;
+};
+
+}  // namespace tenon

@@ -1,0 +1,171 @@
+// Training on CUDA in the emulator: gradients against the naive engine in double, repeatability.
+#include <cstring>
+
+#include <tenon/topology/gating.hpp>
+#include <tenon/topology/training_parts.hpp>
+#include <tenon/train/emulated_cuda_training.hpp>
+#include <tenon/train/reference_training_engine.hpp>
+#include <tenon/train/training_engine.hpp>
+
+#include "emulate.hpp"
+
+namespace {
+
+using namespace tenon;
+
+/// A padded input, uneven windows, groups, both kinds of strided shortcut, a pool that padding takes part in.
+struct Strided
+    : Network<Input<3, 11, 10>, Conv<12, Kernel<5>, Stride<2>, Padding<2>, Bias>,
+              MaxPool<Kernel<3>, Stride<1>, Padding<1>, PadZero>, Stack<4, 2>, BatchNorm, ReLU,
+              Conv<12, Kernel<3, 2>, Stride<1, 2>, Padding<0, 1, 2, 0>, Groups<4>>, BatchNorm, ReLU,
+              Residual<Conv<20, Kernel<3>, Stride<2>, Padding<1>, Bias>, Conv<20, Kernel<1>, Stride<2>, Bias>>,
+              GlobalAvgPool, Linear<11>> {};
+
+/// Gates, everything that goes element by element, averages, a flattened map, softmax in the middle.
+struct Uneven
+    : Network<Input<5, 5, 6>, BatchNorm, ReLU, GatedResidual<Conv<5, Kernel<3>, Padding<1>>, Identity, Conv<5, Bias>>,
+              PadChannels<9, Stride<2>>, Scale<3, 2>, Dropout<Rate<1, 4>>,
+              Residual<Conv<9, Kernel<3>, Padding<1>>, Identity>,
+              AvgPool<Kernel<3>, Stride<1>, Padding<1>, PadExcluded>, BatchNormWith<NoAffine>, Flatten, Linear<10>,
+              Softmax, Linear<6>, Softmax> {};
+
+/// Parts that are frozen, parts that are computed again, maxima over the whole map.
+struct Parts : Network<Input<3, 6, 6>, Frozen<Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
+                       Checkpoint<Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
+                       Sequential<Conv<4>, Frozen<BatchNorm, ReLU, Conv<8>>>, AvgPool<Kernel<2>>,
+                       Product<Identity, Sigmoid>, GlobalMaxPool, Linear<10>, ReLU, Linear<5, NoBias>> {};
+
+/// Maxima that several pixels of an even image share.
+struct Ties : Network<Input<2, 7, 7>, Conv<8>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
+
+/// Maps of so many pixels that sums over them are made by several blocks.
+struct Wide : Network<Input<4, 40, 36>, BatchNorm, ReLU, Conv<12, Kernel<3>, Stride<2>, Padding<1>, Bias>, BatchNorm,
+                      ReLU, GlobalAvgPool, Linear<3>> {};
+
+constexpr int batch = 3;
+
+template <class Net>
+struct Data {
+    std::vector<float> images = tenon_test::seeded_images<Net>(batch);
+    std::vector<int> labels;
+    std::vector<float> targets;
+    Data() {
+        if (std::is_same_v<Net, Ties>) std::fill(images.begin(), images.end(), 0.5f);
+        for (std::size_t i = 0; i < batch; ++i)
+            labels.push_back(static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(classes_of<Net>)));
+        for (std::size_t i = 0; i < static_cast<std::size_t>(batch * classes_of<Net>); ++i)
+            targets.push_back(static_cast<float>(uniform(random_bits(1, 3, i), 0, 1)));
+    }
+};
+
+/// Compares a step's loss, gradients and running statistics with the naive engine's; `bound` is of each tensor's
+/// largest element.
+template <class Net, Precision P = Precision::float32>
+void compare_training(double bound = 1e-4, bool soft = false) {
+    const Data<Net> data;
+    TrainingEngine<Net, EmulatedCuda<P>> engine{batch + 1};
+    engine.parameters().seed(4);
+    ReferenceTrainingEngine<Net, double> reference{batch};
+    std::ranges::copy(engine.parameters().values(), reference.parameters().values().begin());
+    const std::vector<double> images(data.images.begin(), data.images.end());
+    const std::vector<double> exact_targets(data.targets.begin(), data.targets.end());
+    const StepOptions options{.label_smoothing = 0.1, .seed = 11};
+    const LossResult expected =
+        soft ? reference.forward_backward(images, std::span<const double>(exact_targets), options)
+             : reference.forward_backward(images, std::span<const int>(data.labels), options);
+    for (int pass = 0; pass < 2; ++pass) {  // the second on memory that is not fresh
+        engine.parameters().seed(4);
+        const LossResult result =
+            soft ? engine.forward_backward(data.images, std::span<const float>(data.targets), options)
+                 : engine.forward_backward(data.images, std::span<const int>(data.labels), options);
+        CHECK(result.loss == doctest::Approx(expected.loss).epsilon(bound / 10));
+        CHECK(result.correct == expected.correct);
+    }
+    for (int i = 0; i < reference.parameters().count(); ++i) {
+        const auto compare = [&](std::span<const float> values, std::span<const double> exact) {
+            double scale = 1e-3, worst = 0;
+            for (std::size_t k = 0; k < values.size(); ++k) {
+                scale = std::max(scale, std::abs(exact[k]));
+                const double off = std::abs(exact[k] - double{values[k]});
+                worst = off > worst || std::isnan(off) ? off : worst;
+            }
+            CAPTURE(i);
+            CAPTURE(to_string(lowered<Net>.layers[lowered<Net>.parameters[i].layer].path));
+            CHECK(worst <= bound * scale);
+        };
+        compare(engine.gradients()[i], reference.gradients()[i]);
+        compare(engine.parameters()[i], reference.parameters()[i]);
+    }
+}
+
+TEST_CASE("gradients of strided and grouped convolutions equal the naive engine's") { compare_training<Strided>(); }
+TEST_CASE("gradients of gates, dropouts and averages equal the naive engine's") {
+    compare_training<Uneven>();
+    compare_training<Uneven>(1e-4, true);
+}
+TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") { compare_training<Parts>(); }
+TEST_CASE("sums over many pixels are made by several blocks") {
+    static_assert(cuda::choose_weight_gradient(Precision::float32, batch * 360, 12, 36, 1, 4).splits == 8);
+    CHECK(cuda::ChannelChunks{batch * 1440, 4, 4}.chunks > 2);
+    compare_training<Wide>();
+}
+TEST_CASE("of equal maxima the first one gets the gradient") { compare_training<Ties>(); }
+
+TEST_CASE("a step is bitwise repeatable, in whatever order blocks and threads run") {
+    const auto step = [](int steps_before) {
+        const Data<Wide> data;
+        TrainingEngine<Wide, EmulatedCuda<>> engine{batch};
+        std::vector<float> all;
+        for (int i = 0; i <= steps_before; ++i) {  // the double shuffles each launch differently
+            engine.parameters().seed(4);
+            all.assign(
+                1, static_cast<float>(engine.forward_backward(data.images, std::span<const int>(data.labels)).loss));
+        }
+        const auto append = [&](std::span<const float> values) { all.insert(all.end(), values.begin(), values.end()); };
+        append(engine.gradients().values());
+        append(engine.parameters().values());
+        append(engine.logits());
+        return all;
+    };
+    const std::vector<float> first = step(0), third = step(2);
+    REQUIRE(first.size() == third.size());
+    CHECK(std::memcmp(first.data(), third.data(), first.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated before and given back") {
+    const Data<Ties> data;
+    TrainingEngine<Ties, EmulatedCuda<>> engine{batch};
+    engine.parameters().seed(4);
+    cuda::EmulatedDriver& driver = engine.runner().driver();
+    driver.clear_calls();
+    const auto count = [&](const std::string& begin) {
+        return std::ranges::count_if(driver.calls(), [&](const std::string& call) { return call.starts_with(begin); });
+    };
+    const auto step = [&](std::size_t images) {
+        driver.clear_calls();
+        engine.forward_backward(std::span(data.images).first(images * 98), std::span(data.labels).first(images));
+        CHECK(count("allocate") == 0);
+        CHECK(count("launch_graph") == 1);
+    };
+    step(3);
+    CHECK(count("begin_graph") == 1);
+    CHECK(count("launch loss 3x1x1 of 128") == 1);
+    step(3);
+    CHECK(count("begin_graph") == 0);
+    CHECK(count("launch ") == 0);
+    step(2);
+    CHECK(count("begin_graph") == 1);
+}
+
+TEST_CASE("bad batches and labels are refused") {
+    const Data<Ties> data;
+    TrainingEngine<Ties, EmulatedCuda<>> engine{batch};
+    std::vector<int> labels = data.labels;
+    labels[2] = 3;
+    CHECK_THROWS_WITH_AS(engine.forward_backward(data.images, std::span<const int>(labels)),
+                         doctest::Contains("label 3 of image 2 is not one of the network's classes 0 to 2"), Error);
+    CHECK_THROWS_AS(engine.forward_backward(std::span(data.images).first(7), std::span<const int>(labels)), Error);
+    CHECK_THROWS_AS((TrainingEngine<Ties, EmulatedCuda<>>{0}), Error);
+}
+
+}  // namespace
