@@ -56,6 +56,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/training_norm.hpp
     include/tenon/backend/cuda/training_plan.hpp
     include/tenon/backend/cuda/training_step.hpp
+    include/tenon/backend/cuda/update.hpp
     include/tenon/backend/cuda/weight_gradient.hpp
     include/tenon/backend/describe_step.hpp
     include/tenon/backend/layer_parameters.hpp
@@ -146,6 +147,7 @@ set(TENON_HEADERS
     include/tenon/program/program.hpp
     include/tenon/program/rejection.hpp
     include/tenon/program/training_program.hpp
+    include/tenon/program/update_rule.hpp
     include/tenon/program/uses.hpp
     include/tenon/report/dot.hpp
     include/tenon/report/onnx.hpp

@@ -31,18 +31,13 @@ CudaTrainingDevice<Net, P>::~CudaTrainingDevice() {
 }
 
 template <class Net, Precision P>
-void CudaTrainingDevice<Net, P>::set_parameters(const float* values) {
-    state_->runner.set_parameters(values);
+void CudaTrainingDevice<Net, P>::set(TrainingArena arena, const float* values) {
+    state_->runner.set(arena, values);
 }
 
 template <class Net, Precision P>
-void CudaTrainingDevice<Net, P>::get_parameters(float* values) {
-    state_->runner.get_parameters(values);
-}
-
-template <class Net, Precision P>
-void CudaTrainingDevice<Net, P>::get_gradients(float* values) {
-    state_->runner.get_gradients(values);
+void CudaTrainingDevice<Net, P>::get(TrainingArena arena, float* values) {
+    state_->runner.get(arena, values);
 }
 
 template <class Net, Precision P>
@@ -53,6 +48,18 @@ void CudaTrainingDevice<Net, P>::get_logits(float* values, long images) {
 template <class Net, Precision P>
 LossResult CudaTrainingDevice<Net, P>::forward_backward(const TrainingBatch& batch, StepOptions options) {
     return state_->runner.forward_backward(batch, options);
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count,
+                                                 bool average) {
+    state_->runner.prepare_updates(rule, runs, count, average);
+}
+
+template <class Net, Precision P>
+UpdateResult CudaTrainingDevice<Net, P>::train(const TrainingBatch& batch, StepOptions options,
+                                               const UpdateStep& update) {
+    return state_->runner.train(batch, options, update);
 }
 
 }  // namespace tenon

@@ -39,8 +39,13 @@ struct Parts : Network<Input<3, 6, 6>, Frozen<Conv<8, Kernel<3>, Padding<1>>, Ba
 struct Ties : Network<Input<2, 7, 7>, Conv<8>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
 
 /// Maps of so many pixels that sums over them are made by several blocks.
-struct Wide : Network<Input<4, 40, 36>, BatchNorm, ReLU, Conv<12, Kernel<3>, Stride<2>, Padding<1>, Bias>, BatchNorm,
-                      ReLU, GlobalAvgPool, Linear<3>> {};
+struct Wide : Network<Input<4, 40, 36>, BatchNorm, ReLU, Conv<12, Kernel<3>, Stride<2>, Padding<1>, Bias>, ReLU,
+                      GlobalAvgPool, Linear<3>> {};
+
+/// What a precision's tensor cores compute. No ReLU, whose gradient jumps where a value is rounded to the other side.
+struct Mixed : Network<Input<3, 16, 14>, Conv<16, Kernel<3>, Padding<1>>, BatchNorm, Sigmoid,
+                       Residual<Conv<24, Kernel<3>, Stride<2>, Padding<1>>, Conv<24, Kernel<1>, Stride<2>>>, BatchNorm,
+                       Sigmoid, AvgPool<Kernel<4>>, Flatten, Linear<6>> {};
 
 constexpr int batch = 3;
 
@@ -108,6 +113,12 @@ TEST_CASE("sums over many pixels are made by several blocks") {
     static_assert(cuda::choose_weight_gradient(Precision::float32, batch * 360, 12, 36, 1, 4).splits == 8);
     CHECK(cuda::ChannelChunks{batch * 1440, 4, 4}.chunks > 2);
     compare_training<Wide>();
+}
+TEST_CASE("gradients in other precisions are close to the naive engine's") {
+    // Values, gradients and weights are rounded once each; a dozen roundings of 2^-11 or 2^-8 come together.
+    compare_training<Mixed, Precision::tensor_float32>(0x1p-8);
+    compare_training<Mixed, Precision::float16>(0x1p-8);
+    compare_training<Mixed, Precision::bfloat16>(0x1p-5);
 }
 TEST_CASE("of equal maxima the first one gets the gradient") { compare_training<Ties>(); }
 

@@ -44,6 +44,16 @@ public:
                decay_text(options_.weight_decay, options_.decayed);
     }
     double learning_rate() const override { return options_.learning_rate; }
+    std::optional<UpdateRule> rule() const override {
+        UpdateRule rule{};
+        rule.kind = UpdateRule::Kind::adamw;
+        rule.weight_decay = options_.weight_decay;
+        rule.beta1 = options_.beta1;
+        rule.beta2 = options_.beta2;
+        rule.epsilon = options_.epsilon;
+        rule.decoupled = options_.decoupled;
+        return rule;
+    }
 
 protected:
     void update(const OptimizerStep<Scalar>& step, const ParameterRun& run) override {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <tenon/backend/cuda/precision.hpp>
+#include <tenon/program/update_rule.hpp>
 #include <tenon/train/loss.hpp>
+#include <tenon/train/parameter_runs.hpp>
 
 namespace tenon {
 
@@ -15,8 +17,27 @@ struct TrainingBatch {
     const float* targets = nullptr;
 };
 
+/// The arenas on the device, all in the order of the network's parameters.
+enum class TrainingArena { parameters, gradients, average, first_slot, second_slot };
+
+/// What an update is told besides its rule.
+struct UpdateStep {
+    double learning_rate = 0;
+    long number = 1;           ///< of the step, counted from 1
+    double clip_norm = 0;      ///< gradients are scaled so that their norm is at most this; 0: they aren't
+    bool average = false;      ///< the step moves the average of the parameters,
+    double average_decay = 0;  ///< which keeps this share
+};
+
+/// What a step that ended in an update returns. The parameters are unchanged if the loss is not finite.
+struct UpdateResult {
+    LossResult loss{};
+    double gradient_norm = 0;  ///< before clipping; 0 if there is none
+};
+
 /// Trains one network on the current device. Stands outside of the instruction set's namespace, and its functions are
-/// defined by <tenon/cuda.hpp> for nvcc, as CudaEngine's are.
+/// defined by <tenon/cuda_training.hpp> for nvcc, as CudaEngine's are by <tenon/cuda.hpp>. CudaTrainingRunner documents
+/// them.
 template <class Net, Precision P>
 class CudaTrainingDevice {
 public:
@@ -25,11 +46,12 @@ public:
     CudaTrainingDevice& operator=(const CudaTrainingDevice&) = delete;
     ~CudaTrainingDevice();
 
-    void set_parameters(const float* values);
-    void get_parameters(float* values);
-    void get_gradients(float* values);
+    void set(TrainingArena arena, const float* values);
+    void get(TrainingArena arena, float* values);
     void get_logits(float* values, long images);
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options);
+    void prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count, bool average);
+    UpdateResult train(const TrainingBatch& batch, StepOptions options, const UpdateStep& update);
 
 private:
     struct State;

@@ -58,12 +58,35 @@ public:
     /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
     /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
     LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
-        return run(images, Targets<float>{labels}, {.labels = labels.data()}, options);
+        return runner_->forward_backward(prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options),
+                                         options);
     }
     LossResult forward_backward(std::span<const float> images, std::span<const float> targets,
                                 StepOptions options = {}) {
-        return run(images, Targets<float>{targets}, {.targets = targets.data()}, options);
+        return runner_->forward_backward(
+            prepared(images, Targets<float>{targets}, {.targets = targets.data()}, options), options);
     }
+
+    /// Lets the device update parameters by itself from now on, in train(). Called once.
+    void prepare_updates(const UpdateRule& rule, std::span<const ParameterRun> runs, bool average) {
+        runner_->prepare_updates(rule, runs.data(), static_cast<long>(runs.size()), average);
+    }
+
+    /// forward_backward and the update in one graph; an undefined loss changes no parameter.
+    UpdateResult train(std::span<const float> images, std::span<const int> labels, StepOptions options,
+                       const UpdateStep& update) {
+        const TrainingBatch batch = prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options);
+        return runner_->train(batch, options, update);
+    }
+    UpdateResult train(std::span<const float> images, std::span<const float> targets, StepOptions options,
+                       const UpdateStep& update) {
+        const TrainingBatch batch = prepared(images, Targets<float>{targets}, {.targets = targets.data()}, options);
+        return runner_->train(batch, options, update);
+    }
+
+    /// Copies an optimizer's slot or the average of the parameters from or to the device.
+    void fetch(TrainingArena arena, std::span<float> values) const { runner_->get(arena, values.data()); }
+    void send(TrainingArena arena, std::span<const float> values) { runner_->set(arena, values.data()); }
 
     /// Of the last batch: [batch x classes].
     std::span<const float> logits() const {
@@ -77,26 +100,27 @@ public:
     Runner& runner() { return *runner_; }
 
 private:
-    LossResult run(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
-                   StepOptions options) {
+    /// Checks a batch and sends the parameters if they are not on the device.
+    TrainingBatch prepared(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
+                           StepOptions options) {
         batch.size = checked_batch<Net>(images.size(), largest_batch_);
         batch.images = images.data();
         targets.check(batch.size, classes);
         check_smoothing(options.label_smoothing);
-        if (!parameters_are_sent_) runner_->set_parameters(parameters_.values().data());
+        if (!parameters_are_sent_) runner_->set(TrainingArena::parameters, parameters_.values().data());
         parameters_are_sent_ = true;
         parameters_are_fetched_ = gradients_are_fetched_ = logits_are_fetched_ = false;
         batch_ = batch.size;
         logits_.resize(static_cast<std::size_t>(batch_ * classes));
-        return runner_->forward_backward(batch, options);
+        return batch;
     }
 
     void fetch_parameters() const {
-        if (!parameters_are_fetched_) runner_->get_parameters(parameters_.values().data());
+        if (!parameters_are_fetched_) runner_->get(TrainingArena::parameters, parameters_.values().data());
         parameters_are_fetched_ = true;
     }
     void fetch_gradients() const {
-        if (!gradients_are_fetched_) runner_->get_gradients(gradients_.values().data());
+        if (!gradients_are_fetched_) runner_->get(TrainingArena::gradients, gradients_.values().data());
         gradients_are_fetched_ = true;
     }
 

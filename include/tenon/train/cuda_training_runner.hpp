@@ -2,13 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
+#include <compare>
 #include <map>
 #include <tuple>
 #include <vector>
 
 #include <tenon/backend/cuda/stream.hpp>
 #include <tenon/backend/cuda/training_launch.hpp>
+#include <tenon/backend/cuda/update.hpp>
 #include <tenon/train/cuda_training_device.hpp>
 #include <tenon/train/training_options.hpp>
 
@@ -76,34 +78,59 @@ public:
     CudaTrainingRunner& operator=(const CudaTrainingRunner&) = delete;
     ~CudaTrainingRunner() { release(); }
 
-    /// Parameters and gradients as whole arenas, between host and device.
-    void set_parameters(const float* values) { upload(parameters_, values, state_count<Net>); }
-    void get_parameters(float* values) { download(values, parameters_, state_count<Net>); }
-    void get_gradients(float* values) { download(values, gradients_, state_count<Net>); }
+    /// Whole arenas, between host and device; those of updates exist once these are prepared.
+    void set(TrainingArena arena, const float* values) { upload(address(arena), values, state_count<Net>); }
+    void get(TrainingArena arena, float* values) { download(values, address(arena), state_count<Net>); }
     /// The logits of the last batch, of `images` images.
     void get_logits(float* values, long images) { download(values, logits_, images * classes); }
 
     /// Loss, gradients and new running statistics of a batch, which has been checked.
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options) {
-        const auto size = static_cast<int>(batch.size);
-        stage(input_, host_input_, batch.images, inputs * size);
-        if (batch.labels) stage(labels_, host_labels_, batch.labels, size);
-        if (batch.targets) stage(targets_, host_targets_, batch.targets, long{classes} * size);
-        const cuda::StepScalars scalars{options.seed, options.label_smoothing};
-        stage(scalars_, host_scalars_, &scalars, 1);
-        driver_.record(copied_, cuda::Stream::copy);
-        driver_.wait(copied_, cuda::Stream::compute);
-        driver_.launch_graph(graph(size, batch.targets != nullptr));
-        driver_.download(host_losses_, losses_, sizeof(cuda::ImageLoss) * static_cast<std::size_t>(size),
-                         cuda::Stream::compute);
+        cuda::StepScalars scalars{};
+        scalars.seed = options.seed;
+        scalars.label_smoothing = options.label_smoothing;
+        run(batch, scalars, {});
+        return mean_loss(batch.size);
+    }
+
+    /// Takes an optimizer's rule and the stretches of the arena that it changes, and allocates its slots, which are
+    /// zero, and the average if there is one, which is undefined until it is set. Called once, before any step.
+    void prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count, bool average) {
+        rule_ = rule;
+        std::vector<cuda::UpdateRun> table;
+        for (long i = 0; i < count; ++i) table.push_back({runs[i].begin, runs[i].end, runs[i].decays ? 1 : 0});
+        run_count_ = static_cast<int>(count);
+        runs_ = allocate<cuda::UpdateRun>(count);
+        squares_ = allocate<double>(count);
+        control_ = allocate<cuda::UpdateControl>(1);
+        host_control_ = allocate_host<cuda::UpdateControl>(1);
+        driver_.upload(runs_, table.data(), sizeof(cuda::UpdateRun) * table.size(), cuda::Stream::compute);
         driver_.synchronize(cuda::Stream::compute);
-        LossResult sum;
-        for (int n = 0; n < size; ++n) {
-            sum.loss += host_losses_[n].loss;
-            sum.correct += host_losses_[n].correct;
+        const std::vector<float> zeros(static_cast<std::size_t>(state_count<Net>));
+        for (int i = 0; i < rule.slots(); ++i) {
+            slots_[i] = allocate<float>(state_count<Net>);
+            upload(slots_[i], zeros.data(), state_count<Net>);
         }
-        sum.loss /= static_cast<double>(size);
-        return sum;
+        if (average) average_ = allocate<float>(state_count<Net>);
+    }
+
+    /// A whole step, the update included: one graph.
+    UpdateResult train(const TrainingBatch& batch, StepOptions options, const UpdateStep& update) {
+        cuda::StepScalars scalars{};
+        scalars.seed = options.seed;
+        scalars.label_smoothing = options.label_smoothing;
+        scalars.clip_norm = update.clip_norm;
+        scalars.rate = static_cast<float>(update.learning_rate);
+        if (rule_.kind == UpdateRule::Kind::adamw) {
+            const auto number = static_cast<double>(update.number);
+            scalars.size = static_cast<float>(update.learning_rate / (1 - std::pow(rule_.beta1, number)));
+            scalars.root = static_cast<float>(1 / std::sqrt(1 - std::pow(rule_.beta2, number)));
+            scalars.kept = static_cast<float>(1 - update.learning_rate * rule_.weight_decay);
+        }
+        scalars.average_kept = static_cast<float>(update.average_decay);
+        scalars.average_taken = static_cast<float>(1 - update.average_decay);
+        run(batch, scalars, {true, update.clip_norm > 0, update.average});
+        return {mean_loss(batch.size), host_control_->gradient_norm};
     }
 
     Driver& driver() { return driver_; }
@@ -119,14 +146,14 @@ private:
 
     template <class Element>
     Element* allocate(long count) {
-        device_memory_.reserve(device_memory_.size() + 1);
-        device_memory_.push_back(driver_.allocate(sizeof(Element) * static_cast<std::size_t>(std::max(count, 1L))));
+        device_memory_.push_back(nullptr);  // first the place, so that nothing is lost when that throws
+        device_memory_.back() = driver_.allocate(sizeof(Element) * static_cast<std::size_t>(std::max(count, 1L)));
         return static_cast<Element*>(device_memory_.back());
     }
     template <class Element>
     Element* allocate_host(long count) {
-        host_memory_.reserve(host_memory_.size() + 1);
-        host_memory_.push_back(driver_.allocate_host(sizeof(Element) * static_cast<std::size_t>(std::max(count, 1L))));
+        host_memory_.push_back(nullptr);
+        host_memory_.back() = driver_.allocate_host(sizeof(Element) * static_cast<std::size_t>(std::max(count, 1L)));
         return static_cast<Element*>(host_memory_.back());
     }
 
@@ -146,9 +173,46 @@ private:
         driver_.upload(to, through, sizeof(Element) * static_cast<std::size_t>(count), cuda::Stream::copy);
     }
 
+    /// What a step does besides forward and backward.
+    struct Parts {
+        bool update = false, clip = false, average = false;
+        friend auto operator<=>(const Parts&, const Parts&) = default;
+    };
+
+    float* address(TrainingArena arena) const {
+        float* const addresses[] = {parameters_, gradients_, average_, slots_[0], slots_[1]};
+        return addresses[static_cast<int>(arena)];
+    }
+
+    void run(const TrainingBatch& batch, const cuda::StepScalars& scalars, Parts parts) {
+        const auto size = static_cast<int>(batch.size);
+        stage(input_, host_input_, batch.images, inputs * size);
+        if (batch.labels) stage(labels_, host_labels_, batch.labels, size);
+        if (batch.targets) stage(targets_, host_targets_, batch.targets, long{classes} * size);
+        stage(scalars_, host_scalars_, &scalars, 1);
+        driver_.record(copied_, cuda::Stream::copy);
+        driver_.wait(copied_, cuda::Stream::compute);
+        driver_.launch_graph(graph(size, batch.targets != nullptr, parts));
+        driver_.download(host_losses_, losses_, sizeof(cuda::ImageLoss) * batch_size(size), cuda::Stream::compute);
+        if (parts.update) driver_.download(host_control_, control_, sizeof(cuda::UpdateControl), cuda::Stream::compute);
+        driver_.synchronize(cuda::Stream::compute);
+    }
+
+    static std::size_t batch_size(int images) { return static_cast<std::size_t>(images); }
+
+    LossResult mean_loss(long images) const {
+        LossResult sum;
+        for (long n = 0; n < images; ++n) {
+            sum.loss += host_losses_[n].loss;
+            sum.correct += host_losses_[n].correct;
+        }
+        sum.loss /= static_cast<double>(images);
+        return sum;
+    }
+
     /// The graph of a training step.
-    typename Driver::Graph graph(int size, bool soft) {
-        const auto key = std::pair{size, soft};
+    typename Driver::Graph graph(int size, bool soft, Parts parts) {
+        const auto key = std::tuple{size, soft, parts};
         if (const auto found = graphs_.find(key); found != graphs_.end()) return found->second;
         cuda::TrainingFrame<Driver> frame{};
         frame.frame = {&driver_, arena_, packed_, input_, nullptr, partials_, size};
@@ -157,10 +221,13 @@ private:
         frame.packed = packed_;
         frame.statistics = statistics_;
         frame.scalars = scalars_;
-        return graphs_[key] = driver_.record_graph([&] { launch(frame, soft); });
+        return graphs_[key] = driver_.record_graph([&] {
+            launch_gradients(frame, soft);
+            if (parts.update) launch_update(size, parts);
+        });
     }
 
-    void launch(const cuda::TrainingFrame<Driver>& frame, bool soft) {
+    void launch_gradients(const cuda::TrainingFrame<Driver>& frame, bool soft) {
         const auto& plan = Compiled::plan;
         cuda::Step load{};
         load.target = plan.input;
@@ -168,6 +235,37 @@ private:
         for (int i = 0; i < plan.forward_steps; ++i) functions[i](plan.steps[i], frame);
         launch_loss(frame, soft);
         for (int i = plan.forward_steps; i < Compiled::steps; ++i) functions[i](plan.steps[i], frame);
+    }
+
+    void launch_update(int size, Parts parts) {
+        const bool clip = parts.clip && run_count_ > 0;  // a frozen network changes nothing
+        const cuda::SquaresArguments squares{gradients_, runs_, squares_, run_count_};
+        if (clip) driver_.template launch<cuda::SquaresKernel>(cuda::SquaresKernel::grid(squares), squares);
+        const cuda::ControlArguments control{losses_, size, clip ? squares_ : nullptr, run_count_, scalars_, control_};
+        driver_.template launch<cuda::ControlKernel>(cuda::ControlKernel::grid(control), control);
+        cuda::UpdateArguments update{};
+        update.parameters = parameters_;
+        update.gradients = gradients_;
+        update.slots[0] = slots_[0];
+        update.slots[1] = slots_[1];
+        update.runs = runs_;
+        update.count = run_count_;
+        update.scalars = scalars_;
+        update.control = control_;
+        update.kind = rule_.kind;
+        update.nesterov = rule_.nesterov;
+        update.keras = rule_.keras;
+        update.decoupled = rule_.decoupled;
+        update.weight_decay = static_cast<float>(rule_.weight_decay);
+        update.momentum = static_cast<float>(rule_.momentum);
+        update.beta1 = static_cast<float>(rule_.beta1);
+        update.rest1 = static_cast<float>(1 - rule_.beta1);
+        update.beta2 = static_cast<float>(rule_.beta2);
+        update.rest2 = static_cast<float>(1 - rule_.beta2);
+        update.epsilon = static_cast<float>(rule_.epsilon);
+        if (run_count_ > 0) driver_.template launch<cuda::UpdateKernel>(cuda::UpdateKernel::grid(update), update);
+        if (parts.average)
+            cuda::launch_map(driver_, cuda::AverageBody{state_count<Net>, parameters_, average_, scalars_, control_});
     }
 
     void launch_loss(const cuda::TrainingFrame<Driver>& frame, bool soft) {
@@ -182,6 +280,7 @@ private:
         arguments.scalars = scalars_;
         arguments.classes = classes;
         arguments.images = frame.frame.images;
+        arguments.scale = loss_scale(P);
         driver_.template launch<Kernel>(Kernel::grid(arguments), arguments);
     }
 
@@ -204,7 +303,13 @@ private:
     cuda::StepScalars *scalars_ = nullptr, *host_scalars_ = nullptr;
     typename Driver::Event copied_{};
     bool has_event_ = false;
-    std::map<std::pair<int, bool>, typename Driver::Graph> graphs_;
+    UpdateRule rule_{};
+    cuda::UpdateRun* runs_ = nullptr;
+    int run_count_ = 0;
+    double* squares_ = nullptr;
+    cuda::UpdateControl *control_ = nullptr, *host_control_ = nullptr;
+    float *slots_[2]{}, *average_ = nullptr;
+    std::map<std::tuple<int, bool, Parts>, typename Driver::Graph> graphs_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

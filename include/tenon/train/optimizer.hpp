@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -12,6 +13,7 @@
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/program/update_rule.hpp>
 #include <tenon/train/parameter_runs.hpp>
 
 namespace tenon {
@@ -53,6 +55,9 @@ public:
     virtual std::string identity() const = 0;
     /// The rate of the options, which a schedule scales.
     virtual double learning_rate() const = 0;
+    /// The same as numbers, for engines that update parameters themselves; nothing if there is no rule for it, and
+    /// then step() is called.
+    virtual std::optional<UpdateRule> rule() const { return std::nullopt; }
 
     std::vector<Buffer<Scalar>>& slots() { return slots_; }
     const std::vector<Buffer<Scalar>>& slots() const { return slots_; }

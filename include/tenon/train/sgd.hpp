@@ -47,6 +47,15 @@ public:
                (options_.nesterov ? " nesterov " : " ") + decay_text(options_.weight_decay, options_.decayed);
     }
     double learning_rate() const override { return options_.learning_rate; }
+    std::optional<UpdateRule> rule() const override {
+        UpdateRule rule{};
+        rule.kind = UpdateRule::Kind::sgd;
+        rule.weight_decay = options_.weight_decay;
+        rule.momentum = options_.momentum;
+        rule.nesterov = options_.nesterov;
+        rule.keras = options_.convention == SgdConvention::keras;
+        return rule;
+    }
 
 protected:
     void update(const OptimizerStep<Scalar>& step, const ParameterRun& run) override {

@@ -40,6 +40,11 @@ public:
             average_.emplace(*options.average);
             averaged_.emplace();
         }
+        if constexpr (engine_updates)
+            if (const auto rule = optimizer_->rule()) {
+                engine_.prepare_updates(*rule, optimizer_->runs(), average_.has_value());
+                updates_on_engine_ = true;
+            }
         restart_average();
     }
 
@@ -85,7 +90,10 @@ public:
     /// The parameters that are trained.
     const Parameters<Net>& parameters() const { return engine_.parameters(); }
     /// The parameters that are evaluated and saved: the averaged ones if there are any.
-    const Parameters<Net>& weights() const { return averaged_ ? *averaged_ : engine_.parameters(); }
+    const Parameters<Net>& weights() const {
+        fetch_state();
+        return averaged_ ? *averaged_ : engine_.parameters();
+    }
 
     /// Takes over parameters, running statistics included; the moving average begins again from them.
     void set_parameters(const Parameters<Net>& parameters) {
@@ -111,7 +119,7 @@ public:
     /// Writes the whole state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
     /// written, or when a parameter is undefined; the checkpoint that stood there survives.
     void save_checkpoint(const std::string& path) override {
-        if (const std::string where = undefined_tensor<Net>(engine_.parameters()); !where.empty())
+        if (const std::string where = undefined_tensor<Net>(parameters()); !where.empty())
             throw Error(path + ": no checkpoint was written: " + where + " is undefined after step " +
                         std::to_string(state().step));
         Metadata metadata = settings();
@@ -182,7 +190,8 @@ private:
     }
 
     void restart_average() {
-        if (averaged_) std::ranges::copy(engine_.parameters().values(), averaged_->values().begin());
+        fetch_state();
+        if (averaged_) std::ranges::copy(parameters().values(), averaged_->values().begin());
         model_is_current_ = false;
     }
     void refresh_model() {
@@ -190,20 +199,69 @@ private:
         model_is_current_ = true;
     }
 
+    /// An engine that updates parameters itself holds the optimizer's slots and the average; these are copied when they
+    /// are asked for, and back before the next step.
+    void fetch_state() const {
+        if constexpr (engine_updates)
+            if (state_is_on_engine_) {
+                for (std::size_t i = 0; i < optimizer_->slots().size(); ++i)
+                    engine_.fetch(slot_arenas[i], std::span<float>(optimizer_->slots()[i]));
+                if (averaged_) engine_.fetch(TrainingArena::average, averaged_->values());
+                state_is_on_engine_ = false;
+            }
+    }
+    void send_state() {
+        if (state_is_on_engine_) return;
+        for (std::size_t i = 0; i < optimizer_->slots().size(); ++i)
+            engine_.send(slot_arenas[i], std::span<const float>(optimizer_->slots()[i]));
+        if (averaged_) engine_.send(TrainingArena::average, averaged_->values());
+        state_is_on_engine_ = true;
+    }
+
     /// One step but for its place in the state.
     StepReport train(const Batch& batch, double rate) {
         const long number = state().step + 1;
         const StepOptions step{options_.label_smoothing,
                                random_bits(options_.seed, hash_name("dropout"), static_cast<std::uint64_t>(number))};
+        StepReport report;
+        report.images = static_cast<long>(batch.images.size()) / input_shape<Net>.elements();
+        report.learning_rate = rate;
+        model_is_current_ = false;
+        if constexpr (engine_updates)
+            if (updates_on_engine_) {
+                send_state();
+                UpdateStep update{rate, number, options_.clip_norm};
+                update.average = average_ && average_->updates(number);
+                if (update.average) update.average_decay = average_->decay(number);
+                const UpdateResult result = batch.targets.empty()
+                                                ? engine_.train(batch.images, batch.labels, step, update)
+                                                : engine_.train(batch.images, batch.targets, step, update);
+                check_loss(result.loss, batch);
+                report.gradient_norm = result.gradient_norm;
+                report.loss = result.loss.loss;
+                report.correct = result.loss.correct;
+                return report;
+            }
         const LossResult result = batch.targets.empty() ? engine_.forward_backward(batch.images, batch.labels, step)
                                                         : engine_.forward_backward(batch.images, batch.targets, step);
-        model_is_current_ = false;
+        check_loss(result, batch);
+        report.loss = result.loss;
+        report.correct = result.correct;
+        update_parameters(report, number);
+        return report;
+    }
+
+    void check_loss(const LossResult& result, const Batch& batch) const {
         if (!std::isfinite(result.loss))
-            throw Error("the loss of step " + std::to_string(number) + " (epoch " + std::to_string(state().epoch) +
-                        ", batch " + std::to_string(state().batch) + ") is " + std::to_string(result.loss) + ": " +
-                        diagnose_undefined<Net>(batch.images, engine_.parameters(), engine_.logits()));
+            throw Error("the loss of step " + std::to_string(state().step + 1) + " (epoch " +
+                        std::to_string(state().epoch) + ", batch " + std::to_string(state().batch) + ") is " +
+                        std::to_string(result.loss) + ": " +
+                        diagnose_undefined<Net>(batch.images, parameters(), engine_.logits()));
+    }
+
+    /// Clips the gradients and lets the optimizer and the average do their step.
+    void update_parameters(StepReport& report, long number) {
         const std::span<const float> gradients = engine_.gradients().values();
-        StepReport report;
         double factor = 1;
         if (options_.clip_norm > 0) {
             on_threads([&](int rank, int ranks) { norm_.accumulate(gradients, rank, ranks); });
@@ -213,17 +271,12 @@ private:
         const std::span<float> parameters = engine_.parameters().values();
         on_threads([&](int rank, int ranks) {
             if (factor != 1) norm_.scale(engine_.gradients().values(), static_cast<float>(factor), rank, ranks);
-            optimizer_->step({parameters, gradients, rate, number}, rank, ranks);
+            optimizer_->step({parameters, gradients, report.learning_rate, number}, rank, ranks);
         });
         if (average_ && average_->updates(number))
             on_threads([&](int rank, int ranks) {
                 average_->template update<float>(averaged_->values(), parameters, number, rank, ranks);
             });
-        report.images = static_cast<long>(batch.images.size()) / input_shape<Net>.elements();
-        report.loss = result.loss;
-        report.correct = result.correct;
-        report.learning_rate = rate;
-        return report;
     }
 
     template <class Source, class Validate>
@@ -267,6 +320,7 @@ private:
     /// Calls f(name, values) for each arena of floats.
     template <class F>
     void for_each_arena(const F& f) {
+        fetch_state();
         f("parameters", engine_.parameters().values());
         for (std::size_t i = 0; i < optimizer_->slots().size(); ++i)
             f("slot" + std::to_string(i), std::span<float>(optimizer_->slots()[i]));
@@ -304,14 +358,24 @@ private:
         model_is_current_ = false;
     }
 
+    /// Whether the engine can update parameters itself.
+    static constexpr bool engine_updates =
+        requires(Engine & engine, const UpdateRule& rule, std::span<const ParameterRun> runs) {
+        engine.prepare_updates(rule, runs, true);
+    };
+    static constexpr TrainingArena slot_arenas[] = {TrainingArena::first_slot, TrainingArena::second_slot};
+
     TrainerOptions options_;
     Engine engine_;
     Model<Net, Backend> model_;
     bool model_is_current_ = false;
+    bool updates_on_engine_ = false;
+    mutable bool state_is_on_engine_ = false;
     std::unique_ptr<Optimizer<float>> optimizer_;
     GradientNorm norm_;
     std::optional<ExponentialAverage> average_;
-    std::optional<Parameters<Net>> averaged_, kept_;
+    mutable std::optional<Parameters<Net>> averaged_;
+    std::optional<Parameters<Net>> kept_;
 
     FitProgress progress_;
     bool stopping_ = false;

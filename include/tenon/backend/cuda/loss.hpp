@@ -22,6 +22,7 @@ struct LossArguments {
     ImageLoss* losses = nullptr;     ///< [image]
     const StepScalars* scalars = nullptr;
     int classes = 0, images = 1;
+    float scale = 1;  ///< of the gradient
 };
 
 /// The scalars of a softmax's gradient.
@@ -131,8 +132,8 @@ struct LossKernel {
             NumberType* gradient = static_cast<NumberType*>(arguments.gradient) + static_cast<long>(image) * classes;
             for (int c = thread; c < classes; c += threads) {
                 const double probability = ::exp(distance(c)) / shared.sums[0][0];
-                gradient[c] = from_float<NumberType>(static_cast<float>((probability * shared.sums[2][0] - target(c)) /
-                                                                        static_cast<double>(arguments.images)));
+                const double mean = (probability * shared.sums[2][0] - target(c)) / arguments.images;
+                gradient[c] = from_float<NumberType>(static_cast<float>(mean) * arguments.scale);
             }
             if (thread == 0)
                 arguments.losses[image] = {shared.sums[1][0], shared.place[0][0] == shared.place[1][0] ? 1 : 0};

@@ -103,6 +103,7 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     sum.columns = term.depth;
     sum.group_channels = packing.linear ? term.map.channels : term.group_channels;
     sum.inputs = packing.inputs;
+    sum.factor = 1 / loss_scale(P);
     launch_map(driver, sum);
 }
 
@@ -123,7 +124,7 @@ template <Precision P, int Pack, class Driver>
 void launch_bias_gradient(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     BiasGradientSums<Number<P>> body{address<Number<P>>(frame.frame, training.gradient), training.gradient.channels};
     launch_channel_sums<Pack>(frame, training.gradient, body,
-                              BiasGradientFinish{frame.parameter_gradient(training.layers[0].bias)});
+                              BiasGradientFinish{frame.parameter_gradient(training.layers[0].bias), 1 / loss_scale(P)});
 }
 
 template <Precision P, int Vector, int OutputVector, int Pack, class Driver>
@@ -186,6 +187,7 @@ void launch_norm_gradient(const TrainingStep& training, const TrainingFrame<Driv
         finish.numbers = operands.numbers;
         finish.gamma_gradient = frame.parameter_gradient(places.gamma);
         finish.beta_gradient = frame.parameter_gradient(places.beta);
+        finish.factor = 1 / loss_scale(P);
         finish.count = static_cast<double>(frame.frame.images * training.source().pixels());
         launch_channel_sums<Pack>(frame, training.source(), NormGradientSums<Number<P>>{operands}, finish);
     }

@@ -10,6 +10,11 @@ namespace tenon::cuda {
 struct StepScalars {
     std::uint64_t seed = 0;      ///< of dropouts
     double label_smoothing = 0;  ///< share of the target that is spread over all classes
+    double clip_norm = 0;        ///< the norm that gradients are clipped to
+    float rate = 0;              ///< the learning rate
+    float size = 0, root = 0;    ///< of AdamW: the rate and the reciprocal root, with bias corrections
+    float kept = 1;              ///< of AdamW: what a decayed parameter keeps
+    float average_kept = 1, average_taken = 0;
 };
 
 /// What a map of a gradient computes.

@@ -1,0 +1,174 @@
+// Trainers on CUDA in the emulator: what optimizers do to the parameters beside the CPU, fits, evaluation, checkpoints.
+#include <cstring>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+
+#include <tenon/topology/block.hpp>
+#include <tenon/topology/training_parts.hpp>
+#include <tenon/train/adamw.hpp>
+#include <tenon/train/emulated_cuda_training.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/trainer.hpp>
+
+#include "../support.hpp"
+#include "../train/patterns.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::contains;
+using tenon_test::error_of;
+using tenon_test::Patterns;
+
+struct Small : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>,
+                       Residual<Sequential<BatchNorm, ReLU, Conv<8, Kernel<3>, Padding<1>>>, Identity>, BatchNorm, ReLU,
+                       GlobalAvgPool, Dropout<Rate<1, 10>>, Linear<6>> {};
+
+using CudaTrainer = Trainer<Small, EmulatedCuda<>>;
+
+const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
+
+bool same_bytes(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+double largest_difference(std::span<const float> a, std::span<const float> b) {
+    double worst = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const double off = std::abs(double{a[i]} - double{b[i]});
+        worst = off > worst || std::isnan(off) ? off : worst;
+    }
+    return worst;
+}
+
+Patterns patterns() { return {{3, 6, 6}, 6, 3, 6}; }
+
+/// Six steps on both backends, with clipping, smoothing, a schedule and an average.
+template <class Options>
+void compare_with_cpu(const Options& optimizer, double clip_norm, double bound) {
+    TrainerOptions options{.batch_size = 6, .label_smoothing = 0.1, .clip_norm = clip_norm};
+    options.average = AverageOptions{.decay = 0.5, .every = 2};
+    Trainer<Small, Cpu> expected{optimizer, options};
+    CudaTrainer trainer{optimizer, options};
+    REQUIRE(same_bytes(expected.parameters().values(), trainer.parameters().values()));
+    const std::vector<float> before(trainer.parameters().values().begin(), trainer.parameters().values().end());
+    const FitOptions fit{.epochs = 2, .schedule = schedules::cosine()};
+    Patterns first = patterns(), second = patterns();
+    expected.fit(first, fit);
+    trainer.fit(second, fit);
+    const double moved = largest_difference(before, trainer.parameters().values());
+    CHECK(moved > 100 * bound);
+    CHECK(largest_difference(expected.parameters().values(), trainer.parameters().values()) < bound);
+    CHECK(largest_difference(expected.weights().values(), trainer.weights().values()) < bound);
+    CHECK(trainer.history().back().loss == doctest::Approx(expected.history().back().loss).epsilon(1e-4));
+}
+
+TEST_CASE("six steps of SGD change the parameters as on the CPU, in both conventions") {
+    compare_with_cpu(sgd, 0.5, 1e-5);
+    compare_with_cpu(SgdOptions{.learning_rate = 0.05}, 0, 1e-5);
+    SgdOptions keras = sgd;
+    keras.convention = SgdConvention::keras;
+    keras.decayed = DecayedRoles::all();
+    compare_with_cpu(keras, 0, 1e-5);
+    keras.nesterov = false;
+    compare_with_cpu(keras, 0, 1e-5);
+}
+
+TEST_CASE("six steps of AdamW change the parameters as on the CPU, with decay decoupled and coupled") {
+    // Gradients near zero decide the sign of a first step, so differences of rounding count up to the rate there.
+    compare_with_cpu(AdamWOptions{.learning_rate = 0.01, .epsilon = 1e-3}, 0.5, 1e-4);
+    compare_with_cpu(AdamWOptions{.learning_rate = 0.01, .epsilon = 1e-3, .weight_decay = 0.1, .decoupled = false}, 0,
+                     1e-4);
+}
+
+TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
+    CudaTrainer trainer{sgd, {.batch_size = 6, .clip_norm = 1}};
+    Patterns images = patterns();
+    trainer.fit(images, {.epochs = 1});
+    // The engine is the trainer's own, so that a second one shows what a step asks of the driver.
+    TrainingEngine<Small, EmulatedCuda<>> engine{6};
+    engine.parameters().seed(1);
+    const auto optimizer = sgd.make<float>(
+        parameter_runs(Parameters<Small>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Small>);
+    engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
+    const Batch batch = images.batch(0, 0);
+    const UpdateStep update{.learning_rate = 0.1, .clip_norm = 1};
+    engine.train(batch.images, batch.labels, {}, update);
+    cuda::EmulatedDriver& driver = engine.runner().driver();
+    driver.clear_calls();
+    const UpdateResult result = engine.train(batch.images, batch.labels, {}, update);
+    CHECK(result.gradient_norm > 0);
+    const std::vector<std::string> expected{
+        "upload 2592 copy",    "upload 24 copy",      "upload " + std::to_string(sizeof(cuda::StepScalars)) + " copy",
+        "record 0 copy",       "wait 0 compute",      "launch_graph 0",
+        "download 96 compute", "download 16 compute", "synchronize compute"};
+    CHECK(driver.calls() == expected);
+}
+
+TEST_CASE("a fit learns, is evaluated, and is bitwise the same when it is repeated") {
+    const auto fit = [] {
+        CudaTrainer trainer{sgd, {.batch_size = 12, .average = AverageOptions{.decay = 0.5}}};
+        Patterns train{{3, 6, 6}, 6, 5, 12, true, 0.2}, test{{3, 6, 6}, 6, 2, 12, false, 0.2};
+        const Evaluation before = trainer.evaluate(test);
+        trainer.fit(train, test, {.epochs = 8, .schedule = schedules::one_cycle()});
+        CHECK(before.top1 < 0.6);
+        CHECK(trainer.history().back().validation_accuracy > 0.9);
+        CHECK(trainer.history().back().loss < trainer.history().front().loss);
+        std::vector<float> all(trainer.parameters().values().begin(), trainer.parameters().values().end());
+        all.insert(all.end(), trainer.weights().values().begin(), trainer.weights().values().end());
+        return all;
+    };
+    const std::vector<float> once = fit();
+    CHECK(same_bytes(once, fit()));
+}
+
+TEST_CASE("a trainer that goes on from a checkpoint ends bitwise as one that was never stopped") {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / "tenon_cuda_trainer_test";
+    std::filesystem::create_directories(folder);
+    const std::string path = (folder / "checkpoint").string();
+    const TrainerOptions options{.batch_size = 6, .clip_norm = 1, .average = AverageOptions{.decay = 0.9}};
+    Patterns images = patterns();
+    for (const bool adam : {false, true}) {
+        const auto make = [&] {
+            return adam ? std::make_unique<CudaTrainer>(AdamWOptions{}, options)
+                        : std::make_unique<CudaTrainer>(sgd, options);
+        };
+        const auto straight = make(), stopped = make(), resumed = make();
+        straight->fit(images, {.epochs = 1});
+        straight->fit(images, {.epochs = 1});
+        stopped->fit(images, {.epochs = 1});
+        stopped->save_checkpoint(path);
+        resumed->restore(path);
+        resumed->fit(images, {.epochs = 1});
+        stopped->fit(images, {.epochs = 1});  // saving changed nothing
+        CHECK(same_bytes(straight->parameters().values(), resumed->parameters().values()));
+        CHECK(same_bytes(straight->weights().values(), resumed->weights().values()));
+        CHECK(same_bytes(straight->parameters().values(), stopped->parameters().values()));
+    }
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a loss that is no number changes no parameter and is explained") {
+    CudaTrainer trainer{sgd, {.batch_size = 6}};
+    const std::vector<float> before(trainer.parameters().values().begin(), trainer.parameters().values().end());
+    struct Broken : Patterns {
+        using Patterns::Patterns;
+        Batch batch(long epoch, long index) {
+            Batch batch = Patterns::batch(epoch, index);
+            const_cast<float&>(batch.images[7]) = std::nanf("");
+            return batch;
+        }
+    } images{{3, 6, 6}, 6, 1, 6};
+    const std::string message = error_of([&] { trainer.fit(images, {.epochs = 1}); });
+    CHECK(contains(message, "image 0 of the batch has a pixel that is"));
+    for (int i = 0; i < trainer.parameters().count(); ++i) {
+        const Parameter& info = lowered<Small>.parameters[i];
+        if (is_trainable(info.role))
+            CHECK(same_bytes(std::span(before).subspan(static_cast<std::size_t>(info.offset),
+                                                       static_cast<std::size_t>(info.elements())),
+                             trainer.parameters()[i]));
+    }
+}
+
+}  // namespace
