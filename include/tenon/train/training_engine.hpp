@@ -2,8 +2,10 @@
 #pragma once
 
 #include <tenon/runtime/default_backend.hpp>
-#include <tenon/train/cpu_training_engine.hpp>
 #include <tenon/train/cuda_training_engine.hpp>
+#if !defined(__CUDACC__)
+#include <tenon/train/cpu_training_engine.hpp>
+#endif
 
 namespace tenon {
 
