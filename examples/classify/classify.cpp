@@ -59,6 +59,30 @@ struct Options {
     long onnx_batch = 1;
 };
 
+/// Why a name on the command line is no network; empty if it is one.
+std::string refuse_unknown_network(const std::string& name) {
+    const std::vector<std::string> all = network_names();
+    if (std::ranges::find(all, name) != all.end()) return {};
+    std::string similar;
+    for (const std::string& each : all)
+        if (!name.empty() && each.find(name) != std::string::npos) similar += (similar.empty() ? "" : ", ") + each;
+    return "there is no network " + name + (similar.empty() ? "" : "; there are " + similar);
+}
+
+/// All networks, in lines of at most 100 characters.
+std::string list_of_networks() {
+    constexpr std::size_t width = 100;
+    std::string text = "Networks:", line;
+    for (const std::string& name : network_names()) {
+        if (line.empty() || line.size() + name.size() + 1 > width) {
+            text += line;
+            line = "\n ";
+        }
+        line += " " + name;
+    }
+    return text + line;
+}
+
 void add_options(CLI::App& app, Options& options) {
     app.description(
         "Says what image files (JPEG, PNG) show. Without arguments: the clothes in examples/data/images, classified "
@@ -68,9 +92,11 @@ void add_options(CLI::App& app, Options& options) {
                                           std::to_string(TENON_VERSION_MINOR) + "." +
                                           std::to_string(TENON_VERSION_PATCH));
     app.add_option("images", options.images, "Image files, or folders of them")->type_name("IMAGE");
-    app.add_option("-m,--model", options.model, "The network")
-        ->check(CLI::IsMember(network_names()))
+    app.add_option("-m,--model", options.model, "The network, one of those listed below")
+        ->check(CLI::Validator(refuse_unknown_network, ""))
+        ->type_name("NAME")
         ->capture_default_str();
+    app.footer(list_of_networks());
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
                        "Its weights: a safetensors, .pth or .npz file with its library's names")

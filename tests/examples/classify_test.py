@@ -215,6 +215,11 @@ class Classify(unittest.TestCase):
                           ["--seed", "1", "--weights", "a"], ["--labels"], ["--onnx-batch", "2"]):
             self.assertIn("classify --help says more", self.refusal(*arguments), arguments)
 
+    def test_a_name_that_is_no_networks_brings_those_that_hold_it(self):
+        self.assertIn("there is no network resnet44; there are cifar_resnet44, cifar_resnet44v2, keras_cifar_resnet44",
+                      self.refusal("--model", "resnet44", IMAGES))
+        self.assertIn("there is no network alexnet (classify", self.refusal("--model", "alexnet", IMAGES))
+
     def test_a_full_disk_is_an_error(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("there is no /dev/full")
@@ -226,6 +231,8 @@ class Classify(unittest.TestCase):
     def test_help_and_version_are_results(self):
         out, err = self.run_program("--help")
         self.assertIn("--weights", out)
+        self.assertIn(" keras_resnet152v2 ", out)
+        self.assertLessEqual(max(map(len, out.splitlines())), 120)
         self.assertEqual(err, "")
         self.assertRegex(self.run_program("--version")[0], r"^classify, tenon \d+\.\d+\.\d+\n$")
 
