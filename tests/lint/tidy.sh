@@ -1,5 +1,6 @@
 #!/bin/sh
-# tidy.sh ROOT BUILD FLAGS_FILE: runs clang-tidy over one file that includes every public header, and over the examples.
+# tidy.sh ROOT BUILD FLAGS_FILE headers|examples: runs clang-tidy over one file that includes every public header, or over the
+# examples.
 set -eu
 root=$1 build=$2 flags=$3
 if ! command -v clang-tidy-16 >/dev/null; then
@@ -7,6 +8,16 @@ if ! command -v clang-tidy-16 >/dev/null; then
     exit 77
 fi
 cd "$root"
-(cd include && find tenon -name '*.hpp' | sort | sed 's/.*/#include <&>/') >"$build/all_headers.cpp"
-clang-tidy-16 --quiet --config-file=.clang-tidy "$build/all_headers.cpp" $(find examples -name '*.cpp') -- $(cat "$flags") \
-    "-DTENON_SOURCE_DIR=\"$root\""
+case "$4" in
+headers)
+    (cd include && find tenon -name '*.hpp' | sort | sed 's/.*/#include <&>/') >"$build/all_headers.cpp"
+    files=$build/all_headers.cpp
+    ;;
+examples) files=$(find examples -name '*.cpp' | sort) ;;
+*)
+    echo "tidy.sh: expected headers or examples, found '$4'" >&2
+    exit 2
+    ;;
+esac
+# shellcheck disable=SC2086  # lists of words
+clang-tidy-16 --quiet --config-file=.clang-tidy $files -- $(cat "$flags") "-DTENON_SOURCE_DIR=\"$root\""
