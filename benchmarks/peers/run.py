@@ -31,6 +31,14 @@ NETWORKS = {
 RUNTIMES = ("onnxruntime", "openvino", "torch-eager", "torch-jit", "torch-compile")
 # What pip installs for a runtime; PyTorch reads the graph by onnx.
 PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
+# By which variables a runtime is limited to an instruction set; ONNX Runtime has none.
+LIMITS = {
+    "native": {"onnxruntime": {}, "openvino": {}, "torch": {}},
+    "avx2": {
+        "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"},
+        "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    },
+}
 LARGEST_ERROR = 1e-4  # of the largest logit
 LARGEST_DRIFT = 0.05  # of the peak, in one series
 
@@ -93,10 +101,15 @@ def measure_row(network, batch, threads, options, tools, folder):
         stack.callback(runners["tenon"].close)
         expected = results.read_bytes()
         for runtime in options.runtime:
+            limits = LIMITS[options.isa].get(runtime.split("-")[0])
+            if limits is None:
+                print(f"SKIPPED: {runtime} cannot be limited to {options.isa}.", file=sys.stderr)
+                continue
             output = folder / f"{runtime}.results"
             command = [tools.python, FOLDER / "peer.py", runtime, "--onnx", graph, "--input", images, "--output", output]
             try:
-                runner = Runner([*command, "--shape", ",".join(map(str, shape)), "--threads", str(threads)], cores, log)
+                command += ["--shape", ",".join(map(str, shape)), "--threads", str(threads)]
+                runner = Runner(command, cores, log, limits)
             except BenchError as error:
                 print(f"SKIPPED: {runtime} does not run {network}: {error}; see {log.name}", file=sys.stderr)
                 continue
@@ -123,6 +136,7 @@ def measure_row(network, batch, threads, options, tools, folder):
             "threads": threads,
             "ours_ms": round(medians["tenon"], 3),
             "ours_fastest_ms": round(fastest["tenon"], 3),
+            "instruction_set": ours.facts["instruction_set"],
             "peer": runners[name].facts["name"],
             "peer_ms": round(medians[name], 3),
             "peer_fastest_ms": round(fastest[name], 3),
@@ -184,12 +198,13 @@ def print_table(rows, cold):
 
 
 def main(arguments, ours):
-    """`ours` builds tenon's side and returns its path."""
+    """`ours` builds tenon's side for an instruction set and returns its path."""
     parser = argparse.ArgumentParser(prog="scripts/bench peers", description=__doc__)
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: all")
     parser.add_argument("--runtime", action="append", choices=RUNTIMES, help="default: all")
     parser.add_argument("--batch", action="append", type=int, help="default: 1 and 16")
     parser.add_argument("--threads", action="append", type=int, help="default: 1 and 2")
+    parser.add_argument("--isa", choices=LIMITS, default="native", help="limit all to an instruction set (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="of alternating calls in a series (default: %(default)s)")
     parser.add_argument("--attempts", type=int, default=3, help="series at most while the peak moves (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")
@@ -206,7 +221,7 @@ def main(arguments, ours):
     class tools:
         python = python_of_environment(packages_of(options))
 
-    tools.ours = ours()
+    tools.ours = ours(options.isa)
     rows, cold = [], {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -216,7 +231,7 @@ def main(arguments, ours):
                     for count in threads:
                         rows += measure_row(network, batch, count, options, tools, folder)
                         print(f"bench: {network}, batch {batch}, {count} threads measured", file=sys.stderr)
-                if 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
+                if options.isa == "native" and 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
                     cold[network] = cold_start(network, threads[-1], tools, folder)
         except (BenchError, subprocess.CalledProcessError) as error:
             print(f"bench: {error}", file=sys.stderr)

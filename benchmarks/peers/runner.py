@@ -18,7 +18,7 @@ class BenchError(Exception):
 class Runner:
     """A process that times one runtime."""
 
-    def __init__(self, command, cores, log):
+    def __init__(self, command, cores, log, environment={}):
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -26,7 +26,9 @@ class Runner:
             stderr=log,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
-            env=os.environ | {"OMP_NUM_THREADS": str(len(cores)), "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"},
+            env=os.environ
+            | {"OMP_NUM_THREADS": str(len(cores)), "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"}
+            | environment,
         )
         self.command = command
         self.facts = json.loads(self.answer())

@@ -132,7 +132,7 @@ def print_table(rows, profiles):
 
 
 def main(arguments, build):
-    """`build` builds tenon's side and returns its path."""
+    """`build` builds tenon's side for an instruction set and returns its path."""
     parser = argparse.ArgumentParser(prog="scripts/bench train", description=__doc__)
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: all")
     parser.add_argument("--peer", action="append", choices=PEERS, help="ways of PyTorch, default: all")
@@ -150,7 +150,7 @@ def main(arguments, build):
         print(f"SKIPPED: rows with more than {cores} threads, as many cores as this process may use.", file=sys.stderr)
         threads = [count for count in threads if count <= cores]
     python = python_of_environment({"numpy", "torch", "onnx"}) if options.peer else None
-    program = build()
+    program = build("native")
     rows, profiles = [], {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
