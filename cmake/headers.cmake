@@ -33,9 +33,15 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/channel_sums.hpp
     include/tenon/backend/cuda/conv.hpp
     include/tenon/backend/cuda/conv_choice.hpp
+    include/tenon/backend/cuda/conv_problem.hpp
     include/tenon/backend/cuda/conv_spec.hpp
+    include/tenon/backend/cuda/cublaslt.hpp
+    include/tenon/backend/cuda/cudnn.hpp
+    include/tenon/backend/cuda/cudnn_convolution.hpp
     include/tenon/backend/cuda/device.hpp
     include/tenon/backend/cuda/device_driver.hpp
+    include/tenon/backend/cuda/device_libraries.hpp
+    include/tenon/backend/cuda/dynamic_library.hpp
     include/tenon/backend/cuda/emulated_driver.hpp
     include/tenon/backend/cuda/emulator.hpp
     include/tenon/backend/cuda/finish.hpp
@@ -47,6 +53,8 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/plan.hpp
     include/tenon/backend/cuda/pool_gradient.hpp
     include/tenon/backend/cuda/precision.hpp
+    include/tenon/backend/cuda/provider_choice.hpp
+    include/tenon/backend/cuda/provider_driver.hpp
     include/tenon/backend/cuda/reduce.hpp
     include/tenon/backend/cuda/step.hpp
     include/tenon/backend/cuda/stream.hpp

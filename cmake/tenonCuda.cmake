@@ -24,11 +24,28 @@ macro(tenon_find_cuda)
   endif()
 endmacro()
 
+# Looks for cuDNN 9's headers, which the toolkit lacks: beside it, or where NVIDIA's packages for Python put them. Sets
+# TENON_CUDNN_INCLUDE_DIR in the cache, and to a false value if there are none. The library is looked for when a program runs.
+function(tenon_find_cudnn)
+  find_path(
+    TENON_CUDNN_INCLUDE_DIR cudnn_graph.h
+    HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_PATH
+    PATHS /usr/local/cuda /usr/local/cuda/include
+    PATH_SUFFIXES include nvidia/cudnn/include
+    DOC "The folder of cuDNN 9's headers; empty: the backend Cuda does without cuDNN")
+  mark_as_advanced(TENON_CUDNN_INCLUDE_DIR)
+endfunction()
+
 # Defines tenon::cuda over tenon::tenon.
 function(tenon_add_cuda_target)
   add_library(tenon_cuda INTERFACE)
   add_library(tenon::cuda ALIAS tenon_cuda)
-  target_link_libraries(tenon_cuda INTERFACE tenon::tenon CUDA::cudart_static)
+  target_link_libraries(tenon_cuda INTERFACE tenon::tenon CUDA::cudart_static ${CMAKE_DL_LIBS})
+  tenon_find_cudnn()
+  if(TENON_CUDNN_INCLUDE_DIR)
+    target_include_directories(tenon_cuda SYSTEM INTERFACE ${TENON_CUDNN_INCLUDE_DIR})
+    target_compile_definitions(tenon_cuda INTERFACE TENON_CUDNN)
+  endif()
   # CMake 3.25 doesn't know how to ask nvcc 13 for C++20.
   target_compile_options(tenon_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 endfunction()

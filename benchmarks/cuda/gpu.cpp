@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cuda_runtime_api.h>
 
+#include "ceilings.hpp"
 #include "cell.hpp"
 #include "networks.hpp"
 
@@ -73,6 +74,21 @@ void measure_memory() {
     check(cudaFree(from), "free memory");
     check(cudaFree(to), "free memory");
     print({{"kind", "ceiling"}, {"what", "memory"}, {"gb_s", best}});
+}
+
+void measure_arithmetic() {
+    for_each_precision([](auto precision) {
+        print({{"kind", "ceiling"}, {"what", name_of(precision())}, {"tflop_s", measure_product(precision())}});
+    });
+}
+
+/// For tests/cudnn, whose descriptions of devices should come from devices.
+void describe_device() {
+    try {
+        print({{"kind", "description"}, {"cudnn", device_description()}});
+    } catch (const tenon::Error& error) {
+        print({{"kind", "description"}, {"missing", error.what()}});
+    }
 }
 
 template <class Net>
@@ -158,8 +174,14 @@ int main(int argc, char** argv) {
         const cudaError_t status = cudaGetDeviceCount(&devices);
         if (status != cudaSuccess) return report_no_device(cudaGetErrorString(status));
         if (devices == 0) return report_no_device("the driver lists none");
-        if (command == "probe") probe();
-        if (command == "ceilings") measure_memory();
+        if (command == "probe") {
+            probe();
+            describe_device();
+        }
+        if (command == "ceilings") {
+            measure_memory();
+            measure_arithmetic();
+        }
         if (command == "logits") compare_networks();
         if (command == "small") run_small();
         if (command == "answer") answer(options.folder);

@@ -10,7 +10,7 @@
 
 #if defined(__CUDACC__)
 
-#include <tenon/backend/cuda/device_driver.hpp>
+#include <tenon/backend/cuda/device_libraries.hpp>
 #include <tenon/runtime/cuda_engine.hpp>
 #include <tenon/runtime/cuda_runner.hpp>
 
@@ -18,11 +18,11 @@ namespace tenon {
 
 template <class Net, Precision P>
 struct CudaEngine<Net, P>::State {
-    CudaRunner<Net, P, cuda::DeviceDriver> runner;
+    CudaRunner<Net, P, cuda::LibraryDriver> runner;
 };
 
 template <class Net, Precision P>
-CudaEngine<Net, P>::CudaEngine(int, int images) : state_{new State{CudaRunner<Net, P, cuda::DeviceDriver>{images}}} {}
+CudaEngine<Net, P>::CudaEngine(int, int images) : state_{new State{CudaRunner<Net, P, cuda::LibraryDriver>{images}}} {}
 
 template <class Net, Precision P>
 CudaEngine<Net, P>::~CudaEngine() {

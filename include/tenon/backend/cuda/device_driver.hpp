@@ -131,9 +131,10 @@ public:
 
     int multiprocessors() const { return multiprocessors_; }
 
-private:
+    /// CUDA's stream, for libraries that launch kernels themselves.
     cudaStream_t stream(Stream on) const { return streams_[static_cast<int>(on)]; }
 
+private:
     int multiprocessors_ = 0;
     bool loading_ = false;
     cudaStream_t streams_[streams]{};

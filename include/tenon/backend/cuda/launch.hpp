@@ -100,6 +100,8 @@ void launch_map(Driver& driver, const Body& body) {
 template <Precision P, int Vector, int OutputVector, class Driver>
 void launch_conv(const Step& step, const Frame<Driver>& frame) {
     ConvArguments arguments = conv_arguments<Number<P>>(step, frame);
+    if constexpr (requires { frame.driver->template convolve<P>(arguments); })
+        if (frame.driver->template convolve<P>(arguments)) return;  // a library's
     const ConvChoice choice = choose_conv(P, arguments.pixels, arguments.group_outputs, arguments.groups, step.depth(),
                                           frame.driver->multiprocessors());
     arguments.splits = choice.splits;
