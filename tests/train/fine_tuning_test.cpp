@@ -65,6 +65,30 @@ TEST_CASE("only the classifier of a network with a frozen trunk is trained, and 
     CHECK(names[names.size() - 2] == classifier[0]);
 }
 
+TEST_CASE("frozen norms stay and count in training as in inference, everything else is trained") {
+    using Normed = FreezeNorms<Base>;
+    CHECK(parameter_names<Base>(Naming::canonical) == parameter_names<Normed>(Naming::canonical));
+    Parameters<Normed> before;
+    before.seed(11);
+    Patterns images{{3, 8, 8}, 6, 2, 12, false};
+    Trainer<Normed> trainer{SgdOptions{.learning_rate = 0.05, .momentum = 0.9}, {.batch_size = 12}};
+    trainer.set_parameters(before);
+    const double loss = trainer.evaluate(images).loss;
+    trainer.fit(images, {.epochs = 1});
+    int norms = 0;
+    for (int i = 0; i < before.count(); ++i) {
+        const Parameter& info = before.infos()[static_cast<std::size_t>(i)];
+        const bool norm = info.role != ParameterRole::weight && info.role != ParameterRole::bias;
+        norms += norm;
+        CHECK((std::memcmp(before[i].data(), trainer.parameters()[i].data(), before[i].size_bytes()) == 0) == norm);
+    }
+    CHECK(norms == 4 * 7);
+    // The first batch's loss in training is that of inference; a rate of 0 lets both batches be compared.
+    Trainer<Normed> still{SgdOptions{.learning_rate = 0}, {.batch_size = 12}};
+    still.set_parameters(before);
+    CHECK(still.fit(images, {.epochs = 1}).back().loss == doctest::Approx(loss).epsilon(1e-5));
+}
+
 TEST_CASE("a backbone goes into a network with another head") {
     Parameters<Base> original;
     original.seed(11);

@@ -62,7 +62,7 @@ public:
         path_.ordinal = ordinals_[path_.depth][static_cast<int>(kind)]++;
         if (layers_)
             layers_[counts_.layers] = {path_,   input,    output, counts_.parameters, 0,
-                                       epsilon, momentum, rate,   frozen_depth_ > 0};
+                                       epsilon, momentum, rate,   is_frozen(kind)};
         return counts_.layers++;
     }
 
@@ -92,6 +92,9 @@ public:
     /// Layers between open and close are not trained.
     constexpr void open_frozen() { ++frozen_depth_; }
     constexpr void close_frozen() { --frozen_depth_; }
+    /// Batch norms between open and close are not trained.
+    constexpr void open_frozen_norms() { ++frozen_norms_depth_; }
+    constexpr void close_frozen_norms() { --frozen_norms_depth_; }
 
     /// Values between open and close are not kept for the gradients; parts inside of a part belong to it.
     constexpr void open_checkpoint() {
@@ -139,7 +142,11 @@ private:
     int scope_counts_[Path::max_depth + 1][scope_kinds]{};
     int position_[Rejection::max_depth]{};
     int depth_ = 0;
-    int frozen_depth_ = 0;
+    constexpr bool is_frozen(OpKind kind) const {
+        return frozen_depth_ > 0 || (frozen_norms_depth_ > 0 && kind == OpKind::batch_norm);
+    }
+
+    int frozen_depth_ = 0, frozen_norms_depth_ = 0;
     int checkpoint_depth_ = 0, checkpoints_ = 0;
     Rejection rejection_{};
 };

@@ -1,5 +1,6 @@
-// Types made from a network's type: with another number of classes, with a frozen trunk, its trunk alone, its
-// classifier alone. All of them keep the names of parameters, so weights go from one to the other by name.
+// Types made from a network's type: with another number of classes, with a frozen trunk or frozen norms, its
+// trunk alone, its classifier alone. All of them keep the names of parameters, so weights go from one to the other by
+// name.
 #pragma once
 
 #include <tuple>
@@ -103,6 +104,7 @@ struct NetworkParts<Classes, Children<In, Layers...>> {
 
     using Whole = NetworkOf<In, typename List::Whole>;
     using WithFrozen = NetworkOf<In, typename List::WithFrozen>;
+    using WithFrozenNorms = Network<In, FrozenNorms<Layers...>>;
     using Trunk = NetworkOf<In, typename List::Front>;
     template <int Features>
     using Classifier = NetworkOf<Input<Features>, typename List::Back>;
@@ -128,6 +130,11 @@ struct ReplaceHead : network_parts::PartsOf<Classes, Net>::Whole, network_parts:
 /// The network with everything in front of its last Linear inside Frozen: only the classifier is trained.
 template <NetworkType Net>
 struct FreezeTrunk : network_parts::PartsOf<output_shape<Net>.channels, Net>::WithFrozen,
+                     network_parts::NamingLike<Net> {};
+
+/// The network with all batch norms frozen (FrozenNorms): for fine-tuning the whole of it on little data.
+template <NetworkType Net>
+struct FreezeNorms : network_parts::PartsOf<output_shape<Net>.channels, Net>::WithFrozenNorms,
                      network_parts::NamingLike<Net> {};
 
 /// What stands in front of the last Linear of a network, as a network: its results are features.

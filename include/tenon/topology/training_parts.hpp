@@ -1,4 +1,5 @@
-// Frozen and Checkpoint: parts of a network that training treats in another way. Inference does not see them.
+// Frozen, FrozenNorms and Checkpoint: parts of a network that training treats in another way. Inference does not see
+// them.
 #pragma once
 
 #include <tenon/topology/combinators.hpp>
@@ -16,6 +17,21 @@ struct Frozen {
         builder.open_frozen();
         x = Sequential<Layers...>::lower(builder, x);
         builder.close_frozen();
+        return x;
+    }
+};
+
+/// Layers in a row whose batch norms training does not change: they normalise by the running statistics, as in
+/// inference, and have no gradients; everything else is trained. For fine-tuning on little data, whose statistics would
+/// replace those that the weights were trained with (Keras' guide calls it inference mode). Names of parameters don't
+/// change.
+template <class... Layers>
+struct FrozenNorms {
+    using children = Children<Layers...>;
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        builder.open_frozen_norms();
+        x = Sequential<Layers...>::lower(builder, x);
+        builder.close_frozen_norms();
         return x;
     }
 };
