@@ -8,12 +8,10 @@ The weights and images are no part of the repository: TENON_TEST_DATA names thei
 import json
 import os
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
-import zlib
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 DATA = pathlib.Path(os.environ.get("TENON_TEST_DATA", SOURCE / "../shared/data"))
@@ -26,15 +24,7 @@ try:
 except ImportError as missing:
     print(f"SKIPPED: {missing}", file=sys.stderr)
     sys.exit(77)
-
-
-def write_png(path, image):
-    """An image [channels, rows, columns] of bytes as PNG."""
-    rows = b"".join(b"\0" + image[:, y].T.tobytes() for y in range(image.shape[1]))
-    chunks = ((b"IHDR", struct.pack(">IIBBBBB", image.shape[2], image.shape[1], 8, 2, 0, 0, 0)),
-              (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks))
+import pictures
 
 
 class RealWeights(unittest.TestCase):
@@ -60,7 +50,7 @@ class RealWeights(unittest.TestCase):
             images = []
             for i, image in enumerate(golden["cifar.images_u8_nchw"]):
                 images.append(pathlib.Path(folder) / f"{i:02}.png")
-                write_png(images[-1], image)
+                pictures.write_png(images[-1], image)
             for model, weights, logits in (
                 ("cifar_resnet20", "resnet20_v1", "akamaster_resnet20"),
                 ("mlperf_tiny_resnet8", "resnet8_mlperf_tiny", "mlperf_resnet8"),
