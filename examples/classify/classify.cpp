@@ -16,7 +16,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,12 +29,12 @@
 #include <tenon/data/fashion_mnist.hpp>
 #include <tenon/image/decode.hpp>
 #include <tenon/image/preprocess.hpp>
-#include <tenon/runtime/softmax.hpp>
 #include <tenon/version.hpp>
 
+#include "../common/image_files.hpp"
+#include "../common/result.hpp"
 #include "labels.hpp"
 #include "networks.hpp"
-#include "terminal.hpp"
 
 namespace {
 
@@ -125,29 +124,6 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
 }
 
-/// The image files that are meant: folders are replaced by the image files in them, in the order of their names.
-std::vector<std::string> expand_folders(const std::vector<std::string>& arguments) {
-    std::vector<std::string> files;
-    for (const std::string& argument : arguments) {
-        if (!std::filesystem::is_directory(argument)) {
-            files.push_back(argument);
-            continue;
-        }
-        std::vector<std::string> found;
-        for (const auto& entry : std::filesystem::directory_iterator(argument)) {
-            std::string extension = entry.path().extension().string();
-            std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
-            if (extension == ".png" || extension == ".jpg" || extension == ".jpeg")
-                found.push_back(entry.path().string());
-        }
-        if (found.empty())
-            throw tenon::Error(argument + ": expected a folder with JPEG or PNG files, found none in it");
-        std::ranges::sort(found);
-        files.insert(files.end(), found.begin(), found.end());
-    }
-    return files;
-}
-
 std::vector<std::string> class_names(const Options& options, int classes) {
     if (!options.labels.empty()) return labels::read(options.labels, classes);
     std::vector<std::string> names;
@@ -171,49 +147,6 @@ void take_weights(Classifier& classifier, const Options& options) {
     } else {
         throw tenon::Error("the network " + options.model + " needs --weights FILE (or --seed N for random weights)");
     }
-}
-
-/// The most probable classes of one image, the best first.
-struct Result {
-    std::string file;
-    std::vector<int> classes;
-    std::vector<float> probabilities;
-};
-
-Result make_result(const std::string& file, std::span<const float> logits, int top) {
-    const std::vector<float> probabilities = tenon::softmax(logits);
-    std::vector<int> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto count = std::min<std::ptrdiff_t>(top, std::ssize(order));
-    // By logit: probabilities of confident networks are equal where they underflow.
-    std::ranges::partial_sort(order, order.begin() + count,
-                              [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-    order.resize(static_cast<std::size_t>(count));
-    Result result{file, order, {}};
-    for (const int index : order) result.probabilities.push_back(probabilities[static_cast<std::size_t>(index)]);
-    return result;
-}
-
-void print_text(const Result& result, const std::vector<std::string>& names, const Terminal& terminal) {
-    constexpr int bar_width = 24;
-    std::string text = terminal.bold(result.file) + "\n";
-    for (std::size_t i = 0; i < result.classes.size(); ++i) {
-        char percent[16];
-        std::snprintf(percent, sizeof percent, "%6.2f", 100.0 * result.probabilities[i]);
-        text += "  " + std::string(percent) + " %  " +
-                terminal.green(terminal.bar(result.probabilities[i], bar_width)) + "  " +
-                names[static_cast<std::size_t>(result.classes[i])] + "\n";
-    }
-    std::fputs(text.c_str(), stdout);
-}
-
-nlohmann::ordered_json json_of(const Result& result, const std::vector<std::string>& names) {
-    nlohmann::ordered_json top = nlohmann::ordered_json::array();
-    for (std::size_t i = 0; i < result.classes.size(); ++i)
-        top.push_back({{"class", result.classes[i]},
-                       {"name", names[static_cast<std::size_t>(result.classes[i])]},
-                       {"probability", result.probabilities[i]}});
-    return {{"file", result.file}, {"top", std::move(top)}};
 }
 
 int run(const Options& options) {

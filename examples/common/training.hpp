@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
+#include <tenon/data/augment/flip.hpp>
 #include <tenon/report/training_plots.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/train/log_files.hpp>
@@ -21,6 +21,9 @@
 #include <tenon/train/progress_bar.hpp>
 #include <tenon/train/sgd.hpp>
 #include <tenon/train/trainer.hpp>
+
+#include "run_folder.hpp"
+#include "step_limit.hpp"
 
 namespace training {
 
@@ -74,40 +77,8 @@ inline void add_options(CLI::App& app, Options& options) {
     app.add_flag("--resume", options.resume, "Go on with the run whose checkpoint lies in the output folder");
 }
 
-/// The command line, quoted where a shell needs it.
-inline std::string command_line(int argc, char** argv) {
-    std::string text = std::filesystem::path(argv[0]).filename().string();
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        const bool plain = argument.find_first_not_of(
-                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                               "-_./=:,+") == std::string::npos;
-        text += plain && !argument.empty() ? " " + argument : " '" + argument + "'";
-    }
-    return text;
-}
-
 /// The file of a run.
-inline std::string file(const Options& options, const std::string& name) {
-    return (std::filesystem::path(options.output) / name).string();
-}
-
-inline void write_text(const std::string& path, std::string_view text) {
-    std::ofstream stream(path, std::ios::binary);
-    if (!(stream << text << std::flush)) throw tenon::Error(path + ": cannot write the file");
-}
-
-/// Ends a fit after a number of steps of the whole run.
-class StepLimit final : public tenon::Callback {
-public:
-    explicit StepLimit(long steps) : steps_{steps} {}
-    void on_step(const tenon::StepReport& report, tenon::TrainerControl& trainer) override {
-        if (steps_ > 0 && report.step >= steps_) trainer.stop("--steps " + std::to_string(steps_) + " are done");
-    }
-
-private:
-    long steps_;
-};
+inline std::string file(const Options& options, const std::string& name) { return file_in(options.output, name); }
 
 /// A trainer with the recipe that the examples share: SGD with Nesterov's momentum, residual blocks that begin as their
 /// shortcuts, a moving average of the weights.
@@ -131,9 +102,7 @@ tenon::Trainer<Net> make_trainer(const Options& options) {
 /// its peak in a quarter of the run and falls to 0 towards its end.
 template <class Trainer, class Source, class Validation>
 void fit(Trainer& trainer, Source& source, Validation& validation, const Options& options) {
-    std::error_code failed;
-    std::filesystem::create_directories(options.output, failed);
-    if (failed) throw tenon::Error(options.output + ": cannot create the folder: " + failed.message());
+    create_folder(options.output);
     const std::string checkpoint = file(options, "checkpoint.safetensors");
     if (options.resume) {
         const tenon::Restored restored = trainer.restore(checkpoint, {.fall_back = true});

@@ -1,0 +1,44 @@
+// The folder that a program writes what it made into, and the command that made it.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <tenon/core/error.hpp>
+
+namespace training {
+
+/// The command line, quoted where a shell needs it.
+inline std::string command_line(int argc, char** argv) {
+    std::string text = std::filesystem::path(argv[0]).filename().string();
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        const bool plain = argument.find_first_not_of(
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_./=:,+") == std::string::npos;
+        text += plain && !argument.empty() ? " " + argument : " '" + argument + "'";
+    }
+    return text;
+}
+
+/// A file in a folder.
+inline std::string file_in(const std::string& folder, const std::string& name) {
+    return (std::filesystem::path(folder) / name).string();
+}
+/// tenon::Error if it can't be created.
+inline void create_folder(const std::string& folder) {
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) throw tenon::Error(folder + ": cannot create the folder: " + failed.message());
+}
+
+/// tenon::Error if it can't be written.
+inline void write_text(const std::string& path, std::string_view text) {
+    std::ofstream stream(path, std::ios::binary);
+    if (!(stream << text << std::flush)) throw tenon::Error(path + ": cannot write the file");
+}
+
+}  // namespace training

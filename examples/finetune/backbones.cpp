@@ -1,0 +1,242 @@
+#include "backbones.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+
+#include <unistd.h>
+
+#include <tenon/data/augment/crop.hpp>
+#include <tenon/data/loader.hpp>
+#include <tenon/image/network_preprocessing.hpp>
+#include <tenon/models/keras.hpp>
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/timm.hpp>
+#include <tenon/runtime/spare_classes.hpp>
+#include <tenon/train/adamw.hpp>
+#include <tenon/train/feature_cache.hpp>
+
+#include "../common/training.hpp"
+
+namespace {
+using namespace tenon;
+
+/// A source that says how far it has been read.
+template <class Source>
+class Announced {
+public:
+    Announced(Source& source, std::string what, int passes)
+        : source_{source}, what_{std::move(what)}, all_{passes * source.images()} {}
+
+    long images() const { return source_.images(); }
+    long batches() const { return source_.batches(); }
+    Batch batch(long epoch, long index) {
+        const Batch batch = source_.batch(epoch, index);
+        show(epoch * images() + std::min(images(), index * static_cast<long>(batch.labels.size())), false);
+        return batch;
+    }
+    /// Says that all is read, and how fast.
+    void finish() {
+        const double seconds = since(start_);
+        show(all_, true);
+        std::printf(", %.1f s, %.0f images/s\n", seconds, static_cast<double>(all_) / std::max(seconds, 1e-9));
+        std::fflush(stdout);
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+    /// On a terminal one line that is drawn over and over, elsewhere a line now and then.
+    void show(long done, bool is_last) {
+        const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+        if (!is_last && since(shown_) < (terminal ? 0.1 : 30.0)) return;
+        shown_ = Clock::now();
+        std::printf("%s%s: %ld of %ld images%s", terminal ? "\r" : "", what_.c_str(), done, all_,
+                    terminal || is_last ? "" : "\n");
+        std::fflush(stdout);
+    }
+
+    Source& source_;
+    std::string what_;
+    long all_;
+    Clock::time_point start_ = Clock::now(), shown_ = start_;
+};
+
+/// How photos of a network's size are read: the shorter side is resized as the network's library does it, and the
+/// middle is cut out, larger than what the network reads. An even half of the difference keeps a later cut of the
+/// middle where one cut would be.
+FolderImageSize folder_size(const Preprocessing& reading) {
+    const auto with_margin = [&](int crop) { return crop + (std::max(reading.resize, crop) - crop) / 4 * 4; };
+    return {.resize = reading.resize,
+            .height = with_margin(reading.crop_height),
+            .width = with_margin(reading.crop_width),
+            .filter = reading.filter};
+}
+
+/// Of a confusion matrix the classes that are used.
+ConfusionMatrix used_part(const ConfusionMatrix& all, int classes) {
+    ConfusionMatrix part(classes);
+    for (int label = 0; label < classes; ++label)
+        for (int predicted = 0; predicted < classes; ++predicted)
+            for (long i = 0; i < all(label, predicted); ++i) part.add(label, predicted);
+    return part;
+}
+
+/// How a training went.
+struct Outcome {
+    History history;
+    Evaluation evaluation;  ///< of the validation photos
+};
+
+/// Trains the classifier of a network on features of its trunk, which are computed once.
+template <class Net, class Train, class Validation>
+Outcome train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
+                         const TrainingOptions& options) {
+    Announced training_photos{photos, "features to train with", options.passes};
+    const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
+    FeatureCache features{
+        parameters,
+        training_photos,
+        {.batch_size = batch, .passes = options.passes, .seed = options.seed, .threads = options.threads}};
+    training_photos.finish();
+    Announced validation_photos{validation, "features to validate on", 1};
+    FeatureCache held_out{
+        parameters, validation_photos, {.batch_size = batch, .shuffle = false, .threads = options.threads}};
+    validation_photos.finish();
+
+    Trainer<Classifier<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
+                                     {.batch_size = batch, .seed = options.seed, .threads = options.threads}};
+    Parameters<Classifier<Net>> start;
+    std::ranges::copy(trainer.parameters().values(), start.values().begin());
+    close_spare_classes(start, classes);
+    trainer.set_parameters(start);
+    ProgressBar progress;
+    CsvLog csv(training::file_in(options.output, "classifier.csv"));
+    trainer.fit(features, held_out,
+                {.epochs = options.epochs, .schedule = schedules::cosine(), .callbacks = {&progress, &csv}});
+    copy_parameters(trainer.weights(), parameters);
+    return {trainer.history(), trainer.evaluate(held_out)};
+}
+
+/// Trains all of a network but its batch norms, which few photos would spoil.
+template <class Net, class Train, class Validation>
+Outcome train_whole(Parameters<Net>& parameters, Train& photos, Validation& validation,
+                    const TrainingOptions& options) {
+    const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
+    Trainer<FreezeNorms<Net>> trainer{
+        SgdOptions{.learning_rate = options.whole_rate, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-4},
+        {.batch_size = batch, .seed = options.seed, .threads = options.threads}};
+    trainer.transfer(parameters);
+    training::Options running;
+    running.output = options.output;
+    running.epochs = options.unfreeze;
+    running.steps = options.steps;
+    running.resume = options.resume;
+    running.command = options.command;
+    training::fit(trainer, photos, validation, running);
+    copy_parameters(trainer.weights(), parameters);
+    return {trainer.history(), trainer.evaluate(validation)};
+}
+
+template <class Net>
+void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
+    Parameters<Net> parameters;
+    load_with_spare_classes(parameters, options.weights);
+    const PhotoFiles files = list_photos(options, most_classes);
+    const std::vector<std::string>& names = files.training.classes;
+    const int classes = static_cast<int>(names.size());
+    const Preprocessing& reading = *backbone.preprocessing;
+    const FolderImageSize size = folder_size(reading);
+    std::printf("%s: %d classes, %zu photos to train with, %zu to validate on; reading them\n", options.folder.c_str(),
+                classes, files.training.files.size(), files.validation.files.size());
+    std::fflush(stdout);
+    const ImageDataset photos = read_image_folder(files.training, size);
+    const ImageDataset held_out = read_image_folder(files.validation, size);
+
+    const Normalize normalize{reading.mean, reading.standard_deviation, reading.scale};
+    const Pipeline plain{CenterCrop{reading.crop_height, reading.crop_width}, normalize};
+    const Pipeline augmented{
+        RandomResizedCrop{
+            .height = reading.crop_height, .width = reading.crop_width, .least_area = 0.35, .filter = reading.filter},
+        RandomFlip{}, normalize};
+    const int batch = static_cast<int>(std::min(static_cast<std::size_t>(options.batch_size), photos.size()));
+    const LoaderOptions in_order{.batch_size = batch, .shuffle = false, .seed = options.seed};
+    Loader validation{held_out, plain, in_order};
+
+    Outcome outcome;
+    if (!options.resume) {
+        const auto classify = [&](const auto& pipeline) {
+            Loader source{photos, pipeline, in_order};
+            outcome = train_classifier(parameters, source, validation, classes, options);
+        };
+        if (options.passes == 1)
+            classify(plain);
+        else
+            classify(augmented);
+    }
+    if (options.unfreeze > 0) {
+        if (!options.resume)
+            std::printf("classifier on frozen features: %s of the validation photos; now the whole network\n",
+                        training::accuracy_text(outcome.evaluation).c_str());
+        close_spare_classes(parameters, classes);
+        Loader source{photos, augmented, {.batch_size = batch, .drop_last = true, .seed = options.seed}};
+        const Outcome whole = train_whole(parameters, source, validation, options);
+        outcome.history.insert(outcome.history.end(), whole.history.begin(), whole.history.end());
+        outcome.evaluation = whole.evaluation;
+    }
+
+    const std::string accuracy = training::accuracy_text(outcome.evaluation);
+    const std::string title = std::string(backbone.name) + " on " + options.folder;
+    save_without_spare_classes(parameters, classes, training::file_in(options.output, "weights.safetensors"),
+                               naming_of<Net>,
+                               {{"accuracy", accuracy + " of the validation photos"},
+                                {"classes", nlohmann::json(names).dump()},
+                                {"command", options.command},
+                                {"network", std::string(backbone.name)}});
+    training::write_text(training::file_in(options.output, "curves.svg"), curves_svg(outcome.history, title));
+    training::write_text(
+        training::file_in(options.output, "confusion.svg"),
+        confusion_svg(used_part(outcome.evaluation.confusion, classes), names, title + ", " + accuracy));
+    std::printf("%s of the validation photos\nweights, logs and plots are in %s\n", accuracy.c_str(),
+                options.output.c_str());
+}
+
+template <class Net>
+std::vector<std::vector<float>> predict(const std::string& weights, int classes, std::span<const Image> images,
+                                        int threads) {
+    Parameters<Net> parameters;
+    if (const int found = load_with_spare_classes(parameters, weights); found != classes)
+        throw Error(weights + ": the file names " + std::to_string(classes) + " classes and has weights of " +
+                    std::to_string(found));
+    Model<Net> model{{.threads = threads}};
+    model.set_parameters(parameters);
+    std::vector<std::vector<float>> results;
+    for (const Image& image : images) {
+        const std::span<const float> logits = model(preprocess(image, preprocessing_of<Net>));
+        results.emplace_back(logits.begin(), logits.begin() + classes);
+    }
+    return results;
+}
+
+template <class Net>
+constexpr Backbone make_backbone(std::string_view name) {
+    return {name, &preprocessing_of<Net>, &fine_tune<Net>, &predict<Net>};
+}
+
+constexpr Backbone all_backbones[] = {
+    make_backbone<ResNet18<most_classes>>("resnet18"),
+    make_backbone<ResNet50<most_classes>>("resnet50"),
+    make_backbone<KerasResNet50V2<most_classes>>("keras_resnet50v2"),
+    make_backbone<TimmResNetV2_50<most_classes>>("timm_resnetv2_50"),
+};
+
+}  // namespace
+
+std::span<const Backbone> backbones() { return all_backbones; }
+
+const Backbone& find_backbone(std::string_view name) {
+    for (const Backbone& backbone : all_backbones)
+        if (backbone.name == name) return backbone;
+    throw Error("there is no network " + std::string(name) + " to fine-tune");
+}

@@ -1,0 +1,54 @@
+// The networks that can be fine-tuned, behind functions: which one it is, and how many classes there are, the user says
+// when the program runs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/image/image.hpp>
+#include <tenon/image/preprocess.hpp>
+
+#include "photos.hpp"
+
+/// The most classes that photos may have. The networks are compiled with so many; those that the photos don't need are
+/// closed (tenon/runtime/spare_classes.hpp) and are not in the weights that are saved.
+#ifndef TENON_FINETUNE_CLASSES
+#define TENON_FINETUNE_CLASSES 1000
+#endif
+inline constexpr int most_classes = TENON_FINETUNE_CLASSES;
+
+/// What stands on the command line of a training.
+struct TrainingOptions : PhotoOptions {
+    std::string model = "resnet50";
+    std::string weights;
+    std::string output = "finetuned";
+    int epochs = 30;            ///< of the classifier
+    double rate = 0.001;        ///< of the classifier
+    int passes = 1;             ///< over the photos whose features are kept; augmented if more than one
+    int unfreeze = 0;           ///< epochs of the whole network afterwards
+    double whole_rate = 0.002;  ///< of the whole network, at its peak
+    int batch_size = 32;
+    int threads = 0;
+    long steps = 0;  ///< of the whole network
+    bool resume = false;
+    std::string command;
+};
+
+/// A network with weights for another task.
+struct Backbone {
+    std::string_view name;
+    const tenon::Preprocessing* preprocessing;
+    /// Trains on photos and writes weights, logs and plots. tenon::Error if a file is wrong.
+    void (*fine_tune)(const Backbone&, const TrainingOptions&);
+    /// The logits of images, by weights that fine_tune wrote for so many classes.
+    std::vector<std::vector<float>> (*predict)(const std::string& weights, int classes,
+                                               std::span<const tenon::Image> images, int threads);
+};
+
+std::span<const Backbone> backbones();
+
+/// tenon::Error if there is none of this name.
+const Backbone& find_backbone(std::string_view name);

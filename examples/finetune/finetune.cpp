@@ -1,0 +1,176 @@
+// finetune: makes a network that knows a thousand things tell apart what you have photos of.
+//
+//     finetune --data FOLDER --model resnet50 --weights resnet50.pth        a subfolder of FOLDER for each class
+//     finetune --data FOLDER --model resnet50 --weights resnet50.pth --unfreeze 5
+//     finetune --weights finetuned/weights.safetensors --predict cat.jpg dog.jpg
+//
+// The features of the photos are computed once, and a new classifier is trained on them; with --unfreeze the whole
+// network is trained on from there. A part of the photos is held out and only measured on. The weights that are written
+// are the library's for so many classes, and hold the names of the classes.
+//
+// Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <tenon/core/error.hpp>
+#include <tenon/image/decode.hpp>
+#include <tenon/io/safetensors.hpp>
+
+#include "../common/image_files.hpp"
+#include "../common/result.hpp"
+#include "../common/run_folder.hpp"
+#include "backbones.hpp"
+
+namespace {
+
+struct Options : TrainingOptions {
+    std::vector<std::string> predict;
+    int top = 5;
+    bool json = false;
+};
+
+void add_options(CLI::App& app, Options& options) {
+    std::vector<std::string> names;
+    for (const Backbone& backbone : backbones()) names.emplace_back(backbone.name);
+    CLI::Option* const data =
+        app.add_option("--data", options.folder, "Photos: a folder with a subfolder a class")->type_name("FOLDER");
+    app.add_option("--validation", options.validation,
+                   "Photos of the same classes to validate on; else a part of --data")
+        ->type_name("FOLDER");
+    app.add_option("--hold-out", options.hold_out, "Share of each class to validate on")
+        ->check(CLI::Range(0.0, 0.9))
+        ->capture_default_str();
+    app.add_option("-m,--model", options.model, "The network")->check(CLI::IsMember(names))->capture_default_str();
+    app.add_option("-w,--weights", options.weights,
+                   "Its weights, of any number of classes: a safetensors, .pth or .npz file with its library's names; "
+                   "with --predict what finetune wrote")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("-o,--output", options.output, "The folder for weights, logs and plots")->capture_default_str();
+    app.add_option("-e,--epochs", options.epochs, "Epochs of the classifier on features of the frozen network")
+        ->check(CLI::Range(1, 100000))
+        ->capture_default_str();
+    app.add_option("-r,--rate", options.rate, "Learning rate of the classifier (AdamW)")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    app.add_option(
+           "--passes", options.passes,
+           "Passes over the photos whose features are kept; with more than one, each is of other crops and flips")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option("-u,--unfreeze", options.unfreeze, "Epochs of the whole network afterwards; 0: none")
+        ->check(CLI::Range(0, 100000))
+        ->capture_default_str();
+    app.add_option("--whole-rate", options.whole_rate, "Highest learning rate of the whole network (SGD)")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    app.add_option("-b,--batch", options.batch_size, "Photos in a step")
+        ->check(CLI::Range(2, 65536))
+        ->capture_default_str();
+    app.add_option("--steps", options.steps, "Stop the whole network after so many steps, to try things out; 0: don't")
+        ->check(CLI::Range(0L, 1000000000L));
+    app.add_flag("--resume", options.resume, "Go on with a whole network whose checkpoint lies in the output folder");
+    app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
+    app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
+    CLI::Option* const predict =
+        app.add_option("-p,--predict", options.predict, "Say what these photos, or folders of them, show")
+            ->type_name("FILE...")
+            ->excludes(data);
+    app.add_option("-k,--top", options.top, "How many classes are shown for a photo")
+        ->check(CLI::Range(1, 1'000'000))
+        ->needs(predict)
+        ->capture_default_str();
+    app.add_flag("--json", options.json, "Print the answers as JSON")->needs(predict);
+}
+
+/// What a file that finetune wrote says of itself.
+struct Saved {
+    std::string network;
+    std::vector<std::string> classes;
+};
+
+Saved read_saved(const std::string& path) {
+    const tenon::SafetensorsFile file(path);
+    const tenon::Metadata& metadata = file.metadata();
+    const auto network = metadata.find("network"), classes = metadata.find("classes");
+    if (network == metadata.end() || classes == metadata.end())
+        throw tenon::Error(path + ": expected weights that finetune wrote, with a network and classes in the file's " +
+                           "metadata, found none there");
+    Saved saved{network->second, {}};
+    const nlohmann::json names = nlohmann::json::parse(classes->second, nullptr, /*allow_exceptions=*/false);
+    const auto is_string = [](const nlohmann::json& name) { return name.is_string(); };
+    if (!names.is_array() || !std::ranges::all_of(names, is_string))
+        throw tenon::Error(path + ": expected the classes in the file's metadata as a JSON array of strings, found " +
+                           classes->second);
+    for (const nlohmann::json& name : names) saved.classes.push_back(name.get<std::string>());
+    return saved;
+}
+
+int predict(const Options& options) {
+    const Saved saved = read_saved(options.weights);
+    const Backbone& backbone = find_backbone(saved.network);
+    std::vector<tenon::Image> images;
+    std::vector<std::string> files;
+    int status = 0;
+    for (const std::string& file : expand_folders(options.predict)) {
+        try {
+            images.push_back(tenon::read_image(file, {.color = tenon::Color::rgb}));
+            files.push_back(file);
+        } catch (const tenon::Error& error) {
+            // The other photos are still worth their answers.
+            std::fprintf(stderr, "finetune: %s\n", error.what());
+            status = 2;
+        }
+    }
+    const auto logits =
+        backbone.predict(options.weights, static_cast<int>(saved.classes.size()), images, options.threads);
+    const Terminal terminal = Terminal::of_stdout();
+    nlohmann::ordered_json document = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const Result result = make_result(files[i], logits[i], options.top);
+        if (options.json)
+            document.push_back(json_of(result, saved.classes));
+        else
+            print_text(result, saved.classes, terminal);
+    }
+    // File names and classes need not be UTF-8, JSON must.
+    if (options.json) std::puts(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    return status;
+}
+
+int run(const Options& options) {
+    if (!options.predict.empty()) return predict(options);
+    if (options.folder.empty()) throw tenon::Error("expected --data FOLDER to train, or --predict FILE...");
+    if (options.resume && options.unfreeze == 0)
+        throw tenon::Error("--resume goes on with a whole network, so it needs the --unfreeze that it began with");
+    training::create_folder(options.output);
+    find_backbone(options.model).fine_tune(find_backbone(options.model), options);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    Options options;
+    options.command = training::command_line(argc, argv);
+    CLI::App app("Fine-tunes a network on a folder of photos.");
+    add_options(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    } catch (const CLI::Error& error) {
+        throw tenon::Error(std::string(error.what()) + " (finetune --help says more)");
+    }
+    return run(options);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "finetune: %s\n", error.what());
+    return 2;
+}

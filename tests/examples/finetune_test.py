@@ -1,0 +1,201 @@
+"""What finetune writes, prints and refuses, on small pictures that a network with random weights can tell apart.
+
+    python3 finetune_test.py PROGRAM SOURCE_FOLDER
+"""
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
+sys.path[:0] = [str(SOURCE / "scripts")]
+try:
+    import numpy
+    import safetensors_file
+except ImportError as missing:
+    print(f"SKIPPED: {missing}", file=sys.stderr)
+    sys.exit(77)
+import pictures
+
+CLASSES = ("blue", "green", "red")
+
+
+def torchvision_resnet18(classes, seed=0):
+    """Random weights of torchvision's resnet18, as its names and layouts are."""
+    noise = numpy.random.default_rng(seed)
+    tensors = {}
+
+    def conv(name, outputs, inputs, kernel):
+        scale = (2 / (inputs * kernel * kernel)) ** 0.5
+        tensors[f"{name}.weight"] = (scale * noise.standard_normal((outputs, inputs, kernel, kernel))).astype("float32")
+
+    def norm(name, channels):
+        for tensor, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
+            tensors[f"{name}.{tensor}"] = numpy.full(channels, value, "float32")
+
+    conv("conv1", 64, 3, 7)
+    norm("bn1", 64)
+    inputs = 64
+    for stage, channels in enumerate((64, 128, 256, 512), 1):
+        for block in range(2):
+            name = f"layer{stage}.{block}"
+            conv(f"{name}.conv1", channels, inputs, 3)
+            norm(f"{name}.bn1", channels)
+            conv(f"{name}.conv2", channels, channels, 3)
+            norm(f"{name}.bn2", channels)
+            if block == 0 and stage > 1:
+                conv(f"{name}.downsample.0", channels, inputs, 1)
+                norm(f"{name}.downsample.1", channels)
+            inputs = channels
+    tensors["fc.weight"] = (0.01 * noise.standard_normal((classes, 512))).astype("float32")
+    tensors["fc.bias"] = numpy.zeros(classes, "float32")
+    return tensors
+
+
+def picture(label, noise):
+    """48 x 40 pixels of a colour, with noise on it."""
+    pixels = noise.integers(0, 60, (3, 40, 48))
+    pixels[2 - label] += 190
+    return pixels.astype("uint8")
+
+
+class FineTuning(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.shared = pathlib.Path(cls.temporary.name)
+        # A backbone of another number of classes than ImageNet's.
+        safetensors_file.write(cls.shared / "backbone.safetensors", torchvision_resnet18(7))
+        noise = numpy.random.default_rng(1)
+        for label, name in enumerate(CLASSES):
+            (cls.shared / "photos" / name).mkdir(parents=True)
+            for i in range(5):
+                pictures.write_png(cls.shared / "photos" / name / f"{i}.png", picture(label, noise))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+
+    def run_program(self, *arguments, status=0):
+        done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr if status or "--json" not in arguments else done.stdout
+
+    def train(self, *more, data=None, weights=None, **options):
+        return self.run_program("--data", data or self.shared / "photos", "--model", "resnet18", "--weights",
+                                weights or self.shared / "backbone.safetensors", "--output", "out", *more, **options)
+
+    def test_a_classifier_is_trained_saved_and_used(self):
+        text = self.train("--epochs", "20", "--hold-out", "0.4")
+        self.assertIn("3 classes, 9 photos to train with, 6 to validate on", text)
+        self.assertIn("epoch 20/20", text)
+        self.assertIn("100.00 % (6 of 6) of the validation photos", text)
+        out = self.folder / "out"
+        tensors, metadata = safetensors_file.read(out / "weights.safetensors")
+        # The weights are torchvision's for three classes; those of the trunk are the backbone's.
+        before = torchvision_resnet18(7)
+        self.assertEqual({name: array.shape for name, array in tensors.items()},
+                         {name: array.shape if name[:2] != "fc" else (3, *array.shape[1:]) for name, array in before.items()})
+        self.assertTrue(all((tensors[name] == before[name]).all() for name in before if name[:2] != "fc"))
+        self.assertEqual(json.loads(metadata["classes"]), list(CLASSES))
+        self.assertEqual(metadata["network"], "resnet18")
+        self.assertIn("100.00 %", metadata["accuracy"])
+        rows = list(csv.DictReader((out / "classifier.csv").read_text().splitlines()))
+        self.assertEqual(len(rows), 20)
+        self.assertLess(float(rows[-1]["loss"]), 0.7 * float(rows[0]["loss"]))
+        for plot in ("curves.svg", "confusion.svg"):
+            self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")
+
+        # The classes of new pictures, as JSON and as text; a file that is none has its error, the others their answers.
+        noise = numpy.random.default_rng(2)
+        for label, name in enumerate(CLASSES):
+            pictures.write_png(self.folder / f"{name}.png", picture(label, noise))
+        weights = out / "weights.safetensors"
+        answers = json.loads(self.run_program("--weights", weights, "--json", "--predict",
+                                              *(self.folder / f"{name}.png" for name in CLASSES)))
+        self.assertEqual([answer["top"][0]["name"] for answer in answers], list(CLASSES))
+        for answer in answers:
+            self.assertEqual(len(answer["top"]), 3)
+            self.assertAlmostEqual(sum(entry["probability"] for entry in answer["top"]), 1, places=5)
+        (self.folder / "text.png").write_text("no picture")
+        text = self.run_program("--weights", weights, "--top", "1", "--predict", self.folder / "text.png",
+                                self.folder / "red.png", status=2)
+        self.assertIn("text.png: ", text)
+        self.assertRegex(text, r"red\.png\n +\d+\.\d\d %.* red\n")
+
+        # What was trained is a backbone, too; the same seed trains the same weights.
+        self.train("--epochs", "1", weights=weights)
+        self.assertIn("the file names 3 classes and has weights of 7", self.predict_of(before, metadata))
+
+    def predict_of(self, tensors, metadata):
+        safetensors_file.write(self.folder / "other.safetensors", tensors, metadata)
+        return self.run_program("--weights", "other.safetensors", "--predict", "red.png", status=2)
+
+    def test_the_whole_network_is_trained_and_gone_on_with(self):
+        arguments = ("--epochs", "1", "--hold-out", "0.2", "--batch", "4", "--unfreeze", "1")
+        text = self.train(*arguments, "--steps", "2")
+        self.assertIn("now the whole network", text)
+        self.assertIn("stopped: --steps 2 are done", text)
+        tensors, _ = safetensors_file.read(self.folder / "out" / "weights.safetensors")
+        before = torchvision_resnet18(7)
+        for name, array in before.items():
+            if name[:2] != "fc":
+                self.assertEqual((tensors[name] != array).any(), array.ndim == 4, name)
+        self.assertIn("going on from", self.train(*arguments, "--resume", status=0))
+
+    def test_augmented_features(self):
+        self.assertIn("features to train with: 24 of 24 images", self.train("--epochs", "2", "--passes", "2"))
+
+    def test_what_is_wrong_is_said(self):
+        photos, copy = self.folder / "photos", self.folder / "copy"
+        photos.mkdir()
+        self.assertIn("expected a subfolder for each class, found none", self.train(data=photos, status=2))
+        self.assertIn("expected a folder", self.train(data=self.folder / "absent", status=2))
+        (photos / "red").mkdir()
+        self.assertIn("expected JPEG or PNG files of the class red, found none", self.train(data=photos, status=2))
+        pictures.write_png(photos / "red" / "1.png", picture(0, numpy.random.default_rng(3)))
+        self.assertIn("at least 2 classes, found only red", self.train(data=photos, status=2))
+        (photos / "blue").mkdir()
+        (photos / "blue" / "1.png").write_bytes((photos / "red" / "1.png").read_bytes())
+        self.assertIn("at least 2 photos of each class, one to train with", self.train(data=photos, status=2))
+        for name in ("red", "blue"):
+            (photos / name / "2.png").write_bytes((photos / "red" / "1.png").read_bytes()[:60])
+        self.assertRegex(self.train(data=photos, status=2), r"(red|blue)/2\.png: ")
+        for name in CLASSES[:2]:
+            (copy / name).mkdir(parents=True)
+            (copy / name / "1.png").write_bytes((photos / "red" / "1.png").read_bytes())
+        shared = self.shared / "photos"
+        self.assertIn("expected the 3 classes of", self.train("--validation", copy, status=2))
+        self.assertIn("found red besides", self.run_program(
+            "--data", copy, "--model", "resnet18", "--weights", self.shared / "backbone.safetensors", "--validation", shared,
+            status=2))
+
+        self.assertIn("No such file", self.train(weights=self.folder / "absent", status=2))
+        (self.folder / "text").write_text("no weights")
+        self.assertIn("text: ", self.train(weights=self.folder / "text", status=2))
+        self.assertIn("not this network's", self.run_program(
+            "--data", shared, "--model", "resnet50", "--weights", self.shared / "backbone.safetensors", status=2))
+        self.assertIn("expected weights that finetune wrote", self.run_program(
+            "--weights", self.shared / "backbone.safetensors", "--predict", "x.png", status=2))
+        self.assertIn("no network vgg to fine-tune", self.predict_of({"x": numpy.zeros(1, "float32")},
+                                                                     {"network": "vgg", "classes": "[]"}))
+        self.assertIn("as a JSON array of strings, found 5", self.predict_of({"x": numpy.zeros(1, "float32")},
+                                                                             {"network": "resnet18", "classes": "5"}))
+        self.assertIn("--weights", self.run_program("--data", shared, status=2))
+        self.assertIn("expected --data FOLDER to train, or --predict",
+                      self.run_program("--weights", self.shared / "backbone.safetensors", status=2))
+        self.assertIn("--resume goes on", self.train("--resume", status=2))
+        self.assertIn("--unfreeze", self.run_program("--help"))
+
+
+if __name__ == "__main__":
+    unittest.main()
