@@ -45,6 +45,7 @@ const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR
 struct Options {
     std::vector<std::string> images;
     std::string model{default_network};
+    std::string backend = "cpu";
     std::string weights;
     std::string labels;
     int top = 5;
@@ -96,6 +97,9 @@ void add_options(CLI::App& app, Options& options) {
         ->type_name("NAME")
         ->capture_default_str();
     app.footer(list_of_networks());
+    app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
+        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->capture_default_str();
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
                        "Its weights: a safetensors, .pth or .npz file with its library's names")
@@ -150,7 +154,9 @@ void take_weights(Classifier& classifier, const Options& options) {
 }
 
 int run(const Options& options) {
-    const std::unique_ptr<Classifier> classifier = make_classifier(options.model, options.threads);
+    const bool on_device = options.backend == "cuda";
+    const std::unique_ptr<Classifier> classifier =
+        on_device ? make_classifier_on_cuda(options.model) : make_classifier(options.model, options.threads);
     const bool has_defaults = options.model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
@@ -218,9 +224,11 @@ int run(const Options& options) {
         images.resize(elements);
         std::fputs(classifier->profile(images).c_str(), stderr);
     }
-    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %d thread%s\n",
-                 options.model.c_str(), classified, files.size(), 1000 * seconds.count(), classifier->threads(),
-                 classifier->threads() == 1 ? "" : "s");
+    const std::string where = on_device                    ? "on the device"
+                              : classifier->threads() == 1 ? "1 thread"
+                                                           : std::to_string(classifier->threads()) + " threads";
+    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %s\n", options.model.c_str(),
+                 classified, files.size(), 1000 * seconds.count(), where.c_str());
     if (std::fflush(stdout) != 0) throw tenon::Error("cannot write to the standard output");
     return status;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <type_traits>
 
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/report/onnx.hpp>
@@ -12,7 +13,7 @@
 
 #include "networks.hpp"
 
-template <class Net>
+template <class Net, class Backend = tenon::Cpu>
 class NetworkClassifier final : public Classifier {
 public:
     NetworkClassifier(std::string_view name, int threads) : name_(name), model_({.threads = threads}) {}
@@ -35,8 +36,12 @@ public:
     std::span<const float> logits(std::span<const float> images) override { return model_(images); }
     std::string summary() const override { return tenon::summary<Net>(); }
     std::string profile(std::span<const float> images) override {
-        const std::vector<tenon::StepProfile> steps = tenon::profile(model_, images);
-        return tenon::to_string(std::span(steps));
+        if constexpr (std::is_same_v<Backend, tenon::Cpu>) {
+            const std::vector<tenon::StepProfile> steps = tenon::profile(model_, images);
+            return tenon::to_string(std::span(steps));
+        } else {
+            throw tenon::Error("--profile knows the steps of --backend cpu only");
+        }
     }
     void save(const std::string& path) const override { parameters_().save(path); }
     void write_onnx(const std::string& path, long batch) const override {
@@ -45,7 +50,7 @@ public:
 
 private:
     std::string name_;
-    tenon::Model<Net> model_;
+    tenon::Model<Net, Backend> model_;
     std::function<tenon::Parameters<Net>()> parameters_;  // read again when needed: the model keeps them packed
 };
 

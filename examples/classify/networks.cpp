@@ -27,3 +27,17 @@ std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads) 
     if (!made) throw tenon::Error("there is no network " + std::string(name));
     return made;
 }
+
+std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name) {
+#if defined(CLASSIFY_CUDA)
+    std::string known;
+    for (const NetworkEntry& entry : networks_on_cuda()) {
+        if (entry.name == name) return entry.make(name, 1);
+        known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    }
+    throw tenon::Error("--backend cuda has no network " + std::string(name) + ", only " + known);
+#else
+    throw tenon::Error("--backend cuda for " + std::string(name) +
+                       " needs a classify that was built for it: configure with -DTENON_CUDA=ON");
+#endif
+}

@@ -50,6 +50,9 @@ std::span<const NetworkEntry> networks_of_cifar();
 std::span<const NetworkEntry> networks_of_keras();
 std::span<const NetworkEntry> networks_of_torch();
 
+/// Those that run on a GPU; linked only where the build has CUDA.
+std::span<const NetworkEntry> networks_on_cuda();
+
 /// The names that make_classifier knows.
 std::vector<std::string> network_names();
 
@@ -58,3 +61,7 @@ inline constexpr std::string_view default_network = "fashion_mnist";
 
 /// The network of this name, without weights, on so many threads (0: one per core).
 std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads);
+
+/// The same on a GPU. tenon::Error where this program was built without CUDA, there is no device, or the network is not
+/// among networks_on_cuda().
+std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name);

@@ -155,6 +155,13 @@ class Classify(unittest.TestCase):
             self.assertIn("cannot create a file", self.refusal("--onnx", path.parent / "missing" / "a.onnx"))
             self.assertIn("needs --weights", self.refusal("--model", "resnet18", "--onnx", path))
 
+    def test_a_missing_backend_is_told(self):
+        if not os.path.exists("/dev/nvidia0"):
+            # Built without CUDA, or with it on a machine without a device.
+            self.assertRegex(self.refusal(*SEED, "--backend", "cuda", IMAGES),
+                             "needs a classify that was built for it: configure with|found no device")
+        self.assertIn("opencl not in {cpu,cuda}", self.refusal(*SEED, "--backend", "opencl", IMAGES))
+
     def test_wrong_images_are_refused_and_the_others_classified(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
