@@ -102,7 +102,7 @@ def make_stages(folder, torch_missing, sanitizer_missing):
         Stage("tests", test_command(), 90, ("device",), environment=required),
         Stage("logits", [gpu, "logits"], 60, ("device",)),
         Stage("logits of PyTorch", [*python, "logits", folder], 60, ("answer",), skip=torch_missing),
-        Stage("gradients", [gpu, "gradients"], 40, ("device",), skip="training on CUDA is not built"),
+        Stage("gradients", [gpu, "gradients"], 40, ("device",), skip="not built: the program gpu does not train yet"),
     ]
     for tool in SANITIZERS:
         command = [sanitizer(), "--tool", tool, "--error-exitcode", "1", gpu, "small"]
@@ -113,7 +113,7 @@ def make_stages(folder, torch_missing, sanitizer_missing):
         command = [gpu, "inference", "--precision", precision, "--batch", *batches]
         stages.append(Stage(f"inference {precision}", command, 40, ("device",)))
         stages.append(Stage(f"PyTorch {precision}", measured_torch(precision), 70, ("answer",), skip=torch_missing, optional=True))
-    stages.append(Stage("training", [gpu, "training"], 60, ("device",), skip="training on CUDA is not built"))
+    stages.append(Stage("training", [gpu, "training"], 60, ("device",), skip="not built: the program gpu does not train yet"))
     return stages
 
 
