@@ -93,15 +93,15 @@ constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes) {
 }
 
 /// What convolutions cost in cycles of one core, estimated: multiply-adds at 16 a cycle, the transforms, and never less
-/// than it takes to stream the weights from memory. The rates were measured with benchmarks/layers (docs/design.md).
+/// than it takes to stream weights that don't stay in a cache from memory. The rates were measured (docs/design.md).
 struct WinogradRates {
-    static constexpr double products_per_cycle = 16, streamed_bytes_per_cycle = 10;
+    static constexpr double products_per_cycle = 16, streamed_bytes_per_cycle = 6;
+    static constexpr double cached_bytes = 768 << 10;
 
     /// Of a 3x3 convolution as a plain sum.
     static constexpr double direct_cycles(const Shape& output, int inputs, int outputs) {
         const double pairs = static_cast<double>(inputs) * outputs;
-        return larger(9 * pairs * static_cast<double>(output.pixels()) / products_per_cycle,
-                      36 * pairs / streamed_bytes_per_cycle);
+        return larger(9 * pairs * static_cast<double>(output.pixels()) / products_per_cycle, stream_cycles(36 * pairs));
     }
 
     /// Of F(m x m) on so many tiles, in strips that each read all weights.
@@ -109,10 +109,13 @@ struct WinogradRates {
         const double per_input = grid.m == 4 ? 220 : 90, per_output = grid.m == 4 ? 180 : 70;
         const double products = grid.points() * inputs * outputs + per_input * inputs + per_output * outputs;
         return larger(tiles * products / products_per_cycle,
-                      4.0 * strips * grid.points() * inputs * outputs / streamed_bytes_per_cycle);
+                      strips * stream_cycles(4.0 * grid.points() * inputs * outputs));
     }
 
 private:
+    static constexpr double stream_cycles(double bytes) {
+        return bytes > cached_bytes ? bytes / streamed_bytes_per_cycle : 0;
+    }
     static constexpr double larger(double a, double b) { return a > b ? a : b; }
 };
 
