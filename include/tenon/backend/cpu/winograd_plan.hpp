@@ -1,6 +1,7 @@
 // Which convolutions are computed by Winograd's minimal filtering, and how their maps are cut: decided from the shapes.
 #pragma once
 
+#include <tenon/core/isa.hpp>
 #include <tenon/program/program.hpp>
 
 namespace tenon {
@@ -11,6 +12,8 @@ enum class ConvAlgorithm {
     fast,   ///< by Winograd where that is faster: rounding errors about twice as large, within 1e-5 of the largest
             ///< result
 };
+
+inline namespace TENON_ISA_NAMESPACE {
 
 /// How so many Winograd tiles are cut into register tiles of three widths: as little work as can be. Which tiles share
 /// a register tile changes no value.
@@ -161,5 +164,7 @@ constexpr WinogradGrid choose_winograd_gradient(const ConvTerm& term, const Shap
     }
     return best;
 }
+
+}  // namespace TENON_ISA_NAMESPACE
 
 }  // namespace tenon
