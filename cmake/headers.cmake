@@ -216,6 +216,7 @@ set(TENON_HEADERS
     include/tenon/train/loss.hpp
     include/tenon/train/metrics.hpp
     include/tenon/train/monitor.hpp
+    include/tenon/train/optimization_step.hpp
     include/tenon/train/optimizer.hpp
     include/tenon/train/parameter_runs.hpp
     include/tenon/train/periodic_checkpoint.hpp
@@ -225,6 +226,7 @@ set(TENON_HEADERS
     include/tenon/train/sgd.hpp
     include/tenon/train/test_layer.hpp
     include/tenon/train/trainer.hpp
+    include/tenon/train/trainer_checkpoint.hpp
     include/tenon/train/trainer_options.hpp
     include/tenon/train/trainer_state.hpp
     include/tenon/train/training_engine.hpp

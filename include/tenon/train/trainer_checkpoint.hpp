@@ -1,0 +1,93 @@
+// The checkpoint of a trainer: what is in it, and how it is taken over as a whole or not at all.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/runtime/parameters.hpp>
+#include <tenon/train/checkpoint.hpp>
+#include <tenon/train/diagnose_undefined.hpp>
+#include <tenon/train/fit_progress.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What a checkpoint is made of and restored to; refers to the parts of a trainer.
+template <class Net>
+struct TrainerCheckpoint {
+    Metadata settings;                                             ///< what both have to agree in
+    std::vector<std::pair<std::string, std::span<float>>> arenas;  ///< parameters first, slots, average
+    std::optional<Parameters<Net>>& kept;                          ///< weights that were put by
+    FitProgress& progress;
+
+    /// Throws tenon::Error when it can't be written, or when a parameter is undefined; the checkpoint that stood there
+    /// survives.
+    void write(const std::string& path, const Parameters<Net>& parameters) const {
+        if (const std::string where = undefined_tensor<Net>(parameters); !where.empty())
+            throw Error(path + ": no checkpoint was written: " + where + " is undefined after step " +
+                        std::to_string(progress.state().step));
+        Metadata metadata = settings;
+        progress.current_state().write(metadata);
+        metadata["schedule"] = progress.schedule();
+        const std::vector<double> table = history_table(progress.history());
+        const auto rows = static_cast<std::int64_t>(progress.history().size());
+        std::vector<TensorEntry> tensors{
+            make_tensor_entry<double>("history", {rows, static_cast<std::int64_t>(history_columns)}, std::span(table))};
+        for (const auto& [name, values] : arenas)
+            tensors.push_back(make_tensor_entry<float>(name, {state_count<Net>}, std::span<const float>(values)));
+        if (kept) tensors.push_back(make_tensor_entry<float>("kept", {state_count<Net>}, kept->values()));
+        write_checkpoint(path, tensors, metadata);
+    }
+
+    /// Takes over the checkpoint at `path`, or the one before it when that is allowed. Throws tenon::Error, saying what
+    /// was expected and found, for one of another network, format or options, and for a damaged file; nothing is
+    /// changed then.
+    Restored read(const std::string& path, RestoreOptions options) const {
+        try {
+            read_file(path);
+            return {path, {}};
+        } catch (const Error& error) {
+            const std::string previous = previous_checkpoint(path);
+            if (!std::filesystem::exists(previous)) throw;
+            if (!options.fall_back)
+                throw Error(std::string(error.what()) + "; the checkpoint before it stands at " + previous);
+            read_file(previous);
+            return {previous, error.what()};
+        }
+    }
+
+private:
+    static std::string other_setting(const std::string& key, const std::string& found, const std::string& expected) {
+        if (key == "network")
+            return "the checkpoint is of another network: the fingerprint is " + found + ", not " + expected;
+        return "the checkpoint was made with " + key + " '" + found + "', this trainer has '" + expected + "'";
+    }
+
+    void read_file(const std::string& path) const {
+        const CheckpointFile file{path};
+        for (const auto& [key, expected] : settings)
+            if (const std::string& found = file.value(key); found != expected)
+                throw Error(path + ": " + other_setting(key, found, expected));
+        const TrainerState state = TrainerState::read(file);
+        constexpr auto size = static_cast<std::size_t>(state_count<Net>);
+        for (const auto& [name, values] : arenas) file.tensor<float>(name, size);
+        const TensorEntry* const weights = file.find("kept") ? &file.tensor<float>("kept", size) : nullptr;
+        const TensorEntry* const history = file.find("history");
+        if (!history || history->dtype != DType::f64 || history->bytes.size() % (8 * history_columns) != 0)
+            throw Error(path + ": the checkpoint has no history, or it is of another form");
+
+        // Nothing throws any more but for a lack of memory.
+        std::vector<double> table(history->bytes.size() / 8);
+        read_elements<double>(*history, table);
+        for (const auto& [name, values] : arenas) read_elements<float>(file.tensor<float>(name, size), values);
+        kept.reset();
+        if (weights) read_elements<float>(*weights, kept.emplace().values());
+        progress.restore(state, file.value("schedule"), history_of(table));
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
