@@ -33,6 +33,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/channel_sums.hpp
     include/tenon/backend/cuda/conv.hpp
     include/tenon/backend/cuda/conv_choice.hpp
+    include/tenon/backend/cuda/conv_loader.hpp
     include/tenon/backend/cuda/conv_problem.hpp
     include/tenon/backend/cuda/conv_spec.hpp
     include/tenon/backend/cuda/cublaslt.hpp
@@ -53,6 +54,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/plan.hpp
     include/tenon/backend/cuda/pool_gradient.hpp
     include/tenon/backend/cuda/precision.hpp
+    include/tenon/backend/cuda/product_tile.hpp
     include/tenon/backend/cuda/provider_choice.hpp
     include/tenon/backend/cuda/provider_driver.hpp
     include/tenon/backend/cuda/reduce.hpp
@@ -66,6 +68,8 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/training_step.hpp
     include/tenon/backend/cuda/update.hpp
     include/tenon/backend/cuda/weight_gradient.hpp
+    include/tenon/backend/cuda/weight_gradient_loader.hpp
+    include/tenon/backend/cuda/weight_gradient_spec.hpp
     include/tenon/backend/describe_step.hpp
     include/tenon/backend/layer_parameters.hpp
     include/tenon/backend/reference/interpreter.hpp

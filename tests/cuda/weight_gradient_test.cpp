@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/backend/cuda/emulator.hpp>
-#include <tenon/backend/cuda/map.hpp>
+#include <tenon/backend/cuda/sum_splits.hpp>
 #include <tenon/backend/cuda/weight_gradient.hpp>
 #include <tenon/core/random.hpp>
 

@@ -1,4 +1,4 @@
-// The sum of the parts of a convolution whose depth was split among blocks.
+// The sums of the parts of products whose depth was split among blocks: convolutions and weight gradients.
 #pragma once
 
 #include <tenon/backend/cuda/map.hpp>
@@ -32,6 +32,28 @@ struct SumSplitsBody : SumSplitsArguments {
             for (int i = 0; i < Count; ++i) values[i] += part[i];
         }
         cuda::finish<NumberType>(finish, pixel, channel, values);
+    }
+};
+
+/// Adds up the splits of a weight gradient in their order and stores the sums in the order of the parameter: output,
+/// channel, tap. Channels that a source is padded with have no weights.
+struct SumWeightGradientBody {
+    static constexpr const char* name = "sum_weight_gradient";
+    long count = 0;  ///< outputs * columns
+    const float* partials = nullptr;
+    float* gradient = nullptr;
+    int splits = 1;
+    int columns = 0, group_channels = 0, inputs = 0;  ///< inputs: channels of a group without padding
+    float factor = 1;
+
+    TENON_DEVICE void operator()(long index) const {
+        const int column = static_cast<int>(index % columns), tap = column / group_channels;
+        const int channel = column - tap * group_channels;
+        if (channel >= inputs) return;
+        float sum = 0;
+        for (int split = 0; split < splits; ++split) sum += partials[split * count + index];
+        const int taps = columns / group_channels;
+        gradient[(index / columns * inputs + channel) * taps + tap] = sum * factor;
     }
 };
 
