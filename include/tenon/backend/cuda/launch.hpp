@@ -39,6 +39,17 @@ const float* floats(const Frame<Driver>& frame, long offset) {
     return offset < 0 ? nullptr : reinterpret_cast<const float*>(frame.weights + offset);
 }
 
+/// Tells a kernel the window that it moves over a map.
+template <class Arguments>
+void set_window(Arguments& arguments, const Window& window) {
+    if constexpr (requires { arguments.kernel_height; }) arguments.kernel_height = window.kernel_height;
+    arguments.kernel_width = window.kernel_width;
+    arguments.stride_height = window.stride_height;
+    arguments.stride_width = window.stride_width;
+    arguments.top = window.top;
+    arguments.left = window.left;
+}
+
 template <class NumberType, class Driver>
 FinishArguments finish_arguments(const Step& step, const Frame<Driver>& frame) {
     const Tensor& result = step.result();
@@ -73,12 +84,7 @@ ConvArguments conv_arguments(const Step& step, const Frame<Driver>& frame) {
         to.group_channels = from.group_channels;
         to.height = from.source.height;
         to.width = from.source.width;
-        to.kernel_height = from.window.kernel_height;
-        to.kernel_width = from.window.kernel_width;
-        to.stride_height = from.window.stride_height;
-        to.stride_width = from.window.stride_width;
-        to.top = from.window.top;
-        to.left = from.window.left;
+        set_window(to, from.window);
         to.depth = from.depth;
     }
     arguments.pixels = static_cast<int>(frame.images * result.pixels());
@@ -128,12 +134,7 @@ void launch_pool(const Step& step, const Frame<Driver>& frame) {
     body.source = address<Number<P>>(frame, step.source());
     body.height = step.source().height;
     body.width = step.source().width;
-    body.kernel_height = window.kernel_height;
-    body.kernel_width = window.kernel_width;
-    body.stride_height = window.stride_height;
-    body.stride_width = window.stride_width;
-    body.top = window.top;
-    body.left = window.left;
+    set_window(body, window);
     body.average = step.kind == OpKind::average_pool;
     body.pad_counts = window.pad_value == PadValue::zero;
     body.finish = finish_arguments<Number<P>>(step, frame);

@@ -75,11 +75,7 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     arguments.group_channels = term.group_channels;
     arguments.height = term.source.height;
     arguments.width = term.source.width;
-    arguments.kernel_width = term.window.kernel_width;
-    arguments.stride_height = term.window.stride_height;
-    arguments.stride_width = term.window.stride_width;
-    arguments.top = term.window.top;
-    arguments.left = term.window.left;
+    set_window(arguments, term.window);
     arguments.columns = term.depth;
     arguments.result_height = step.target.height;
     arguments.result_width = step.target.width;
@@ -271,8 +267,13 @@ void launch_spread(const TrainingStep& training, const TrainingFrame<Driver>& fr
 template <Precision P, int Pack, class Driver>
 void launch_pool_gradient(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     const Tensor &target = training.target(), &gradient = training.gradient;
-    const Window& window = training.step.window();
     const bool global = training.step.kind == OpKind::global_average_pool;
+    Window window = training.step.window();
+    if (global) {
+        window = {};
+        window.kernel_height = target.height;
+        window.kernel_width = target.width;
+    }
     PoolGradientBody<Number<P>, Pack> body{};
     body.count = frame.frame.images * target.scalars() / Pack;
     body.source = address<Number<P>>(frame.frame, training.source());
@@ -284,12 +285,7 @@ void launch_pool_gradient(const TrainingStep& training, const TrainingFrame<Driv
     body.width = target.width;
     body.result_height = gradient.height;
     body.result_width = gradient.width;
-    body.kernel_height = global ? target.height : window.kernel_height;
-    body.kernel_width = global ? target.width : window.kernel_width;
-    body.stride_height = global ? 1 : window.stride_height;
-    body.stride_width = global ? 1 : window.stride_width;
-    body.top = global ? 0 : window.top;
-    body.left = global ? 0 : window.left;
+    set_window(body, window);
     body.average = global || training.step.kind == OpKind::average_pool;
     body.pad_counts = !global && window.pad_value == PadValue::zero;
     launch_map(*frame.frame.driver, body);
