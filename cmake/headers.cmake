@@ -49,6 +49,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/launch.hpp
     include/tenon/backend/cuda/loss.hpp
     include/tenon/backend/cuda/map.hpp
+    include/tenon/backend/cuda/norm_gradient.hpp
     include/tenon/backend/cuda/number.hpp
     include/tenon/backend/cuda/pack_weights.hpp
     include/tenon/backend/cuda/plan.hpp
@@ -62,6 +63,9 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/stream.hpp
     include/tenon/backend/cuda/sum_splits.hpp
     include/tenon/backend/cuda/training_launch.hpp
+    include/tenon/backend/cuda/training_launch_map.hpp
+    include/tenon/backend/cuda/training_launch_norm.hpp
+    include/tenon/backend/cuda/training_launch_product.hpp
     include/tenon/backend/cuda/training_map.hpp
     include/tenon/backend/cuda/training_norm.hpp
     include/tenon/backend/cuda/training_plan.hpp
