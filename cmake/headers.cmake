@@ -42,6 +42,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/device.hpp
     include/tenon/backend/cuda/device_driver.hpp
     include/tenon/backend/cuda/device_libraries.hpp
+    include/tenon/backend/cuda/device_memory.hpp
     include/tenon/backend/cuda/dynamic_library.hpp
     include/tenon/backend/cuda/emulated_driver.hpp
     include/tenon/backend/cuda/emulator.hpp
@@ -208,6 +209,7 @@ set(TENON_HEADERS
     include/tenon/train/callback.hpp
     include/tenon/train/checkpoint.hpp
     include/tenon/train/cpu_training_engine.hpp
+    include/tenon/train/cuda_parameter_update.hpp
     include/tenon/train/cuda_training_device.hpp
     include/tenon/train/cuda_training_engine.hpp
     include/tenon/train/cuda_training_runner.hpp
