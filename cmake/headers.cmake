@@ -76,6 +76,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/weight_gradient_loader.hpp
     include/tenon/backend/cuda/weight_gradient_spec.hpp
     include/tenon/backend/describe_step.hpp
+    include/tenon/backend/describe_training_step.hpp
     include/tenon/backend/layer_parameters.hpp
     include/tenon/backend/reference/interpreter.hpp
     include/tenon/backend/reference/training_backward.hpp

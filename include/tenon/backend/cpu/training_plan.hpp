@@ -6,16 +6,13 @@
 #include <tenon/backend/cpu/training_pointwise.hpp>
 #include <tenon/backend/cpu/training_pool.hpp>
 #include <tenon/backend/cpu/training_winograd.hpp>
-#include <tenon/program/plan_training_memory.hpp>
+#include <tenon/backend/describe_training_step.hpp>
 
 namespace tenon {
 
 /// Everything the CPU trains a network by.
 template <TrainingCapacity T>
-struct CpuTrainingPlan {
-    FixedVector<TrainingStep, T.ops> steps{};
-    int forward_steps = 0;
-    Tensor input{}, output{}, output_gradient{};
+struct CpuTrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
     long image_floats = 0;   ///< of the arena, per image
     long packed_floats = 0;  ///< scratch for one operation's weights
     /// Scratch for the transformed tiles of weight gradients: what an image's take, and at most so many.
@@ -41,19 +38,9 @@ public:
     constexpr CpuTrainingPlan<T> plan() {
         choose_algorithms();
         choose_layouts();
-        long sizes[T.values]{};
-        sizes[0] = tensors_[0].floats();
-        for (const TrainingOp& op : program_.ops)
-            if (op.target >= 0) sizes[op.target] = tensors_[op.target].floats();
-        sizes[program_.output_gradient] = tensors_[program_.output_gradient].floats();
-        const auto memory =
-            plan_training_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
-        for (int i = 0; i < program_.values.size(); ++i) tensors_[i].offset = memory.offset[i];
-        plan_.image_floats = round_up(memory.size);
-        plan_.input = tensors_[0];
-        plan_.output = tensors_[program_.output];
-        plan_.output_gradient = tensors_[program_.output_gradient];
-        plan_.forward_steps = program_.forward_ops;
+        const long floats = place_training_values(
+            program_, tensors_, [](const Tensor& tensor) { return tensor.floats(); }, plan_);
+        plan_.image_floats = round_up(floats);
         for (long& offset : statistics_) offset = -1;
         for (int i = 0; i < program_.ops.size(); ++i) add_step(program_.ops[i], winograd_[i]);
         return plan_;
@@ -94,7 +81,7 @@ private:
             if (op.kind == TrainingKind::data_gradient) {
                 source = op.gradient;
                 term.window.stride_height = term.window.stride_width = 1;
-            } else if (!runs(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
+            } else if (!is_forward(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
                 continue;
             }
             winograd_[i] = choose_winograd<tile_pixels>(term, program_.values[source], program_.values[op.target]);
@@ -106,10 +93,6 @@ private:
         source.left = std::max(source.left, window.left);
         source.bottom = std::max(source.bottom, window.bottom);
         source.right = std::max(source.right, window.right);
-    }
-
-    static constexpr bool runs(TrainingKind kind) {
-        return kind == TrainingKind::forward || kind == TrainingKind::recompute;
     }
 
     constexpr void choose_layouts() {
@@ -125,7 +108,7 @@ private:
             const TrainingOp& op = program_.ops[i];
             const Op& forward = program_.op_of(op);
             const bool conv = forward.kind == OpKind::conv;
-            const bool reads_window = conv && (runs(op.kind) || op.kind == TrainingKind::weight_gradient);
+            const bool reads_window = conv && (is_forward(op.kind) || op.kind == TrainingKind::weight_gradient);
             for (int t = 0; t < 2; ++t) {
                 if (op.sources[t] < 0) continue;
                 if (reads_window) widen(tensors_[op.sources[t]], forward.terms[t].window);
@@ -160,24 +143,10 @@ private:
     constexpr void add_step(const TrainingOp& op, const WinogradGrid& winograd) {
         using enum TrainingKind;
         const Op& forward_op = program_.op_of(op);
-        TrainingStep training{};
+        TrainingStep training = describe_training_step<TrainingStep>(program_, op, tensors_);
         Step& step = training.step;
-        training.kind = op.kind;
-        training.gradient = tensor_of(op.gradient);
-        training.sum = tensor_of(op.sum);
-        training.result = tensor_of(op.result);
-        training.layer = forward_op.terms[op.term].layer;
-        if (op.kind == product_gradient) training.layer = forward_op.layer();
-        training.frozen = training.layer >= 0 && program_.forward.layers[training.layer].frozen;
-        step.kind = forward_op.kind;
         step.winograd = winograd;
-        step.target = tensor_of(op.target);
-        step.relu = forward_op.relu || forward_op.kind == OpKind::relu;
-        for (int t = 0; t < 2; ++t) set_term(step.terms[t], forward_op.terms[t], op.sources[t]);
-        if (runs(op.kind)) {
-            step.residual = tensor_of(op.residual);
-            step.residual_stride = forward_op.residual_stride;
-        }
+        for (int t = 0; t < 2; ++t) step.terms[t].groups = forward_op.terms[t].groups;
         if (forward_op.kind == OpKind::batch_norm) {
             long& offset = statistics_[forward_op.layer()];
             if (offset < 0) {
@@ -187,18 +156,9 @@ private:
             training.statistics = offset;
             need_partials(step.source());
         }
-        if (op.kind == product_gradient) training.other = tensor_of(op.sources[1 - op.term]);
-        if (op.kind == subsample_gradient || op.kind == spread) {
-            Window window{};
-            const Window& strided = forward_op.terms[op.term].window;
-            const bool residual = op.kind == subsample_gradient && forward_op.residual_stride > 1;
-            window.stride_height = residual ? forward_op.residual_stride : strided.stride_height;
-            window.stride_width = residual ? forward_op.residual_stride : strided.stride_width;
-            step.terms[0].window = window;
-        }
         if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
         if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
-        if (runs(op.kind)) plan_sum(step);
+        if (is_forward(op.kind)) plan_sum(step);
         plan_.steps.push_back(training);
     }
 

@@ -5,16 +5,13 @@
 
 #include <tenon/backend/cuda/training_norm.hpp>
 #include <tenon/backend/cuda/training_step.hpp>
-#include <tenon/program/plan_training_memory.hpp>
+#include <tenon/backend/describe_training_step.hpp>
 
 namespace tenon::cuda {
 
 /// Everything CUDA trains a network by.
 template <TrainingCapacity T>
-struct TrainingPlan {
-    FixedVector<TrainingStep, T.ops> steps{};
-    int forward_steps = 0;
-    Tensor input{}, output{}, output_gradient{};
+struct TrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
     long image_scalars = 0;      ///< of the arena, per image
     long packed_bytes = 0;       ///< scratch for one step's weights
     long statistics_floats = 0;  ///< of all batch norms
@@ -31,19 +28,9 @@ public:
 
     constexpr TrainingPlan<T> plan() {
         choose_layouts();
-        long sizes[T.values]{};
-        sizes[0] = tensors_[0].scalars();
-        for (const TrainingOp& op : program_.ops)
-            if (op.target >= 0) sizes[op.target] = tensors_[op.target].scalars();
-        sizes[program_.output_gradient] = tensors_[program_.output_gradient].scalars();
-        const auto memory =
-            plan_training_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
-        for (int i = 0; i < program_.values.size(); ++i) tensors_[i].offset = memory.offset[i];
-        plan_.image_scalars = round_up(memory.size, 16);
-        plan_.input = tensors_[0];
-        plan_.output = tensors_[program_.output];
-        plan_.output_gradient = tensors_[program_.output_gradient];
-        plan_.forward_steps = program_.forward_ops;
+        const long scalars = place_training_values(
+            program_, tensors_, [](const Tensor& tensor) { return tensor.scalars(); }, plan_);
+        plan_.image_scalars = round_up(scalars, 16);
         for (long& offset : statistics_) offset = -1;
         for (const TrainingOp& op : program_.ops) add_step(op);
         return plan_;
@@ -51,10 +38,6 @@ public:
 
 private:
     static constexpr long round_up(long count, long unit) { return (count + unit - 1) / unit * unit; }
-
-    static constexpr bool runs(TrainingKind kind) {
-        return kind == TrainingKind::forward || kind == TrainingKind::recompute;
-    }
 
     /// Maps lie pixel by pixel; images of one to three channels get channels of zeros if only convolutions without
     /// groups read them (plan.hpp).
@@ -72,7 +55,7 @@ private:
         for (const TrainingOp& op : program_.ops) {
             const Op& forward = program_.op_of(op);
             const bool window =
-                forward.kind == OpKind::conv && (runs(op.kind) || op.kind == TrainingKind::weight_gradient);
+                forward.kind == OpKind::conv && (is_forward(op.kind) || op.kind == TrainingKind::weight_gradient);
             for (int t = 0; t < 2; ++t)
                 if (op.sources[t] == 0 && (!window || forward.terms[t].groups != 1)) only_convolutions = false;
             if (op.residual == 0 || op.result == 0) only_convolutions = false;
@@ -102,50 +85,23 @@ private:
     constexpr void add_step(const TrainingOp& op) {
         using enum TrainingKind;
         const Op& forward_op = program_.op_of(op);
-        TrainingStep training{};
+        TrainingStep training = describe_training_step<TrainingStep>(program_, op, tensors_);
         Step& step = training.step;
-        training.kind = op.kind;
-        training.gradient = tensor_of(op.gradient);
-        training.sum = tensor_of(op.sum);
-        training.result = tensor_of(op.result);
-        training.layer = op.kind == product_gradient ? forward_op.layer() : forward_op.terms[op.term].layer;
         if (training.layer >= 0) {
             const LayerInfo& info = program_.forward.layers[training.layer];
-            training.frozen = info.frozen;
             training.epsilon = info.epsilon;
             training.momentum = info.momentum;
             training.rate = info.rate;
         }
-        step.kind = forward_op.kind;
-        step.target = tensor_of(op.target);
-        step.relu = forward_op.relu || forward_op.kind == OpKind::relu;
-        for (int t = 0; t < 2; ++t) {
-            training.layers[t] = places_of(forward_op.terms[t].layer);
-            step.terms[t].source = tensor_of(op.sources[t]);
-            step.terms[t].window = forward_op.terms[t].window;
-            step.terms[t].layer = forward_op.terms[t].layer;
-        }
-        if (runs(op.kind)) {
-            step.residual = tensor_of(op.residual);
-            step.residual_stride = forward_op.residual_stride;
-        }
+        for (int t = 0; t < 2; ++t) training.layers[t] = places_of(forward_op.terms[t].layer);
         if (forward_op.kind == OpKind::batch_norm) plan_norm(training, forward_op.layer());
-        if (op.kind == product_gradient) training.other = tensor_of(op.sources[1 - op.term]);
-        if (op.kind == subsample_gradient || op.kind == spread) {
-            const Window& strided = forward_op.terms[op.term].window;
-            const bool residual = op.kind == subsample_gradient && forward_op.residual_stride > 1;
-            Window window{};
-            window.stride_height = residual ? forward_op.residual_stride : strided.stride_height;
-            window.stride_width = residual ? forward_op.residual_stride : strided.stride_width;
-            step.terms[0].window = window;
-        }
         const Tensor& channels_of = step.target.exists() ? step.target : training.gradient;
         const Tensor& any = channels_of.exists() ? channels_of : step.source();
         training.pack = vector_of(any.channels, 4);
         step.output_vector = training.pack;
         if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
         if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
-        if (runs(op.kind) && step.is_product()) plan_sum(training, forward_op);
+        if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op);
         plan_.steps.push_back(training);
     }
 
