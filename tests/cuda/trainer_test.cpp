@@ -82,6 +82,35 @@ TEST_CASE("six steps of AdamW change the parameters as on the CPU, with decay de
                      1e-4);
 }
 
+/// A user's optimizer, which has a slot and no rule that the device knows: the host does its step.
+class Smoothed final : public Optimizer<float> {
+public:
+    Smoothed(std::vector<ParameterRun> runs, long scalars) : Optimizer<float>{std::move(runs), scalars, 1} {}
+    std::string identity() const override { return "smoothed"; }
+    double learning_rate() const override { return 0.2; }
+
+protected:
+    void update(const OptimizerStep<float>& step, const ParameterRun& run) override {
+        float* const smooth = slot(0, run.begin);
+        for (long i = 0; i < run.size(); ++i) {
+            const auto at = static_cast<std::size_t>(run.begin + i);
+            smooth[i] = 0.5f * (smooth[i] + step.gradients[at]);
+            step.parameters[at] -= static_cast<float>(step.learning_rate) * smooth[i];
+        }
+    }
+};
+struct SmoothedOptions {
+    DecayedRoles decayed{};
+    template <class Scalar>
+    std::unique_ptr<Optimizer<Scalar>> make(std::vector<ParameterRun> runs, long scalars) const {
+        return std::make_unique<Smoothed>(std::move(runs), scalars);
+    }
+};
+
+TEST_CASE("six steps of an optimizer without a rule change the parameters as on the CPU") {
+    compare_with_cpu(SmoothedOptions{}, 0.5, 1e-5);
+}
+
 TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
     CudaTrainer trainer{sgd, {.batch_size = 6, .clip_norm = 1}};
     Patterns images = patterns();
