@@ -5,13 +5,14 @@
 #include <tenon/topology/training_parts.hpp>
 #include <tenon/train/cuda_training_engine.hpp>
 #include <tenon/train/cuda_training_runner.hpp>
-#include <tenon/train/reference_training_engine.hpp>
 
+#include "../train/compare_gradients.hpp"
 #include "emulate.hpp"
 
 namespace {
 
 using namespace tenon;
+using tenon_test::TrainingData;
 
 #if defined(__CUDACC__)
 using TrainingDriver = cuda::DeviceDriver;
@@ -43,7 +44,7 @@ struct Parts : Network<Input<3, 6, 6>, Frozen<Conv<8, Kernel<3>, Padding<1>>, Ba
                        Sequential<Conv<4>, Frozen<BatchNorm, ReLU, Conv<8>>>, AvgPool<Kernel<2>>,
                        Product<Identity, Sigmoid>, GlobalMaxPool, Linear<10>, ReLU, Linear<5, NoBias>> {};
 
-/// Maxima that several pixels of an even image share.
+/// Maxima that several pixels share.
 struct Ties : Network<Input<2, 7, 7>, Conv<8>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
 
 /// Maps of so many pixels that sums over them are made by several blocks.
@@ -57,58 +58,10 @@ struct Mixed : Network<Input<3, 16, 14>, Conv<16, Kernel<3>, Padding<1>>, BatchN
 
 constexpr int batch = 3;
 
-template <class Net>
-struct Data {
-    std::vector<float> images = tenon_test::seeded_images<Net>(batch);
-    std::vector<int> labels;
-    std::vector<float> targets;
-    Data() {
-        if (std::is_same_v<Net, Ties>) std::fill(images.begin(), images.end(), 0.5f);
-        for (std::size_t i = 0; i < batch; ++i)
-            labels.push_back(static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(classes_of<Net>)));
-        for (std::size_t i = 0; i < static_cast<std::size_t>(batch * classes_of<Net>); ++i)
-            targets.push_back(static_cast<float>(uniform(random_bits(1, 3, i), 0, 1)));
-    }
-};
-
-/// Compares a step's loss, gradients and running statistics with the naive engine's; `bound` is of each tensor's
-/// largest element.
 template <class Net, Precision P = Precision::float32>
 void compare_training(double bound = 1e-4, bool soft = false) {
-    const Data<Net> data;
     Engine<Net, P> engine{batch + 1};
-    engine.parameters().seed(4);
-    ReferenceTrainingEngine<Net, double> reference{batch};
-    std::ranges::copy(engine.parameters().values(), reference.parameters().values().begin());
-    const std::vector<double> images(data.images.begin(), data.images.end());
-    const std::vector<double> exact_targets(data.targets.begin(), data.targets.end());
-    const StepOptions options{.label_smoothing = 0.1, .seed = 11};
-    const LossResult expected =
-        soft ? reference.forward_backward(images, std::span<const double>(exact_targets), options)
-             : reference.forward_backward(images, std::span<const int>(data.labels), options);
-    for (int pass = 0; pass < 2; ++pass) {  // the second on memory that is not fresh
-        engine.parameters().seed(4);
-        const LossResult result =
-            soft ? engine.forward_backward(data.images, std::span<const float>(data.targets), options)
-                 : engine.forward_backward(data.images, std::span<const int>(data.labels), options);
-        CHECK(result.loss == doctest::Approx(expected.loss).epsilon(bound / 10));
-        CHECK(result.correct == expected.correct);
-    }
-    for (int i = 0; i < reference.parameters().count(); ++i) {
-        const auto compare = [&](std::span<const float> values, std::span<const double> exact) {
-            double scale = 1e-3, worst = 0;
-            for (std::size_t k = 0; k < values.size(); ++k) {
-                scale = std::max(scale, std::abs(exact[k]));
-                const double off = std::abs(exact[k] - double{values[k]});
-                worst = off > worst || std::isnan(off) ? off : worst;
-            }
-            CAPTURE(i);
-            CAPTURE(to_string(lowered<Net>.layers[lowered<Net>.parameters[i].layer].path));
-            CHECK(worst <= bound * scale);
-        };
-        compare(engine.gradients()[i], reference.gradients()[i]);
-        compare(engine.parameters()[i], reference.parameters()[i]);
-    }
+    tenon_test::compare_step(engine, TrainingData<Net>{batch}, bound, soft);
 }
 
 TEST_CASE("gradients of strided and grouped convolutions equal the naive engine's") { compare_training<Strided>(); }
@@ -128,11 +81,14 @@ TEST_CASE("gradients in other precisions are close to the naive engine's") {
     compare_training<Mixed, Precision::float16>(0x1p-8);
     compare_training<Mixed, Precision::bfloat16>(0x1p-5);
 }
-TEST_CASE("of equal maxima the first one gets the gradient") { compare_training<Ties>(); }
+TEST_CASE("of equal maxima the first one gets the gradient") {
+    Engine<Ties> engine{batch};
+    tenon_test::check_first_maxima(engine, TrainingData<Ties>{batch});
+}
 
 TEST_CASE("a step is bitwise repeatable, in whatever order blocks and threads run") {
     const auto step = [](int steps_before) {
-        const Data<Wide> data;
+        const TrainingData<Wide> data{batch};
         Engine<Wide> engine{batch};
         std::vector<float> all;
         for (int i = 0; i <= steps_before; ++i) {  // the double shuffles each launch differently
@@ -153,7 +109,7 @@ TEST_CASE("a step is bitwise repeatable, in whatever order blocks and threads ru
 
 #if !defined(__CUDACC__)  // what the double records
 TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated before and given back") {
-    const Data<Ties> data;
+    const TrainingData<Ties> data{batch};
     Engine<Ties> engine{batch};
     engine.parameters().seed(4);
     cuda::EmulatedDriver& driver = engine.runner().driver();
@@ -179,7 +135,7 @@ TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated
 #endif
 
 TEST_CASE("bad batches and labels are refused") {
-    const Data<Ties> data;
+    const TrainingData<Ties> data{batch};
     Engine<Ties> engine{batch};
     std::vector<int> labels = data.labels;
     labels[2] = 3;

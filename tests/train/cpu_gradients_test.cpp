@@ -7,11 +7,13 @@
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/training_parts.hpp>
-#include <tenon/train/reference_training_engine.hpp>
 #include <tenon/train/training_engine.hpp>
+
+#include "compare_gradients.hpp"
 
 namespace {
 using namespace tenon;
+using tenon_test::TrainingData;
 
 /// A planar input, several panels, an odd number of blocks, groups that share blocks, every stride.
 struct Wide
@@ -52,62 +54,20 @@ struct Variants
               Block<24, Basic, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>,
               Product<Identity, ReLU>, ReLU, GlobalAvgPool, Linear<10>> {};
 
-/// Maxima that several pixels of an even image share.
+/// Maxima that several pixels share.
 struct Ties : Network<Input<2, 7, 7>, Conv<20>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
 
 constexpr int batch = 5;
 
-template <class Net>
-struct Data {
-    std::vector<float> images;
-    std::vector<int> labels;
-    Data() {
-        images.resize(static_cast<std::size_t>(batch * input_shape<Net>.elements()));
-        for (std::size_t i = 0; i < images.size(); ++i)
-            images[i] = static_cast<float>(uniform(random_bits(1, 1, i), -1, 1));
-        if (std::is_same_v<Net, Ties>) std::fill(images.begin(), images.end(), 0.5f);
-        for (std::size_t i = 0; i < batch; ++i)
-            labels.push_back(static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(classes_of<Net>)));
-    }
-};
-
 template <class Net, class Backend = Cpu>
 void check_against_reference() {
-    const Data<Net> data;
     TrainingEngine<Net, Backend> engine{batch + 2, {.threads = 2}};
-    engine.parameters().seed(4);
-    ReferenceTrainingEngine<Net, double> reference{batch};
-    for (int i = 0; i < reference.parameters().count(); ++i)
-        std::copy(engine.parameters()[i].begin(), engine.parameters()[i].end(), reference.parameters()[i].begin());
-    const std::vector<double> images(data.images.begin(), data.images.end());
-    const StepOptions options{.label_smoothing = 0.1, .seed = 11};
-    const LossResult expected = reference.forward_backward(images, std::span<const int>(data.labels), options);
-    for (int pass = 0; pass < 2; ++pass) {  // the second on an arena that is not fresh
-        engine.parameters().seed(4);
-        const LossResult result = engine.forward_backward(data.images, std::span<const int>(data.labels), options);
-        CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-5));
-        CHECK(result.correct == expected.correct);
-    }
-    for (int i = 0; i < reference.parameters().count(); ++i) {
-        const auto compare = [&](std::span<const float> values, std::span<const double> exact) {
-            double scale = 1e-3, worst = 0;
-            for (std::size_t k = 0; k < values.size(); ++k) {
-                scale = std::max(scale, std::abs(exact[k]));
-                const double off = std::abs(exact[k] - double{values[k]});
-                worst = off > worst || std::isnan(off) ? off : worst;
-            }
-            CAPTURE(i);
-            CAPTURE(to_string(lowered<Net>.layers[lowered<Net>.parameters[i].layer].path));
-            CHECK(worst <= 1e-4 * scale);
-        };
-        compare(engine.gradients()[i], reference.gradients()[i]);
-        compare(engine.parameters()[i], reference.parameters()[i]);
-    }
+    tenon_test::compare_step(engine, TrainingData<Net>{batch});
 }
 
 template <class Net>
 void check_threads() {
-    const Data<Net> data;
+    const TrainingData<Net> data{batch};
     std::vector<float> first;
     double loss = 0;
     for (const int threads : {1, 2, 3, 5}) {
@@ -133,7 +93,10 @@ TEST_CASE("gradients of the papers' blocks equal the naive engine's") {
     check_against_reference<Variants>();
     check_threads<Variants>();
 }
-TEST_CASE("of equal maxima the first one gets the gradient") { check_against_reference<Ties>(); }
+TEST_CASE("of equal maxima the first one gets the gradient") {
+    TrainingEngine<Ties> engine{batch, {.threads = 2}};
+    tenon_test::check_first_maxima(engine, TrainingData<Ties>{batch});
+}
 
 /// How many steps of a network's training go by Winograd.
 template <class Net, class Backend>
@@ -158,7 +121,7 @@ TEST_CASE("a training step is bitwise equal for any number of threads") {
 }
 
 TEST_CASE("one batch can be learned by heart") {
-    const Data<Parts> data;
+    const TrainingData<Parts> data{batch};
     TrainingEngine<Parts> engine{batch, {.threads = 2}};
     engine.parameters().seed(4);
     std::vector<float> velocity(engine.parameters().values().size());
@@ -202,7 +165,7 @@ TEST_CASE("training_bytes is what an engine allocates, and a constant") {
 }
 
 TEST_CASE("bad batches and labels are refused") {
-    const Data<Parts> data;
+    const TrainingData<Parts> data{batch};
     TrainingEngine<Parts> engine{batch, {.threads = 1}};
     engine.parameters().seed(4);
     std::vector<int> labels = data.labels;
