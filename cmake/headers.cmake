@@ -9,14 +9,17 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
     include/tenon/backend/cpu/plan.hpp
+    include/tenon/backend/cpu/plan_conv.hpp
     include/tenon/backend/cpu/pointwise.hpp
     include/tenon/backend/cpu/simd.hpp
     include/tenon/backend/cpu/simd_mask.hpp
     include/tenon/backend/cpu/step.hpp
+    include/tenon/backend/cpu/step_function.hpp
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
     include/tenon/backend/cpu/training_conv.hpp
+    include/tenon/backend/cpu/training_function.hpp
     include/tenon/backend/cpu/training_norm.hpp
     include/tenon/backend/cpu/training_pack.hpp
     include/tenon/backend/cpu/training_plan.hpp

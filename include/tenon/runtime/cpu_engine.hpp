@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <tenon/backend/cpu/pack_weights.hpp>
+#include <tenon/backend/cpu/step_function.hpp>
 #include <tenon/core/buffer.hpp>
 #include <tenon/program/optimize.hpp>
 #include <tenon/topology/network.hpp>

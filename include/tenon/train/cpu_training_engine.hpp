@@ -1,6 +1,7 @@
 // The training engine of the CPU: one list of kernels over one arena.
 #pragma once
 
+#include <tenon/backend/cpu/training_function.hpp>
 #include <tenon/backend/cpu/training_plan.hpp>
 #include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/parameters.hpp>

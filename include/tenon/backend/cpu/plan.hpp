@@ -1,11 +1,8 @@
 // From a program to steps: layouts, places in memory, tiles and the layout of the packed weights, all constants.
 #pragma once
 
-#include <tenon/backend/cpu/conv_chain.hpp>
-#include <tenon/backend/cpu/gating.hpp>
 #include <tenon/backend/cpu/linear.hpp>
-#include <tenon/backend/cpu/transfer.hpp>
-#include <tenon/backend/cpu/winograd.hpp>
+#include <tenon/backend/cpu/plan_conv.hpp>
 #include <tenon/backend/describe_step.hpp>
 #include <tenon/program/passes/add_transfers.hpp>
 #include <tenon/program/plan_memory.hpp>
@@ -51,60 +48,6 @@ struct CpuPlan {
 };
 
 inline namespace TENON_ISA_NAMESPACE {
-
-/// A first convolution of fewer channels than this reads the input as planes, so that depth is exact; with more, blocks
-/// are full enough.
-inline constexpr int least_blocked_channels = 16;
-
-/// Completes a directly computed convolution step whose tensors and windows are set: tiles, panels and what of its
-/// sources they read. Returns the depth: the products in a sum.
-constexpr long plan_direct_conv(Step& step) {
-    const Tensor& result = step.result();
-    const int outputs = result.channels;
-    bool dense = !step.target.has_border() && !step.activated.has_border() &&
-                 (!step.residual.exists() || (step.residual_stride == 1 && !step.residual.has_border()));
-    long depth = 0;
-    for (StepTerm& term : step.terms) {
-        if (!term.exists()) continue;
-        dense = dense && term.window.is_pointwise() && term.window.stride_height == 1 &&
-                term.window.stride_width == 1 && !term.source.has_border();
-        term.group_inputs = term.source.channels / term.groups;
-        term.group_outputs = outputs / term.groups;
-        term.planes = term.source.planes();
-        if (term.groups > 1) {
-            int most = 1;
-            for (int first = 0; first < result.planes(); first += panel_blocks) {
-                const int last = std::min((first + panel_blocks) * block, outputs) - 1;
-                const int from = first * block / term.group_outputs * term.group_inputs / block;
-                const int to = ((last / term.group_outputs + 1) * term.group_inputs - 1) / block;
-                most = std::max(most, to - from + 1);
-            }
-            term.planes = most;
-        }
-        depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
-    }
-    step.grid =
-        dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
-    step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
-    step.panel_floats = depth * panel_blocks * block;
-    return depth;
-}
-
-/// Whether the sums of two convolutions are formed in one step: not where one of them is computed by Winograd, which
-/// gains more than the other's results cost to store and to read again.
-struct JoinsUnlessWinograd {
-    ConvAlgorithm algorithm = ConvAlgorithm::exact;
-
-    template <Capacity C>
-    constexpr bool operator()(const Program<C>& program, const Op& a, const Op& b) const {
-        if (algorithm == ConvAlgorithm::exact) return true;
-        const auto is_winograd = [&](const Op& op) {
-            return choose_winograd<tile_pixels>(op.terms[0], program.values[op.source()], program.values[op.target]).m >
-                   0;
-        };
-        return !is_winograd(a) && !is_winograd(b);
-    }
-};
 
 /// Builds the plan of an optimised program.
 template <Capacity C>
@@ -310,18 +253,11 @@ private:
     }
 
     constexpr void plan_winograd(Step& step) {
-        const Tensor& result = step.result();
-        StepTerm& term = step.terms[0];
-        term.planes = term.source.planes();
-        term.group_inputs = term.source.channels;
-        term.group_outputs = result.channels;
-        const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
-        step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
-        step.panel_floats = depth * panel_blocks * block;
-        step.weights = take_weights(depth * result.planes() * block);
-        step.shift = take_weights(static_cast<long>(result.planes()) * block);
+        const long depth = plan_winograd_conv(step), planes = step.result().planes();
+        step.weights = take_weights(depth * planes * block);
+        step.shift = take_weights(planes * block);
         plan_.scratch_floats =
-            std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(term.planes, panel_blocks)));
+            std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(step.terms[0].planes, panel_blocks)));
     }
 
     constexpr void plan_conv(Step& step) {
@@ -338,32 +274,6 @@ private:
     Tensor tensors_[C.values + 2]{};
     Plan plan_{};
 };
-
-/// The kernel of one step of a plan; steps that need the same code share it.
-template <const auto& Plan, int Index>
-consteval StepFunction step_function() {
-    constexpr const Step& step = Plan.steps[Index];
-    using enum OpKind;
-    if constexpr (step.kind == conv && step.winograd.m > 0)
-        return &run_winograd<winograd_spec(step)>;
-    else if constexpr (step.kind == conv && step.follower >= 0)
-        return &run_chain<conv_spec(step), conv_spec(Plan.followers[step.follower])>;
-    else if constexpr (step.kind == conv)
-        return &run_conv<conv_spec(step)>;
-    if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;
-    if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool;
-    if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool;
-    if constexpr ((step.kind == batch_norm || step.kind == OpKind::scale) && step.source().planar)
-        return &run_planar_norm;
-    else if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
-        return &run_pointwise;
-    if constexpr (step.kind == OpKind::multiply) return &run_multiply;
-    if constexpr (step.kind == sigmoid) return &run_sigmoid;
-    if constexpr (step.kind == pad_channels) return &run_pad_channels;
-    if constexpr (step.kind == softmax) return &run_softmax;
-    if constexpr (step.kind == load_input) return &run_load_input;
-    if constexpr (step.kind == store_output) return &run_store_output;
-}
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

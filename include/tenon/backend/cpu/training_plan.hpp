@@ -1,10 +1,9 @@
 // From a training program to steps on the CPU: layouts, places, tiles and scratch memory, all constants.
 #pragma once
 
-#include <tenon/backend/cpu/training_conv.hpp>
+#include <tenon/backend/cpu/linear.hpp>
+#include <tenon/backend/cpu/plan_conv.hpp>
 #include <tenon/backend/cpu/training_norm.hpp>
-#include <tenon/backend/cpu/training_pointwise.hpp>
-#include <tenon/backend/cpu/training_pool.hpp>
 #include <tenon/backend/cpu/training_winograd.hpp>
 #include <tenon/backend/describe_training_step.hpp>
 
@@ -166,17 +165,11 @@ private:
     constexpr void plan_sum(Step& step) {
         const long planes = step.target.planes();
         if (step.kind == OpKind::conv && step.winograd.m > 0) {
-            StepTerm& term = step.terms[0];
-            term.planes = term.source.planes();
-            term.group_inputs = term.source.channels;
-            term.group_outputs = step.target.channels;
-            const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
-            step.panels = static_cast<int>((planes + panel_blocks - 1) / panel_blocks);
-            step.panel_floats = depth * panel_blocks * block;
+            const long depth = plan_winograd_conv(step);
             step.weights = 0;
             step.shift = depth * planes * block;
-            plan_.scratch_floats =
-                std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(term.planes, panel_blocks)));
+            plan_.scratch_floats = std::max(plan_.scratch_floats,
+                                            round_up(step.winograd.scratch_floats(step.terms[0].planes, panel_blocks)));
         } else if (step.kind == OpKind::conv) {
             step.weights = 0;
             step.shift = round_up(plan_direct_conv(step) * planes * block);
@@ -239,70 +232,6 @@ private:
     long statistics_[C.layers > 0 ? C.layers : 1]{};
     CpuTrainingPlan<T> plan_{};
 };
-
-/// The kernel of one step of a training plan; steps that need the same code share it.
-template <const auto& Plan, int Index>
-consteval TrainingFunction training_function() {
-    constexpr const TrainingStep& training = Plan.steps[Index];
-    constexpr const Step& step = training.step;
-    constexpr TrainingKind kind = training.kind;
-    using enum TrainingKind;
-    constexpr bool is_linear = step.kind == OpKind::linear;
-    constexpr int rest = step.target.planes() % linear_blocks;
-    if constexpr (kind == forward || kind == recompute) {
-        using enum OpKind;
-        if constexpr (step.kind == conv && step.winograd.m > 0)
-            return &run_training_winograd<winograd_spec(step)>;
-        else if constexpr (step.kind == conv)
-            return &run_training_conv<conv_spec(step)>;
-        else if constexpr (is_linear)
-            return &run_training_linear<rest>;
-        else if constexpr (step.kind == batch_norm)
-            return &run_norm;
-        else if constexpr (step.kind == dropout)
-            return &run_dropout;
-        else if constexpr (step.kind == OpKind::scale)
-            return &run_training_scale;
-        else if constexpr (step.kind == max_pool || step.kind == average_pool)
-            return &run_training_step<run_pool>;
-        else if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
-            return &run_training_step<run_global_pool>;
-        else if constexpr (step.kind == OpKind::multiply)
-            return &run_training_step<run_multiply>;
-        else if constexpr (step.kind == sigmoid)
-            return &run_training_step<run_sigmoid>;
-        else if constexpr (step.kind == pad_channels)
-            return &run_training_step<run_pad_channels>;
-        else if constexpr (step.kind == softmax)
-            return &run_training_step<run_softmax>;
-        else
-            return &run_training_step<run_pointwise>;  // add, relu
-    }
-    if constexpr (kind == statistics) return &run_statistics;
-    if constexpr (kind == TrainingKind::relu_gradient) return &run_relu_gradient;
-    if constexpr (kind == data_gradient && step.winograd.m > 0)
-        return &run_training_winograd<winograd_spec(step)>;
-    else if constexpr (kind == data_gradient && !is_linear)
-        return &run_training_conv<conv_spec(step)>;
-    if constexpr (kind == data_gradient && is_linear) return &run_training_linear<rest>;
-    if constexpr (kind == weight_gradient && step.winograd.m > 0)
-        return &run_winograd_weight_gradient<step.winograd.m>;
-    else if constexpr (kind == weight_gradient)
-        return is_linear ? &run_linear_weight_gradient : &run_weight_gradient;
-    if constexpr (kind == norm_gradient) return &run_norm_gradient;
-    if constexpr (kind == pool_gradient)
-        return step.kind == OpKind::pad_channels ? &run_pad_channels_gradient : &run_pool_gradient;
-    if constexpr (kind == subsample_gradient || kind == spread) return &run_pool_gradient;
-    if constexpr (kind == product_gradient) return &run_product_gradient;
-    if constexpr (kind == add_gradient) return &run_add_gradient;
-    if constexpr (kind == activation_gradient) {
-        if constexpr (step.kind == OpKind::relu) return &run_relu_gradient;
-        if constexpr (step.kind == OpKind::dropout) return &run_dropout;
-        if constexpr (step.kind == OpKind::scale) return &run_training_scale;
-        if constexpr (step.kind == OpKind::sigmoid) return &run_sigmoid_gradient;
-        if constexpr (step.kind == OpKind::softmax) return &run_softmax_gradient;
-    }
-}
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

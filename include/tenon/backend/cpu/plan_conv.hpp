@@ -1,0 +1,78 @@
+// What plans know of convolutions on the CPU: how a step computes one, and which steps may join.
+#pragma once
+
+#include <tenon/backend/cpu/conv.hpp>
+#include <tenon/backend/cpu/winograd.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A first convolution of fewer channels than this reads the input as planes, so that depth is exact; with more, blocks
+/// are full enough.
+inline constexpr int least_blocked_channels = 16;
+
+/// Completes a directly computed convolution step whose tensors and windows are set: tiles, panels and what of its
+/// sources they read. Returns the depth: the products in a sum.
+constexpr long plan_direct_conv(Step& step) {
+    const Tensor& result = step.result();
+    const int outputs = result.channels;
+    bool dense = !step.target.has_border() && !step.activated.has_border() &&
+                 (!step.residual.exists() || (step.residual_stride == 1 && !step.residual.has_border()));
+    long depth = 0;
+    for (StepTerm& term : step.terms) {
+        if (!term.exists()) continue;
+        dense = dense && term.window.is_pointwise() && term.window.stride_height == 1 &&
+                term.window.stride_width == 1 && !term.source.has_border();
+        term.group_inputs = term.source.channels / term.groups;
+        term.group_outputs = outputs / term.groups;
+        term.planes = term.source.planes();
+        if (term.groups > 1) {
+            int most = 1;
+            for (int first = 0; first < result.planes(); first += panel_blocks) {
+                const int last = std::min((first + panel_blocks) * block, outputs) - 1;
+                const int from = first * block / term.group_outputs * term.group_inputs / block;
+                const int to = ((last / term.group_outputs + 1) * term.group_inputs - 1) / block;
+                most = std::max(most, to - from + 1);
+            }
+            term.planes = most;
+        }
+        depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
+    }
+    step.grid =
+        dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
+    step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
+    step.panel_floats = depth * panel_blocks * block;
+    return depth;
+}
+
+/// The same for one that is computed by Winograd; `step.winograd` is set. The depth is over all points of a tile.
+constexpr long plan_winograd_conv(Step& step) {
+    const Tensor& result = step.result();
+    StepTerm& term = step.terms[0];
+    term.planes = term.source.planes();
+    term.group_inputs = term.source.channels;
+    term.group_outputs = result.channels;
+    const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
+    step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
+    step.panel_floats = depth * panel_blocks * block;
+    return depth;
+}
+
+/// Whether the sums of two convolutions are formed in one step: not where one of them is computed by Winograd, which
+/// gains more than the other's results cost to store and to read again.
+struct JoinsUnlessWinograd {
+    ConvAlgorithm algorithm = ConvAlgorithm::exact;
+
+    template <Capacity C>
+    constexpr bool operator()(const Program<C>& program, const Op& a, const Op& b) const {
+        if (algorithm == ConvAlgorithm::exact) return true;
+        const auto is_winograd = [&](const Op& op) {
+            return choose_winograd<tile_pixels>(op.terms[0], program.values[op.source()], program.values[op.target]).m >
+                   0;
+        };
+        return !is_winograd(a) && !is_winograd(b);
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
