@@ -48,7 +48,7 @@ Patterns patterns() { return {{3, 6, 6}, 6, 3, 6}; }
 template <class Options>
 void compare_with_cpu(const Options& optimizer, double clip_norm, double bound) {
     TrainerOptions options{.batch_size = 6, .label_smoothing = 0.1, .clip_norm = clip_norm};
-    options.average = AverageOptions{.decay = 0.5, .every = 2};
+    options.average = AverageOptions{.decay = 0.7, .every = 2};
     Trainer<Small, Cpu> expected{optimizer, options};
     CudaTrainer trainer{optimizer, options};
     REQUIRE(same_bytes(expected.parameters().values(), trainer.parameters().values()));
