@@ -40,6 +40,31 @@ TEST_CASE("pointwise convolutions flatten the map") {
     compare_with_reference<Around<1, 1, Conv<96>>>();
 }
 
+/// Pointwise convolutions whose residual, result and activated result have borders, though their sources have none.
+template <int Height, int Width>
+struct Bordered
+    : Network<Input<3, Height, Width>, Conv<20, Bias>, Conv<24, Bias>,
+              Residual<Sequential<BatchNorm, ReLU, Conv<24, Kernel<3>, Padding<1>>, ReLU, Conv<24, Bias>>, Identity>,
+              Residual<Sequential<Conv<24, Kernel<3>, Padding<1>>, ReLU, Conv<24, Bias>>, Identity>,
+              Conv<5, Kernel<3>, Padding<1>>> {};
+
+/// How many steps have tiles that run over the ends of rows.
+template <class Net>
+consteval int wrapping_steps() {
+    int count = 0;
+    for (const Step& step : CpuProgram<Net, ConvAlgorithm::exact>::plan.steps) count += step.grid.wraps > 0;
+    return count;
+}
+static_assert(wrapping_steps<Bordered<6, tile_pixels == 14 ? 15 : 7>>() >= 3);
+
+TEST_CASE("pointwise convolutions run over the ends of rows where that saves tiles") {
+    compare_with_reference<Bordered<6, 7>>();
+    compare_with_reference<Bordered<7, 7>>();
+    compare_with_reference<Bordered<6, 15>>();
+    compare_with_reference<Bordered<7, 7>, ExactCpu>();
+    compare_with_reference<Bordered<6, 15>, ExactCpu>();
+}
+
 TEST_CASE("padded convolutions on maps of all widths") {
     using Padded = Conv<32, Kernel<3>, Padding<1>>;
     compare_with_reference<Around<3, 2, Padded>>();

@@ -40,6 +40,7 @@ constexpr TileSpec tile_spec(const Step& step, int pixels, int rows, int blocks)
     spec.activated_row = several && spec.has_activated ? step.activated.row() : 0;
     spec.relu = step.relu;
     spec.activated_relu = step.activated_relu;
+    spec.wraps = step.grid.wraps > 0;
     spec.planar = step.source().planar;
     return spec;
 }
@@ -98,6 +99,10 @@ public:
         arguments_.residual_plane = step.residual.plane();
         arguments_.target_plane = step.target.plane();
         arguments_.activated_plane = step.activated.plane();
+        const int row = step.grid.wraps * block;
+        arguments_.residual_gap = step.residual.row() - row;
+        arguments_.target_gap = step.target.row() - row;
+        arguments_.activated_gap = step.activated.row() - row;
     }
 
     /// Says where the strip that the step writes or reads lies: `memory` holds its rows from `first_row` on.
@@ -145,6 +150,11 @@ public:
                 base(term.source, image) + corner + static_cast<long>(y) * row_step(term) +
                 static_cast<long>(x) * column_step(term) +
                 static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
+        }
+        if (grid.wraps > 0) {  // the source is one long row, the other tensors are not
+            y = x / grid.wraps;
+            x %= grid.wraps;
+            arguments_.wrap = grid.wraps - x;
         }
         const int first = panel_ * panel_blocks;
         const auto at = [&](const Tensor& tensor, int stride) {

@@ -16,13 +16,13 @@ inline constexpr int least_blocked_channels = 16;
 constexpr long plan_direct_conv(Step& step) {
     const Tensor& result = step.result();
     const int outputs = result.channels;
-    bool dense = !step.target.has_border() && !step.activated.has_border() &&
-                 (!step.residual.exists() || (step.residual_stride == 1 && !step.residual.has_border()));
+    // Whether the map can be computed as one long row, and whether its tensors are one, too.
+    bool flat = !step.residual.exists() || step.residual_stride == 1;
     long depth = 0;
     for (StepTerm& term : step.terms) {
         if (!term.exists()) continue;
-        dense = dense && term.window.is_pointwise() && term.window.stride_height == 1 &&
-                term.window.stride_width == 1 && !term.source.has_border();
+        flat = flat && term.window.is_pointwise() && term.window.stride_height == 1 && term.window.stride_width == 1 &&
+               !term.source.has_border();
         term.group_inputs = term.source.channels / term.groups;
         term.group_outputs = outputs / term.groups;
         term.planes = term.source.planes();
@@ -38,8 +38,13 @@ constexpr long plan_direct_conv(Step& step) {
         }
         depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
     }
-    step.grid =
-        dense ? make_grid(1, result.pixels(), tile_pixels) : make_grid(result.height, result.width, tile_pixels);
+    step.grid = make_grid(result.height, result.width, tile_pixels);
+    if (flat) {
+        TileGrid row = make_grid(1, result.pixels(), tile_pixels);
+        const bool dense = !step.target.has_border() && !step.activated.has_border() && !step.residual.has_border();
+        if (!dense) row.wraps = result.width;
+        if (dense || (result.width >= tile_pixels && 20 * cost_of(row) < 19 * cost_of(step.grid))) step.grid = row;
+    }
     step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
     step.panel_floats = depth * panel_blocks * block;
     return depth;

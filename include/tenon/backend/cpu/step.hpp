@@ -17,6 +17,7 @@ struct TileGrid {
     int per_row = 1, big_per_row = 1;
     int big = 1, small = 0;  ///< pixels; small is 0 if all tiles are big
     int small_rows = 1;
+    int wraps = 0;  ///< where tiles of one long row run over the ends of the map's rows, as many pixels; else 0
 
     constexpr int tiles() const {
         return rows_per_tile == 1 ? rows * per_row : (rows + rows_per_tile - 1) / rows_per_tile;
@@ -43,6 +44,9 @@ constexpr TileGrid make_grid(int rows, int width, int most) {
     grid.small = grid.small_rows * width;
     return grid;
 }
+
+/// What a grid's tiles cost, in pixels: loads of weights and the like cost each tile as much as three pixels.
+constexpr int cost_of(const TileGrid& grid) { return grid.rows * grid.width + 3 * grid.tiles(); }
 
 /// One source of a convolution step.
 struct StepTerm {

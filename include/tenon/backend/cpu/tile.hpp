@@ -16,6 +16,7 @@ struct TileSpec {
     int target_row = 0, activated_row = 0;
     bool has_target = true, has_activated = false;
     bool relu = false, activated_relu = false;
+    bool wraps = false;     ///< pixels may run over the end of a row of the results and the residual, once
     bool planar = false;    ///< the source is planar: a column is one float, and depth is channel by channel
     int fetched_lines = 1;  ///< of the weights behind, per depth
 
@@ -59,6 +60,8 @@ struct TileArguments {
     float* target;
     float* activated;
     int residual_plane, target_plane, activated_plane;
+    int wrap;                                     ///< pixels before the end of the row, where the tile wraps
+    int residual_gap, target_gap, activated_gap;  ///< from there to the next row
     const float* activated_scale;
     const float* activated_shift;
 };
@@ -121,6 +124,9 @@ template <TileSpec S>
                 prefetch(a.residual + v * a.residual_plane + S.offset(p, S.residual_column, S.residual_row));
         }
     }
+    const auto place = [&](int p, int column, int row, int gap) {
+        return S.offset(p, column, row) + (S.wraps && p >= a.wrap ? gap : 0);
+    };
     const float *weights = a.weights, *next = a.next_weights;
     accumulate<S, S.source_column, S.source_row>(sums, a.terms[0], weights, next, a.next_step);
     if constexpr (S.projection_column != 0)
@@ -138,14 +144,16 @@ template <TileSpec S>
             Vector sum = sums[p][v];
             if constexpr (S.residual_column != 0)
                 sum = add(sum, load(a.residual + plane * a.residual_plane + lane +
-                                    S.offset(p, S.residual_column, S.residual_row)));
+                                    place(p, S.residual_column, S.residual_row, a.residual_gap)));
             if constexpr (S.relu) sum = relu(sum);
             if constexpr (S.has_target)
-                store(a.target + plane * a.target_plane + lane + S.offset(p, block, S.target_row), sum);
+                store(a.target + plane * a.target_plane + lane + place(p, block, S.target_row, a.target_gap), sum);
             if constexpr (S.has_activated) {
                 sum = multiply_add(sum, scale, shift);
                 if constexpr (S.activated_relu) sum = relu(sum);
-                store(a.activated + plane * a.activated_plane + lane + S.offset(p, block, S.activated_row), sum);
+                store(
+                    a.activated + plane * a.activated_plane + lane + place(p, block, S.activated_row, a.activated_gap),
+                    sum);
             }
         }
     }
