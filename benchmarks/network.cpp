@@ -1,7 +1,10 @@
-// ResNet50V2 as a whole, batch 1 and 16 on 1..N threads: milliseconds an image, GFLOP/s, percent of the peak measured
-// around it; and its convolutions alone, which are what the peak is a fair bound for.
+// ResNet50V2 as a whole, batch 1 and 16 on 1..N threads: milliseconds a batch, GFLOP/s, percent of the peak measured
+// around it; and its convolutions alone, which are what the peak is a fair bound for. Rows named "scaling" have batches
+// 1 to 32, more threads than cores, and models side by side.
+#include <algorithm>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -14,6 +17,8 @@ namespace {
 using namespace tenon;
 
 using Net = ResNet50V2<Classes<1000>>;
+
+int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 std::vector<float> images_of(int batch) {
     return std::vector<float>(static_cast<std::size_t>(batch * input_shape<Net>.elements()), 0.5f);
@@ -33,14 +38,30 @@ void network(benchmark::State& state, int batch, int threads) {
     const std::vector<float> images = images_of(batch);
     std::vector<float> results(static_cast<std::size_t>(batch) * 1000);
     model(images, results);
-    const double before = tenon_benchmark::peak(threads);
+    const int busy_cores = std::min(threads, cores());
+    const double before = tenon_benchmark::peak(busy_cores);
     for (auto _ : state) {
         model(images, results);
         benchmark::DoNotOptimize(results.data());
     }
     const double work = static_cast<double>(multiply_adds<Net>) * batch;
-    count(state, work, std::max(before, tenon_benchmark::peak(threads)));
+    count(state, work, std::max(before, tenon_benchmark::peak(busy_cores)));
     state.counters["images/s"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+/// One model in each of the benchmark's threads, on a thread of its own, at batch 1.
+void side_by_side(benchmark::State& state) {
+    Model<Net> model{{.threads = 1}};
+    model.initialize(1);
+    const std::vector<float> images = images_of(1);
+    std::vector<float> results(1000);
+    model(images, results);
+    for (auto _ : state) {
+        model(images, results);
+        benchmark::DoNotOptimize(results.data());
+    }
+    state.counters["images/s"] =
+        benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void convolutions(benchmark::State& state, int batch, int threads) {
@@ -76,10 +97,12 @@ void convolutions(benchmark::State& state, int batch, int threads) {
 int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    const auto suffix_of = [](int batch, int threads) {
+        return "/batch:" + std::to_string(batch) + "/threads:" + std::to_string(threads);
+    };
     for (const int batch : {1, 16})
-        for (int threads = 1; threads <= cores; threads *= 2) {
-            const std::string suffix = "/batch:" + std::to_string(batch) + "/threads:" + std::to_string(threads);
+        for (int threads = 1; threads <= cores(); threads *= 2) {
+            const std::string suffix = suffix_of(batch, threads);
             benchmark::RegisterBenchmark(("ResNet50V2" + suffix).c_str(), network, batch, threads)
                 ->UseRealTime()
                 ->Unit(benchmark::kMillisecond);
@@ -87,5 +110,15 @@ int main(int argc, char** argv) {
                 ->UseManualTime()
                 ->Unit(benchmark::kMillisecond);
         }
+    for (int batch = 1; batch <= 32; batch *= 2)
+        for (int threads = 1; threads <= 2 * cores(); threads *= 2)
+            benchmark::RegisterBenchmark(("scaling" + suffix_of(batch, threads)).c_str(), network, batch, threads)
+                ->UseRealTime()
+                ->Unit(benchmark::kMillisecond);
+    for (int models = 1; models <= cores(); models *= 2)
+        benchmark::RegisterBenchmark(("scaling/models:" + std::to_string(models)).c_str(), side_by_side)
+            ->Threads(models)
+            ->UseRealTime()
+            ->Unit(benchmark::kMillisecond);
     benchmark::RunSpecifiedBenchmarks();
 }
