@@ -14,10 +14,9 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-from runner import SKIPPED, BenchError, Runner, python_of_environment, write_images
+from runner import SKIPPED, BenchError, Runner, python_of_environment, threads_with_cores, working_folder, write_images
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 # Two of tenon's ways to name a network, and the shape of an image.
@@ -212,33 +211,21 @@ def main(arguments, ours):
     options = parser.parse_args(arguments)
     options.network = options.network or list(NETWORKS)
     options.runtime = options.runtime or list(RUNTIMES)
-    cores = len(os.sched_getaffinity(0))
-    threads = options.threads or [1, 2]
-    if max(threads) > cores:
-        print(f"SKIPPED: rows with more than {cores} threads, as many cores as this process may use.", file=sys.stderr)
-        threads = [count for count in threads if count <= cores]
+    threads = threads_with_cores(options.threads or [1, 2])
 
     class tools:
         python = python_of_environment(packages_of(options))
 
     tools.ours = ours(options.isa)
     rows, cold = [], {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        try:
-            for network in options.network:
-                for batch in options.batch or (1, 16):
-                    for count in threads:
-                        rows += measure_row(network, batch, count, options, tools, folder)
-                        print(f"bench: {network}, batch {batch}, {count} threads measured", file=sys.stderr)
-                if options.isa == "native" and 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
-                    cold[network] = cold_start(network, threads[-1], tools, folder)
-        except (BenchError, subprocess.CalledProcessError) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            log = folder / "log.txt"
-            if log.exists():
-                print(log.read_text()[-2000:], file=sys.stderr)
-            return 1
+    with working_folder() as folder:
+        for network in options.network:
+            for batch in options.batch or (1, 16):
+                for count in threads:
+                    rows += measure_row(network, batch, count, options, tools, folder)
+                    print(f"bench: {network}, batch {batch}, {count} threads measured", file=sys.stderr)
+            if options.isa == "native" and 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
+                cold[network] = cold_start(network, threads[-1], tools, folder)
     print_table(rows, cold)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps({"rows": rows, "cold_start": cold}, indent=2) + "\n")

@@ -1,10 +1,12 @@
 """What measurements beside other runtimes share: a private environment, and processes that time themselves when asked."""
 
+import contextlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "build/peers"
@@ -66,6 +68,26 @@ def python_of_environment(packages):
         if subprocess.run([python, "-m", "pip", "install", "-q", package]).returncode != 0:
             print(f"SKIPPED: {package} could not be installed, so it is not measured.", file=sys.stderr)
     return python
+
+
+def threads_with_cores(threads):
+    """Those numbers of threads that this process has cores for; says so when rows are left out."""
+    cores = len(os.sched_getaffinity(0))
+    if max(threads) > cores:
+        print(f"SKIPPED: rows with more than {cores} threads, as many cores as this process may use.", file=sys.stderr)
+    return [count for count in threads if count <= cores]
+
+
+@contextlib.contextmanager
+def working_folder():
+    """A folder for the files of a measurement and its log.txt. When the measurement fails, says why and ends the program."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        try:
+            yield folder
+        except (BenchError, subprocess.CalledProcessError) as error:
+            log = folder / "log.txt"
+            sys.exit(f"bench: {error}" + (f"\n{log.read_text()[-2000:]}" if log.exists() else ""))
 
 
 def write_images(path, shape):

@@ -3,14 +3,10 @@
 //
 // Lines on standard input: "time N" prints the milliseconds of N calls, "peak" GFLOP/s and "bandwidth" GB/s of the
 // same threads. The first line on standard output says that the batch's results are written.
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <iostream>
-#include <sstream>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <tenon/report/onnx.hpp>
 #include <tenon/tenon.hpp>
@@ -18,6 +14,7 @@
 #include "../peak.hpp"
 #include "bandwidth.hpp"
 #include "raw_file.hpp"
+#include "serve.hpp"
 
 namespace {
 
@@ -28,10 +25,6 @@ struct Options {
     std::string network, weights, input, output, onnx;
     int batch = 1, threads = 1;
 };
-
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Weights, and the graph for the peers: what a run prepares once per network and batch.
 template <class Net>
@@ -51,46 +44,25 @@ void serve(const Options& options) {
     model.load(options.weights);
     model(images, results);
     write_floats(options.output, results);
-    std::cout << nlohmann::json{{"multiply_adds", multiply_adds<Net>},
-                                {"instruction_set", isa_name},
-                                {"image_bytes", 4 * Compiled::plan.image_floats}}
-              << std::endl;
-    for (std::string line; std::getline(std::cin, line);) {
-        std::istringstream words{line};
-        std::string command;
-        int count = 0;
-        if (words >> command; command == "peak") {
-            std::cout << tenon_benchmark::peak(options.threads) << std::endl;
-        } else if (command == "bandwidth") {
-            std::cout << tenon_benchmark::bandwidth(options.threads) << std::endl;
-        } else if (command == "time" && words >> count && count > 0) {
-            nlohmann::json times;
-            for (int i = 0; i < count; ++i) {
-                const auto start = std::chrono::steady_clock::now();
-                model(images, results);
-                times.push_back(milliseconds_since(start));
-            }
-            std::cout << times << std::endl;
-        } else {
-            throw Error("\"" + line + "\" is none of time N, peak and bandwidth");
-        }
-    }
+    tenon_benchmark::serve(
+        {{"multiply_adds", multiply_adds<Net>},
+         {"instruction_set", isa_name},
+         {"image_bytes", 4 * Compiled::plan.image_floats}},
+        {{"time", [&](int count) { return tenon_benchmark::time_calls(count, [&] { model(images, results); }); }},
+         {"peak", [&](int) { return tenon_benchmark::peak(options.threads); }},
+         {"bandwidth", [&](int) { return tenon_benchmark::bandwidth(options.threads); }}});
 }
 
-struct Row {
-    const char* name;
-    void (*prepare)(const Options&);
-    void (*serve)(const Options&);
-};
+using Program = tenon_benchmark::NetworkProgram<Options>;
 
 template <class Net>
-constexpr Row row(const char* name) {
+constexpr Program program(const char* name) {
     return {name, prepare<Net>, serve<Net>};
 }
 
-constexpr Row rows[] = {
-    row<ResNet50V2<>>("ResNet50V2"), row<MxnetResNet50V2<>>("MxnetResNet50V2"), row<ResNet50<>>("ResNet50"),
-    row<ResNet18<>>("ResNet18"),     row<CifarResNet20V2<>>("CifarResNet20V2"),
+constexpr Program programs[] = {
+    program<ResNet50V2<>>("ResNet50V2"), program<MxnetResNet50V2<>>("MxnetResNet50V2"), program<ResNet50<>>("ResNet50"),
+    program<ResNet18<>>("ResNet18"),     program<CifarResNet20V2<>>("CifarResNet20V2"),
 };
 
 }  // namespace
@@ -106,15 +78,5 @@ int main(int argc, char** argv) {
     app.add_option("--input", options.input, "images, as raw floats");
     app.add_option("--output", options.output, "for the results, as raw floats");
     CLI11_PARSE(app, argc, argv);
-    try {
-        for (const Row& row : rows)
-            if (row.name == options.network) {
-                (options.onnx.empty() ? row.serve : row.prepare)(options);
-                return 0;
-            }
-        throw Error("no network is named \"" + options.network + "\"");
-    } catch (const std::exception& error) {
-        std::cerr << "peers: " << error.what() << '\n';
-        return 1;
-    }
+    return tenon_benchmark::run_network<Options>(programs, options, "peers");
 }

@@ -13,12 +13,11 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
 
-from runner import SKIPPED, BenchError, Runner, python_of_environment, write_images
+from runner import SKIPPED, BenchError, Runner, python_of_environment, threads_with_cores, working_folder, write_images
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 NETWORKS = {  # title, shape of the batch
@@ -144,29 +143,17 @@ def main(arguments, build):
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")
     options = parser.parse_args(arguments)
     options.peer = [] if options.no_peers else options.peer or list(PEERS)
-    cores = len(os.sched_getaffinity(0))
-    threads = options.threads or [2]
-    if max(threads) > cores:
-        print(f"SKIPPED: rows with more than {cores} threads, as many cores as this process may use.", file=sys.stderr)
-        threads = [count for count in threads if count <= cores]
+    threads = threads_with_cores(options.threads or [2])
     python = python_of_environment({"numpy", "torch", "onnx"}) if options.peer else None
     program = build("native")
     rows, profiles = [], {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        try:
-            for network in options.network or NETWORKS:
-                for count in threads:
-                    measured, profile = measure(network, count, options, python, program, folder)
-                    rows += measured
-                    if profile:
-                        profiles[f"{network}, {count} threads"] = profile
-        except (BenchError, subprocess.CalledProcessError) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            log = folder / "log.txt"
-            if log.exists():
-                print(log.read_text()[-2000:], file=sys.stderr)
-            return 1
+    with working_folder() as folder:
+        for network in options.network or NETWORKS:
+            for count in threads:
+                measured, profile = measure(network, count, options, python, program, folder)
+                rows += measured
+                if profile:
+                    profiles[f"{network}, {count} threads"] = profile
     print_table(rows, profiles)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps({"rows": rows, "profiles": profiles}, indent=2) + "\n")

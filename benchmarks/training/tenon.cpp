@@ -4,14 +4,10 @@
 // Lines on standard input: "time N" prints the milliseconds of N steps, "peak" GFLOP/s of the same threads and "steps"
 // the share of each kind of operation in a step. The first line on standard output holds the losses of the first steps,
 // and by how much they raised the process's memory.
-#include <chrono>
 #include <fstream>
-#include <iostream>
 #include <map>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <time.h>
 
 #include <tenon/report/onnx.hpp>
@@ -21,6 +17,7 @@
 
 #include "../peak.hpp"
 #include "../peers/raw_file.hpp"
+#include "../peers/serve.hpp"
 
 namespace {
 
@@ -150,48 +147,25 @@ void serve(const Options& options) {
     Training<Net> training{options};
     std::vector<double> losses;
     for (int i = 0; i < options.first_steps; ++i) losses.push_back(training.step());
-    std::cout << nlohmann::json{{"name", "tenon"},
-                                {"multiply_adds", multiply_adds<Net>},
-                                {"losses", losses},
-                                {"megabytes", training.grown_megabytes()},
-                                {"planned_megabytes",
-                                 static_cast<double>(training_bytes<Net>(options.batch, options.threads)) / (1 << 20)}}
-              << std::endl;
-    for (std::string line; std::getline(std::cin, line);) {
-        std::istringstream words{line};
-        std::string command;
-        int count = 0;
-        if (words >> command; command == "peak") {
-            std::cout << tenon_benchmark::peak(options.threads) << std::endl;
-        } else if (command == "steps") {
-            std::cout << profile(training) << std::endl;
-        } else if (command == "time" && words >> count && count > 0) {
-            nlohmann::json times;
-            for (int i = 0; i < count; ++i) {
-                using namespace std::chrono;
-                const auto start = steady_clock::now();
-                training.step();
-                times.push_back(duration<double, std::milli>(steady_clock::now() - start).count());
-            }
-            std::cout << times << std::endl;
-        } else {
-            throw Error("\"" + line + "\" is none of time N, peak and steps");
-        }
-    }
+    tenon_benchmark::serve(
+        {{"name", "tenon"},
+         {"multiply_adds", multiply_adds<Net>},
+         {"losses", losses},
+         {"megabytes", training.grown_megabytes()},
+         {"planned_megabytes", static_cast<double>(training_bytes<Net>(options.batch, options.threads)) / (1 << 20)}},
+        {{"time", [&](int count) { return tenon_benchmark::time_calls(count, [&] { training.step(); }); }},
+         {"peak", [&](int) { return tenon_benchmark::peak(options.threads); }},
+         {"steps", [&](int) { return profile(training); }}});
 }
 
-struct Row {
-    const char* name;
-    void (*prepare)(const Options&);
-    void (*serve)(const Options&);
-};
+using Program = tenon_benchmark::NetworkProgram<Options>;
 
 template <class Net>
-constexpr Row row(const char* name) {
+constexpr Program program(const char* name) {
     return {name, prepare<Net>, serve<Net>};
 }
 
-constexpr Row rows[] = {row<ResNet50V2<>>("ResNet50V2"), row<CifarResNet20V2<>>("CifarResNet20V2")};
+constexpr Program programs[] = {program<ResNet50V2<>>("ResNet50V2"), program<CifarResNet20V2<>>("CifarResNet20V2")};
 
 }  // namespace
 
@@ -204,15 +178,5 @@ int main(int argc, char** argv) {
     app.add_option("--onnx", options.onnx, "write this graph with the first weights, and end");
     app.add_option("--input", options.input, "images, as raw floats");
     CLI11_PARSE(app, argc, argv);
-    try {
-        for (const Row& row : rows)
-            if (row.name == options.network) {
-                (options.onnx.empty() ? row.serve : row.prepare)(options);
-                return 0;
-            }
-        throw Error("no network is named \"" + options.network + "\"");
-    } catch (const std::exception& error) {
-        std::cerr << "training: " << error.what() << '\n';
-        return 1;
-    }
+    return tenon_benchmark::run_network<Options>(programs, options, "training");
 }
