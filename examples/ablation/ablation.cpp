@@ -27,6 +27,7 @@
 #include <tenon/train/checkpoint.hpp>
 
 #include "../common/run_folder.hpp"
+#include "../common/run_program.hpp"
 #include "results.hpp"
 #include "variants.hpp"
 
@@ -227,19 +228,9 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Trains the residual blocks that He et al. 2016 compare, and prints the paper's tables.");
+    CLI::App app("Trains the residual blocks that He et al. 2016 compare, and prints the paper's tables.", "ablation");
     add_options(app, options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    } catch (const CLI::Error& error) {
-        throw tenon::Error(std::string(error.what()) + " (ablation --help says more)");
-    }
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "ablation: %s\n", error.what());
-    return 2;
+    return run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -33,12 +33,12 @@
 
 #include "../common/image_files.hpp"
 #include "../common/result.hpp"
+#include "../common/run_program.hpp"
 #include "labels.hpp"
 #include "networks.hpp"
 
 namespace {
 
-constexpr int failure = 2;
 const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR) / "examples" / "data";
 
 /// What stands on the command line.
@@ -198,7 +198,7 @@ int run(const Options& options) {
             } catch (const tenon::Error& error) {
                 // The other images are still worth their answers.
                 std::fprintf(stderr, "classify: %s\n", error.what());
-                status = failure;
+                status = user_error;
             }
         }
         if (batch.empty()) continue;
@@ -235,19 +235,9 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-    CLI::App app;
+int main(int argc, char** argv) {
     Options options;
+    CLI::App app("", "classify");
     add_options(app, options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help_or_version) {
-        return app.exit(help_or_version);
-    } catch (const CLI::Error& error) {
-        throw tenon::Error(std::string(error.what()) + " (classify --help says more)");
-    }
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "classify: %s\n", error.what());
-    return failure;
+    return run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,9 +24,10 @@
 #include <tenon/runtime/keras_to_listing.hpp>
 #include <tenon/runtime/model.hpp>
 
+#include "../common/run_program.hpp"
+
 namespace {
 
-constexpr int failure = 2;
 constexpr double tolerance = 1e-4;  ///< of the largest logit: the converted values are rounded to floats
 
 struct Options {
@@ -104,13 +104,13 @@ void run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-    CLI::App app;
+int main(int argc, char** argv) {
     Options options;
-    app.description(
+    CLI::App app(
         "Converts weights of Keras' ResNet50V2, ResNet101V2 or ResNet152V2 with 1000 classes to the original "
         "listing's\n"
-        "networks, exactly but for rounding.");
+        "networks, exactly but for rounding.",
+        "convert_keras");
     app.add_option("input", options.input,
                    "What scripts/convert_weights.py --layout keep --names slashed makes of Keras' file")
         ->type_name("KERAS")
@@ -118,16 +118,8 @@ int main(int argc, char** argv) try {
     app.add_option("output", options.output, "The safetensors file to write; replaced if it exists")
         ->type_name("LISTING")
         ->required();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    } catch (const CLI::Error& error) {
-        throw tenon::Error(std::string(error.what()) + " (convert_keras --help says more)");
-    }
-    run(options);
-    return 0;
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "convert_keras: %s\n", error.what());
-    return failure;
+    return run_program(app, argc, argv, [&] {
+        run(options);
+        return 0;
+    });
 }

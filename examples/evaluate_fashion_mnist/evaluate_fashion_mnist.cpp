@@ -18,6 +18,8 @@
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/runtime/model.hpp>
 
+#include "../common/run_program.hpp"
+
 namespace {
 
 struct Options {
@@ -82,22 +84,14 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Classifies the test images of Fashion-MNIST and counts the right answers.");
+    CLI::App app("Classifies the test images of Fashion-MNIST and counts the right answers.", "evaluate_fashion_mnist");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
     app.add_option("-w,--weights", options.weights, "The network's weights")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     app.add_option("--minimum", options.minimum, "The accuracy below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    }
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "evaluate_fashion_mnist: %s\n", error.what());
-    return 2;
+    return run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -26,6 +26,7 @@
 #include "../common/image_files.hpp"
 #include "../common/result.hpp"
 #include "../common/run_folder.hpp"
+#include "../common/run_program.hpp"
 #include "backbones.hpp"
 
 namespace {
@@ -157,20 +158,10 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     Options options;
     options.command = training::command_line(argc, argv);
-    CLI::App app("Fine-tunes a network on a folder of photos.");
+    CLI::App app("Fine-tunes a network on a folder of photos.", "finetune");
     add_options(app, options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    } catch (const CLI::Error& error) {
-        throw tenon::Error(std::string(error.what()) + " (finetune --help says more)");
-    }
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "finetune: %s\n", error.what());
-    return 2;
+    return run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -18,6 +18,7 @@
 #include <tenon/data/split.hpp>
 #include <tenon/models/cifar10_resnet.hpp>
 
+#include "../common/run_program.hpp"
 #include "../common/training.hpp"
 #include "whitening.hpp"
 
@@ -85,14 +86,14 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     Options options;
     options.command = training::command_line(argc, argv);
     options.output = "cifar10";
     options.batch_size = 256;
     options.learning_rate = 1;
     options.weight_decay = 1e-4;
-    CLI::App app("Trains a small residual network on CIFAR-10.");
+    CLI::App app("Trains a small residual network on CIFAR-10.", "train_cifar10");
     app.add_option("--data", options.data, "The folder of the binary files")->required()->type_name("FOLDER");
     training::add_options(app, options);
     app.add_option("--hold-out", options.held_out, "Training images to validate on; at most half of them")
@@ -101,14 +102,8 @@ int main(int argc, char** argv) try {
     app.add_option("--cutout", options.cutout, "Side of the square that is cut out of images; 0: none")
         ->check(CLI::Range(0, 32))
         ->capture_default_str();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    }
-    if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "train_cifar10: %s\n", error.what());
-    return 2;
+    return run_program(app, argc, argv, [&] {
+        if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
+        return run(options);
+    });
 }

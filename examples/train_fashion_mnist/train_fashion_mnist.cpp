@@ -19,6 +19,7 @@
 #include <tenon/data/split.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 
+#include "../common/run_program.hpp"
 #include "../common/training.hpp"
 
 namespace {
@@ -76,12 +77,12 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     Options options;
     options.command = training::command_line(argc, argv);
     options.output = "fashion_mnist";
     options.learning_rate = 0.2;
-    CLI::App app("Trains a small residual network on Fashion-MNIST.");
+    CLI::App app("Trains a small residual network on Fashion-MNIST.", "train_fashion_mnist");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
     app.add_flag("--quick", options.quick, "Two epochs with little augmentation instead of the full recipe");
     training::add_options(app, options);
@@ -93,19 +94,13 @@ int main(int argc, char** argv) try {
         ->capture_default_str();
     app.add_option("--minimum", options.minimum, "The accuracy on the test images below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0));
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    }
-    if (options.quick) {
-        options.cutout = 0;
-        options.shift = 1;
-        if (options.epochs == 0) options.epochs = 2;
-    }
-    if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
-    return run(options);
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "train_fashion_mnist: %s\n", error.what());
-    return 2;
+    return run_program(app, argc, argv, [&] {
+        if (options.quick) {
+            options.cutout = 0;
+            options.shift = 1;
+            if (options.epochs == 0) options.epochs = 2;
+        }
+        if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
+        return run(options);
+    });
 }
