@@ -37,9 +37,9 @@ except ImportError as missing:
 
 import safetensors_file  # noqa: E402
 import seeded  # noqa: E402
+from fashion import DEVIATION, FashionNet, MEAN, read_idx  # noqa: E402
 from resnet50v import Block, ResNet50V, Stack  # noqa: E402
 from variants import PLACEMENTS, SHORTCUTS, Unit, VariantNet  # noqa: E402
-from train_fashion_mnist import DEVIATION, FashionNet, MEAN, read_idx  # noqa: E402
 
 SEED = 1
 LARGEST_WHOLE = 2048  # elements of an output that is stored whole
