@@ -62,6 +62,11 @@ UpdateResult CudaTrainingDevice<Net, P>::train(const TrainingBatch& batch, StepO
     return state_->runner.train(batch, options, update);
 }
 
+template <class Net, Precision P>
+UpdateResult CudaTrainingDevice<Net, P>::repeat(int times) {
+    return state_->runner.repeat(times);
+}
+
 }  // namespace tenon
 
 #endif

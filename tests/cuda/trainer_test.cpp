@@ -135,6 +135,33 @@ TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
     CHECK(driver.calls() == expected);
 }
 
+TEST_CASE("a step is repeated without copies, and changes what as many steps change") {
+    Patterns images = patterns();
+    const Batch batch = images.batch(0, 0);
+    const auto train = [&](int steps, int repeated, auto... observe) {
+        TrainingEngine<Small, EmulatedCuda<>> engine{6};
+        engine.parameters().seed(1);
+        const auto optimizer = sgd.make<float>(
+            parameter_runs(Parameters<Small>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Small>);
+        engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
+        CHECK_THROWS_WITH_AS(engine.repeat(1), "there is no training step that could be repeated", Error);
+        UpdateResult result;
+        for (int i = 0; i < steps; ++i)
+            result = engine.train(batch.images, batch.labels, {.seed = 5}, {.learning_rate = 0.1});
+        engine.runner().driver().clear_calls();
+        if (repeated > 0) result = engine.repeat(repeated);
+        (observe(engine.runner().driver().calls()), ...);
+        const std::span<const float> parameters = engine.parameters().values();
+        return std::pair{result.loss.loss, std::vector<float>(parameters.begin(), parameters.end())};
+    };
+    const auto repeated = train(1, 2, [](const std::vector<std::string>& calls) {
+        CHECK(calls == std::vector<std::string>{"launch_graph 0", "launch_graph 0", "download 96 compute",
+                                                "download 16 compute", "synchronize compute"});
+    });
+    CHECK(repeated == train(3, 0));
+    CHECK(repeated.first < train(1, 0).first);
+}
+
 TEST_CASE("a fit learns, is evaluated, and is bitwise the same when it is repeated") {
     const auto fit = [] {
         CudaTrainer trainer{sgd, {.batch_size = 12, .average = AverageOptions{.decay = 0.5}}};

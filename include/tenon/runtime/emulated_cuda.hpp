@@ -28,6 +28,8 @@ public:
         runner_->run_observed(images, results, count, observe);
     }
 
+    void repeat(int size, int times) { runner_->repeat(size, times); }
+
     int threads() const { return 1; }
     cuda::EmulatedDriver& driver() { return runner_->driver(); }
 

@@ -52,6 +52,7 @@ public:
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options);
     void prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count, bool average);
     UpdateResult train(const TrainingBatch& batch, StepOptions options, const UpdateStep& update);
+    UpdateResult repeat(int times);
 
 private:
     struct State;

@@ -84,6 +84,13 @@ public:
         return runner_->train(batch, options, update);
     }
 
+    /// Does the last train() `times` times more, with the batch and the scalars that it left on the device, and waits
+    /// once: for measurements of the device alone. Throws tenon::Error if there was none.
+    UpdateResult repeat(int times) {
+        begin_step();
+        return runner_->repeat(times);
+    }
+
     /// Copies an optimizer's slot or the average of the parameters from or to the device.
     void fetch(TrainingArena arena, std::span<float> values) const { runner_->get(arena, values.data()); }
     void send(TrainingArena arena, std::span<const float> values) { runner_->set(arena, values.data()); }
@@ -100,19 +107,24 @@ public:
     Runner& runner() { return *runner_; }
 
 private:
-    /// Checks a batch and sends the parameters if they are not on the device.
+    /// Checks a batch and gets ready for its step.
     TrainingBatch prepared(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
                            StepOptions options) {
         batch.size = checked_batch<Net>(images.size(), largest_batch_);
         batch.images = images.data();
         targets.check(batch.size, classes);
         check_smoothing(options.label_smoothing);
-        if (!parameters_are_sent_) runner_->set(TrainingArena::parameters, parameters_.values().data());
-        parameters_are_sent_ = true;
-        parameters_are_fetched_ = gradients_are_fetched_ = logits_are_fetched_ = false;
+        begin_step();
         batch_ = batch.size;
         logits_.resize(static_cast<std::size_t>(batch_ * classes));
         return batch;
+    }
+
+    /// Sends the parameters if they are not on the device; what was fetched will be out of date.
+    void begin_step() {
+        if (!parameters_are_sent_) runner_->set(TrainingArena::parameters, parameters_.values().data());
+        parameters_are_sent_ = true;
+        parameters_are_fetched_ = gradients_are_fetched_ = logits_are_fetched_ = false;
     }
 
     void fetch_parameters() const {

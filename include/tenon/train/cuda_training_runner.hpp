@@ -76,7 +76,7 @@ public:
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options) {
         const cuda::StepScalars scalars = scalars_of(options);
         run(batch, scalars, {});
-        return mean_loss(batch.size);
+        return mean_loss();
     }
 
     /// Takes an optimizer's rule and the stretches of the arena that it changes, and allocates its slots, which are
@@ -90,7 +90,15 @@ public:
         cuda::StepScalars scalars = scalars_of(options);
         update_.set_scalars(scalars, update);
         run(batch, scalars, {true, update.clip_norm > 0, update.average});
-        return {mean_loss(batch.size), update_.gradient_norm()};
+        return {mean_loss(), update_.gradient_norm()};
+    }
+
+    /// Does the last train() `times` times more, on what it left on the device, and waits once. Only losses are copied,
+    /// behind the last one, which is what a measurement of the device alone wants.
+    UpdateResult repeat(int times) {
+        if (!last_.parts.update || times < 1) throw Error("there is no training step that could be repeated");
+        launch(times);
+        return {mean_loss(), update_.gradient_norm()};
     }
 
     Driver& driver() { return driver_; }
@@ -118,6 +126,13 @@ private:
         driver_.upload(to, through, sizeof(Element) * static_cast<std::size_t>(count), cuda::Stream::copy);
     }
 
+    /// The step that was done last.
+    struct Last {
+        typename Driver::Graph graph{};
+        int size = 0;
+        UpdateParts parts{};
+    };
+
     float* address(TrainingArena arena) const {
         float* const addresses[] = {parameters_, gradients_, update_.average(), update_.slot(0), update_.slot(1)};
         return addresses[static_cast<int>(arena)];
@@ -131,20 +146,26 @@ private:
         stage(scalars_, host_scalars_, &scalars, 1);
         driver_.record(copied_, cuda::Stream::copy);
         driver_.wait(copied_, cuda::Stream::compute);
-        driver_.launch_graph(graph(size, batch.targets != nullptr, parts));
-        driver_.download(host_losses_, losses_, sizeof(cuda::ImageLoss) * static_cast<std::size_t>(size),
-                         cuda::Stream::compute);
-        if (parts.update) update_.download(driver_);
+        last_ = {graph(size, batch.targets != nullptr, parts), size, parts};
+        launch(1);
+    }
+
+    /// Launches the last step's graph, copies the losses of the last launch and waits.
+    void launch(int times) {
+        for (int i = 0; i < times; ++i) driver_.launch_graph(last_.graph);
+        const std::size_t bytes = sizeof(cuda::ImageLoss) * static_cast<std::size_t>(last_.size);
+        driver_.download(host_losses_, losses_, bytes, cuda::Stream::compute);
+        if (last_.parts.update) update_.download(driver_);
         driver_.synchronize(cuda::Stream::compute);
     }
 
-    LossResult mean_loss(long images) const {
+    LossResult mean_loss() const {
         LossResult sum;
-        for (long n = 0; n < images; ++n) {
+        for (int n = 0; n < last_.size; ++n) {
             sum.loss += host_losses_[n].loss;
             sum.correct += host_losses_[n].correct;
         }
-        sum.loss /= static_cast<double>(images);
+        sum.loss /= last_.size;
         return sum;
     }
 
@@ -203,6 +224,7 @@ private:
     cuda::StepScalars *scalars_ = nullptr, *host_scalars_ = nullptr;
     typename Driver::Event copied_{};
     std::map<std::tuple<int, bool, UpdateParts>, typename Driver::Graph> graphs_;
+    Last last_{};
 };
 
 }  // namespace TENON_ISA_NAMESPACE
