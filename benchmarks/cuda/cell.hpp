@@ -1,4 +1,5 @@
 // One network in one precision on the device: what it answers, how long it takes, and what it must at least do.
+// `Backend` is CudaWith, or EmulatedCuda in tests.
 #pragma once
 
 #include <algorithm>
@@ -50,14 +51,14 @@ inline double difference(std::span<const float> found, std::span<const float> ex
     for (std::size_t i = 0; i < expected.size(); ++i) {
         largest = std::max(largest, std::abs(double{expected[i]}));
         const double error = std::abs(double{found[i]} - expected[i]);
-        if (!(error <= worst)) worst = error;
+        if (error > worst || std::isnan(error)) worst = error;
     }
     return worst / largest;
 }
 
-template <class Net, tenon::Precision P>
+template <class Net, class Backend>
 std::vector<float> device_answer(std::span<const float> images, int batch, int in_flight) {
-    tenon::CudaEngine<Net, P> engine{1, in_flight};
+    typename Backend::template Engine<Net> engine{1, in_flight};
     const tenon::Parameters<Net> parameters = parameters_of<Net>();
     engine.set_parameters(parameters.tensors());
     std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements())), again = results;
@@ -68,16 +69,16 @@ std::vector<float> device_answer(std::span<const float> images, int batch, int i
 }
 
 /// The device's answer beside the CPU's.
-template <class Net, tenon::Precision P>
-nlohmann::json compare(std::string_view network, int batch) {
+template <class Net, class Backend>
+nlohmann::json compare(std::string_view network, tenon::Precision precision, int batch) {
     const std::vector<float> images = images_of<Net>(batch);
     tenon::Model<Net, tenon::ExactCpu> cpu;
     cpu.set_parameters(parameters_of<Net>());
     const auto expected = cpu(images);
     // A group of images less than the batch takes both buffers.
-    const double error = difference(device_answer<Net, P>(images, batch, std::max(1, batch - 1)), expected);
-    return {{"kind", "logits"},     {"network", network}, {"precision", name_of(P)}, {"batch", batch},
-            {"against", "the CPU"}, {"error", error},     {"bound", bound_of(P)}};
+    const double error = difference(device_answer<Net, Backend>(images, batch, std::max(1, batch - 1)), expected);
+    return {{"kind", "logits"},     {"network", network}, {"precision", name_of(precision)}, {"batch", batch},
+            {"against", "the CPU"}, {"error", error},     {"bound", bound_of(precision)}};
 }
 
 inline double milliseconds_since(std::chrono::steady_clock::time_point start) {
@@ -89,25 +90,33 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
+/// Milliseconds of each call of `run`: enough for a median, unless that takes more than a few seconds.
+template <class Run>
+std::vector<double> time_rounds(Run run) {
+    std::vector<double> times;
+    const auto begin = std::chrono::steady_clock::now();
+    while (times.size() < 30 || (times.size() < 300 && milliseconds_since(begin) < 1500)) {
+        const auto start = std::chrono::steady_clock::now();
+        run();
+        times.push_back(milliseconds_since(start));
+        if (milliseconds_since(begin) > 6000) break;
+    }
+    return times;
+}
+
 /// Milliseconds of a batch on the device. Up to 8 images every run is waited for, as who asks for few wants the answer;
 /// beyond that runs follow each other.
-template <class Net, tenon::Precision P>
-nlohmann::json measure(std::string_view network, int batch) {
+template <class Net, class Backend>
+nlohmann::json measure(std::string_view network, tenon::Precision precision, int batch) {
     const std::vector<float> images = images_of<Net>(batch);
     std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements()));
-    tenon::CudaEngine<Net, P> engine{1, batch};
+    typename Backend::template Engine<Net> engine{1, batch};
     engine.set_parameters(parameters_of<Net>().tensors());
     engine.run(images.data(), results.data(), batch);
     const int runs = batch <= 8 ? 1 : 10;
     engine.repeat(batch, 5);
-    std::vector<double> times, with_copies;
-    const auto begin = std::chrono::steady_clock::now();
-    while (times.size() < 30 || (times.size() < 300 && milliseconds_since(begin) < 1500)) {
-        const auto start = std::chrono::steady_clock::now();
-        engine.repeat(batch, runs);
-        times.push_back(milliseconds_since(start) / runs);
-        if (milliseconds_since(begin) > 6000) break;
-    }
+    const std::vector<double> times = time_rounds([&] { engine.repeat(batch, runs); });
+    std::vector<double> with_copies;
     for (int i = 0; i < 5; ++i) {
         const auto start = std::chrono::steady_clock::now();
         engine.run(images.data(), results.data(), batch);
@@ -115,10 +124,10 @@ nlohmann::json measure(std::string_view network, int batch) {
     }
     return {{"kind", "inference"},
             {"network", network},
-            {"precision", name_of(P)},
+            {"precision", name_of(precision)},
             {"batch", batch},
-            {"ms", median(times)},
-            {"fastest_ms", *std::ranges::min_element(times)},
+            {"ms", median(times) / runs},
+            {"fastest_ms", *std::ranges::min_element(times) / runs},
             {"with_copies_ms", median(with_copies)},
             {"rounds", times.size()}};
 }

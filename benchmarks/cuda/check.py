@@ -1,8 +1,9 @@
 """`scripts/gpu_check`: everything that needs a GPU, in less than ten minutes and one command.
 
-Builds what runs on the device (or takes what was built and carried along), runs the tests labelled gpu, compares logits with
-the CPU and with PyTorch, runs small shapes under compute-sanitizer, and then measures tenon beside PyTorch. Every stage has
-a time of its own; what was found is in the report even if a later stage fails, hangs or finds no time.
+Builds what runs on the device (or takes what was built and carried along), runs the tests labelled gpu, compares logits and
+training steps with the CPU and with PyTorch, measures inference and training beside PyTorch, first in bf16, and runs small
+shapes under compute-sanitizer. Every stage has a time of its own; what was found is in the report even if a later stage
+fails, hangs or finds no time. A second run can go on with what the first found no time for: --only.
 
 Exit status: 0 when no stage failed; 1 when one did; 77 where there is no device (1 with TENON_REQUIRE_GPU=1).
 
@@ -29,6 +30,7 @@ PROGRAMS = ROOT / "build/gpu/device_programs"
 SECONDS = 540
 PRECISIONS = ("bf16", "fp16", "tf32", "fp32")  # what matters most comes first
 BATCHES = (256, 1, 32, 8)
+TRAINING_BATCHES = (256, 64)
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 
@@ -84,12 +86,27 @@ def test_command():
 def make_stages(folder, torch_missing, sanitizer_missing):
     """All stages in their order."""
     gpu, python = PROGRAMS / "gpu", [sys.executable, FOLDER / "pytorch.py"]
-    batches = [str(batch) for batch in BATCHES]
+    batches, training_batches = ([str(batch) for batch in sizes] for sizes in (BATCHES, TRAINING_BATCHES))
     required = {"TENON_REQUIRE_GPU": "1"}
     weights = folder / "weights.safetensors"
 
     def measured_torch(precision):
         return [*python, "inference", "--precision", precision, "--weights", weights, "--batch", *batches]
+
+    def trained_torch(precision, modes):
+        return [*python, "training", "--precision", precision, "--weights", weights, "--batch", *training_batches, "--modes", *modes]
+
+    def ours(precision):
+        return [Stage(f"inference {precision}", [gpu, "inference", "--precision", precision, "--batch", *batches], 40, ("device",)),
+                Stage(f"training {precision}", [gpu, "training", "--precision", precision, "--batch", *training_batches], 40,
+                      ("device",))]
+
+    def theirs(precision):
+        # Compiling backward takes long: only where tenon is to be compared with it.
+        modes = ("eager", "compile") if precision == "bf16" else ("eager",)
+        return [Stage(f"PyTorch's training {precision}", trained_torch(precision, modes), 70, ("answer",), skip=torch_missing,
+                      optional=True),
+                Stage(f"PyTorch {precision}", measured_torch(precision), 70, ("answer",), skip=torch_missing, optional=True)]
 
     stages = [
         Stage("build", [sys.executable, FOLDER / "check.py", "--build"], 240),
@@ -97,24 +114,40 @@ def make_stages(folder, torch_missing, sanitizer_missing):
         Stage("work", [gpu, "work"], 20, ("build",)),
         Stage("answer", [gpu, "answer", folder], 40, ("device",)),
         # Inductor keeps what it compiles, so that the measurement below finds it.
-        Stage("pytorch compiles", [*measured_torch("bf16"), "--compile-only"], 150, ("answer",), skip=torch_missing,
+        Stage("PyTorch compiles", [*measured_torch("bf16"), "--compile-only"], 150, ("answer",), skip=torch_missing,
               background=True, optional=True),
+        Stage("PyTorch compiles training", [*trained_torch("bf16", ("compile",)), "--compile-only"], 150, ("answer",),
+              skip=torch_missing, background=True, optional=True),
         Stage("tests", test_command(), 90, ("device",), environment=required),
         Stage("logits", [gpu, "logits"], 60, ("device",)),
         Stage("logits of PyTorch", [*python, "logits", folder], 60, ("answer",), skip=torch_missing),
-        Stage("gradients", [gpu, "gradients"], 40, ("device",), skip="not built: the program gpu does not train yet"),
+        Stage("gradients", [gpu, "gradients"], 40, ("device",)),
+        Stage("step", [gpu, "step", folder], 30, ("device",)),
+        Stage("step of PyTorch", [*python, "step", folder], 60, ("step",), skip=torch_missing),
+        # The measurements must not share the device with the compilations.
+        Stage("ceilings", [gpu, "ceilings"], 20, ("device",), ("PyTorch compiles", "PyTorch compiles training")),
     ]
+    first, *rest = PRECISIONS
+    stages += [*ours(first), *theirs(first)]
+    for precision in rest:
+        stages += ours(precision)
     for tool in SANITIZERS:
         command = [sanitizer(), "--tool", tool, "--error-exitcode", "1", gpu, "small"]
         stages.append(Stage(tool, command, 45, ("device",), skip=sanitizer_missing))
-    # The measurements must not share the device with the compilation.
-    stages.append(Stage("ceilings", [gpu, "ceilings"], 20, ("device",), ("pytorch compiles",)))
-    for precision in PRECISIONS:
-        command = [gpu, "inference", "--precision", precision, "--batch", *batches]
-        stages.append(Stage(f"inference {precision}", command, 40, ("device",)))
-        stages.append(Stage(f"PyTorch {precision}", measured_torch(precision), 70, ("answer",), skip=torch_missing, optional=True))
-    stages.append(Stage("training", [gpu, "training"], 60, ("device",), skip="not built: the program gpu does not train yet"))
+    for precision in rest:
+        stages += theirs(precision)
     return stages
+
+
+def select(stages, words):
+    """Skips all but the stages with one of the words in their name, and those that they need."""
+    wanted = {stage.name for stage in stages if any(word in stage.name for word in words)}
+    for stage in reversed(stages):
+        if stage.name in wanted:
+            wanted.update(stage.needs)
+    for stage in stages:
+        if stage.name not in wanted:
+            stage.skip = "not asked for"
 
 
 def rehearse(stages, name):
@@ -158,6 +191,8 @@ def main(arguments):
                         help="folder for report.md, report.json and log.txt (default: build/gpu_check)")
     parser.add_argument("--build", action="store_true",
                         help="build only; build/gpu/device_programs can then be carried to a machine with a device")
+    parser.add_argument("--only", nargs="+", metavar="WORD",
+                        help="stages with one of these words in their name, and what they need; for example training, PyTorch")
     options = parser.parse_args(arguments)
     if options.build:
         return build()
@@ -175,6 +210,8 @@ def main(arguments):
         sanitizer_missing = None if os.path.exists(sanitizer()) else "compute-sanitizer is not installed"
     stages = make_stages(work, torch_missing, sanitizer_missing)
     seconds = rehearse(stages, dry) if dry else SECONDS
+    if options.only:
+        select(stages, options.only)
 
     interrupted = False
 

@@ -4,7 +4,6 @@
 // Exit status: 0, 1 for an error (a sentence on the standard error), 77 where there is no device.
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
@@ -12,29 +11,14 @@
 
 #include "ceilings.hpp"
 #include "cell.hpp"
+#include "findings.hpp"
 #include "networks.hpp"
+#include "training.hpp"
 
 namespace {
 
 using namespace gpu_check;
 using tenon::Precision;
-
-struct Options {
-    std::string precision = "bf16", folder;
-    std::vector<int> batches{1};
-};
-
-void print(const nlohmann::json& finding) { std::cout << finding << std::endl; }
-
-/// Calls f with each precision as a constant.
-template <class F>
-void for_each_precision(F f) {
-    using enum Precision;
-    f(std::integral_constant<Precision, float32>{});
-    f(std::integral_constant<Precision, tensor_float32>{});
-    f(std::integral_constant<Precision, bfloat16>{});
-    f(std::integral_constant<Precision, float16>{});
-}
 
 void check(cudaError_t status, const char* action) {
     if (status != cudaSuccess)
@@ -94,7 +78,8 @@ void describe_device() {
 template <class Net>
 void compare_network(std::string_view name, std::initializer_list<int> batches) {
     for (const int batch : batches)
-        for_each_precision([&](auto precision) { print(compare<Net, precision()>(name, batch)); });
+        for_each_precision(
+            [&](auto precision) { print(compare<Net, tenon::CudaWith<precision()>>(name, precision(), batch)); });
 }
 
 void compare_networks() {
@@ -104,22 +89,17 @@ void compare_networks() {
     compare_network<Listing>("ResNet50V2", {1, 8, 32});
 }
 
-void write_floats(const std::string& path, std::span<const float> values) {
-    std::ofstream file{path, std::ios::binary};
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
-    if (!file.flush()) throw tenon::Error(path + " cannot be written");
-}
-
 /// Weights, images and, of every precision, the device's answer: for a comparison with PyTorch.
 void answer(const std::string& folder) {
     constexpr int batch = 4;
     parameters_of<Listing>().save(folder + "/weights.safetensors");
     const std::vector<float> images = images_of<Listing>(batch);
-    write_floats(folder + "/images.raw", images);
+    write_raw(folder + "/images.raw", images);
     nlohmann::json bounds;
     for_each_precision([&](auto precision) {
         const std::string name{name_of(precision())};
-        write_floats(folder + "/" + name + ".raw", device_answer<Listing, precision()>(images, batch, batch));
+        write_raw(folder + "/" + name + ".raw",
+                  device_answer<Listing, tenon::CudaWith<precision()>>(images, batch, batch));
         bounds[name] = precision() == Precision::float32 ? 1e-5 : bound_of(precision());
     });
     std::ofstream{folder + "/bounds.json"} << bounds << '\n';
@@ -128,16 +108,20 @@ void answer(const std::string& folder) {
 void measure_networks(const Options& options) {
     for_each_precision([&](auto precision) {
         if (name_of(precision()) != options.precision) return;
-        for (const int batch : options.batches) print(measure<Listing, precision()>("ResNet50V2", batch));
+        for (const int batch : options.batches)
+            print(measure<Listing, tenon::CudaWith<precision()>>("ResNet50V2", precision(), batch));
     });
 }
 
 /// Small shapes that take every kernel, for compute-sanitizer, which makes them hundreds of times slower.
-void run_small() { compare_network<Small>("FashionMnistResNet", {2}); }
+void run_small() {
+    compare_network<Small>("FashionMnistResNet", {2});
+    compare_small_step();
+}
 
 void describe_networks() {
     for_each_precision([](auto precision) { print(describe<Listing, precision()>("ResNet50V2")); });
-    print({{"kind", "capabilities"}, {"training", false}});
+    describe_steps();
 }
 
 /// Says why there is no device; 77, or 1 where one is required.
@@ -158,11 +142,17 @@ int main(int argc, char** argv) {
     app.add_subcommand("ceilings", "what the device reaches");
     app.add_subcommand("logits", "compare with the CPU");
     app.add_subcommand("small", "the same on small shapes");
+    app.add_subcommand("gradients", "compare training steps with the CPU's");
     CLI::App* const answers = app.add_subcommand("answer", "write weights, images and answers into a folder");
-    answers->add_option("folder", options.folder)->required()->check(CLI::ExistingDirectory);
-    CLI::App* const inference = app.add_subcommand("inference", "measure");
-    inference->add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}));
-    inference->add_option("--batch", options.batches)->check(CLI::PositiveNumber);
+    CLI::App* const steps =
+        app.add_subcommand("step", "write what a training step begins with and makes into a folder");
+    for (CLI::App* const command : {answers, steps})
+        command->add_option("folder", options.folder)->required()->check(CLI::ExistingDirectory);
+    for (CLI::App* const command :
+         {app.add_subcommand("inference", "measure"), app.add_subcommand("training", "measure training steps")}) {
+        command->add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}));
+        command->add_option("--batch", options.batches)->check(CLI::PositiveNumber);
+    }
     CLI11_PARSE(app, argc, argv);
     try {
         const std::string command = app.get_subcommands().front()->get_name();
@@ -185,7 +175,10 @@ int main(int argc, char** argv) {
         if (command == "logits") compare_networks();
         if (command == "small") run_small();
         if (command == "answer") answer(options.folder);
+        if (command == "gradients") compare_gradients();
+        if (command == "step") answer_step(options.folder);
         if (command == "inference") measure_networks(options);
+        if (command == "training") measure_steps(options);
         return 0;
     } catch (const std::exception& error) {
         std::cerr << "gpu: " << error.what() << '\n';

@@ -2,8 +2,12 @@
 
 usage: pytorch.py logits FOLDER
            compare what `gpu answer FOLDER` wrote with PyTorch in 64 bits, on the CPU
+       pytorch.py step FOLDER
+           compare what `gpu step FOLDER` wrote with a training step in 64 bits, on the CPU
        pytorch.py inference --precision P --weights FILE --batch N... [--compile-only]
            measure eager (channels_last), eager in a CUDA graph, and torch.compile
+       pytorch.py training --precision P --weights FILE --batch N... [--modes M...] [--compile-only]
+           measure training steps, eager (channels_last, with autocast in 16 bits) and with torch.compile
 """
 
 import argparse
@@ -52,18 +56,65 @@ def compare_logits(folder):
             error=error if numpy.isfinite(error) else None, bound=bound)
 
 
-def measure(run, batch):
-    """Milliseconds of a batch, measured as tenon measures itself (cell.hpp)."""
-    runs = 1 if batch <= 8 else 10
+def compare_step(folder):
+    """Every number is a part of the tensor's largest value, as in training_cell.hpp, which says why."""
+    settings = json.loads((folder / "step.json").read_text())
+    model = load(folder / "step_weights.safetensors").double().train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images = torch.from_numpy(numpy.fromfile(folder / "step_images.raw", numpy.float32).reshape(-1, 3, 224, 224)).double()
+    labels = torch.from_numpy(numpy.fromfile(folder / "labels.raw", numpy.int32)).long()
+    optimizer = torch.optim.SGD(model.parameters(), lr=settings["rate"], momentum=settings["momentum"],
+                                weight_decay=settings["weight_decay"])
+    logits = model(images)
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if name in settings["compared"]}
+    optimizer.step()
+    after = model.state_dict()
+    found_gradients, found_after = (
+        {name: torch.from_numpy(array.copy()).double() for name, array in safetensors_file.read(folder / file)[0].items()}
+        for file in ("gradients.safetensors", "updated.safetensors"))
+    found_logits = torch.from_numpy(numpy.fromfile(folder / "step_logits.raw", numpy.float32)).double()
+
+    def report(what, error, bound):
+        say(kind="step", what=what, network="ResNet50V2", precision=settings["precision"], batch=len(images),
+            against="PyTorch in 64 bits", error=error if numpy.isfinite(error) else None, bound=bound)
+
+    def worst(names, found, expected, least, rounding=lambda name: 0):
+        errors = []
+        for name in names:
+            off = ((found(name) - expected(name)).abs() - rounding(name)).clamp(min=0).max()
+            errors.append(off / max(least, expected(name).abs().max()))
+        return float(torch.stack(errors).max())  # which passes a NaN on
+
+    least = 1e-3 * float(max(gradient.abs().max() for gradient in gradients.values()))
+    statistics = [name for name in before if "running" in name]
+    expected = logits.detach().flatten()
+    report("logits", float((found_logits - expected).abs().max() / expected.abs().max()), settings["logits_bound"])
+    report("loss", abs(settings["loss"] - loss.item()) / (1 + abs(loss.item())), settings["bound"] / 10)
+    report("gradients", worst(gradients, found_gradients.get, gradients.get, least), settings["bound"])
+    report("changes of parameters",
+           worst(gradients, lambda name: found_after[name] - before[name], lambda name: after[name] - before[name],
+                 settings["rate"] * least, lambda name: 2**-23 * after[name].abs()), settings["bound"])
+    report("running statistics", worst(statistics, found_after.get, after.get, 1e-3), settings["bound"])
+
+
+def synchronize():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def measure(run, runs):
+    """Milliseconds of a call, in rounds of a few, measured as tenon measures itself (cell.hpp)."""
     for _ in range(5):
         run()
-    torch.cuda.synchronize()
+    synchronize()
     times, begin = [], time.perf_counter()
     while len(times) < 30 or (len(times) < 300 and time.perf_counter() - begin < 1.5):
         start = time.perf_counter()
         for _ in range(runs):
             run()
-        torch.cuda.synchronize()
+        synchronize()
         times.append(1000 * (time.perf_counter() - start) / runs)
         if time.perf_counter() - begin > 6:
             break
@@ -84,9 +135,63 @@ def graphed(model, images):
     return graph.replay
 
 
-def measure_modes(options):
+def measure_cells(kind, options, prepare, runs):
+    """A finding for each mode and batch: `prepare(mode, batch)` gives what is timed. The exit status."""
+    failures = 0
+    for mode in options.modes:
+        for batch in options.batch:
+            cell = {"kind": f"PyTorch's {kind}", "mode": mode, "precision": options.precision, "batch": batch}
+            try:
+                say(**cell, **measure(prepare(mode, batch), runs(batch)), version=torch.__version__)
+            except Exception as error:  # one cell; the others are worth as much as before
+                print(f"{mode}, batch {batch}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                failures += 1
+    return 1 if failures else 0
+
+
+def choose_arithmetic(options):
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
+
+
+def training_step(options, mode, batch):
+    """A function that does one training step: what tenon's graph holds, on a batch that the device has."""
+    device, data_type = options.device, TYPES[options.precision]
+    model = load(options.weights).to(device, memory_format=torch.channels_last).train()
+    on_device = device == "cuda"
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4,
+                                **({"fused": True} if on_device else {}))
+    scaler = torch.cuda.amp.GradScaler(enabled=on_device and data_type == torch.float16)
+    images = (torch.rand(batch, 3, options.image, options.image, device=device) * 2 - 1).to(
+        memory_format=torch.channels_last)
+    labels = torch.arange(batch, device=device) % 1000
+    run = torch.compile(model, mode="reduce-overhead", dynamic=False) if mode == "compile" else model
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device, dtype=data_type, enabled=data_type != torch.float32):
+            loss = torch.nn.functional.cross_entropy(run(images), labels)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    return step
+
+
+def measure_training(options):
+    choose_arithmetic(options)
+    if options.compile_only:
+        for batch in options.batch:
+            step = training_step(options, "compile", batch)
+            for _ in range(3):  # the last one is recorded as a CUDA graph
+                step()
+        synchronize()
+        return 0
+    return measure_cells("training", options, lambda mode, batch: training_step(options, mode, batch), lambda batch: 2)
+
+
+def measure_inference(options):
+    choose_arithmetic(options)
     data_type = TYPES[options.precision]
     model = load(options.weights).to("cuda", data_type, memory_format=torch.channels_last)
 
@@ -108,32 +213,30 @@ def measure_modes(options):
                 compiled(images_of(batch))()
             torch.cuda.synchronize()
             return 0
-        failures = 0
-        for mode, prepare in modes.items():
-            for batch in options.batch:
-                cell = {"kind": "PyTorch's inference", "mode": mode, "precision": options.precision, "batch": batch}
-                try:
-                    say(**cell, **measure(prepare(images_of(batch)), batch), version=torch.__version__)
-                except Exception as error:  # one cell; the others are worth as much as before
-                    print(f"{mode}, batch {batch}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-                    failures += 1
-    return 1 if failures else 0
+        return measure_cells("inference", options, lambda mode, batch: modes[mode](images_of(batch)),
+                             lambda batch: 1 if batch <= 8 else 10)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("logits").add_argument("folder", type=pathlib.Path)
-    inference = commands.add_parser("inference")
-    inference.add_argument("--precision", choices=TYPES, required=True)
-    inference.add_argument("--weights", required=True)
-    inference.add_argument("--batch", type=int, nargs="+", required=True)
-    inference.add_argument("--compile-only", action="store_true")
+    for name in ("logits", "step"):
+        commands.add_parser(name).add_argument("folder", type=pathlib.Path)
+    for name, modes in (("inference", ["eager", "graph", "compile"]), ("training", ["eager", "compile"])):
+        command = commands.add_parser(name)
+        command.add_argument("--precision", choices=TYPES, required=True)
+        command.add_argument("--weights", required=True)
+        command.add_argument("--batch", type=int, nargs="+", required=True)
+        command.add_argument("--modes", choices=modes, nargs="+", default=modes)
+        command.add_argument("--compile-only", action="store_true")
+        if name == "training":  # smaller and on the CPU: to see that it works
+            command.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+            command.add_argument("--image", type=int, default=224)
     options = parser.parse_args()
-    if options.command == "logits":
-        compare_logits(options.folder)
+    if options.command in ("logits", "step"):
+        {"logits": compare_logits, "step": compare_step}[options.command](options.folder)
         return 0
-    return measure_modes(options)
+    return {"inference": measure_inference, "training": measure_training}[options.command](options)
 
 
 if __name__ == "__main__":

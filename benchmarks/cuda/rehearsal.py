@@ -25,11 +25,17 @@ REHEARSALS = {
     "sanitizer_finds": "racecheck finds a race",
     "wrong_logits": "a logit is off",
     "undefined_logits": "a logit is a NaN",
+    "wrong_gradients": "a gradient is off",
+    "undefined_gradients": "a gradient is a NaN",
+    "wrong_step": "PyTorch makes another step",
+    "training_fails": "training fails behind its first row",
+    "training_hangs": "a training step never ends",
     "garbage": "a program prints what is no JSON",
     "crash": "a measurement ends by a signal",
     "hang": "a measurement hangs behind its second row, and a child of it ignores being asked to end",
     "pytorch_fails": "PyTorch fails in one precision",
     "pytorch_hangs": "PyTorch does not finish compiling",
+    "pytorch_trains_not": "PyTorch compiles no backward, and does not train in fp16",
     "slow": "time runs out",
 }
 
@@ -42,6 +48,25 @@ def inference(precision, batches=(256, 1, 32, 8)):
     for batch in batches:
         say(kind="inference", network="ResNet50V2", precision=precision, batch=batch, ms=1.0 * batch, fastest_ms=0.9 * batch,
             with_copies_ms=2.0 * batch, rounds=30)
+
+
+def training(precision, batches=(256, 64)):
+    for batch in batches:
+        say(kind="training", network="ResNet50V2", precision=precision, batch=batch, ms=3.0 * batch, fastest_ms=2.0 * batch,
+            with_copies_ms=4.0 * batch, rounds=30, first_loss=8.0, last_loss=1.0)
+
+
+def pytorch_training(precision, modes):
+    for mode in modes:
+        for batch in (256, 64):
+            say(kind="PyTorch's training", mode=mode, precision=precision, batch=batch,
+                ms={"eager": 4.5, "compile": 6.0}[mode] * batch)
+
+
+def compare_step(against, wrong):
+    for what in ("logits", "loss", "gradients", "changes of parameters", "running statistics"):
+        error = wrong if what == "gradients" else 1e-6
+        say(kind="step", what=what, network="ResNet50V2", precision="fp32", batch=4, against=against, error=error, bound=1e-4)
 
 
 def pytorch(precision):
@@ -66,6 +91,7 @@ def play(rehearsal, stage):
         for name in ("fp32", "tf32", "bf16", "fp16"):
             # One step that is bound by its arithmetic, one by its bytes; and weights that are read once a batch.
             say(kind="work", network="ResNet50V2", precision=name, steps=[[10**9, 0, 0], [0, 10**6, 10**6]])
+            say(kind="training work", network="ResNet50V2", precision=name, steps=[[3 * 10**9, 0, 0], [0, 0, 10**8]])
     if stage == "ceilings":
         say(kind="ceiling", what="memory", gb_s=1000.0)
         say(kind="ceiling", what="bf16", tflop_s=100.0)
@@ -79,6 +105,10 @@ def play(rehearsal, stage):
         say(kind="logits", network="ResNet50V2", precision="bf16", batch=1, against=against, error=wrong, bound=1e-2)
         if rehearsal == "garbage":
             print('{"kind": "logits", "network":')
+    if stage == "gradients":
+        compare_step("the CPU", {"wrong_gradients": 0.5, "undefined_gradients": None}.get(rehearsal, 1e-6))
+    if stage == "step of PyTorch":
+        compare_step("PyTorch in 64 bits", 0.5 if rehearsal == "wrong_step" else 1e-6)
     if stage == "racecheck" and rehearsal == "sanitizer_finds":
         print("========= Error: Potential RAW hazard detected")
         return 1
@@ -91,9 +121,26 @@ def play(rehearsal, stage):
             child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('child', flush=True); time.sleep(600)"
             subprocess.run([sys.executable, "-c", child])
         inference(precision)
-    if stage == "pytorch compiles" and rehearsal == "pytorch_hangs":
-        time.sleep(600)
-    if stage.startswith("PyTorch"):
+    if stage.startswith("training"):
+        if precision == "bf16" and rehearsal == "training_fails":
+            training(precision, (256,))
+            print("gpu: the loss is not a number", file=sys.stderr)
+            return 1
+        if precision == "bf16" and rehearsal == "training_hangs":
+            training(precision, (256,))
+            time.sleep(600)
+        training(precision)
+    if stage.startswith("PyTorch compiles"):
+        if rehearsal == "pytorch_hangs":
+            time.sleep(600)
+        return 0
+    if stage.startswith("PyTorch's training"):
+        if rehearsal == "pytorch_trains_not":
+            if precision != "fp16":
+                pytorch_training(precision, ("eager",))
+            return 1 if precision in ("bf16", "fp16") else 0
+        pytorch_training(precision, ("eager", "compile") if precision == "bf16" else ("eager",))
+    elif stage.startswith("PyTorch"):
         if precision == "fp32" and rehearsal == "pytorch_fails":
             return 1
         pytorch(precision)

@@ -11,7 +11,8 @@ DATA_SHEETS = {
 }
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 INFERENCE_BATCHES, TRAINING_BATCHES = (1, 8, 32, 256), (64, 256)
-MODES = ("eager", "graph", "compile")
+MODES = {"inference": ("eager", "graph", "compile"), "training": ("eager", "compile")}
+WORK = {"inference": "work", "training": "training work"}
 # What is to be reached in bf16 on an H100: batch, beside which mode, at least, goal; throughput over PyTorch's.
 AIMS = (("inference", 256, "compile", 1.0, 1.3), ("inference", 1, "graph", 2.0, 2.86), ("training", 256, "eager", 1.2, 1.6))
 
@@ -43,7 +44,7 @@ def roof(work, batch, peaks, precision):
 def rows_of(findings, kind, batches):
     """The cells of one table."""
     peaks, _ = peaks_of(findings)
-    works = {f["precision"]: f["steps"] for f in findings if f.get("kind") == "work"}
+    works = {f["precision"]: f["steps"] for f in findings if f.get("kind") == WORK[kind]}
     ours = {(f["precision"], f["batch"]): f for f in findings if f.get("kind") == kind}
     theirs = {(f["precision"], f["batch"], f["mode"]): f for f in findings if f.get("kind") == f"PyTorch's {kind}"}
     rows = []
@@ -52,11 +53,11 @@ def rows_of(findings, kind, batches):
             own = ours.get((precision, batch))
             row = {"kind": kind, "precision": precision, "batch": batch, "ms": own["ms"] if own else None}
             row["with_copies_ms"] = own.get("with_copies_ms") if own else None
-            for mode in MODES:
+            for mode in MODES[kind]:
                 cell = theirs.get((precision, batch, mode), {})
                 row[f"{mode}_ms"] = cell.get("ms")
                 row[f"{mode}_ratio"] = cell["ms"] / own["ms"] if own and cell.get("ms") else None
-            least = roof(works[precision], batch, peaks, precision) if kind == "inference" and precision in works else None
+            least = roof(works[precision], batch, peaks, precision) if precision in works else None
             row["percent_of_roof"] = 100 * least / own["ms"] if own and least else None
             rows.append(row)
     return rows
@@ -66,15 +67,16 @@ def text_of(value, pattern="{:.2f}"):
     return "-" if value is None else pattern.format(value)
 
 
-def table(rows):
-    lines = ["| precision | batch | tenon ms | images/s | with copies ms | eager ms | graph ms | compile ms | x eager | x graph "
-             "| x compile | % of roof |", "| --- | ---: |" + " ---: |" * 10]
+def table(rows, modes):
+    header = ["precision", "batch", "tenon ms", "images/s", "with copies ms", *(f"{mode} ms" for mode in modes),
+              *(f"x {mode}" for mode in modes), "% of roof"]
+    lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
     for row in rows:
         speed = 1000 * row["batch"] / row["ms"] if row["ms"] else None
         cells = [row["precision"], str(row["batch"]), text_of(row["ms"], "{:.3f}"), text_of(speed, "{:.0f}"),
                  text_of(row["with_copies_ms"], "{:.3f}")]
-        cells += [text_of(row[f"{mode}_ms"], "{:.3f}") for mode in MODES]
-        cells += [text_of(row[f"{mode}_ratio"]) for mode in MODES]
+        cells += [text_of(row[f"{mode}_ms"], "{:.3f}") for mode in modes]
+        cells += [text_of(row[f"{mode}_ratio"]) for mode in modes]
         cells.append(text_of(row["percent_of_roof"], "{:.0f}"))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -105,30 +107,26 @@ def markdown(runner, rehearsal, closing):
         lines += [", ".join(f"{key} {device[key]}" for key in device if key not in ("stage", "kind")) + ".", ""]
     lines += ["| stage | outcome | seconds | |", "| --- | --- | ---: | --- |"]
     lines += [f"| {o.name} | {o.status} | {o.seconds:.0f} | {o.why} |" for o in runner.outcomes.values()]
-    logits = [f for f in findings if f.get("kind") in ("logits", "gradients") and "error" in f]
-    if logits:
+    compared = [f for f in findings if f.get("kind") in ("logits", "step") and "error" in f]
+    if compared:
         lines += ["", "Largest difference, as a part of the largest value:", "", "| what | network | precision | batch | against "
                   "| error | bound |", "| --- | --- | --- | ---: | --- | ---: | ---: |"]
-        lines += [f"| {f['kind']} | {f['network']} | {f['precision']} | {f['batch']} | {f['against']} "
-                  f"| {text_of(f['error'], '{:.1e}')} | {f['bound']:.1e} |" for f in logits]
+        lines += [f"| {'logits' if f['kind'] == 'logits' else 'training: ' + f['what']} | {f['network']} | {f['precision']} | {f['batch']} | {f['against']} "
+                  f"| {text_of(f['error'], '{:.1e}')} | {f['bound']:.1e} |" for f in compared]
     inference = rows_of(findings, "inference", INFERENCE_BATCHES)
     training = rows_of(findings, "training", TRAINING_BATCHES)
     peaks, measured = peaks_of(findings)
     lines += ["", "ResNet50V2 of the listing, 224x224, milliseconds a batch on the device (medians); x: PyTorch's time over "
               "tenon's. Eager is channels_last, graph is eager in a CUDA graph, compile is torch.compile "
               '(mode="reduce-overhead").', ""]
-    lines += table(inference)
+    lines += table(inference, MODES["inference"])
+    lines += ["", "Training steps of the same network (forward, loss, backward, SGD with momentum and weight decay), as one graph; "
+              "eager is PyTorch's with channels_last, in 16 bits with autocast, compile is torch.compile.", ""]
+    lines += table(training, MODES["training"])
     if peaks:
-        lines += ["", "Roof: each step's arithmetic or bytes, whichever takes longer, at " + ", ".join(
+        lines += ["", "Roof: each operation's arithmetic or bytes, whichever takes longer, at " + ", ".join(
             f"{peaks[what]:.0f} {'GB/s' if what == 'memory' else 'TFLOP/s'} {what} "
             f"({'measured' if what in measured else 'data sheet'})" for what in (*PRECISIONS, "memory") if what in peaks) + "."]
-    lines += ["", "Training:"]
-    if any(row["ms"] is not None for row in training):
-        lines += ["", *table(training)]
-    else:
-        skip = runner.outcomes.get("training")
-        lines[-1] += f" {skip.why if skip and skip.why else 'not measured'} (batches {TRAINING_BATCHES[0]} and " \
-                     f"{TRAINING_BATCHES[1]} are missing in this table)."
     lines += aims(findings, inference + training)
     if closing:
         lines += ["", closing]

@@ -206,5 +206,5 @@ def problem_of(finding):
     error, bound = finding["error"], finding["bound"]
     if isinstance(error, (int, float)) and math.isfinite(error) and error <= bound:
         return None
-    what = " ".join(str(finding[key]) for key in ("kind", "network", "precision", "batch") if key in finding)
+    what = " ".join(str(finding[key]) for key in ("kind", "what", "network", "precision", "batch") if key in finding)
     return f"{what} differ from {finding.get('against', 'what is expected')} by {error}, bound {bound:g}"

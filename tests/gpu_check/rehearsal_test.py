@@ -13,13 +13,13 @@ import unittest
 ROOT = pathlib.Path(sys.argv.pop(1))
 
 
-def rehearse(name, environment=(), interrupt_after=None):
+def rehearse(name, environment=(), interrupt_after=None, arguments=()):
     """The exit status, the last line, the report as JSON and as text."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
         clean = {key: value for key, value in os.environ.items() if key != "TENON_REQUIRE_GPU"}
         process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts/gpu_check", "--out", out], stdout=subprocess.PIPE, text=True,
+            [sys.executable, ROOT / "scripts/gpu_check", "--out", out, *arguments], stdout=subprocess.PIPE, text=True,
             env=clean | {"DRY": name} | dict(environment))
         if interrupt_after:
             for line in process.stdout:
@@ -44,11 +44,9 @@ class Rehearsals(unittest.TestCase):
     def test_everything_passes(self):
         status, last, report, text = rehearse("1")
         self.assertEqual(status, 0)
-        self.assertRegex(last, r"^gpu_check: REHEARSAL: PASSED on Rehearsed H100 in \d+ s: 21 passed, 0 failed, 0 timed out, "
-                               r"2 skipped, 0 not run$")
-        self.assertEqual({name for name, outcome in outcomes(report).items() if outcome == "skipped"}, {"gradients", "training"})
+        self.assertRegex(last, r"^gpu_check: REHEARSAL: PASSED on Rehearsed H100 in \d+ s: 33 passed, 0 failed, 0 timed out, "
+                               r"0 skipped, 0 not run$")
         self.assertIn("all figures are made up", text)
-        self.assertIn("Training: not built: the program gpu does not train yet", text)
         row = next(r for r in report["rows"] if (r["precision"], r["batch"]) == ("bf16", 32))
         # 32 * 1e9 operations at 100 TFLOP/s take 0.32 ms; 32 MB and 1 MB at 1000 GB/s take 0.033 ms.
         self.assertAlmostEqual(row["percent_of_roof"], 100 * 0.353 / 32, places=6)
@@ -56,7 +54,21 @@ class Rehearsals(unittest.TestCase):
         self.assertEqual(len(report["rows"]), 4 * 4 + 4 * 2)
         self.assertIn("| bf16 | 32 | 32.000 | 1000 | 64.000 | 128.000 | 96.000 | 64.000 | 4.00 | 3.00 | 2.00 | 1 |", text)
         self.assertIn("batch 256: 2.00 times PyTorch's throughput (compile); at least 1.0, goal 1.3: goal reached", text)
-        self.assertIn("bf16 training, batch 256: - times", text)
+        row = next(r for r in report["rows"] if (r["kind"], r["precision"], r["batch"]) == ("training", "bf16", 64))
+        # 64 * 3e9 operations at 100 TFLOP/s take 1.92 ms; 100 MB at 1000 GB/s take 0.1 ms.
+        self.assertAlmostEqual(row["percent_of_roof"], 100 * 2.02 / 192, places=6)
+        self.assertEqual((row["eager_ratio"], row["compile_ratio"]), (1.5, 2.0))
+        self.assertIn("| bf16 | 64 | 192.000 | 333 | 256.000 | 288.000 | 384.000 | 1.50 | 2.00 | 1 |", text)
+        self.assertIn("| fp16 | 64 | 192.000 | 333 | 256.000 | 288.000 | - | 1.50 | - | 0 |", text)
+        self.assertIn("bf16 training, batch 256: 1.50 times PyTorch's throughput (eager); at least 1.2, goal 1.6: reached.", text)
+        self.assertIn("| training: gradients | ResNet50V2 | fp32 | 4 | PyTorch in 64 bits | 1.0e-06 | 1.0e-04 |", text)
+
+    def test_what_matters_most_comes_first(self):
+        names = [stage["name"] for stage in rehearse("1")[2]["stages"]]
+        for earlier, later in (("gradients", "ceilings"), ("PyTorch compiles training", "ceilings"),
+                               ("PyTorch's training bf16", "inference fp16"), ("training fp32", "memcheck"),
+                               ("synccheck", "PyTorch fp16")):
+            self.assertLess(names.index(earlier), names.index(later))
 
     def test_no_device(self):
         status, last, report, _ = rehearse("no_device")
@@ -71,12 +83,14 @@ class Rehearsals(unittest.TestCase):
         status, last, report, text = rehearse("no_pytorch")
         self.assertEqual(status, 0)
         self.assertIn("no PyTorch is rehearsed", text)
-        self.assertEqual(outcomes(report)["logits of PyTorch"], "skipped")
-        self.assertTrue(all(row["eager_ratio"] is None and row["ms"] for row in report["rows"] if row["kind"] == "inference"))
+        for name in ("logits of PyTorch", "step of PyTorch", "PyTorch compiles training", "PyTorch's training bf16"):
+            self.assertEqual((outcomes(report)[name], why(report, name)), ("skipped", "no PyTorch is rehearsed"))
+        self.assertTrue(all(row["eager_ratio"] is None and row["ms"] for row in report["rows"]))
+        self.assertIn("bf16 training, batch 256: - times", text)
         self.assertIn("not measured", text)
         status, last, report, _ = rehearse("no_sanitizer")
         self.assertEqual((status, outcomes(report)["racecheck"]), (0, "skipped"))
-        self.assertIn("6 skipped", last)
+        self.assertIn("4 skipped", last)
 
     def test_a_failed_build_leaves_nothing_to_run(self):
         status, last, report, _ = rehearse("build_fails")
@@ -91,6 +105,10 @@ class Rehearsals(unittest.TestCase):
             ("sanitizer_finds", "racecheck", "exit status 1"),
             ("wrong_logits", "logits", "logits ResNet50V2 bf16 1 differ from the CPU by 0.5, bound 0.01"),
             ("undefined_logits", "logits", "differ from the CPU by None"),
+            ("wrong_gradients", "gradients", "step gradients ResNet50V2 fp32 4 differ from the CPU by 0.5, bound 0.0001"),
+            ("undefined_gradients", "gradients", "differ from the CPU by None"),
+            ("wrong_step", "step of PyTorch", "step gradients ResNet50V2 fp32 4 differ from PyTorch in 64 bits by 0.5"),
+            ("training_fails", "training bf16", "exit status 1"),
             ("garbage", "logits", "a line that is no JSON"),
             ("crash", "inference bf16", "signal SIGSEGV"),
         ):
@@ -101,6 +119,7 @@ class Rehearsals(unittest.TestCase):
                 self.assertEqual(outcomes(report)[stage], "failed")
                 self.assertIn(reason, why(report, stage))
                 self.assertEqual(outcomes(report)["inference fp32"], "passed")
+                self.assertEqual(outcomes(report)["training fp32"], "passed")
 
     def test_what_hangs_is_ended_with_its_children_and_keeps_its_rows(self):
         before = time.monotonic()
@@ -112,6 +131,16 @@ class Rehearsals(unittest.TestCase):
         self.assertEqual(rows, {256: 256.0, 1: 1.0, 32: None, 8: None})
         self.assertEqual(outcomes(report)["inference fp16"], "passed")
 
+    def test_training_that_fails_or_hangs_keeps_its_rows(self):
+        for name, outcome in (("training_fails", "failed"), ("training_hangs", "timed out")):
+            with self.subTest(name):
+                status, _, report, text = rehearse(name)
+                self.assertEqual((status, outcomes(report)["training bf16"]), (1, outcome))
+                rows = {row["batch"]: row["ms"] for row in report["rows"] if (row["kind"], row["precision"]) == ("training", "bf16")}
+                self.assertEqual(rows, {64: None, 256: 768.0})
+                self.assertEqual(outcomes(report)["PyTorch's training bf16"], "passed")
+                self.assertIn("bf16 training, batch 256: 1.50 times", text)
+
     def test_pytorch_may_fail(self):
         status, last, report, _ = rehearse("pytorch_fails")
         self.assertEqual(status, 0)
@@ -119,15 +148,30 @@ class Rehearsals(unittest.TestCase):
         self.assertEqual(outcomes(report)["PyTorch fp32"], "failed")
         status, last, report, _ = rehearse("pytorch_hangs")
         self.assertEqual(status, 0)
-        self.assertEqual(outcomes(report)["pytorch compiles"], "timed out")
+        for name in ("PyTorch compiles", "PyTorch compiles training"):
+            self.assertEqual(outcomes(report)[name], "timed out")
         self.assertEqual(outcomes(report)["PyTorch bf16"], "passed")
+        status, last, report, text = rehearse("pytorch_trains_not")
+        self.assertEqual((status, outcomes(report)["PyTorch's training bf16"]), (0, "failed"))
+        self.assertIn("| bf16 | 64 | 192.000 | 333 | 256.000 | 288.000 | - | 1.50 | - | 1 |", text)
+        self.assertIn("| fp16 | 64 | 192.000 | 333 | 256.000 | - | - | - | - | 0 |", text)
+        self.assertIn("bf16 training, batch 256: 1.50 times", text)
 
     def test_time_runs_out(self):
         status, last, report, _ = rehearse("slow")
         self.assertEqual(status, 1)
         self.assertIn("INCOMPLETE (", last)
-        self.assertEqual(why(report, "inference fp32"), "no time was left")
+        for name in ("inference fp32", "training fp32", "PyTorch's training fp32"):
+            self.assertEqual(why(report, name), "no time was left")
         self.assertEqual(outcomes(report)["device"], "passed")
+
+    def test_a_second_run_does_what_is_asked_for(self):
+        status, last, report, text = rehearse("1", arguments=("--only", "training bf16"))
+        self.assertEqual(status, 0)
+        passed = {name for name, outcome in outcomes(report).items() if outcome == "passed"}
+        self.assertEqual(passed, {"build", "device", "answer", "training bf16", "PyTorch's training bf16"})
+        self.assertEqual(why(report, "logits"), "not asked for")
+        self.assertIn("bf16 training, batch 256: 1.50 times", text)
 
     def test_an_interruption_keeps_what_was_found(self):
         status, last, report, _ = rehearse("hang", interrupt_after="ceilings: passed")

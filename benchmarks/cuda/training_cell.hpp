@@ -1,0 +1,339 @@
+// Training of one network in one precision on the device: one step beside the CPU's, how long a step takes, and what it
+// must at least do. `Backend` is CudaWith, or EmulatedCuda in tests.
+#pragma once
+
+#include <tenon/train/cuda_training_runner.hpp>
+#include <tenon/train/sgd.hpp>
+#include <tenon/train/training_engine.hpp>
+
+#include "cell.hpp"
+#include "findings.hpp"
+
+namespace gpu_check {
+
+/// The optimizer of all cells, PyTorch's too. Steps that are compared have a rate of 1, so that changes of parameters
+/// are large beside their rounding.
+inline const tenon::SgdOptions step_optimizer{
+    .learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-4, .decayed = tenon::DecayedRoles::all()};
+inline constexpr double compared_rate = 1;
+
+/// What gradients may differ by from exact ones, of each tensor's largest value: tests/cuda/training_test.cpp holds the
+/// emulator to the same. The CPU's may differ as much, in 32 bits.
+inline double gradient_bound_of(tenon::Precision precision) {
+    using enum tenon::Precision;
+    return precision == float32 ? 1e-4 : precision == bfloat16 ? 0x1p-5 : 0x1p-8;
+}
+
+/// Whether rounding can make gradients jump, by putting a value on the other side of a ReLU's kink.
+template <class Net>
+inline constexpr bool has_kinks = [] {
+    for (const tenon::Op& op : tenon::lowered<Net>.ops)
+        if (op.kind == tenon::OpKind::relu) return true;
+    return false;
+}();
+
+/// Parameters that steps are compared from. Where every ReLU follows a batch norm they keep it away from its kink: one
+/// value of a last map on its other side changes all gradients in front by a hundredth. A channel is above zero or
+/// below in almost all of its pixels, half of the channels either.
+template <class Net>
+tenon::Parameters<Net> compared_parameters_of() {
+    constexpr float deviations = 6;
+    tenon::Parameters<Net> parameters = parameters_of<Net>();
+    if (!has_kinks<Net>) return parameters;
+    for (int i = 0; i + 1 < parameters.count(); ++i) {
+        using enum tenon::ParameterRole;
+        const std::span<const tenon::Parameter> infos = parameters.infos();
+        if (infos[static_cast<std::size_t>(i)].role != gamma || infos[static_cast<std::size_t>(i + 1)].role != beta)
+            continue;
+        for (std::size_t c = 0; c < parameters[i].size(); ++c)
+            parameters[i + 1][c] = std::copysign(deviations * parameters[i][c], parameters[i + 1][c]);
+    }
+    return parameters;
+}
+
+/// Whether a layer lies in front of a pool that chooses among values: of two that are nearly equal another one gets the
+/// gradient, which changes the gradients of weights.
+template <class Net>
+constexpr bool is_before_choice(int layer) {
+    const auto& program = tenon::lowered<Net>;
+    for (int i = program.ops.size() - 1; i >= 0; --i) {
+        if (program.ops[i].kind != tenon::OpKind::max_pool || program.ops[i].terms[0].window.taps() == 1) continue;
+        for (int before = 0; before < i; ++before)
+            if (program.ops[before].terms[0].layer == layer) return true;
+        return false;
+    }
+    return false;
+}
+
+/// The tensors whose gradients are compared.
+template <class Net>
+bool is_compared(int tensor) {
+    const tenon::Parameter& info = tenon::lowered<Net>.parameters[tensor];
+    return is_trainable(info.role) && !(info.role == tenon::ParameterRole::weight && is_before_choice<Net>(info.layer));
+}
+
+/// Seeded labels.
+template <class Net>
+std::vector<int> labels_of(int batch) {
+    std::vector<int> labels(static_cast<std::size_t>(batch));
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        labels[i] = static_cast<int>(tenon::random_bits(1, tenon::hash_name("label"), i) %
+                                     static_cast<std::uint64_t>(tenon::classes_of<Net>));
+    return labels;
+}
+
+/// What a step makes: everything that it computes or changes.
+template <class Net>
+struct StepAnswer {
+    double loss = 0;
+    std::vector<float> logits;
+    tenon::Parameters<Net> gradients, parameters;  ///< the latter after the update
+
+    bool operator==(const StepAnswer& other) const {
+        return loss == other.loss && logits == other.logits &&
+               std::ranges::equal(gradients.values(), other.gradients.values()) &&
+               std::ranges::equal(parameters.values(), other.parameters.values());
+    }
+};
+
+template <class Engine, class Net>
+std::unique_ptr<tenon::Optimizer<float>> optimizer_of() {
+    return step_optimizer.make<float>(
+        tenon::parameter_runs(tenon::Parameters<Net>::infos(), &Engine::is_trained, step_optimizer.decayed),
+        tenon::state_count<Net>);
+}
+
+template <class Net, class Engine>
+StepAnswer<Net> answer_of(Engine& engine, double loss) {
+    StepAnswer<Net> answer;
+    answer.loss = loss;
+    answer.logits.assign(engine.logits().begin(), engine.logits().end());
+    std::ranges::copy(engine.gradients().values(), answer.gradients.values().begin());
+    std::ranges::copy(engine.parameters().values(), answer.parameters.values().begin());
+    return answer;
+}
+
+/// An engine whose device updates parameters, with seeded ones.
+template <class Net, class Backend>
+class DeviceTraining {
+public:
+    using Engine = tenon::TrainingEngine<Net, Backend>;
+
+    explicit DeviceTraining(int batch)
+        : images_{images_of<Net>(batch)}, labels_{labels_of<Net>(batch)}, engine_{batch} {
+        const auto optimizer = optimizer_of<Engine, Net>();
+        engine_.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
+    }
+
+    void restart(const tenon::Parameters<Net>& parameters) {
+        std::ranges::copy(parameters.values(), engine_.parameters().values().begin());
+        engine_.send(tenon::TrainingArena::first_slot, std::vector<float>(tenon::state_count<Net>));
+    }
+    double step(double rate) {
+        return engine_.train(images_, std::span<const int>(labels_), {}, {.learning_rate = rate}).loss.loss;
+    }
+    Engine& engine() { return engine_; }
+
+private:
+    std::vector<float> images_;
+    std::vector<int> labels_;
+    Engine engine_;
+};
+
+/// One step on the device.
+template <class Net, class Backend>
+StepAnswer<Net> device_step(int batch) {
+    DeviceTraining<Net, Backend> training{batch};
+    const auto step = [&] {
+        training.restart(compared_parameters_of<Net>());
+        const double loss = training.step(compared_rate);
+        if (!std::isfinite(loss)) throw tenon::Error("the loss of a training step is not a number");
+        return answer_of<Net>(training.engine(), loss);
+    };
+    StepAnswer<Net> answer = step();
+    if (answer != step()) throw tenon::Error("two training steps of one batch differ");
+    return answer;
+}
+
+/// The same step on the CPU.
+template <class Net>
+StepAnswer<Net> cpu_step(int batch) {
+    using Engine = tenon::TrainingEngine<Net, tenon::ExactCpu>;
+    Engine engine{batch};
+    std::ranges::copy(compared_parameters_of<Net>().values(), engine.parameters().values().begin());
+    const std::vector<int> labels = labels_of<Net>(batch);
+    const double loss = engine.forward_backward(images_of<Net>(batch), std::span<const int>(labels)).loss;
+    optimizer_of<Engine, Net>()->step({engine.parameters().values(), engine.gradients().values(), compared_rate});
+    return answer_of<Net>(engine, loss);
+}
+
+/// The largest difference between two sets of tensors, each a part of its tensor's largest value, or of `least`; a NaN
+/// gives a NaN. `value(i, k)` and `expected(i, k)` are element k of tensor i, `rounding(i, k)` is what they may differ
+/// by in any case.
+template <class Net, class Takes, class Value, class Expected, class Rounding>
+double tensor_difference(double least, Takes takes, Value value, Expected expected, Rounding rounding) {
+    double worst = 0;
+    for (int i = 0; i < tenon::Parameters<Net>::count(); ++i) {
+        const tenon::Parameter& info = tenon::lowered<Net>.parameters[i];
+        if (!takes(i, info)) continue;
+        double scale = least, error = 0;
+        for (std::size_t k = 0; k < static_cast<std::size_t>(info.elements()); ++k) {
+            scale = std::max(scale, std::abs(expected(i, k)));
+            const double off = std::abs(value(i, k) - expected(i, k)) - rounding(i, k);
+            if (off > error || std::isnan(off)) error = off;
+        }
+        if (error / scale > worst || std::isnan(error)) worst = error / scale;
+    }
+    return worst;
+}
+
+/// A step on the device beside the CPU's, as findings. Of networks with kinks only logits are compared below 32 bits,
+/// as such rounding reaches the kinks; half of them come from what is the same in all images, hence a smaller bound.
+template <class Net, class Backend>
+std::vector<nlohmann::json> compare_step(std::string_view network, tenon::Precision precision, int batch) {
+    const StepAnswer<Net> found = device_step<Net, Backend>(batch), exact = cpu_step<Net>(batch);
+    const tenon::Parameters<Net> before = compared_parameters_of<Net>();
+    std::vector<nlohmann::json> findings;
+    const auto add = [&](const char* what, double error, double bound) {
+        findings.push_back({{"kind", "step"},
+                            {"what", what},
+                            {"network", network},
+                            {"precision", name_of(precision)},
+                            {"batch", batch},
+                            {"against", "the CPU"},
+                            {"error", error},
+                            {"bound", bound}});
+    };
+    const bool rounded = precision != tenon::Precision::float32;
+    add("logits", difference(found.logits, exact.logits), bound_of(precision) / (has_kinks<Net> && rounded ? 4 : 1));
+    const bool finite =
+        std::ranges::all_of(found.parameters.values(), [](float value) { return std::isfinite(value); });
+    if (!finite) throw tenon::Error("a parameter is not a number after a training step");
+    if (has_kinks<Net> && rounded) return findings;
+
+    const double bound = gradient_bound_of(precision) * (rounded ? 1 : 2);
+    add("loss", std::abs(found.loss - exact.loss) / (1 + std::abs(exact.loss)), bound / 10);
+    const auto compared = [](int i, const tenon::Parameter&) { return is_compared<Net>(i); };
+    const auto statistic = [](int, const tenon::Parameter& info) { return !is_trainable(info.role); };
+    const auto at = [](const tenon::Parameters<Net>& tensors) {
+        return [&tensors](int i, std::size_t k) { return static_cast<double>(tensors[i][k]); };
+    };
+    const auto change = [&](const tenon::Parameters<Net>& tensors) {
+        return [&](int i, std::size_t k) { return static_cast<double>(tensors[i][k]) - double{before[i][k]}; };
+    };
+    const auto none = [](int, std::size_t) { return 0.0; };
+    // Two roundings of the changed parameter.
+    const auto rounding = [&](int i, std::size_t k) { return 0x1p-23 * std::abs(double{exact.parameters[i][k]}); };
+    double largest = 0;  // a tensor whose gradient is zero but for rounding is measured by the others
+    for (const float gradient : exact.gradients.values()) largest = std::max(largest, std::abs(double{gradient}));
+    const double least = 1e-3 * largest;
+    add("gradients", tensor_difference<Net>(least, compared, at(found.gradients), at(exact.gradients), none), bound);
+    add("changes of parameters",
+        tensor_difference<Net>(compared_rate * least, compared, change(found.parameters), change(exact.parameters),
+                               rounding),
+        bound);
+    add("running statistics", tensor_difference<Net>(1e-3, statistic, at(found.parameters), at(exact.parameters), none),
+        bound);
+    return findings;
+}
+
+/// What a step began with and what it made, into a folder; step.json tells what step it was.
+template <class Net>
+void write_step(const std::string& folder, const StepAnswer<Net>& step, tenon::Precision precision, int batch) {
+    compared_parameters_of<Net>().save(folder + "/step_weights.safetensors");
+    write_raw(folder + "/step_images.raw", images_of<Net>(batch));
+    write_raw(folder + "/labels.raw", labels_of<Net>(batch));
+    write_raw(folder + "/step_logits.raw", step.logits);
+    step.gradients.save(folder + "/gradients.safetensors");
+    step.parameters.save(folder + "/updated.safetensors");
+    nlohmann::json compared = nlohmann::json::array();
+    const std::vector<std::string> names = tenon::parameter_names<Net>(tenon::naming_of<Net>);
+    for (int i = 0; i < tenon::Parameters<Net>::count(); ++i)
+        if (is_compared<Net>(i)) compared.push_back(names[static_cast<std::size_t>(i)]);
+    const nlohmann::json settings{{"precision", name_of(precision)},
+                                  {"rate", compared_rate},
+                                  {"momentum", step_optimizer.momentum},
+                                  {"weight_decay", step_optimizer.weight_decay},
+                                  {"compared", compared},
+                                  {"loss", step.loss},
+                                  {"logits_bound", bound_of(precision)},
+                                  {"bound", gradient_bound_of(precision)}};
+    std::ofstream{folder + "/step.json"} << settings << '\n';
+}
+
+/// Milliseconds of a training step: forward, loss, backward and update, one graph, on a batch that the device has.
+/// Steps follow each other; with copies each gets its batch from the host and is waited for. They are many steps on one
+/// batch, so its loss falls.
+template <class Net, class Backend>
+nlohmann::json measure_training(std::string_view network, tenon::Precision precision, int batch) {
+    DeviceTraining<Net, Backend> training{batch};
+    training.restart(parameters_of<Net>());
+    const double first = training.step(step_optimizer.learning_rate);
+    auto& engine = training.engine();
+    engine.repeat(5);
+    constexpr int runs = 2;
+    const std::vector<double> times = time_rounds([&] { engine.repeat(runs); });
+    std::vector<double> with_copies;
+    double last = first;
+    for (int i = 0; i < 5; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        last = training.step(step_optimizer.learning_rate);
+        with_copies.push_back(milliseconds_since(start));
+    }
+    return {{"kind", "training"},
+            {"network", network},
+            {"precision", name_of(precision)},
+            {"batch", batch},
+            {"ms", median(times) / runs},
+            {"fastest_ms", *std::ranges::min_element(times) / runs},
+            {"with_copies_ms", median(with_copies)},
+            {"rounds", times.size()},
+            {"first_loss", first},
+            {"last_loss", last},
+            {"against", "a loss that falls"},
+            {"error", last / first},
+            {"bound", 1}};
+}
+
+/// Every training step's work, as describe() has it for inference: what each operation must read and write once, and a
+/// batch's share once: packed weights, weight gradients, the update.
+template <class Net, tenon::Precision P>
+nlohmann::json describe_training(std::string_view network) {
+    using Compiled = tenon::CudaTraining<Net, P>;
+    using tenon::TrainingKind;
+    const long number = tenon::number_bytes(P), input = tenon::input_shape<Net>.elements();
+    nlohmann::json steps = nlohmann::json::array();
+    steps.push_back({0, 4 * input + number * Compiled::plan.input.scalars(), 0});
+    for (int i = 0; i < Compiled::steps; ++i) {
+        const tenon::cuda::TrainingStep& training = Compiled::plan.steps[i];
+        const tenon::TrainingOp& op = Compiled::program.ops[i];
+        std::vector<const tenon::cuda::Tensor*> read;
+        for (const tenon::cuda::Tensor* tensor :
+             {&training.step.terms[0].source, &training.step.terms[1].source, &training.step.residual,
+              &training.gradient, &training.sum, &training.result, &training.other}) {
+            const auto same = [&](const auto* other) { return other->offset == tensor->offset; };
+            if (tensor->exists() && std::ranges::none_of(read, same)) read.push_back(tensor);
+        }
+        const bool of_weights = op.kind == TrainingKind::weight_gradient;
+        long bytes = of_weights ? 0 : training.target().channels * training.target().pixels();  // written
+        for (const auto* tensor : read) bytes += tensor->channels * tensor->pixels();
+        long operations = 0, weights = 0;
+        const tenon::Op& forward = Compiled::program.op_of(op);
+        for (int t = 0; t < 2; ++t) {
+            const bool whole = op.kind == TrainingKind::forward || op.kind == TrainingKind::recompute;
+            const bool product = whole || of_weights || op.kind == TrainingKind::data_gradient;
+            if (!product || (!whole && t != op.term) || forward.terms[t].layer < 0) continue;
+            if (forward.kind != tenon::OpKind::conv && forward.kind != tenon::OpKind::linear) continue;
+            const tenon::LayerInfo& layer = Compiled::program.forward.layers[forward.terms[t].layer];
+            const long elements = Compiled::program.forward.parameters[layer.first_parameter].elements();
+            operations += 2 * layer.output.pixels() * elements;
+            weights += (of_weights ? 4 : number) * elements;
+        }
+        steps.push_back({operations, number * bytes, weights});
+    }
+    // The update reads parameters, gradients and velocities, and writes parameters and velocities.
+    steps.push_back({0, 0, 5 * 4 * tenon::parameter_count<Net>});
+    return {{"kind", "training work"}, {"network", network}, {"precision", name_of(P)}, {"steps", std::move(steps)}};
+}
+
+}  // namespace gpu_check
