@@ -98,7 +98,7 @@ public:
     /// what was expected and found, for one of another network, format or options, and for a damaged file; the trainer
     /// is as before then.
     Restored restore(const std::string& path, RestoreOptions options = {}) {
-        const Restored restored = checkpoint().read(path, options);
+        Restored restored = checkpoint().read(path, options);
         model_is_current_ = false;
         return restored;
     }
