@@ -229,8 +229,11 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options options;
-    CLI::App app("Trains the residual blocks that He et al. 2016 compare, and prints the paper's tables.", "ablation");
-    add_options(app, options);
-    return run_program(app, argc, argv, [&] { return run(options); });
+    return run_program<Options>(
+        "ablation", argc, argv,
+        [](CLI::App& app, Options& options) {
+            app.description("Trains the residual blocks that He et al. 2016 compare, and prints the paper's tables.");
+            add_options(app, options);
+        },
+        run);
 }

@@ -235,9 +235,4 @@ int run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    Options options;
-    CLI::App app("", "classify");
-    add_options(app, options);
-    return run_program(app, argc, argv, [&] { return run(options); });
-}
+int main(int argc, char** argv) { return run_program<Options>("classify", argc, argv, add_options, run); }

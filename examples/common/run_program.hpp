@@ -12,13 +12,15 @@
 /// The exit status when something that the user gave is wrong.
 inline constexpr int user_error = 2;
 
-/// Reads the command line by `app`, which has the program's name, and returns what run() returns: main's result. Behind
-/// --help and --version that is 0; when something is wrong, a sentence on the standard error says what, and it is
-/// user_error.
-template <class Run>
-int run_program(CLI::App& app, int argc, char** argv, const Run& run) {
-    const std::string name = app.get_name();
+/// Describes a program's command line by describe(app, options), reads it, and returns what run(options) returns:
+/// main's result. Behind --help and --version that is 0; when something is wrong, a sentence on the standard error says
+/// what, and it is user_error.
+template <class Options, class Describe, class Run>
+int run_program(const char* name, int argc, char** argv, const Describe& describe, const Run& run) {
     try {
+        Options options;
+        CLI::App app("", name);
+        describe(app, options);
         try {
             app.parse(argc, argv);
         } catch (const CLI::Success& help_or_version) {
@@ -26,9 +28,9 @@ int run_program(CLI::App& app, int argc, char** argv, const Run& run) {
         } catch (const CLI::Error& error) {
             throw tenon::Error(std::string(error.what()) + " (" + name + " --help says more)");
         }
-        return run();
+        return run(options);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+        std::fprintf(stderr, "%s: %s\n", name, error.what());
         return user_error;
     }
 }

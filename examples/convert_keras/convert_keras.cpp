@@ -102,15 +102,11 @@ void run(const Options& options) {
     }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    Options options;
-    CLI::App app(
+void add_options(CLI::App& app, Options& options) {
+    app.description(
         "Converts weights of Keras' ResNet50V2, ResNet101V2 or ResNet152V2 with 1000 classes to the original "
         "listing's\n"
-        "networks, exactly but for rounding.",
-        "convert_keras");
+        "networks, exactly but for rounding.");
     app.add_option("input", options.input,
                    "What scripts/convert_weights.py --layout keep --names slashed makes of Keras' file")
         ->type_name("KERAS")
@@ -118,7 +114,12 @@ int main(int argc, char** argv) {
     app.add_option("output", options.output, "The safetensors file to write; replaced if it exists")
         ->type_name("LISTING")
         ->required();
-    return run_program(app, argc, argv, [&] {
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program<Options>("convert_keras", argc, argv, add_options, [](const Options& options) {
         run(options);
         return 0;
     });

@@ -82,16 +82,16 @@ int run(const Options& options) {
     return 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    Options options;
-    CLI::App app("Classifies the test images of Fashion-MNIST and counts the right answers.", "evaluate_fashion_mnist");
+void add_options(CLI::App& app, Options& options) {
+    app.description("Classifies the test images of Fashion-MNIST and counts the right answers.");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
     app.add_option("-w,--weights", options.weights, "The network's weights")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     app.add_option("--minimum", options.minimum, "The accuracy below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    return run_program(app, argc, argv, [&] { return run(options); });
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_program<Options>("evaluate_fashion_mnist", argc, argv, add_options, run); }

@@ -159,9 +159,14 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options options;
-    options.command = training::command_line(argc, argv);
-    CLI::App app("Fine-tunes a network on a folder of photos.", "finetune");
-    add_options(app, options);
-    return run_program(app, argc, argv, [&] { return run(options); });
+    return run_program<Options>(
+        "finetune", argc, argv,
+        [](CLI::App& app, Options& options) {
+            app.description("Fine-tunes a network on a folder of photos.");
+            add_options(app, options);
+        },
+        [&](Options& options) {
+            options.command = training::command_line(argc, argv);
+            return run(options);
+        });
 }

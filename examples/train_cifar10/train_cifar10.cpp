@@ -84,16 +84,12 @@ int run(const Options& options) {
     return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    Options options;
-    options.command = training::command_line(argc, argv);
+void add_options(CLI::App& app, Options& options) {
     options.output = "cifar10";
     options.batch_size = 256;
     options.learning_rate = 1;
     options.weight_decay = 1e-4;
-    CLI::App app("Trains a small residual network on CIFAR-10.", "train_cifar10");
+    app.description("Trains a small residual network on CIFAR-10.");
     app.add_option("--data", options.data, "The folder of the binary files")->required()->type_name("FOLDER");
     training::add_options(app, options);
     app.add_option("--hold-out", options.held_out, "Training images to validate on; at most half of them")
@@ -102,7 +98,13 @@ int main(int argc, char** argv) {
     app.add_option("--cutout", options.cutout, "Side of the square that is cut out of images; 0: none")
         ->check(CLI::Range(0, 32))
         ->capture_default_str();
-    return run_program(app, argc, argv, [&] {
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program<Options>("train_cifar10", argc, argv, add_options, [&](Options& options) {
+        options.command = training::command_line(argc, argv);
         if (options.epochs == 0 && options.minutes == 0) options.minutes = 60;
         return run(options);
     });

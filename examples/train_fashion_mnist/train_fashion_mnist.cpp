@@ -75,14 +75,10 @@ int run(const Options& options) {
     return 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    Options options;
-    options.command = training::command_line(argc, argv);
+void add_options(CLI::App& app, Options& options) {
     options.output = "fashion_mnist";
     options.learning_rate = 0.2;
-    CLI::App app("Trains a small residual network on Fashion-MNIST.", "train_fashion_mnist");
+    app.description("Trains a small residual network on Fashion-MNIST.");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
     app.add_flag("--quick", options.quick, "Two epochs with little augmentation instead of the full recipe");
     training::add_options(app, options);
@@ -94,7 +90,13 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--minimum", options.minimum, "The accuracy on the test images below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0));
-    return run_program(app, argc, argv, [&] {
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program<Options>("train_fashion_mnist", argc, argv, add_options, [&](Options& options) {
+        options.command = training::command_line(argc, argv);
         if (options.quick) {
             options.cutout = 0;
             options.shift = 1;
