@@ -104,6 +104,29 @@ std::vector<double> time_rounds(Run run) {
     return times;
 }
 
+/// The finding of a timed batch: repeat(n) runs it n times on the device, `runs` times in a round; once() runs it with
+/// copies from and to the host.
+template <class Repeat, class Once>
+nlohmann::json time_batch(std::string_view kind, std::string_view network, tenon::Precision precision, int batch,
+                          int runs, Repeat repeat, Once once) {
+    repeat(5);
+    const std::vector<double> times = time_rounds([&] { repeat(runs); });
+    std::vector<double> with_copies;
+    for (int i = 0; i < 5; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        once();
+        with_copies.push_back(milliseconds_since(start));
+    }
+    return {{"kind", kind},
+            {"network", network},
+            {"precision", name_of(precision)},
+            {"batch", batch},
+            {"ms", median(times) / runs},
+            {"fastest_ms", *std::ranges::min_element(times) / runs},
+            {"with_copies_ms", median(with_copies)},
+            {"rounds", times.size()}};
+}
+
 /// Milliseconds of a batch on the device. Up to 8 images every run is waited for, as who asks for few wants the answer;
 /// beyond that runs follow each other.
 template <class Net, class Backend>
@@ -112,24 +135,11 @@ nlohmann::json measure(std::string_view network, tenon::Precision precision, int
     std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements()));
     typename Backend::template Engine<Net> engine{1, batch};
     engine.set_parameters(parameters_of<Net>().tensors());
-    engine.run(images.data(), results.data(), batch);
-    const int runs = batch <= 8 ? 1 : 10;
-    engine.repeat(batch, 5);
-    const std::vector<double> times = time_rounds([&] { engine.repeat(batch, runs); });
-    std::vector<double> with_copies;
-    for (int i = 0; i < 5; ++i) {
-        const auto start = std::chrono::steady_clock::now();
-        engine.run(images.data(), results.data(), batch);
-        with_copies.push_back(milliseconds_since(start));
-    }
-    return {{"kind", "inference"},
-            {"network", network},
-            {"precision", name_of(precision)},
-            {"batch", batch},
-            {"ms", median(times) / runs},
-            {"fastest_ms", *std::ranges::min_element(times) / runs},
-            {"with_copies_ms", median(with_copies)},
-            {"rounds", times.size()}};
+    const auto once = [&] { engine.run(images.data(), results.data(), batch); };
+    once();
+    return time_batch(
+        "inference", network, precision, batch, batch <= 8 ? 1 : 10, [&](int times) { engine.repeat(batch, times); },
+        once);
 }
 
 /// Every step's work: floating-point operations and bytes of an image, and bytes of weights that a batch reads once.

@@ -1,7 +1,7 @@
 #include "training.hpp"
 
 #include "networks.hpp"
-#include "training_cell.hpp"
+#include "training_cost.hpp"
 
 namespace gpu_check {
 

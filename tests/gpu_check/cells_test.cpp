@@ -4,7 +4,7 @@
 
 #include <cell.hpp>
 #include <doctest/doctest.h>
-#include <training_cell.hpp>
+#include <training_cost.hpp>
 
 #include <tenon/topology/gating.hpp>
 #include <tenon/train/emulated_cuda_training.hpp>

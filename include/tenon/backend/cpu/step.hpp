@@ -12,7 +12,7 @@ namespace tenon {
 /// into `per_row` tiles, the first `big_per_row` of them `big` pixels wide, the others `small`. With several, tiles are
 /// `rows_per_tile` whole rows and the last may hold fewer. Tiles are the same for any number of threads.
 struct TileGrid {
-    int rows = 1, width = 1;  ///< the map; one long row where everything is dense
+    int rows = 1, width = 1;  ///< the map; one long row where the sources are one
     int rows_per_tile = 1;
     int per_row = 1, big_per_row = 1;
     int big = 1, small = 0;  ///< pixels; small is 0 if all tiles are big
