@@ -66,7 +66,7 @@ public:
                 send_state();
                 const UpdateResult updated = with_targets(train, update_of(rate, number));
                 result = updated.loss;
-                report.gradient_norm = updated.gradient_norm;
+                if (options_.clip_norm > 0) report.gradient_norm = updated.gradient_norm;
                 check_loss(result, batch, state);
             }
         } else {
