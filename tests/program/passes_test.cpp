@@ -4,6 +4,7 @@
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/program/optimize.hpp>
+#include <tenon/program/passes/thin_projections.hpp>
 
 namespace {
 
@@ -107,13 +108,28 @@ static_assert(count(listing, max_pool) == 1 && count(listing, global_average_poo
 constexpr auto v1 = optimize(lowered<ResNet50<>>);
 static_assert(count(v1, conv) == 49 && v1.ops.size() == 52);
 
+// thin_projections: only pointwise second terms with strides get a copy of their pixels.
+using StridedSum = Residual<Conv<6, Kernel<3>, Stride<2>, Padding<1>>, Conv<6, Stride<2>>>;
+struct StridedProjection : Network<Map, Conv<4>, StridedSum> {};
+constexpr auto thinned = thin_projections(optimize(lowered<StridedProjection>));
+static_assert(has_kinds(thinned, {conv, max_pool, conv}));
+static_assert(thinned.ops[1].source() == thinned.ops[0].target && thinned.ops[1].window().stride_height == 2);
+static_assert(thinned.ops[2].terms[1].source == thinned.ops[1].target && thinned.ops[2].terms[1].window == Window{});
+static_assert(thinned.ops[2].terms[0].source == thinned.ops[0].target &&
+              thinned.ops[2].terms[0].window.stride_height == 2);
+static_assert(thinned.values[thinned.ops[1].target] == Shape{4, 4, 4});
+static_assert(has_kinds(thin_projections(optimize(lowered<Projected>)), {conv, conv}));
+static_assert(has_kinds(thin_projections(optimize(lowered<RawResult>)), {conv}));
+static_assert(count(thin_projections(v1), max_pool) == 4 && thin_projections(listing).ops.size() == 52);
+
 // A pass never changes what a program computes: the multiply-adds stay.
 constexpr long work(const auto& program) {
     long sum = 0;
     for (const Op& op : program.ops) sum += multiply_adds_of(program, op);
     return sum;
 }
-static_assert(work(listing) == multiply_adds<ResNet50V2<>> && work(v1) == multiply_adds<ResNet50<>>);
+static_assert(work(listing) == multiply_adds<ResNet50V2<>> && work(v1) == multiply_adds<ResNet50<>> &&
+              work(thin_projections(v1)) == work(v1));
 
 TEST_CASE("passes are checked by the compiler") { CHECK(listing.ops.size() == 52); }
 

@@ -36,6 +36,7 @@ std::vector<StepProfile> step_profiles() {
             profile.multiply_adds = multiply_adds_of(Compiled::program, op);
             if (op.terms[1].source >= 0)
                 profile.name += " + " + to_string(Compiled::program.layers[op.terms[1].layer].path);
+            if (op.kind == OpKind::max_pool && op.window().taps() == 1) profile.name += ", thinned out";
         }
         const Step* follower = step.follower < 0 ? nullptr : &Compiled::plan.followers[step.follower];
         if (follower) {

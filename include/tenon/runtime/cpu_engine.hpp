@@ -7,6 +7,7 @@
 #include <tenon/backend/cpu/step_function.hpp>
 #include <tenon/core/buffer.hpp>
 #include <tenon/program/optimize.hpp>
+#include <tenon/program/passes/thin_projections.hpp>
 #include <tenon/topology/network.hpp>
 
 namespace tenon {
@@ -16,7 +17,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// A network's optimised program, its plan for the CPU and the kernels of its steps.
 template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
 struct CpuProgram {
-    static constexpr auto program = optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm});
+    static constexpr auto program = thin_projections(optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm}));
     static constexpr auto plan = [] {
         constexpr auto plan = CpuPlanner<capacity<Net>>{program, Algorithm}.plan();
         return plan.template trimmed<plan.steps.size(), plan.followers.size(), plan.handovers.size()>();

@@ -79,18 +79,25 @@ inline void run_pool(const Step& step, const Frame& frame) {
                 const int left = x * window.stride_width - window.left;
                 const int x_begin = std::max(left, 0), x_end = std::min(left + window.kernel_width, source.width);
                 const int inside = (y_end - y_begin) * (x_end - x_begin);
-                const bool clipped = inside < window.taps();
-                const Vector scale = broadcast(1.0f / static_cast<float>(pad_counts ? window.taps() : inside));
-                for (int lane = 0; lane < block; lane += lanes) {
-                    const auto pixel = [&](int row, int column) {
-                        return load(from + static_cast<long>(row) * source.row() + column * block + lane);
-                    };
-                    Vector value = average || (clipped && pad_counts) ? zero() : pixel(y_begin, x_begin);
-                    for (int row = y_begin; row < y_end; ++row)
-                        for (int column = x_begin; column < x_end; ++column)
-                            value = average ? add(value, pixel(row, column)) : maximum(value, pixel(row, column));
-                    finish(y, x, lane, average ? multiply(value, scale) : value);
+                const bool from_zero = average || (inside < window.taps() && pad_counts);
+                const auto pixel = [&](int row, int column, int v) {
+                    return load(from + static_cast<long>(row) * source.row() + column * block + v * lanes);
+                };
+                Vector values[vectors_per_block];
+                TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+                    values[v] = from_zero ? zero() : pixel(y_begin, x_begin, v);
                 }
+                for (int row = y_begin; row < y_end; ++row)
+                    for (int column = x_begin; column < x_end; ++column)
+                        TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+                            const Vector value = pixel(row, column, v);
+                            values[v] = average ? add(values[v], value) : maximum(values[v], value);
+                        }
+                if (average) {
+                    const Vector scale = broadcast(1.0f / static_cast<float>(pad_counts ? window.taps() : inside));
+                    TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) values[v] = multiply(values[v], scale);
+                }
+                TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) finish(y, x, v * lanes, values[v]);
             }
         }
     });
