@@ -9,8 +9,11 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
     include/tenon/backend/cpu/plan.hpp
+    include/tenon/backend/cpu/plan_chains.hpp
     include/tenon/backend/cpu/plan_conv.hpp
     include/tenon/backend/cpu/pointwise.hpp
+    include/tenon/backend/cpu/pool.hpp
+    include/tenon/backend/cpu/pool_chain.hpp
     include/tenon/backend/cpu/simd.hpp
     include/tenon/backend/cpu/simd_mask.hpp
     include/tenon/backend/cpu/step.hpp

@@ -104,6 +104,31 @@ TEST_CASE("chains of convolutions, image by image") {
     compare_with_reference<Chained>(1, 4, 5);
 }
 
+/// A stem whose result leaves the caches, and what follows it.
+template <class... After>
+struct PooledStem
+    : Network<Input<3, 127, 101>, Conv<64, Kernel<7>, Stride<2>, Padding<3>, Bias>, After..., GlobalAvgPool> {};
+
+template <class Net>
+inline constexpr int chains = CpuProgram<Net>::plan.followers.size();
+
+TEST_CASE("a stem and the pooling that alone reads it are one step") {
+    using Usual = PooledStem<ReLU, MaxPool<Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU>;
+    using Skipping = PooledStem<AvgPool<Kernel<2>, Stride<3>>>;                 // a row in between is read by no window
+    using Overlapping = PooledStem<AvgPool<Kernel<5>, Stride<1>, Padding<2>>>;  // four rows are read by two strips
+    using Everything = PooledStem<MaxPool<Kernel<64, 51>>>;
+    static_assert(chains<Usual> == 1 && chains<Skipping> == 1 && chains<Overlapping> == 1 && chains<Everything> == 1);
+    compare_with_reference<Usual>(1, 4, 2);
+    compare_with_reference<Usual, ExactCpu>(3, 4, 5);
+    compare_with_reference<Skipping>(2, 4, 2);
+    compare_with_reference<Overlapping>(2, 4, 2);
+    compare_with_reference<Everything>();
+    // The addition reads the result of the stem as well.
+    using Shared = PooledStem<Residual<MaxPool<Kernel<3>, Stride<1>, Padding<1>>, Identity>>;
+    static_assert(chains<Shared> == 0);
+    compare_with_reference<Shared>();
+}
+
 TEST_CASE("residual blocks: identity, subsampled, projected, strided") {
     using Preactivation = Sequential<BatchNorm, ReLU>;
     struct Listing : Network<Input<3, 14, 14>, Conv<16>, Stack<8, 3>, BatchNorm, ReLU, GlobalAvgPool> {};

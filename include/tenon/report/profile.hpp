@@ -53,7 +53,7 @@ std::vector<StepProfile> step_profiles() {
             if (!part) continue;
             for (const Tensor* tensor :
                  {&part->terms[0].source, &part->terms[1].source, &part->residual, &part->target, &part->activated})
-                if (tensor->exists() && !tensor->strip)
+                if (tensor->exists() && !tensor->is_strip())
                     floats += static_cast<long>(tensor->channels) * tensor->pixels();
             if (part->kind == OpKind::conv) floats += part->panel_floats * part->panels;
         }

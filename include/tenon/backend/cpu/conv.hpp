@@ -107,8 +107,8 @@ public:
 
     /// Says where the strip that the step writes or reads lies: `memory` holds its rows from `first_row` on.
     void strip(float* memory, int first_row) {
-        const Tensor& tensor = step_.activated.strip ? step_.activated : step_.source();
-        strip_ = memory - static_cast<long>(first_row) * tensor.row();
+        for (const Tensor* tensor : {&step_.source(), &step_.target, &step_.activated})
+            if (tensor->is_strip()) strip_ = memory - static_cast<long>(first_row) * tensor->row();
     }
 
     /// Moves to a panel of output channels; the panel behind it is fetched while the first tiles are computed.
@@ -183,7 +183,7 @@ public:
     const TileArguments& arguments() const { return arguments_; }
 
 private:
-    float* base(const Tensor& tensor, float* image) const { return tensor.strip ? strip_ : image; }
+    float* base(const Tensor& tensor, float* image) const { return tensor.is_strip() ? strip_ : image; }
 
     const Step& step_;
     const Frame& frame_;

@@ -16,7 +16,7 @@ template <ConvSpec First, ConvSpec Second>
 void run_chain(const Step& first, const Frame& frame) {
     const Step& second = frame.followers[first.follower];
     const int rows = first.grid.rows, ranks = frame.team->size();
-    const int strip_rows = std::max(1, std::min(first.strip_rows, rows * frame.images / ranks));
+    const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / ranks));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
     frame.team->run([&](int rank, int size) {
         zero_borders(first, frame, rank, size);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <tenon/backend/cpu/linear.hpp>
-#include <tenon/backend/cpu/plan_conv.hpp>
+#include <tenon/backend/cpu/plan_chains.hpp>
 #include <tenon/backend/describe_step.hpp>
 #include <tenon/program/passes/add_transfers.hpp>
 #include <tenon/program/plan_memory.hpp>
@@ -66,9 +66,9 @@ public:
         long single[C.values + 2]{}, joint[C.values + 2]{};  // what is stored in either arena
         for (int i = 1; i < program_.values.size(); ++i) {
             const int writer = program_.producer(i);
-            if (writer < 0 || tensors_[i].strip) continue;
+            if (writer < 0 || tensors_[i].is_strip()) continue;
             if (writer < joint_op) single[i] = tensors_[i].floats();
-            if (writer >= joint_op || is_used_from(joint_op, i)) joint[i] = tensors_[i].floats();
+            if (writer >= joint_op || is_used_from(program_, joint_op, i)) joint[i] = tensors_[i].floats();
         }
         const auto same_form = [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); };
         const auto with_next = [&](int op) { return chained_[op]; };
@@ -83,7 +83,7 @@ public:
             const MemoryPlan<C>& memory = i < joint_op ? single_memory : joint_memory;
             if (i == 0 || i == joint_op)
                 for (int v = 0; v < program_.values.size(); ++v)
-                    tensors_[v].offset = tensors_[v].strip ? 0 : memory.offset[v];
+                    tensors_[v].offset = tensors_[v].is_strip() ? 0 : memory.offset[v];
             if (i == joint_op) plan_.joint = plan_.steps.size();
             Step step = step_of(i);
             const bool follows = i > 0 && chained_[i - 1];
@@ -92,51 +92,30 @@ public:
                 plan_.followers.push_back(step);
             else
                 plan_.steps.push_back(step);
-            if (chained_[i]) {
-                plan_.steps.back().follower = plan_.followers.size();
-                plan_.steps.back().strip_rows = strip_rows_[i];
-            }
+            if (chained_[i]) plan_.steps.back().follower = plan_.followers.size();
         }
         return plan_;
     }
 
 private:
-    static constexpr long cached_floats = (768L << 10) / 4;  // what stays in a second-level cache beside other things
-
     static constexpr long round_up(long floats) { return (floats + 15) / 16 * 16; }
 
     /// The value whose shape is a convolution's output.
     static constexpr int result_of(const Op& op) { return op.target >= 0 ? op.target : op.activated; }
 
-    /// The weights of a convolution.
-    constexpr long weights_of(const Op& op) const {
-        long weights = 0;
-        for (const ConvTerm& term : op.terms)
-            if (term.source >= 0)
-                weights += static_cast<long>(term.window.taps()) * program_.values[term.source].channels / term.groups *
-                           program_.values[result_of(op)].channels;
-        return weights;
-    }
-
-    constexpr bool is_used_from(int first, int value) const {
-        bool used = false;
-        for (int i = first; i < program_.ops.size(); ++i)
-            for_each_operand(program_.ops[i], [&](int operand) { used = used || operand == value; });
-        return used;
-    }
-
-    /// Behind the last convolution whose maps would leave the caches with several images, and are worth more than its
-    /// weights.
+    /// Behind the last convolution or pooling whose maps would leave the caches with several images, and are worth more
+    /// than its weights.
     constexpr int first_joint_op() const {
         int first = 0;
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
-            if (op.kind != OpKind::conv) continue;
+            if (op.kind != OpKind::conv && !is_pooling(op.kind)) continue;
+            const long weights = op.kind == OpKind::conv ? weights_of(program_, op) : 0;
             long floats = 0;
             for_each_operand(op, [&](int value) { floats += tensors_[value].floats(); });
             for (const int value : {op.target, op.activated})
                 if (value >= 0) floats += tensors_[value].floats();
-            if (floats > cached_floats && 2 * floats > weights_of(op)) first = i + 1;
+            if (floats > cached_floats && 2 * floats > weights) first = i + 1;
         }
         return first;
     }
@@ -181,7 +160,7 @@ private:
         const bool is_norm = reader.kind == OpKind::batch_norm || reader.kind == OpKind::scale;
         if (is_read_as_planes(copy)) {
             tensors_[copy].planar = true;
-        } else if (is_norm && reader.activated < 0 && reader.source() == copy && !is_used_from(2, copy) &&
+        } else if (is_norm && reader.activated < 0 && reader.source() == copy && !is_used_from(program_, 2, copy) &&
                    program_.output != copy && is_read_as_planes(result_of(reader))) {
             tensors_[copy].planar = tensors_[result_of(reader)].planar = true;
         }
@@ -200,31 +179,15 @@ private:
         return true;
     }
 
-    /// Chains a convolution with the next one where that alone reads what the first activates, both are computed in the
-    /// same rows of tiles, the value is larger than a cache and the weights of both are not.
     constexpr void choose_chains(int joint_op) {
-        constexpr long strip_floats = (128L << 10) / 4;
+        ChainPlanner chains{program_, winograd_, tensors_};
         for (int i = 1; i + 1 < program_.ops.size(); ++i) {
-            const Op &op = program_.ops[i], &next = program_.ops[i + 1];
-            const int value = op.activated;
-            if (op.kind != OpKind::conv || next.kind != OpKind::conv || op.target < 0 || value < 0) continue;
-            if (next.source() != value) continue;
-            if (i + 1 == joint_op || chained_[i - 1] || winograd_[i].m > 0 || winograd_[i + 1].m > 0) continue;
-            const Window& window = next.window();
-            Tensor& tensor = tensors_[value];
-            const bool pointwise = window.is_pointwise() && window.stride_height == 1 && window.stride_width == 1;
-            if (!pointwise || next.terms[0].groups > 1 || next.terms[1].source >= 0 || next.residual == value) continue;
-            if (is_used_from(i + 2, value) || program_.output == value || tensor.has_border()) continue;
-            const TileGrid grid = make_grid(tensor.height, tensor.width, tile_pixels);
-            if (weights_of(op) + weights_of(next) > cached_floats || tensor.floats() < cached_floats ||
-                grid.rows_per_tile > 1)
-                continue;
-            chained_[i] = true;
-            tensor.strip = true;
-            const long row = tensor.floats() / tensor.height;
-            strip_rows_[i] = static_cast<int>(std::max(1L, std::min<long>(strip_floats / row, tensor.height)));
-            tensor.height = strip_rows_[i];
-            plan_.scratch_floats = std::max(plan_.scratch_floats, round_up(tensor.floats()));
+            chained_[i] = !chained_[i - 1] && i + 1 != joint_op && chains.choose(i);
+            if (!chained_[i]) continue;
+            const Op& op = program_.ops[i];
+            for (const int value : {op.target, op.activated})
+                if (value >= 0 && tensors_[value].is_strip())
+                    plan_.scratch_floats = std::max(plan_.scratch_floats, round_up(tensors_[value].floats()));
         }
     }
 
@@ -270,7 +233,6 @@ private:
     ConvAlgorithm algorithm_;
     WinogradGrid winograd_[C.ops + 2]{};
     bool chained_[C.ops + 2]{};  ///< with the operation behind
-    int strip_rows_[C.ops + 2]{};
     Tensor tensors_[C.values + 2]{};
     Plan plan_{};
 };

@@ -79,7 +79,6 @@ struct Step {
     TileGrid grid{};
     WinogradGrid winograd{};  ///< of a convolution that is not computed directly
     int follower = -1;        ///< index of the step that is worked off strip by strip with this one (see run_chain)
-    int strip_rows = 0;       ///< rows of such a strip
     int panels = 0;           ///< of output channels
     long weights = -1;        ///< panels, one after the other
     long panel_floats = 0;

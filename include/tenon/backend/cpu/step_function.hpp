@@ -4,6 +4,7 @@
 #include <tenon/backend/cpu/conv_chain.hpp>
 #include <tenon/backend/cpu/gating.hpp>
 #include <tenon/backend/cpu/linear.hpp>
+#include <tenon/backend/cpu/pool_chain.hpp>
 #include <tenon/backend/cpu/transfer.hpp>
 #include <tenon/backend/cpu/winograd.hpp>
 
@@ -17,8 +18,10 @@ consteval StepFunction step_function() {
     using enum OpKind;
     if constexpr (step.kind == conv && step.winograd.m > 0)
         return &run_winograd<winograd_spec(step)>;
-    else if constexpr (step.kind == conv && step.follower >= 0)
+    else if constexpr (step.kind == conv && step.follower >= 0 && Plan.followers[step.follower].kind == conv)
         return &run_chain<conv_spec(step), conv_spec(Plan.followers[step.follower])>;
+    else if constexpr (step.kind == conv && step.follower >= 0)
+        return &run_pool_chain<conv_spec(step)>;
     else if constexpr (step.kind == conv)
         return &run_conv<conv_spec(step)>;
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;

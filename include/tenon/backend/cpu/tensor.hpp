@@ -17,13 +17,14 @@ struct Tensor {
     int channels = 0, height = 1, width = 1;
     int top = 0, left = 0, bottom = 0, right = 0;  ///< border, in pixels
     bool planar = false;
-    bool strip = false;  ///< some rows in a thread's scratch memory, of a value that is never whole (see run_chain)
+    int strip_rows = 0;  ///< of a value that is never whole (see run_chain): rows in a thread's scratch memory; else 0
 
     constexpr bool exists() const { return offset >= 0; }
+    constexpr bool is_strip() const { return strip_rows > 0; }
     constexpr int planes() const { return planar ? channels : (channels + 15) / 16; }
     constexpr int pixel() const { return planar ? 1 : 16; }
     constexpr int row() const { return (left + width + right) * pixel(); }
-    constexpr int plane() const { return (top + height + bottom) * row(); }
+    constexpr int plane() const { return (top + (is_strip() ? strip_rows : height) + bottom) * row(); }
     constexpr long floats() const { return static_cast<long>(planes()) * plane(); }
     /// The offset of pixel (0, 0), inside the border.
     constexpr long origin() const { return offset + static_cast<long>(top) * row() + left * pixel(); }

@@ -1,0 +1,77 @@
+// Poolings: over windows and over whole maps.
+#pragma once
+
+#include <algorithm>
+
+#include <tenon/backend/cpu/pointwise.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Pools the rows `rows` of one plane of a step's result: the largest value or the mean of each window. `from` is where
+/// pixel (0, 0) of the source's plane lies, or would lie.
+inline void pool_rows(const Step& step, const Finish& finish, const float* from, Range rows) {
+    const Tensor& source = step.source();
+    const Window& window = step.window();
+    const bool average = step.kind == OpKind::average_pool, pad_counts = window.pad_value == PadValue::zero;
+    for (int y = rows.begin; y < rows.end; ++y) {
+        const int top = y * window.stride_height - window.top;
+        const int y_begin = std::max(top, 0), y_end = std::min(top + window.kernel_height, source.height);
+        for (int x = 0; x < step.result().width; ++x) {
+            const int left = x * window.stride_width - window.left;
+            const int x_begin = std::max(left, 0), x_end = std::min(left + window.kernel_width, source.width);
+            const int inside = (y_end - y_begin) * (x_end - x_begin);
+            const bool from_zero = average || (inside < window.taps() && pad_counts);
+            const auto pixel = [&](int row, int column, int v) {
+                return load(from + static_cast<long>(row) * source.row() + column * block + v * lanes);
+            };
+            Vector values[vectors_per_block];
+            TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+                values[v] = from_zero ? zero() : pixel(y_begin, x_begin, v);
+            }
+            for (int row = y_begin; row < y_end; ++row)
+                for (int column = x_begin; column < x_end; ++column)
+                    TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+                        const Vector value = pixel(row, column, v);
+                        values[v] = average ? add(values[v], value) : maximum(values[v], value);
+                    }
+            if (average) {
+                const Vector scale = broadcast(1.0f / static_cast<float>(pad_counts ? window.taps() : inside));
+                TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) values[v] = multiply(values[v], scale);
+            }
+            TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) finish(y, x, v * lanes, values[v]);
+        }
+    }
+}
+
+/// A pooling.
+inline void run_pool(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        pool_rows(step, Finish{step, frame, image, plane}, from, {0, step.result().height});
+    });
+}
+
+/// A global pooling: the largest value or the mean of each channel, as a flat vector. Pixels are summed in their order.
+inline void run_global_pool(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    const bool average = step.kind == OpKind::global_average_pool;
+    const Vector scale = broadcast(1.0f / static_cast<float>(source.pixels()));
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const Finish finish{step, frame, image, plane};
+        for (int lane = 0; lane < block; lane += lanes) {
+            Vector value = average ? zero() : load(from + lane);
+            for (int y = 0; y < source.height; ++y)
+                for (int x = 0; x < source.width; ++x) {
+                    const Vector pixel = load(from + static_cast<long>(y) * source.row() + x * block + lane);
+                    value = average ? add(value, pixel) : maximum(value, pixel);
+                }
+            finish(0, 0, lane, average ? multiply(value, scale) : value);
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
