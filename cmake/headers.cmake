@@ -4,6 +4,7 @@
 set(TENON_HEADERS
     include/tenon/backend/cpu/conv.hpp
     include/tenon/backend/cpu/conv_chain.hpp
+    include/tenon/backend/cpu/conv_cursor.hpp
     include/tenon/backend/cpu/gating.hpp
     include/tenon/backend/cpu/job_board.hpp
     include/tenon/backend/cpu/linear.hpp

@@ -1,0 +1,127 @@
+// Where the register tiles of a convolution step lie.
+#pragma once
+
+#include <tenon/backend/cpu/step.hpp>
+#include <tenon/backend/cpu/tile.hpp>
+
+namespace tenon {
+
+/// The distance between the windows of neighbouring output pixels, along a row and between rows.
+constexpr int column_step(const StepTerm& term) { return term.window.stride_width * term.source.pixel(); }
+constexpr int row_step(const StepTerm& term) { return term.window.stride_height * term.source.row(); }
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Addresses that change with the image, tile and panel of a convolution step.
+class ConvCursor {
+public:
+    ConvCursor(const Step& step, const Frame& frame) : step_{step}, frame_{frame} {
+        for (int i = 0; i < 2; ++i) {
+            const StepTerm& term = step.terms[i];
+            if (!term.exists()) continue;
+            arguments_.terms[i] = {nullptr,
+                                   term.planes,
+                                   term.source.plane(),
+                                   term.window.kernel_height,
+                                   term.window.kernel_width,
+                                   term.source.row(),
+                                   term.source.pixel()};
+        }
+        arguments_.residual_plane = step.residual.plane();
+        arguments_.target_plane = step.target.plane();
+        arguments_.activated_plane = step.activated.plane();
+        const int row = step.grid.wraps * block;
+        arguments_.residual_gap = step.residual.row() - row;
+        arguments_.target_gap = step.target.row() - row;
+        arguments_.activated_gap = step.activated.row() - row;
+    }
+
+    /// Says where the strip that the step writes or reads lies: `memory` holds its rows from `first_row` on.
+    void strip(float* memory, int first_row) {
+        for (const Tensor* tensor : {&step_.source(), &step_.target, &step_.activated})
+            if (tensor->is_strip()) strip_ = memory - static_cast<long>(first_row) * tensor->row();
+    }
+
+    /// Moves to a panel of output channels; the panel behind it is fetched while the first tiles are computed.
+    void panel(int index) {
+        panel_ = index;
+        const float* weights = frame_.weights + step_.weights + index * step_.panel_floats;
+        const int channel = index * panel_blocks * block;
+        arguments_.weights = weights;
+        arguments_.shift = frame_.weights + step_.shift + channel;
+        if (step_.activated.exists()) {
+            arguments_.activated_scale = frame_.weights + step_.activated_scale + channel;
+            arguments_.activated_shift = arguments_.activated_scale + step_.activated.planes() * block;
+        }
+    }
+
+    /// Moves to a tile of the step's grid over all images; returns whether it is a small one.
+    bool tile(int index, int tiles_per_image) {
+        const TileGrid& grid = step_.grid;
+        float* image = frame_.image(index / tiles_per_image);
+        const int in_image = index % tiles_per_image;
+        int y, x;
+        bool small;
+        if (grid.rows_per_tile > 1) {
+            y = in_image * grid.rows_per_tile;
+            x = 0;
+            small = y + grid.rows_per_tile > grid.rows;
+        } else {
+            y = in_image / grid.per_row;
+            const int k = in_image % grid.per_row;
+            small = k >= grid.big_per_row;
+            x = k * grid.big - (small ? k - grid.big_per_row : 0);
+        }
+        for (int i = 0; i < 2; ++i) {
+            const StepTerm& term = step_.terms[i];
+            if (!term.exists()) continue;
+            const long corner = term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
+                                term.window.left * term.source.pixel();
+            arguments_.terms[i].source =
+                base(term.source, image) + corner + static_cast<long>(y) * row_step(term) +
+                static_cast<long>(x) * column_step(term) +
+                static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
+        }
+        if (grid.wraps > 0) {  // the source is one long row, the other tensors are not
+            y = x / grid.wraps;
+            x %= grid.wraps;
+            arguments_.wrap = grid.wraps - x;
+        }
+        const int first = panel_ * panel_blocks;
+        const auto at = [&](const Tensor& tensor, int stride) {
+            return base(tensor, image) + tensor.origin() + static_cast<long>(first) * tensor.plane() +
+                   static_cast<long>(y) * stride * tensor.row() + static_cast<long>(x) * stride * block;
+        };
+        if (step_.residual.exists()) arguments_.residual = at(step_.residual, step_.residual_stride);
+        if (step_.target.exists()) arguments_.target = at(step_.target, 1);
+        if (step_.activated.exists()) arguments_.activated = at(step_.activated, 1);
+        return small;
+    }
+
+    /// Spreads the fetching of the next panel over the first of `tiles` tiles: too many misses at once would stall the
+    /// loads of this one.
+    void fetch_next(int tile, int tiles) {
+        const int sharers = tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+        const int next = panel_ + 1 < step_.panels ? 1 : 0;
+        arguments_.next_weights = arguments_.weights + next * step_.panel_floats;
+        arguments_.next_step = 0;
+        if (tile < sharers && next > 0) {
+            arguments_.next_weights += tile * (step_.panel_floats / sharers);
+            arguments_.next_step = std::max(panel_blocks * block / sharers, 1);
+        }
+    }
+
+    const TileArguments& arguments() const { return arguments_; }
+
+private:
+    float* base(const Tensor& tensor, float* image) const { return tensor.is_strip() ? strip_ : image; }
+
+    const Step& step_;
+    const Frame& frame_;
+    float* strip_ = nullptr;
+    int panel_ = 0;
+    TileArguments arguments_{};
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
