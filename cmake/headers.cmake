@@ -164,6 +164,7 @@ set(TENON_HEADERS
     include/tenon/program/passes/fuse_add.hpp
     include/tenon/program/passes/fuse_preactivation.hpp
     include/tenon/program/passes/fuse_relu.hpp
+    include/tenon/program/passes/kept_values.hpp
     include/tenon/program/passes/simplify.hpp
     include/tenon/program/passes/thin_projections.hpp
     include/tenon/program/passes/training_forward.hpp
