@@ -56,6 +56,7 @@ set(TENON_HEADERS
     include/tenon/backend/cuda/finish.hpp
     include/tenon/backend/cuda/launch.hpp
     include/tenon/backend/cuda/loss.hpp
+    include/tenon/backend/cuda/loss_scaling.hpp
     include/tenon/backend/cuda/map.hpp
     include/tenon/backend/cuda/norm_gradient.hpp
     include/tenon/backend/cuda/number.hpp
@@ -157,6 +158,7 @@ set(TENON_HEADERS
     include/tenon/models/wide_resnet.hpp
     include/tenon/program/builder.hpp
     include/tenon/program/kinds.hpp
+    include/tenon/program/loss_scale.hpp
     include/tenon/program/optimize.hpp
     include/tenon/program/passes/add_transfers.hpp
     include/tenon/program/passes/differentiate.hpp
@@ -219,6 +221,7 @@ set(TENON_HEADERS
     include/tenon/train/callback.hpp
     include/tenon/train/checkpoint.hpp
     include/tenon/train/cpu_training_engine.hpp
+    include/tenon/train/cuda_loss_scale.hpp
     include/tenon/train/cuda_parameter_update.hpp
     include/tenon/train/cuda_training_device.hpp
     include/tenon/train/cuda_training_engine.hpp

@@ -132,6 +132,18 @@ public:
     double step(double rate) {
         return engine_.train(images_, std::span<const int>(labels_), {}, {.learning_rate = rate}).loss.loss;
     }
+    /// A step from the parameters that is not skipped: where the scale of the loss is so large that gradients overflow,
+    /// it is done again with the smaller one that it left.
+    double first_step(const tenon::Parameters<Net>& parameters, double rate) {
+        for (;;) {
+            restart(parameters);
+            const double loss = step(rate);
+            const tenon::LossScale scale = engine_.loss_scale();
+            if (scale.overflowed == 0) return loss;
+            if (scale.scale <= tenon::smallest_loss_scale)
+                throw tenon::Error("the gradients of a training step overflow at every scale of its loss");
+        }
+    }
     Engine& engine() { return engine_; }
 
 private:
@@ -145,8 +157,7 @@ template <class Net, class Backend>
 StepAnswer<Net> device_step(int batch) {
     DeviceTraining<Net, Backend> training{batch};
     const auto step = [&] {
-        training.restart(compared_parameters_of<Net>());
-        const double loss = training.step(compared_rate);
+        const double loss = training.first_step(compared_parameters_of<Net>(), compared_rate);
         if (!std::isfinite(loss)) throw tenon::Error("the loss of a training step is not a number");
         return answer_of<Net>(training.engine(), loss);
     };

@@ -12,8 +12,7 @@ namespace gpu_check {
 template <class Net, class Backend>
 nlohmann::json measure_training(std::string_view network, tenon::Precision precision, int batch) {
     DeviceTraining<Net, Backend> training{batch};
-    training.restart(parameters_of<Net>());
-    const double first = training.step(step_optimizer.learning_rate);
+    const double first = training.first_step(parameters_of<Net>(), step_optimizer.learning_rate);
     double last = first;
     nlohmann::json finding = time_batch(
         "training", network, precision, batch, 2, [&](int times) { training.engine().repeat(times); },

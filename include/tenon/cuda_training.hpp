@@ -22,8 +22,8 @@ struct CudaTrainingDevice<Net, P>::State {
 };
 
 template <class Net, Precision P>
-CudaTrainingDevice<Net, P>::CudaTrainingDevice(int largest_batch)
-    : state_{new State{CudaTrainingRunner<Net, P, cuda::DeviceDriver>{largest_batch}}} {}
+CudaTrainingDevice<Net, P>::CudaTrainingDevice(int largest_batch, const LossScaling& scaling)
+    : state_{new State{CudaTrainingRunner<Net, P, cuda::DeviceDriver>{largest_batch, scaling}}} {}
 
 template <class Net, Precision P>
 CudaTrainingDevice<Net, P>::~CudaTrainingDevice() {
@@ -43,6 +43,16 @@ void CudaTrainingDevice<Net, P>::get(TrainingArena arena, float* values) {
 template <class Net, Precision P>
 void CudaTrainingDevice<Net, P>::get_logits(float* values, long images) {
     state_->runner.get_logits(values, images);
+}
+
+template <class Net, Precision P>
+LossScale CudaTrainingDevice<Net, P>::loss_scale() const {
+    return state_->runner.loss_scale();
+}
+
+template <class Net, Precision P>
+void CudaTrainingDevice<Net, P>::set_loss_scale(const LossScale& scale) {
+    state_->runner.set_loss_scale(scale);
 }
 
 template <class Net, Precision P>

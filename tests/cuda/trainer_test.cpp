@@ -242,4 +242,117 @@ TEST_CASE("a loss that is no number changes no parameter and is explained") {
     }
 }
 
+/// No dropout, so that a step is a function of parameters and batch.
+struct Tiny : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU, GlobalAvgPool, Linear<6>> {};
+using HalfTrainer = Trainer<Tiny, EmulatedCuda<Precision::float16>>;
+
+/// The scales of all steps, and which were skipped.
+struct Scales : Callback {
+    std::vector<std::pair<double, bool>> seen;
+    void on_step(const StepReport& step, TrainerControl&) override { seen.emplace_back(step.loss_scale, step.skipped); }
+};
+
+template <class Optimizer>
+void check_skipped_steps(const Optimizer& optimizer) {
+    constexpr int steps = 40;
+    TrainerOptions options{.batch_size = 6, .clip_norm = 0.5, .average = AverageOptions{.decay = 0.9, .every = 2}};
+    options.loss_scaling.initial = 0x1p36;
+    Patterns images{{3, 6, 6}, 6, 1, 6, false};
+    HalfTrainer trainer{optimizer, options};
+    Scales scales;
+    trainer.fit(images, {.epochs = steps, .callbacks = {&scales}});
+    const auto skipped = static_cast<int>(trainer.state().skipped);
+    REQUIRE(skipped > 3);
+    REQUIRE(skipped < steps - 5);
+    double scale = 0x1p36;
+    for (int i = 0; i < steps; ++i) {
+        CHECK(scales.seen[static_cast<std::size_t>(i)] == std::pair{scale, i < skipped});
+        if (i < skipped) scale /= 2;
+    }
+    // Where they are missing, all is the same but for the running statistics.
+    options.loss_scaling.initial = scale;
+    HalfTrainer direct{optimizer, options};
+    direct.fit(images, {.epochs = steps - skipped});
+    CHECK(direct.state().skipped == 0);
+    for (int i = 0; i < trainer.parameters().count(); ++i)
+        if (is_trainable(lowered<Tiny>.parameters[i].role)) {
+            CHECK(same_bytes(trainer.parameters()[i], direct.parameters()[i]));
+            CHECK(same_bytes(trainer.weights()[i], direct.weights()[i]));
+        }
+}
+
+TEST_CASE("neither optimizer nor average count the steps that are skipped in half precision") {
+    check_skipped_steps(AdamWOptions{.learning_rate = 0.01});
+    check_skipped_steps(SmoothedOptions{});
+}
+
+TEST_CASE("the loss' scale belongs to a checkpoint") {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / "tenon_cuda_scale_test";
+    std::filesystem::create_directories(folder);
+    const std::string path = (folder / "checkpoint").string();
+    TrainerOptions options{.batch_size = 6, .average = AverageOptions{.decay = 0.9}};
+    options.loss_scaling = {.initial = 0x1p30, .interval = 4};
+    Patterns images{{3, 6, 6}, 6, 9, 6};
+    HalfTrainer straight{AdamWOptions{}, options}, resumed{AdamWOptions{}, options}, old{AdamWOptions{}, options};
+    Scales seen, seen_again, seen_of_old;
+    straight.fit(images, {.epochs = 2});
+    straight.save_checkpoint(path);
+    const long skipped = straight.state().skipped;
+    CHECK(skipped > 2);
+    straight.fit(images, {.epochs = 1, .callbacks = {&seen}});
+    resumed.fit(images, {.epochs = 1});  // stands elsewhere before
+    resumed.restore(path);
+    CHECK(resumed.state().skipped == skipped);
+    resumed.fit(images, {.epochs = 1, .callbacks = {&seen_again}});
+    CHECK(seen.seen == seen_again.seen);
+    CHECK(same_bytes(straight.parameters().values(), resumed.parameters().values()));
+    CHECK(same_bytes(straight.weights().values(), resumed.weights().values()));
+
+    const auto rewrite = [&](auto change) {
+        const SafetensorsFile file{path};
+        Metadata metadata = file.metadata();
+        change(metadata);
+        write_checkpoint(path + ".changed", file.tensors(), metadata);
+    };
+    rewrite(
+        [](Metadata& metadata) { CHECK(metadata.erase("loss_scale") + metadata.erase("loss_scale_good_steps") == 2); });
+    old.fit(images, {.epochs = 1});
+    old.restore(path + ".changed");
+    old.fit(images, {.epochs = 1, .callbacks = {&seen_of_old}});
+    CHECK(seen_of_old.seen[0] == std::pair{0x1p30, true});
+    rewrite([](Metadata& metadata) { metadata["loss_scale"] = "-1"; });
+    CHECK(contains(error_of([&] { old.restore(path + ".changed"); }), "expected a positive loss scale, found '-1'"));
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("gradients that overflow at every scale are an error") {
+    TrainerOptions options{.batch_size = 6};
+    options.loss_scaling.backoff = 1e-3;
+    HalfTrainer trainer{sgd, options};
+    // Of images of zeros come a finite loss and, by a norm and a head with large factors, infinite gradients.
+    Parameters<Tiny> parameters;
+    std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
+    using enum ParameterRole;
+    for (int i = 0; i < parameters.count(); ++i) {
+        const Parameter& info = lowered<Tiny>.parameters[i];
+        if (info.role == gamma) std::ranges::fill(parameters[i], 6e4f);
+        if (info.role == beta) std::ranges::fill(parameters[i], 1e-7f);
+        if (info.role == weight && i > 0)
+            for (float& value : parameters[i]) value = std::copysign(6e4f, value);
+    }
+    trainer.set_parameters(parameters);
+    struct Black : Patterns {
+        using Patterns::Patterns;
+        Batch batch(long epoch, long index) {
+            Batch batch = Patterns::batch(epoch, index);
+            for (const float& pixel : batch.images) const_cast<float&>(pixel) = 0;
+            return batch;
+        }
+    } images{{3, 6, 6}, 6, 1, 6};
+    const std::string message = error_of([&] { trainer.fit(images, {.epochs = 9}); });
+    CHECK(contains(message, "the gradients of step 4 (epoch 3, batch 0) are infinite or no numbers at every scale"));
+    for (int i = 0; i < parameters.count(); ++i)
+        if (is_trainable(lowered<Tiny>.parameters[i].role)) CHECK(same_bytes(parameters[i], trainer.parameters()[i]));
+}
+
 }  // namespace

@@ -1,5 +1,7 @@
 // Training on CUDA, in the emulator or on a device: gradients against the naive engine in double, repeatability.
+#include <array>
 #include <cstring>
+#include <utility>
 
 #include <tenon/topology/gating.hpp>
 #include <tenon/topology/training_parts.hpp>
@@ -61,6 +63,7 @@ constexpr int batch = 3;
 template <class Net, Precision P = Precision::float32>
 void compare_training(double bound = 1e-4, bool soft = false) {
     Engine<Net, P> engine{batch + 1};
+    engine.set_loss_scale({1024});  // where nothing overflows
     tenon_test::compare_step(engine, TrainingData<Net>{batch}, bound, soft);
 }
 
@@ -107,7 +110,163 @@ TEST_CASE("a step is bitwise repeatable, in whatever order blocks and threads ru
     CHECK(std::memcmp(first.data(), third.data(), first.size() * sizeof(float)) == 0);
 }
 
+/// Gradients of half precision, their loss scaled.
+using Half = Engine<Mixed, Precision::float16>;
+
+bool same_bytes(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+/// The first step of an engine with AdamW, clipping and an average; slots and average are 0.5 before.
+struct HalfStep {
+    static constexpr UpdateStep update{.learning_rate = 0.1, .clip_norm = 1, .average = true, .average_decay = 0.5};
+
+    explicit HalfStep(double initial) : engine{batch, {.loss_scaling = {.initial = initial}}} {
+        engine.parameters().seed(4);
+        const UpdateRule rule{.kind = UpdateRule::Kind::adamw, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+        const auto runs = parameter_runs(Parameters<Mixed>::infos(), &Half::is_trained, DecayedRoles{});
+        engine.prepare_updates(rule, runs, true);
+        for (const TrainingArena arena : arenas) engine.send(arena, std::vector<float>(state_count<Mixed>, 0.5f));
+    }
+    UpdateResult step() { return engine.train(data.images, std::span<const int>(data.labels), {}, update); }
+    std::vector<float> fetched(TrainingArena arena) {
+        std::vector<float> values(static_cast<std::size_t>(state_count<Mixed>));
+        engine.fetch(arena, values);
+        return values;
+    }
+    /// Whether nothing has changed but running statistics.
+    bool is_skipped() {
+        Parameters<Mixed> before;
+        before.seed(4);
+        for (int i = 0; i < before.count(); ++i) {
+            const bool is_statistic = !is_trainable(before.infos()[static_cast<std::size_t>(i)].role);
+            if (same_bytes(before[i], std::as_const(engine).parameters()[i]) == is_statistic) return false;
+        }
+        const std::vector<float> untouched(state_count<Mixed>, 0.5f);
+        return std::ranges::all_of(arenas, [&](TrainingArena arena) { return fetched(arena) == untouched; });
+    }
+
+    static constexpr TrainingArena arenas[] = {TrainingArena::first_slot, TrainingArena::second_slot,
+                                               TrainingArena::average};
+    TrainingData<Mixed> data{batch};
+    Half engine;
+};
+
+bool stands_at(const LossScale& scale, double value, int good_steps, bool overflowed = false) {
+    return scale.scale == static_cast<float>(value) && scale.good_steps == good_steps &&
+           (scale.overflowed != 0) == overflowed;
+}
+
+TEST_CASE("a step whose scaled gradients overflow is skipped and halves the scale") {
+    HalfStep half{0x1p40};
+    CHECK(stands_at(half.engine.loss_scale(), 0x1p40, 0));
+    double scale = 0x1p40;
+    for (int skipped = 0; skipped < 40; ++skipped) {
+        const UpdateResult result = half.step();
+        CHECK(std::isfinite(result.loss.loss));
+        if (half.engine.loss_scale().overflowed == 0) break;
+        scale /= 2;
+        CHECK(stands_at(half.engine.loss_scale(), scale, 0, true));
+        CHECK(!std::isfinite(result.gradient_norm));
+        CHECK(half.is_skipped());
+    }
+    CHECK(scale < 0x1p30);
+    CHECK(stands_at(half.engine.loss_scale(), scale, 1));
+    CHECK(!half.is_skipped());
+    // What is skipped leaves no trace, and the norm is that of the gradients of the loss itself.
+    HalfStep direct{scale}, smaller{scale / 4};
+    const double norm = direct.step().gradient_norm;
+    CHECK(norm == doctest::Approx(smaller.step().gradient_norm).epsilon(1e-5));
+    CHECK(same_bytes(half.engine.gradients().values(), direct.engine.gradients().values()));
+    for (const TrainingArena arena : HalfStep::arenas)
+        if (arena != TrainingArena::average) CHECK(half.fetched(arena) == direct.fetched(arena));
+    CHECK(half.step().gradient_norm == direct.step().gradient_norm);
+}
+
+TEST_CASE("gradients are those of the loss itself at any scale that is a power of two") {
+    const TrainingData<Mixed> data{batch};
+    const auto gradients = [&](double scale) {
+        Half engine{batch, {.loss_scaling = {.initial = scale}}};
+        engine.parameters().seed(4);
+        engine.forward_backward(data.images, std::span<const int>(data.labels));
+        return std::vector<float>(engine.gradients().values().begin(), engine.gradients().values().end());
+    };
+    const std::vector<float> first = gradients(0x1p12), second = gradients(0x1p14);
+    CHECK(same_bytes(first, second));
+}
+
+TEST_CASE("the scale grows after so many steps in a row, as far as numbers go") {
+    const TrainingData<Mixed> data{batch};
+    const auto step = [&](Half& engine) {
+        engine.forward_backward(data.images, std::span<const int>(data.labels));
+        return engine.loss_scale();
+    };
+    Half engine{batch, {.loss_scaling = {.initial = 64, .interval = 3}}};
+    engine.parameters().seed(4);
+    CHECK(stands_at(step(engine), 64, 1));
+    CHECK(stands_at(step(engine), 64, 2));
+    CHECK(stands_at(step(engine), 128, 0));
+    CHECK(stands_at(step(engine), 128, 1));
+    engine.set_loss_scale({0x1p40f, 2});
+    CHECK(stands_at(step(engine), 0x1p39, 0, true));
+    engine.set_loss_scale({256, 2});
+    CHECK(stands_at(step(engine), 512, 0));
+
+    Half wide{batch, {.loss_scaling = {.initial = 0x1p40, .growth = 0x1p127, .backoff = 0x1p-60, .interval = 1}}};
+    wide.parameters().seed(4);
+    CHECK(stands_at(step(wide), double{smallest_loss_scale}, 0, true));
+    wide.set_loss_scale({64});
+    CHECK(stands_at(step(wide), 64, 0));
+}
+
+TEST_CASE("a loss that is no number leaves the scale where it is") {
+    HalfStep half{1024};
+    half.engine.set_loss_scale({1024, 7});
+    half.data.images[5] = std::nanf("");
+    CHECK(!std::isfinite(half.step().loss.loss));
+    CHECK(stands_at(half.engine.loss_scale(), 1024, 7));
+    CHECK(half.is_skipped());
+}
+
+TEST_CASE("a scaling by which the scale could not move is refused") {
+    const auto make = [](LossScaling scaling) { Half{batch, {.loss_scaling = scaling}}; };
+    CHECK_THROWS_WITH_AS(make({.initial = 0}), "a loss scale begins between 2^-14 and 2^127, not 0.000000", Error);
+    CHECK_THROWS_AS(make({.initial = std::nan("")}), Error);
+    CHECK_THROWS_WITH_AS(make({.growth = 0.5}), "a loss scale grows by a factor of 1 or more, not 0.500000", Error);
+    CHECK_THROWS_WITH_AS(make({.backoff = 1}), "a loss scale backs off by a factor between 0 and 1, not 1.000000",
+                         Error);
+    CHECK_THROWS_WITH_AS(make({.interval = 0}), "a loss scale grows after 1 or more steps, not 0.000000", Error);
+}
+
 #if !defined(__CUDACC__)  // what the double records
+TEST_CASE("half precision alone has a scale") {
+    const TrainingData<Mixed> data{batch};
+    const auto calls = [&](auto& engine) {
+        engine.parameters().seed(4);
+        engine.runner().driver().clear_calls();
+        engine.forward_backward(data.images, std::span<const int>(data.labels));
+        const std::vector<std::string>& all = engine.runner().driver().calls();
+        const auto is_scale = [](const std::string& call) {
+            return call.starts_with("launch unscale") || call.starts_with("launch move_scale");
+        };
+        return std::array{std::ranges::count_if(all, is_scale),
+                          std::ranges::count_if(all, [](auto& call) { return call.starts_with("launch "); }),
+                          std::ranges::count_if(all, [](auto& call) { return call.starts_with("download"); }),
+                          std::ranges::count_if(all, [](auto& call) { return call.starts_with("synchronize"); })};
+    };
+    Half half{batch};
+    Engine<Mixed, Precision::bfloat16> other{batch};
+    const auto with = calls(half), without = calls(other);
+    CHECK(with[0] == 2);
+    CHECK(without[0] == 0);
+    CHECK(with[1] == without[1] + 2);
+    CHECK(with[2] == without[2] + 1);
+    CHECK(with[3] == without[3]);
+    CHECK(stands_at(half.loss_scale(), 65536, 1));
+    other.set_loss_scale({8, 3});
+    CHECK(stands_at(other.loss_scale(), 1, 0));
+}
+
 TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated before and given back") {
     const TrainingData<Ties> data{batch};
     Engine<Ties> engine{batch};

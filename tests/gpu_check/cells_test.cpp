@@ -46,7 +46,7 @@ TEST_CASE("a training step is compared with the CPU's in all that it makes") {
         }
     };
     check(Precision::float32, compare_step<Tiny, EmulatedCuda<>>("Tiny", Precision::float32, 5));
-    constexpr Precision half = Precision::bfloat16;
+    constexpr Precision half = Precision::float16;
     const auto rounded = compare_step<Tiny, EmulatedCuda<half>>("Tiny", half, 5);
     check(half, rounded);
     // What is rounded differs: an error that is always zero would compare nothing.
@@ -55,6 +55,27 @@ TEST_CASE("a training step is compared with the CPU's in all that it makes") {
     // With kinks: nothing but logits below 32 bits.
     CHECK(compare_step<Kinked, EmulatedCuda<half>>("Kinked", half, 3).size() == 1);
     check(Precision::float32, compare_step<Kinked, EmulatedCuda<>>("Kinked", Precision::float32, 3));
+}
+
+TEST_CASE("a step that would be skipped is done again with a smaller scale of the loss") {
+    using Training = DeviceTraining<Tiny, EmulatedCuda<Precision::float16>>;
+    Training training{5}, direct{5};
+    training.engine().set_loss_scale({0x1p40f});
+    const double loss = training.first_step(compared_parameters_of<Tiny>(), compared_rate);
+    const tenon::LossScale scale = training.engine().loss_scale();
+    CHECK(scale.scale < 0x1p30f);
+    CHECK(scale.good_steps == 1);
+    direct.engine().set_loss_scale({scale.scale});
+    CHECK(answer_of<Tiny>(training.engine(), loss) ==
+          answer_of<Tiny>(direct.engine(), direct.first_step(compared_parameters_of<Tiny>(), compared_rate)));
+
+    // Of a convolution without weights come a finite loss and, by the norm's factor, infinite gradients.
+    tenon::Parameters<Tiny> parameters;
+    std::ranges::fill(parameters[1], 1e20f);
+    for (std::size_t i = 0; i < parameters[5].size(); ++i) parameters[5][i] = i % 3 == 0 ? 10.0f : -10.0f;
+    training.engine().set_loss_scale({16 * tenon::smallest_loss_scale});
+    CHECK_THROWS_WITH_AS(training.first_step(parameters, 1), doctest::Contains("overflow at every scale"),
+                         tenon::Error);
 }
 
 TEST_CASE("networks with kinks are compared away from them") {

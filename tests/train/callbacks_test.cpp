@@ -202,6 +202,13 @@ TEST_CASE("the log of events has steps and epochs, and a resumed fit keeps those
     JsonlLog fresh{path};
     fresh.on_begin({}, stage);
     CHECK(read_file(path).empty());
+    JsonlLog scaled{path, 1};
+    StepReport report = step_report(1);
+    report.loss_scale = 1024;
+    report.skipped = true;
+    scaled.on_begin({}, stage);
+    scaled.on_step(report, stage);
+    CHECK(contains(read_file(path), R"("gradient_norm":null,"loss_scale":1024,"skipped":1,"seconds":1})"));
 }
 
 TEST_CASE("progress is a bar on a terminal and lines elsewhere") {

@@ -93,6 +93,9 @@ public:
                         expected);
     }
 
+    /// Whether the metadata has a value of that name.
+    bool has_value(std::string_view key) const { return metadata().find(key) != metadata().end(); }
+
     /// A value of the metadata.
     const std::string& value(std::string_view key) const {
         const auto found = metadata().find(key);

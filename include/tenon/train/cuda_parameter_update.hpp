@@ -62,8 +62,8 @@ public:
         const bool clip = parts.clip && run_count_ > 0;  // a frozen network changes nothing
         const cuda::SquaresArguments squares{frame.gradients, runs_, squares_, run_count_};
         if (clip) driver.template launch<cuda::SquaresKernel>(cuda::SquaresKernel::grid(squares), squares);
-        const cuda::ControlArguments control{losses,     frame.frame.images, clip ? squares_ : nullptr,
-                                             run_count_, frame.scalars,      control_};
+        const cuda::ControlArguments control{
+            losses, frame.frame.images, clip ? squares_ : nullptr, run_count_, frame.scalars, frame.scale, control_};
         driver.template launch<cuda::ControlKernel>(cuda::ControlKernel::grid(control), control);
         cuda::UpdateArguments update{};
         update.parameters = frame.parameters;

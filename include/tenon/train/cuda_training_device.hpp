@@ -3,6 +3,7 @@
 #pragma once
 
 #include <tenon/backend/cuda/precision.hpp>
+#include <tenon/program/loss_scale.hpp>
 #include <tenon/program/update_rule.hpp>
 #include <tenon/train/loss.hpp>
 #include <tenon/train/parameter_runs.hpp>
@@ -29,7 +30,8 @@ struct UpdateStep {
     double average_decay = 0;  ///< which keeps this share
 };
 
-/// What a step that ended in an update returns. The parameters are unchanged if the loss is not finite.
+/// What a step that ended in an update returns. The parameters are unchanged if the loss is not finite, or if its
+/// scaled gradients overflowed.
 struct UpdateResult {
     LossResult loss{};
     double gradient_norm = 0;  ///< before clipping; 0 if there is none
@@ -41,7 +43,9 @@ struct UpdateResult {
 template <class Net, Precision P>
 class CudaTrainingDevice {
 public:
-    explicit CudaTrainingDevice(int largest_batch);
+    static constexpr bool scales_loss = tenon::scales_loss(P);
+
+    explicit CudaTrainingDevice(int largest_batch, const LossScaling& scaling = {});
     CudaTrainingDevice(const CudaTrainingDevice&) = delete;
     CudaTrainingDevice& operator=(const CudaTrainingDevice&) = delete;
     ~CudaTrainingDevice();
@@ -49,6 +53,8 @@ public:
     void set(TrainingArena arena, const float* values);
     void get(TrainingArena arena, float* values);
     void get_logits(float* values, long images);
+    LossScale loss_scale() const;
+    void set_loss_scale(const LossScale& scale);
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options);
     void prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count, bool average);
     UpdateResult train(const TrainingBatch& batch, StepOptions options, const UpdateStep& update);

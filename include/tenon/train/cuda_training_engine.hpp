@@ -23,11 +23,14 @@ class CudaTrainingEngine {
 public:
     using Scalar = float;
     static constexpr int classes = classes_of<Net>;
+    static constexpr bool scales_loss = Runner::scales_loss;
 
-    /// Room for batches of up to `largest_batch` images; threads are not used. Throws tenon::Error for less than one,
-    /// and, in CUDA's words, where there is no usable device or its memory does not suffice.
-    explicit CudaTrainingEngine(int largest_batch, TrainingEngineOptions = {})
-        : largest_batch_{checked_largest_batch(largest_batch)}, runner_{std::make_unique<Runner>(largest_batch)} {}
+    /// Room for batches of up to `largest_batch` images; threads are not used. Throws tenon::Error for less than one or
+    /// a scaling that doesn't fit, and, in CUDA's words, where there is no usable device or its memory does not
+    /// suffice.
+    explicit CudaTrainingEngine(int largest_batch, const TrainingEngineOptions& options = {})
+        : largest_batch_{checked_largest_batch(largest_batch)},
+          runner_{std::make_unique<Runner>(largest_batch, checked_scaling(options.loss_scaling))} {}
 
     /// Weights, affine parameters and running statistics; forward_backward moves the latter.
     Parameters<Net>& parameters() {
@@ -55,6 +58,11 @@ public:
         return is_trainable(info.role) && !lowered<Net>.layers[info.layer].frozen;
     }
 
+    /// Where the scale of the loss stands behind the last step, and whether that step's gradients overflowed: those are
+    /// of no use then. It moves in every step. 1 in precisions that scale no loss.
+    LossScale loss_scale() const { return runner_->loss_scale(); }
+    void set_loss_scale(const LossScale& scale) { runner_->set_loss_scale(scale); }
+
     /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
     /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
     LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
@@ -72,7 +80,8 @@ public:
         runner_->prepare_updates(rule, runs.data(), static_cast<long>(runs.size()), average);
     }
 
-    /// forward_backward and the update in one graph; an undefined loss changes no parameter.
+    /// forward_backward and the update in one graph; an undefined loss, or scaled gradients that overflow, change
+    /// nothing but running statistics.
     UpdateResult train(std::span<const float> images, std::span<const int> labels, StepOptions options,
                        const UpdateStep& update) {
         const TrainingBatch batch = prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options);

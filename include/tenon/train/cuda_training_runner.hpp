@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include <tenon/backend/cuda/training_launch.hpp>
+#include <tenon/train/cuda_loss_scale.hpp>
 #include <tenon/train/cuda_parameter_update.hpp>
 #include <tenon/train/training_options.hpp>
 
@@ -35,10 +36,13 @@ class CudaTrainingRunner {
 public:
     using Compiled = CudaTraining<Net, P>;
     static constexpr int classes = classes_of<Net>;
+    static constexpr bool scales_loss = tenon::scales_loss(P);
 
-    /// Room for batches of up to `largest_batch` images; `options` are the driver's.
+    /// Room for batches of up to `largest_batch` images; the loss is scaled as `scaling` says if it is in this
+    /// precision; `options` are the driver's.
     template <class... Options>
-    explicit CudaTrainingRunner(int largest_batch, const Options&... options) : driver_{options...} {
+    explicit CudaTrainingRunner(int largest_batch, const LossScaling& scaling = {}, const Options&... options)
+        : driver_{options...} {
         const auto& plan = Compiled::plan;
         arena_ = memory_.template allocate<unsigned char>(plan.image_scalars * number_bytes(P) * largest_batch);
         packed_ = memory_.template allocate<unsigned char>(plan.packed_bytes);
@@ -57,6 +61,7 @@ public:
         host_targets_ = memory_.template allocate_host<float>(long{classes} * largest_batch);
         host_scalars_ = memory_.template allocate_host<cuda::StepScalars>(1);
         host_losses_ = memory_.template allocate_host<cuda::ImageLoss>(largest_batch);
+        if constexpr (scales_loss) scale_.prepare(memory_, scaling, state_count<Net>);
         copied_ = driver_.make_event();  // last: nobody gives it back if the constructor throws
     }
     CudaTrainingRunner(const CudaTrainingRunner&) = delete;
@@ -72,7 +77,13 @@ public:
     /// The logits of the last batch, of `images` images.
     void get_logits(float* values, long images) { memory_.download(values, logits_, images * classes); }
 
-    /// Loss, gradients and new running statistics of a batch, which has been checked.
+    /// The scale of the loss behind the last step; 1 in precisions that have none, which take no other.
+    LossScale loss_scale() const { return scale_.value(); }
+    void set_loss_scale(const LossScale& scale) {
+        if constexpr (scales_loss) scale_.set(memory_, scale);
+    }
+
+    /// Loss, gradients and new running statistics of a batch, which has been checked; and a new scale of the loss.
     LossResult forward_backward(const TrainingBatch& batch, StepOptions options) {
         const cuda::StepScalars scalars = scalars_of(options);
         run(batch, scalars, {});
@@ -156,6 +167,7 @@ private:
         const std::size_t bytes = sizeof(cuda::ImageLoss) * static_cast<std::size_t>(last_.size);
         driver_.download(host_losses_, losses_, bytes, cuda::Stream::compute);
         if (last_.parts.update) update_.download(driver_);
+        if constexpr (scales_loss) scale_.download(driver_);
         driver_.synchronize(cuda::Stream::compute);
     }
 
@@ -180,6 +192,7 @@ private:
         frame.packed = packed_;
         frame.statistics = statistics_;
         frame.scalars = scalars_;
+        frame.scale = scale_.address();
         return graphs_[key] = driver_.record_graph([&] {
             launch_gradients(frame, soft);
             if (parts.update) update_.launch(frame, losses_, parts);
@@ -194,6 +207,7 @@ private:
         for (int i = 0; i < plan.forward_steps; ++i) functions[i](plan.steps[i], frame);
         launch_loss(frame, soft);
         for (int i = plan.forward_steps; i < Compiled::steps; ++i) functions[i](plan.steps[i], frame);
+        if constexpr (scales_loss) scale_.launch(frame, losses_);
     }
 
     void launch_loss(const cuda::TrainingFrame<Driver>& frame, bool soft) {
@@ -208,12 +222,13 @@ private:
         arguments.scalars = scalars_;
         arguments.classes = classes;
         arguments.images = frame.frame.images;
-        arguments.scale = loss_scale(P);
+        arguments.scale = frame.scale;
         driver_.template launch<Kernel>(Kernel::grid(arguments), arguments);
     }
 
     Driver driver_;
     cuda::DeviceMemory<Driver> memory_{driver_};
+    CudaLossScale<Driver> scale_;
     CudaParameterUpdate<Driver> update_{state_count<Net>};
     unsigned char *arena_ = nullptr, *packed_ = nullptr;
     float *statistics_ = nullptr, *partials_ = nullptr, *parameters_ = nullptr, *gradients_ = nullptr;

@@ -69,6 +69,7 @@ public:
     /// Counts a step and completes its report.
     void advance(StepReport& report) {
         report.step = ++state_.step;
+        if (report.skipped) ++state_.skipped;
         report.epoch = state_.epoch;
         report.batch = state_.batch++;
         report.batches = state_.batches;

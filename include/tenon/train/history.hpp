@@ -21,6 +21,8 @@ struct StepReport {
     long correct = 0;  ///< images of the batch whose largest logit was that of the label
     double learning_rate = 0;
     double gradient_norm = not_measured;  ///< before clipping; measured where gradients are clipped
+    double loss_scale = not_measured;     ///< that the step was made with; measured where the loss is scaled
+    bool skipped = false;                 ///< scaled gradients overflowed, so nothing but running statistics changed
     double seconds = 0;                   ///< since the fit began, earlier sittings of it included
     double epoch_seconds = 0;             ///< since the epoch began, or this sitting of it
     long epoch_images = 0;                ///< of the epoch so far

@@ -125,6 +125,10 @@ public:
         add("accuracy", static_cast<double>(report.correct) / static_cast<double>(report.images));
         add("learning_rate", report.learning_rate);
         add("gradient_norm", report.gradient_norm);
+        if (std::isfinite(report.loss_scale)) {
+            add("loss_scale", report.loss_scale);
+            add("skipped", report.skipped ? 1 : 0);
+        }
         add("seconds", report.seconds);
         file_.add(text + "}");
     }

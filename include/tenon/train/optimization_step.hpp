@@ -29,7 +29,7 @@ public:
     template <OptimizerOptions<float> Choice>
     OptimizationStep(const Choice& optimizer, const TrainerOptions& options)
         : options_{checked(options)},
-          engine_{options.batch_size, {.threads = options.threads}},
+          engine_{options.batch_size, {.threads = options.threads, .loss_scaling = options.loss_scaling}},
           optimizer_{optimizer.template make<float>(
               parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, optimizer.decayed), state_count<Net>)},
           norm_{optimizer_->runs()} {
@@ -47,12 +47,13 @@ public:
     }
 
     /// Does the step after those that `state` counts. Throws tenon::Error for a batch that doesn't fit, and when the
-    /// loss is not a number, saying where.
+    /// loss is not a number, or its gradients are none at any scale, saying where.
     StepReport run(const Batch& batch, double rate, const TrainerState& state) {
-        const long number = state.step + 1;
-        const StepOptions step{options_.label_smoothing,
-                               random_bits(options_.seed, hash_name("dropout"), static_cast<std::uint64_t>(number))};
+        const auto step_number = static_cast<std::uint64_t>(state.step + 1);
+        const StepOptions step{options_.label_smoothing, random_bits(options_.seed, hash_name("dropout"), step_number)};
+        const long number = state.step + 1 - state.skipped;  // of the update
         StepReport report;
+        if (const auto scale = loss_scale()) report.loss_scale = double{scale->scale};
         report.images = static_cast<long>(batch.images.size()) / input_shape<Net>.elements();
         report.learning_rate = rate;
         const auto with_targets = [&](auto function, const auto&... more) {
@@ -68,13 +69,16 @@ public:
                 result = updated.loss;
                 if (options_.clip_norm > 0) report.gradient_norm = updated.gradient_norm;
                 check_loss(result, batch, state);
+                report.skipped = gradients_overflowed();
             }
         } else {
             const auto backward = [&](const auto&... arguments) { return engine_.forward_backward(arguments...); };
             result = with_targets(backward);
             check_loss(result, batch, state);
+            report.skipped = gradients_overflowed();
             update_parameters(report, number);
         }
+        if (report.skipped) check_scale(state);
         report.loss = result.loss;
         report.correct = result.correct;
         return report;
@@ -105,6 +109,18 @@ public:
         return result;
     }
 
+    /// Where the scale of the loss stands; none where the engine scales no loss.
+    std::optional<LossScale> loss_scale() const {
+        if constexpr (scales_loss)
+            return engine_.loss_scale();
+        else
+            return std::nullopt;
+    }
+    /// Puts the scale there, or where a training begins.
+    void set_loss_scale([[maybe_unused]] std::optional<LossScale> scale) {
+        if constexpr (scales_loss) engine_.set_loss_scale(scale.value_or(first_loss_scale(options_.loss_scaling)));
+    }
+
     /// What a checkpoint has to agree with.
     Metadata settings() const {
         return {
@@ -133,15 +149,30 @@ private:
             f(0, 1);
     }
 
+    static std::string place_of(const TrainerState& state) {
+        return "step " + std::to_string(state.step + 1) + " (epoch " + std::to_string(state.epoch) + ", batch " +
+               std::to_string(state.batch) + ")";
+    }
     void check_loss(const LossResult& result, const Batch& batch, const TrainerState& state) const {
         if (!std::isfinite(result.loss))
-            throw Error("the loss of step " + std::to_string(state.step + 1) + " (epoch " +
-                        std::to_string(state.epoch) + ", batch " + std::to_string(state.batch) + ") is " +
-                        std::to_string(result.loss) + ": " +
+            throw Error("the loss of " + place_of(state) + " is " + std::to_string(result.loss) + ": " +
                         diagnose_undefined<Net>(batch.images, parameters(), engine_.logits()));
     }
+    /// Scaled gradients that overflow are no error as long as a smaller scale may help.
+    void check_scale(const TrainerState& state) const {
+        if (loss_scale()->scale <= smallest_loss_scale)
+            throw Error("the gradients of " + place_of(state) +
+                        " are infinite or no numbers at every scale of the loss, so a smaller learning rate, clipping "
+                        "or another precision may help");
+    }
 
-    /// Clips the gradients and lets the optimizer and the average do their step.
+    /// Whether the gradients of the last step are of no use, and the next scale of the loss is smaller.
+    bool gradients_overflowed() const {
+        const std::optional<LossScale> scale = loss_scale();
+        return scale && scale->overflowed != 0;
+    }
+
+    /// Clips the gradients and lets the optimizer and the average do their step, unless it is skipped.
     void update_parameters(StepReport& report, long number) {
         const std::span<const float> gradients = engine_.gradients().values();
         double factor = 1;
@@ -150,6 +181,7 @@ private:
             report.gradient_norm = norm_.value();
             factor = clipping_factor(report.gradient_norm, options_.clip_norm);
         }
+        if (report.skipped) return;
         const std::span<float> parameters = engine_.parameters().values();
         on_threads([&](int rank, int ranks) {
             if (factor != 1) norm_.scale(engine_.gradients().values(), static_cast<float>(factor), rank, ranks);
@@ -185,6 +217,8 @@ private:
         state_is_on_engine_ = true;
     }
 
+    /// Whether the engine multiplies the loss by a scale that moves.
+    static constexpr bool scales_loss = requires { requires Engine::scales_loss; };
     /// Whether the engine can update parameters itself.
     static constexpr bool engine_updates =
         requires(Engine & engine, const UpdateRule& rule, std::span<const ParameterRun> runs) {

@@ -98,7 +98,9 @@ public:
     /// what was expected and found, for one of another network, format or options, and for a damaged file; the trainer
     /// is as before then.
     Restored restore(const std::string& path, RestoreOptions options = {}) {
-        Restored restored = checkpoint().read(path, options);
+        TrainerCheckpoint<Net> taken = checkpoint();
+        Restored restored = taken.read(path, options);
+        step_.set_loss_scale(taken.loss_scale);
         model_is_current_ = false;
         return restored;
     }
@@ -124,7 +126,9 @@ private:
         if (kept_) set_parameters(*kept_);
     }
 
-    TrainerCheckpoint<Net> checkpoint() { return {step_.settings(), step_.arenas(), kept_, progress_}; }
+    TrainerCheckpoint<Net> checkpoint() {
+        return {step_.settings(), step_.arenas(), kept_, progress_, step_.loss_scale()};
+    }
 
     void restart_average() {
         step_.restart_average();

@@ -22,6 +22,7 @@ struct TrainerCheckpoint {
     std::vector<std::pair<std::string, std::span<float>>> arenas;  ///< parameters first, slots, average
     std::optional<Parameters<Net>>& kept;                          ///< weights that were put by
     FitProgress& progress;
+    std::optional<LossScale> loss_scale{};  ///< of a trainer that scales its loss; what a checkpoint had behind read()
 
     /// Throws tenon::Error when it can't be written, or when a parameter is undefined; the checkpoint that stood there
     /// survives.
@@ -32,6 +33,10 @@ struct TrainerCheckpoint {
         Metadata metadata = settings;
         progress.current_state().write(metadata);
         metadata["schedule"] = progress.schedule();
+        if (loss_scale) {
+            metadata["loss_scale"] = exact_text(double{loss_scale->scale});
+            metadata["loss_scale_good_steps"] = std::to_string(loss_scale->good_steps);
+        }
         const std::vector<double> table = history_table(progress.history());
         const auto rows = static_cast<std::int64_t>(progress.history().size());
         std::vector<TensorEntry> tensors{
@@ -45,7 +50,7 @@ struct TrainerCheckpoint {
     /// Takes over the checkpoint at `path`, or the one before it when that is allowed. Throws tenon::Error, saying what
     /// was expected and found, for one of another network, format or options, and for a damaged file; nothing is
     /// changed then.
-    Restored read(const std::string& path, RestoreOptions options) const {
+    Restored read(const std::string& path, RestoreOptions options) {
         try {
             read_file(path);
             return {path, {}};
@@ -66,12 +71,22 @@ private:
         return "the checkpoint was made with " + key + " '" + found + "', this trainer has '" + expected + "'";
     }
 
-    void read_file(const std::string& path) const {
+    /// None in checkpoints of trainers that scale no loss, and of tenon before it kept a scale.
+    static std::optional<LossScale> read_loss_scale(const CheckpointFile& file) {
+        if (!file.has_value("loss_scale")) return std::nullopt;
+        const auto scale = file.number<double>("loss_scale");
+        if (!(scale > 0 && scale <= 0x1p127))
+            throw Error(file.path() + ": expected a positive loss scale, found '" + file.value("loss_scale") + "'");
+        return LossScale{static_cast<float>(scale), file.number<int>("loss_scale_good_steps"), 0};
+    }
+
+    void read_file(const std::string& path) {
         const CheckpointFile file{path};
         for (const auto& [key, expected] : settings)
             if (const std::string& found = file.value(key); found != expected)
                 throw Error(path + ": " + other_setting(key, found, expected));
         const TrainerState state = TrainerState::read(file);
+        const std::optional<LossScale> scale = read_loss_scale(file);
         constexpr auto size = static_cast<std::size_t>(state_count<Net>);
         for (const auto& [name, values] : arenas) file.tensor<float>(name, size);
         const TensorEntry* const weights = file.find("kept") ? &file.tensor<float>("kept", size) : nullptr;
@@ -85,6 +100,7 @@ private:
         for (const auto& [name, values] : arenas) read_elements<float>(file.tensor<float>(name, size), values);
         kept.reset();
         if (weights) read_elements<float>(*weights, kept.emplace().values());
+        loss_scale = scale;
         progress.restore(state, file.value("schedule"), history_of(table));
     }
 };

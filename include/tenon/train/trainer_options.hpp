@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <tenon/program/loss_scale.hpp>
 #include <tenon/train/callback.hpp>
 #include <tenon/train/exponential_average.hpp>
 #include <tenon/train/initializers.hpp>
@@ -21,6 +22,7 @@ struct TrainerOptions {
     double clip_norm = 0;        ///< gradients are scaled so that their norm is at most this; 0: they aren't
     Initialization initialization{};
     std::optional<AverageOptions> average{};  ///< evaluate a moving average of the parameters
+    LossScaling loss_scaling{};               ///< of backends that need it: CudaWith<Precision::float16>
 };
 
 inline namespace TENON_ISA_NAMESPACE {

@@ -11,9 +11,10 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The position of a trainer. A fit is open from its beginning to its end: a trainer restored from a checkpoint in
 /// between goes on with it.
 struct TrainerState {
-    long step = 0;   ///< steps done
-    long epoch = 0;  ///< epochs done
-    long batch = 0;  ///< batches of the current epoch done
+    long step = 0;     ///< steps done
+    long skipped = 0;  ///< of these, as their gradients overflowed: neither optimizer nor average counts them
+    long epoch = 0;    ///< epochs done
+    long batch = 0;    ///< batches of the current epoch done
     bool fit_open = false;
     long fit_step = 0, fit_epoch = 0;  ///< where the fit began
     long fit_epochs = 0;               ///< FitOptions::epochs
@@ -52,6 +53,7 @@ struct TrainerState {
                 metadata[name] = std::to_string(number);
         });
         metadata["fit_open"] = std::to_string(fit_open ? 1 : 0);
+        if (skipped > 0) metadata["skipped"] = std::to_string(skipped);
     }
 
     /// Throws tenon::Error when a number is missing or none.
@@ -59,6 +61,7 @@ struct TrainerState {
         TrainerState state;
         for_each(state, [&]<class Number>(const char* name, Number& number) { number = file.number<Number>(name); });
         state.fit_open = file.number<int>("fit_open") != 0;
+        if (file.has_value("skipped")) state.skipped = file.number<long>("skipped");
         return state;
     }
 };

@@ -1,6 +1,9 @@
 // What training engines of all backends have in common: options, and the checks of a batch.
 #pragma once
 
+#include <cmath>
+
+#include <tenon/program/loss_scale.hpp>
 #include <tenon/program/passes/differentiate.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/train/loss.hpp>
@@ -9,7 +12,8 @@ namespace tenon {
 
 /// What a training engine is constructed with.
 struct TrainingEngineOptions {
-    int threads = 0;  ///< threads of its own; 0: one per core this process may use
+    int threads = 0;             ///< threads of its own; 0: one per core this process may use
+    LossScaling loss_scaling{};  ///< in precisions that need it: float16 on CUDA
 };
 
 /// The forward program of a network's training step.
@@ -64,6 +68,20 @@ long checked_batch(std::size_t scalars, long largest) {
 inline int checked_largest_batch(int images) {
     if (images < 1) throw Error("a training engine needs room for at least 1 image, not " + std::to_string(images));
     return images;
+}
+
+/// A loss' scaling. Throws tenon::Error for numbers by which the scale could not move.
+inline const LossScaling& checked_scaling(const LossScaling& scaling) {
+    const auto refuse = [](const std::string& what, double found) {
+        throw Error("a loss scale " + what + ", not " + std::to_string(found));
+    };
+    if (!(scaling.initial >= double{smallest_loss_scale} && scaling.initial <= 0x1p127))
+        refuse("begins between 2^-14 and 2^127", scaling.initial);
+    if (!(scaling.growth >= 1 && std::isfinite(scaling.growth)))
+        refuse("grows by a factor of 1 or more", scaling.growth);
+    if (!(scaling.backoff > 0 && scaling.backoff < 1)) refuse("backs off by a factor between 0 and 1", scaling.backoff);
+    if (scaling.interval < 1) refuse("grows after 1 or more steps", scaling.interval);
+    return scaling;
 }
 
 /// Throws tenon::Error unless the smoothing is in [0, 1].

@@ -3,6 +3,7 @@
 
 #include <tenon/backend/cuda/pool_gradient.hpp>
 #include <tenon/backend/cuda/training_map.hpp>
+#include <tenon/program/loss_scale.hpp>
 
 namespace tenon::cuda {
 
@@ -21,8 +22,8 @@ struct LossArguments {
     float* stored_logits = nullptr;  ///< [image][class]
     ImageLoss* losses = nullptr;     ///< [image]
     const StepScalars* scalars = nullptr;
+    const LossScale* scale = nullptr;  ///< of the gradient; null: it has none
     int classes = 0, images = 1;
-    float scale = 1;  ///< of the gradient
 };
 
 /// The scalars of a softmax's gradient.
@@ -43,6 +44,13 @@ TENON_DEVICE void add_threads(Block& block, Scalar* shared, int threads) {
         block.threads([&](int thread, auto&) {
             if (thread < half) shared[thread] += shared[thread + half];
         });
+}
+
+/// A thread's share of the sum of a batch's losses.
+TENON_DEVICE double thread_loss(int thread, int threads, const ImageLoss* losses, int images) {
+    double sum = 0;
+    for (int i = thread; i < images; i += threads) sum += losses[i].loss;
+    return sum;
 }
 
 /// train/loss.hpp on the device, in double: q = (1 - s) * target + s / classes; loss = -sum q log p; the gradient is
@@ -130,10 +138,11 @@ struct LossKernel {
         add_threads(block, shared.sums[2], threads);
         block.threads([&](int thread, Registers&) {
             NumberType* gradient = static_cast<NumberType*>(arguments.gradient) + static_cast<long>(image) * classes;
+            const float scale = arguments.scale ? arguments.scale->scale : 1.0f;
             for (int c = thread; c < classes; c += threads) {
                 const double probability = ::exp(distance(c)) / shared.sums[0][0];
                 const double mean = (probability * shared.sums[2][0] - target(c)) / arguments.images;
-                gradient[c] = from_float<NumberType>(static_cast<float>(mean) * arguments.scale);
+                gradient[c] = from_float<NumberType>(static_cast<float>(mean) * scale);
             }
             if (thread == 0)
                 arguments.losses[image] = {shared.sums[1][0], shared.place[0][0] == shared.place[1][0] ? 1 : 0};

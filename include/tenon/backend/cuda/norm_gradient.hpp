@@ -58,13 +58,12 @@ struct NormGradientFinish {
     NormNumbers numbers{};
     float *gamma_gradient = nullptr, *beta_gradient = nullptr;  ///< null without gamma and beta
     double count = 1;                                           ///< pixels of the batch
-    float factor = 1;                                           ///< of the parameters' gradients
 
     TENON_DEVICE void operator()(int channel, double sum, double product) const {
         numbers.mean_gradient()[channel] = static_cast<float>(sum / count);
         numbers.mean_product()[channel] = static_cast<float>(product / count);
-        if (gamma_gradient) gamma_gradient[channel] = static_cast<float>(product) * factor;
-        if (beta_gradient) beta_gradient[channel] = static_cast<float>(sum) * factor;
+        if (gamma_gradient) gamma_gradient[channel] = static_cast<float>(product);
+        if (beta_gradient) beta_gradient[channel] = static_cast<float>(sum);
     }
 };
 
@@ -118,11 +117,8 @@ struct BiasGradientSums {
 struct BiasGradientFinish {
     static constexpr const char* name = "bias_gradient_finish";
     float* gradient = nullptr;
-    float factor = 1;
 
-    TENON_DEVICE void operator()(int channel, double sum, double) const {
-        gradient[channel] = static_cast<float>(sum) * factor;
-    }
+    TENON_DEVICE void operator()(int channel, double sum, double) const { gradient[channel] = static_cast<float>(sum); }
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -134,6 +134,12 @@ TENON_HOST_DEVICE std::uint32_t round_to_tensor_float(std::uint32_t bits) {
 #endif
 }
 
+/// Whether a number is neither infinite nor a NaN.
+template <class Real>
+TENON_HOST_DEVICE bool is_finite(Real value) {
+    return value - value == 0;  // NOLINT(misc-redundant-expression)
+}
+
 /// Zero for what is below it; a NaN stays.
 TENON_HOST_DEVICE float positive_part(float value) { return value < 0 ? 0.0f : value; }
 

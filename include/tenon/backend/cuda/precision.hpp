@@ -17,8 +17,8 @@ constexpr int number_bytes(Precision precision) {
     return precision == Precision::bfloat16 || precision == Precision::float16 ? 2 : 4;
 }
 
-/// What the gradient of a loss is multiplied by in training, and the parameters' gradients divided by, so that small
-/// gradients are not lost below the smallest half-precision number. A power of two, so nothing else changes.
-constexpr float loss_scale(Precision precision) { return precision == Precision::float16 ? 1024.0f : 1.0f; }
+/// Whether training multiplies the loss, as small gradients would be lost below the smallest number that is stored
+/// (program/loss_scale.hpp).
+constexpr bool scales_loss(Precision precision) { return precision == Precision::float16; }
 
 }  // namespace tenon

@@ -44,7 +44,6 @@ struct SumWeightGradientBody {
     float* gradient = nullptr;
     int splits = 1;
     int columns = 0, group_channels = 0, inputs = 0;  ///< inputs: channels of a group without padding
-    float factor = 1;
 
     TENON_DEVICE void operator()(long index) const {
         const int column = static_cast<int>(index % columns), tap = column / group_channels;
@@ -53,7 +52,7 @@ struct SumWeightGradientBody {
         float sum = 0;
         for (int split = 0; split < splits; ++split) sum += partials[split * count + index];
         const int taps = columns / group_channels;
-        gradient[(index / columns * inputs + channel) * taps + tap] = sum * factor;
+        gradient[(index / columns * inputs + channel) * taps + tap] = sum;
     }
 };
 

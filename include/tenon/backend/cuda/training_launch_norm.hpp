@@ -24,7 +24,7 @@ template <Precision P, int Pack, class Driver>
 void launch_bias_gradient(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     BiasGradientSums<Number<P>> body{address<Number<P>>(frame.frame, training.gradient), training.gradient.channels};
     launch_channel_sums<Pack>(frame, training.gradient, body,
-                              BiasGradientFinish{frame.parameter_gradient(training.layers[0].bias), 1 / loss_scale(P)});
+                              BiasGradientFinish{frame.parameter_gradient(training.layers[0].bias)});
 }
 
 template <class Driver>
@@ -81,7 +81,6 @@ void launch_norm_gradient(const TrainingStep& training, const TrainingFrame<Driv
         finish.numbers = operands.numbers;
         finish.gamma_gradient = frame.parameter_gradient(places.gamma);
         finish.beta_gradient = frame.parameter_gradient(places.beta);
-        finish.factor = 1 / loss_scale(P);
         finish.count = static_cast<double>(frame.frame.images * training.source().pixels());
         launch_channel_sums<Pack>(frame, training.source(), NormGradientSums<Number<P>>{operands}, finish);
     }

@@ -88,7 +88,6 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     sum.columns = term.depth;
     sum.group_channels = packing.linear ? term.map.channels : term.group_channels;
     sum.inputs = packing.inputs;
-    sum.factor = 1 / loss_scale(P);
     launch_map(driver, sum);
 }
 

@@ -3,6 +3,7 @@
 
 #include <tenon/backend/cuda/launch.hpp>
 #include <tenon/backend/cuda/training_map.hpp>
+#include <tenon/program/loss_scale.hpp>
 #include <tenon/program/training_program.hpp>
 
 namespace tenon::cuda {
@@ -49,6 +50,7 @@ struct TrainingFrame {
     unsigned char* packed = nullptr;  ///< scratch: the weights of one step
     float* statistics = nullptr;      ///< derived numbers of all batch norms
     const StepScalars* scalars = nullptr;
+    const LossScale* scale = nullptr;  ///< of the loss; null: it has none
 
     float* parameter(long offset) const { return offset < 0 ? nullptr : parameters + offset; }
     float* parameter_gradient(long offset) const { return offset < 0 ? nullptr : gradients + offset; }

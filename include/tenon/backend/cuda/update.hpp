@@ -19,7 +19,7 @@ struct UpdateRun {
 struct UpdateControl {
     double gradient_norm = 0;
     float factor = 1;  ///< what gradients are multiplied by: they are clipped to a norm
-    int applies = 0;   ///< 0: the loss is not a number, so nothing changes
+    int applies = 0;   ///< 0: the loss is not a number, or its scaled gradients overflowed, so nothing changes
 };
 
 /// The scalars of an update's call.
@@ -44,6 +44,7 @@ struct ControlArguments {
     const double* squares = nullptr;  ///< of each run; null: gradients are not clipped
     int runs = 0;
     const StepScalars* scalars = nullptr;
+    const LossScale* scale = nullptr;  ///< behind this step's gradients; null: there is none
     UpdateControl* control = nullptr;
 };
 
@@ -102,11 +103,10 @@ struct ControlKernel {
     TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
         Shared& shared = block.shared();
         block.threads([&](int thread, Registers&) {
-            double loss = 0, squares = 0;
-            for (int i = thread; i < arguments.images; i += threads) loss += arguments.losses[i].loss;
+            double squares = 0;
             if (arguments.squares)
                 for (int i = thread; i < arguments.runs; i += threads) squares += arguments.squares[i];
-            shared.losses[thread] = loss;
+            shared.losses[thread] = thread_loss(thread, threads, arguments.losses, arguments.images);
             shared.squares[thread] = squares;
         });
         add_threads(block, shared.losses, threads);
@@ -122,8 +122,8 @@ struct ControlKernel {
                                      ? static_cast<float>(factor)
                                      : 1.0f;
             }
-            const double loss = shared.losses[0];
-            control.applies = loss - loss == 0 ? 1 : 0;  // NOLINT(misc-redundant-expression): finite
+            const bool overflowed = arguments.scale && arguments.scale->overflowed != 0;
+            control.applies = is_finite(shared.losses[0]) && !overflowed ? 1 : 0;
             *arguments.control = control;
         });
     }
