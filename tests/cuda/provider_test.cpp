@@ -109,10 +109,10 @@ struct Net : Network<Input<64, 6, 5>, Conv<64, Kernel<3>, Padding<1>, Bias>, ReL
 
 template <Precision P>
 void check_net(const std::vector<Provider>& expected_prepared, const std::vector<Provider>& expected_ran) {
-    using Runner = CudaRunner<Net, P, cuda::ProviderDriver<cuda::EmulatedDriver, Doubles>>;
+    using NetRunner = CudaRunner<Net, P, cuda::ProviderDriver<cuda::EmulatedDriver, Doubles>>;
     Parameters<Net> parameters;
     parameters.seed(7);
-    Runner runner{2, 1};
+    NetRunner runner{2, 1};
     runner.set_parameters(parameters.tensors());
     const std::vector<float> images = tenon_test::seeded_images<Net>(2);
     std::vector<float> results(20), again(20);

@@ -21,11 +21,11 @@ using tenon_test::contains;
 using tenon_test::error_of;
 using tenon_test::Patterns;
 
-struct Small : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>,
-                       Residual<Sequential<BatchNorm, ReLU, Conv<8, Kernel<3>, Padding<1>>>, Identity>, BatchNorm, ReLU,
-                       GlobalAvgPool, Dropout<Rate<1, 10>>, Linear<6>> {};
+struct Learner : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>,
+                         Residual<Sequential<BatchNorm, ReLU, Conv<8, Kernel<3>, Padding<1>>>, Identity>, BatchNorm,
+                         ReLU, GlobalAvgPool, Dropout<Rate<1, 10>>, Linear<6>> {};
 
-using CudaTrainer = Trainer<Small, EmulatedCuda<>>;
+using CudaTrainer = Trainer<Learner, EmulatedCuda<>>;
 
 const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
 
@@ -55,7 +55,7 @@ template <class Options>
 void compare_with_cpu(const Options& optimizer, double clip_norm, double bound) {
     TrainerOptions options{.batch_size = 6, .label_smoothing = 0.1, .clip_norm = clip_norm};
     options.average = AverageOptions{.decay = 0.7, .every = 2};
-    Trainer<Small, Cpu> expected{optimizer, options};
+    Trainer<Learner, Cpu> expected{optimizer, options};
     CudaTrainer trainer{optimizer, options};
     REQUIRE(same_bytes(expected.parameters().values(), trainer.parameters().values()));
     const std::vector<float> before(trainer.parameters().values().begin(), trainer.parameters().values().end());
@@ -131,10 +131,10 @@ TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
     Patterns images = patterns();
     trainer.fit(images, {.epochs = 1});
     // The engine is the trainer's own, so that a second one shows what a step asks of the driver.
-    TrainingEngine<Small, EmulatedCuda<>> engine{6};
+    TrainingEngine<Learner, EmulatedCuda<>> engine{6};
     engine.parameters().seed(1);
     const auto optimizer = sgd.make<float>(
-        parameter_runs(Parameters<Small>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Small>);
+        parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Learner>);
     engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
     const Batch batch = images.batch(0, 0);
     const UpdateStep update{.learning_rate = 0.1, .clip_norm = 1};
@@ -154,10 +154,11 @@ TEST_CASE("a step is repeated without copies, and changes what as many steps cha
     Patterns images = patterns();
     const Batch batch = images.batch(0, 0);
     const auto train = [&](int steps, int repeated, auto... observe) {
-        TrainingEngine<Small, EmulatedCuda<>> engine{6};
+        TrainingEngine<Learner, EmulatedCuda<>> engine{6};
         engine.parameters().seed(1);
-        const auto optimizer = sgd.make<float>(
-            parameter_runs(Parameters<Small>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Small>);
+        const auto optimizer =
+            sgd.make<float>(parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed),
+                            state_count<Learner>);
         engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
         CHECK_THROWS_WITH_AS(engine.repeat(1), "there is no training step that could be repeated", Error);
         UpdateResult result;
@@ -234,7 +235,7 @@ TEST_CASE("a loss that is no number changes no parameter and is explained") {
     const std::string message = error_of([&] { trainer.fit(images, {.epochs = 1}); });
     CHECK(contains(message, "image 0 of the batch has a pixel that is"));
     for (int i = 0; i < trainer.parameters().count(); ++i) {
-        const Parameter& info = lowered<Small>.parameters[i];
+        const Parameter& info = lowered<Learner>.parameters[i];
         if (is_trainable(info.role))
             CHECK(same_bytes(std::span(before).subspan(static_cast<std::size_t>(info.offset),
                                                        static_cast<std::size_t>(info.elements())),

@@ -88,8 +88,8 @@ TEST_CASE("every truncation and every changed byte gives an error or a file, nev
     for (const char* name : {"kinds.pth", "kinds.npz"}) {
         const std::string whole = tenon_test::read_file(file(name));
         for (std::size_t size = 0; size < whole.size(); ++size) {
-            const auto bytes = std::as_bytes(std::span(whole.data(), size));
-            CHECK(error_of([&] { TensorFile{bytes, "file"}; }) != "(no error)");
+            const auto part = std::as_bytes(std::span(whole.data(), size));
+            CHECK(error_of([&] { TensorFile{part, "file"}; }) != "(no error)");
         }
         for (std::size_t i = 0; i < whole.size(); ++i) {
             std::string changed = whole;

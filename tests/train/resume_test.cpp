@@ -25,13 +25,14 @@ using tenon_test::read_file;
 using tenon_test::TemporaryFolder;
 using tenon_test::write_file;
 
-struct Small : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
-                       Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
+struct Resumed
+    : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
+              Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
 struct Wider : Network<Input<3, 8, 8>, Stem<Conv<32, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 32, 1, 1, true>,
                        Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
 
-const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
-const TrainerOptions options{
+const SgdOptions steep{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
+const TrainerOptions recipe{
     .batch_size = 12, .seed = 3, .threads = 2, .label_smoothing = 0.1, .clip_norm = 1, .average = AverageOptions{}};
 constexpr int epochs = 6;
 constexpr long batches = 5;
@@ -66,7 +67,7 @@ struct InStep : Callback {
 };
 
 void run_child(const std::string& folder) {
-    Trainer<Small> trainer{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
     const std::string path = folder + "/run.safetensors";
     if (std::filesystem::exists(path)) trainer.restore(path);
     PeriodicCheckpoint checkpoint{path, {.steps = 3}};
@@ -153,9 +154,9 @@ TEST_CASE("a run that is killed in the middle of epochs and goes on ends bitwise
     CHECK(kills == 4);
     CHECK(steps_run > epochs * batches);  // some steps were done twice
 
-    TrainerOptions other = options;
+    TrainerOptions other = recipe;
     other.threads = 1;
-    Trainer<Small> trainer{sgd, other};
+    Trainer<Resumed> trainer{steep, other};
     Patterns source = images();
     trainer.fit(source, source, {.epochs = epochs, .schedule = schedules::cosine()});
     const std::string expected = result_of(trainer), found = read_file(folder.file("result"));
@@ -175,7 +176,7 @@ struct SaveAt : Callback {
 
 /// A checkpoint of step 7 at `path`, the one of step 3 beside it.
 void make_checkpoints(const std::string& path) {
-    Trainer<Small> trainer{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
     SaveAt save{path, {3, 7}};
     EarlyStop keep{};
     Patterns source = images();
@@ -191,7 +192,7 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     const TemporaryFolder folder;
     const std::string path = folder.file("run.safetensors");
     make_checkpoints(path);
-    Trainer<Small> trainer{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
     const Restored restored = trainer.restore(path);
     CHECK(restored.path == path);
     CHECK(restored.problem.empty());
@@ -201,7 +202,7 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     CHECK(trainer.history().size() == 1);
     CHECK(CheckpointFile{path}.find("kept") != nullptr);
 
-    Trainer<Small> earlier{sgd, options};
+    Trainer<Resumed> earlier{steep, recipe};
     earlier.restore(previous_checkpoint(path));
     CHECK(earlier.state().step == 3);
     CHECK_FALSE(std::filesystem::exists(path + ".keep"));
@@ -240,15 +241,15 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
         CHECK(contains(error, part));
         CHECK(state_of(trainer) == before);
     };
-    Trainer<Small> trainer{sgd, options};
-    Trainer<Wider> wider{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
+    Trainer<Wider> wider{steep, recipe};
     refuses(wider, "the checkpoint is of another network: the fingerprint is");
-    Trainer<Small> adam{AdamWOptions{}, options};
+    Trainer<Resumed> adam{AdamWOptions{}, recipe};
     refuses(adam, "the checkpoint was made with optimizer 'sgd torch");
-    TrainerOptions other_seed = options, no_average = options;
+    TrainerOptions other_seed = recipe, no_average = recipe;
     other_seed.seed = 4;
     no_average.average.reset();
-    Trainer<Small> seeded{sgd, other_seed}, plain{sgd, no_average};
+    Trainer<Resumed> seeded{steep, other_seed}, plain{steep, no_average};
     refuses(seeded, "made with seed '3', this trainer has '4'");
     refuses(plain, "made with average 'decay=");
 
@@ -284,7 +285,7 @@ TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
     std::string bytes = read_file(path);
     bytes.resize(bytes.size() - 100);
     write_file(path, bytes);
-    Trainer<Small> trainer{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
     CHECK(contains(error_of([&] { trainer.restore(path); }),
                    "the checkpoint before it stands at " + previous_checkpoint(path)));
     CHECK(trainer.state().step == 0);
@@ -297,27 +298,27 @@ TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
 TEST_CASE("undefined parameters are not saved, and the checkpoint before survives") {
     const TemporaryFolder folder;
     const std::string path = folder.file("run.safetensors");
-    Trainer<Small> trainer{sgd, options};
+    Trainer<Resumed> trainer{steep, recipe};
     trainer.save_checkpoint(path);
     const std::string before = read_file(path);
-    Parameters<Small> parameters;
+    Parameters<Resumed> parameters;
     std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
     parameters[1][3] = std::numeric_limits<float>::infinity();
     trainer.set_parameters(parameters);
     const std::string error = error_of([&] { trainer.save_checkpoint(path); });
-    CHECK(contains(error, "no checkpoint was written: " + parameter_names<Small>(Naming::canonical)[1]));
+    CHECK(contains(error, "no checkpoint was written: " + parameter_names<Resumed>(Naming::canonical)[1]));
     CHECK(read_file(path) == before);
 
     // The same when a loss becomes undefined in a fit that saves every step.
-    Trainer<Small> wild{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
+    Trainer<Resumed> wild{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
     PeriodicCheckpoint save{folder.file("wild"), {.steps = 1}};
     Patterns source = images();
     const std::string fit_error = error_of([&] { wild.fit(source, {.epochs = 1, .callbacks = {&save}}); });
     CHECK(contains(fit_error, "step"));
     if (std::filesystem::exists(folder.file("wild"))) {
-        Trainer<Small> again{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
+        Trainer<Resumed> again{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
         again.restore(folder.file("wild"));
-        CHECK(undefined_tensor<Small>(again.parameters()).empty());
+        CHECK(undefined_tensor<Resumed>(again.parameters()).empty());
     }
     CHECK(contains(error_of([&] { trainer.save_weights(folder.file("absent/weights")); }), "absent/weights"));
 }
