@@ -1,12 +1,14 @@
-// What several test programs need: the text of an expected error, files beside the tests, files that may be absent, and
-// folders for what tests write.
+// What several test programs need: the text of an expected error, comparisons of bits, files beside the tests, files
+// that may be absent, and folders for what tests write.
 #pragma once
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <span>
 #include <string>
 
 #include <unistd.h>
@@ -27,6 +29,11 @@ std::string error_of(Action&& action) {
 }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Whether numbers are the same to the last bit.
+inline bool same_bytes(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
 
 /// A file of the repository, by its path from the root.
 inline std::string source_file(const std::string& path) { return TENON_SOURCE_DIR "/" + path; }

@@ -1,5 +1,4 @@
 // Trainers on CUDA in the emulator: what optimizers do to the parameters beside the CPU, fits, evaluation, checkpoints.
-#include <cstring>
 #include <filesystem>
 
 #include <doctest/doctest.h>
@@ -20,6 +19,7 @@ using namespace tenon;
 using tenon_test::contains;
 using tenon_test::error_of;
 using tenon_test::Patterns;
+using tenon_test::same_bytes;
 
 struct Learner : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>,
                          Residual<Sequential<BatchNorm, ReLU, Conv<8, Kernel<3>, Padding<1>>>, Identity>, BatchNorm,
@@ -28,10 +28,6 @@ struct Learner : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>,
 using CudaTrainer = Trainer<Learner, EmulatedCuda<>>;
 
 const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
-
-bool same_bytes(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 double largest_difference(std::span<const float> a, std::span<const float> b) {
     double worst = 0;

@@ -8,12 +8,14 @@
 #include <tenon/train/cuda_training_engine.hpp>
 #include <tenon/train/cuda_training_runner.hpp>
 
+#include "../support.hpp"
 #include "../train/compare_gradients.hpp"
 #include "emulate.hpp"
 
 namespace {
 
 using namespace tenon;
+using tenon_test::same_bytes;
 using tenon_test::TrainingData;
 
 #if defined(__CUDACC__)
@@ -112,10 +114,6 @@ TEST_CASE("a step is bitwise repeatable, in whatever order blocks and threads ru
 
 /// Gradients of half precision, their loss scaled.
 using Half = Engine<Mixed, Precision::float16>;
-
-bool same_bytes(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 /// The first step of an engine with AdamW, clipping and an average; slots and average are 0.5 before.
 struct HalfStep {

@@ -1,5 +1,4 @@
 // The trainer: it learns, evaluates, is told what doesn't fit, and is bitwise the same for any number of threads.
-#include <cstring>
 
 #include <doctest/doctest.h>
 
@@ -17,16 +16,13 @@ using namespace tenon;
 using tenon_test::contains;
 using tenon_test::error_of;
 using tenon_test::Patterns;
+using tenon_test::same_bytes;
 
 struct Small : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
                        CifarStage<CifarBlockV2, 32, 1, 2, true>,
                        Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 10>>, Linear<6>>> {};
 
 const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
-
-bool same_bytes(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 TEST_CASE("32 images are learned by heart within 200 steps") {
     struct Plain
