@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tenon/backend/cpu/gating.hpp>
+#include <tenon/backend/cpu/pool.hpp>
 #include <tenon/backend/cpu/training_conv.hpp>
 #include <tenon/backend/cpu/training_norm.hpp>
 #include <tenon/backend/cpu/training_pointwise.hpp>
