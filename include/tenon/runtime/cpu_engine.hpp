@@ -124,8 +124,8 @@ private:
 }  // namespace TENON_ISA_NAMESPACE
 
 /// The backend of this machine's processor: NCHW16c, register tiles, oneTBB. Scalars are floats. 3x3 convolutions are
-/// computed by Winograd where that is faster; the error stays within 1e-5 of the largest result (test: tests/models,
-/// parity with PyTorch).
+/// computed by Winograd and pointwise ones by Strassen where that is faster; the error stays within 1e-5 of the largest
+/// result (test: tests/models, parity with PyTorch).
 struct Cpu {
     template <class Net>
     using Engine = CpuEngine<Net, ConvAlgorithm::fast>;

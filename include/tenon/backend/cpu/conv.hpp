@@ -1,7 +1,7 @@
 // The convolution step: which tiles and panels each thread works off, in which order.
 #pragma once
 
-#include <tenon/backend/cpu/conv_cursor.hpp>
+#include <tenon/backend/cpu/strassen.hpp>
 
 namespace tenon {
 
@@ -9,6 +9,11 @@ namespace tenon {
 struct ConvSpec {
     TileSpec big{}, small{};  ///< of a full panel; small.pixels is 0 if all tiles are big
     bool odd_panel = false;   ///< the last panel has one block of channels instead of two
+    bool strassen = false;
+    StrassenPairs pairs{};
+
+    /// Tiles and panels that are computed together.
+    constexpr int unit() const { return strassen ? 2 : 1; }
 };
 
 /// The tile of a step with the given pixels in the given rows; row distances that are not used are left out, so that
@@ -35,7 +40,7 @@ constexpr TileSpec tile_spec(const Step& step, int pixels, int rows, int blocks)
     spec.activated_row = several && spec.has_activated ? step.activated.row() : 0;
     spec.relu = step.relu;
     spec.activated_relu = step.activated_relu;
-    spec.wraps = step.grid.wraps > 0;
+    spec.wraps = step.grid.crossings();
     spec.planar = step.source().planar;
     return spec;
 }
@@ -48,7 +53,16 @@ constexpr ConvSpec conv_spec(const Step& step) {
     spec.big = tile_spec(step, step.grid.big, step.grid.rows_per_tile, panel_blocks);
     spec.small = tile_spec(step, step.grid.small, step.grid.rows_per_tile > 1 ? step.grid.small_rows : 1, panel_blocks);
     spec.odd_panel = step.result().planes() % panel_blocks != 0;
+    spec.strassen = step.pair_floats > 0;
+    if (spec.strassen) spec.pairs = strassen_pairs(step.grid);
     return spec;
+}
+
+/// Bytes of the largest chunk of tiles that goes through all panels together, and how many tiles, or pairs of tiles,
+/// there are in a chunk.
+inline constexpr long most_chunk_bytes = 512 << 10;
+constexpr int units_in(long chunk_bytes, long unit_bytes, int unit) {
+    return static_cast<int>(std::max(8L / unit, chunk_bytes / unit_bytes));
 }
 
 /// How a step's tiles and panels are split among the ranks of a team: a grid of `pixel_parts` x `panel_parts`.
@@ -91,9 +105,10 @@ inline void zero_borders(const Step& step, const Frame& frame, int rank, int siz
     }
 }
 
-/// Works off a chunk of a step's tiles, panel by panel.
+/// Works off a chunk of a step's tiles, panel by panel. `memory` is for what Strassen's algorithm stores.
 template <ConvSpec S>
-void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels) {
+void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels, float* memory) {
+    if constexpr (S.strassen) return StrassenRun<S.big, S.small, S.pairs>{cursor, step, memory}(tiles, panels);
     const int per_image = step.grid.tiles();
     const bool odd_only = S.odd_panel && panel_blocks > 1;
     for (int panel = panels.begin; panel < panels.end; ++panel) {
@@ -123,23 +138,26 @@ void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels) 
 /// (test: tests/runtime/determinism_test.cpp).
 template <ConvSpec S>
 void run_conv(const Step& step, const Frame& frame) {
-    const int per_image = step.grid.tiles(), tiles = per_image * frame.images;
-    const long tile_bytes = static_cast<long>(step.grid.big) * step.panel_floats / (panel_blocks * block) * 4;
-    const Split split = choose_split(tiles, step.panels, tile_bytes, step.panel_floats * 4, frame.team->size());
+    constexpr int unit = S.unit();
+    const int units = step.grid.tiles() * frame.images / unit;
+    const long unit_bytes = unit * step.tile_bytes(panel_blocks);
+    const Split split =
+        choose_split(units, step.panels / unit, unit_bytes, unit * step.panel_floats * 4, frame.team->size());
     frame.team->run([&](int rank, int size) {
         zero_borders(step, frame, rank, size);
         if (rank >= split.pixel_parts * split.panel_parts) return;
-        const Range my_tiles = share(tiles, rank / split.panel_parts, split.pixel_parts);
-        const Range my_panels = share(step.panels, rank % split.panel_parts, split.panel_parts);
+        const Range my_units = share(units, rank / split.panel_parts, split.pixel_parts);
+        const Range my_panels = share(step.panels / unit, rank % split.panel_parts, split.panel_parts);
         // A chunk of tiles goes through all panels: its source stays in the first levels of cache. Where the panels are
         // too many to stay there as well, chunks are larger, so that panels are streamed less often.
-        const long weight_bytes = (my_panels.end - my_panels.begin) * step.panel_floats * 4;
-        const long chunk_bytes = weight_bytes <= (512 << 10) ? 32 << 10 : 512 << 10;
-        const int chunk = static_cast<int>(std::max(8L, chunk_bytes / tile_bytes));
+        const long weight_bytes = (my_panels.end - my_panels.begin) * unit * step.panel_floats * 4;
+        const long chunk_bytes = weight_bytes <= (512 << 10) ? 32 << 10 : most_chunk_bytes;
+        const int chunk = units_in(chunk_bytes, unit_bytes, unit);
 
         ConvCursor cursor{step, frame};
-        for (int begin = my_tiles.begin; begin < my_tiles.end; begin += chunk)
-            run_tiles<S>(cursor, step, {begin, std::min(begin + chunk, my_tiles.end)}, my_panels);
+        for (int begin = my_units.begin; begin < my_units.end; begin += chunk)
+            run_tiles<S>(cursor, step, {unit * begin, unit * std::min(begin + chunk, my_units.end)},
+                         {unit * my_panels.begin, unit * my_panels.end}, frame.scratch + rank * frame.scratch_floats);
     });
 }
 

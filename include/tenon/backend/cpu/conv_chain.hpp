@@ -23,6 +23,7 @@ void run_chain(const Step& first, const Frame& frame) {
         zero_borders(second, frame, rank, size);
         ConvCursor from{first, frame}, to{second, frame};
         float* const memory = frame.scratch + rank * frame.scratch_floats;
+        float* const behind = memory + first.activated.floats();
         const Range my_strips = share(strips, rank, size);
         for (int s = my_strips.begin; s < my_strips.end; ++s) {
             const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
@@ -32,8 +33,8 @@ void run_chain(const Step& first, const Frame& frame) {
             };
             from.strip(memory, begin);
             to.strip(memory, begin);
-            run_tiles<First>(from, first, tiles(first.grid), {0, first.panels});
-            run_tiles<Second>(to, second, tiles(second.grid), {0, second.panels});
+            run_tiles<First>(from, first, tiles(first.grid), {0, first.panels}, behind);
+            run_tiles<Second>(to, second, tiles(second.grid), {0, second.panels}, behind);
         }
     });
 }

@@ -30,6 +30,7 @@ public:
         arguments_.residual_plane = step.residual.plane();
         arguments_.target_plane = step.target.plane();
         arguments_.activated_plane = step.activated.plane();
+        arguments_.width = step.grid.wraps;
         const int row = step.grid.wraps * block;
         arguments_.residual_gap = step.residual.row() - row;
         arguments_.target_gap = step.target.row() - row;
@@ -110,6 +111,9 @@ public:
             arguments_.next_step = std::max(panel_blocks * block / sharers, 1);
         }
     }
+
+    /// The step's packed weights.
+    const float* weights() const { return frame_.weights + step_.weights; }
 
     const TileArguments& arguments() const { return arguments_; }
 

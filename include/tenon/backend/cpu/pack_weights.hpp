@@ -18,7 +18,8 @@ public:
 
     /// Writes a step's weights into the arena, which is zero before.
     void pack(const Step& step, float* arena) const {
-        if (step.kind == OpKind::conv && step.winograd.m == 0) pack_conv(step, arena);
+        if (step.kind == OpKind::conv && step.pair_floats > 0) pack_strassen(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.m == 0 && step.pair_floats == 0) pack_conv(step, arena);
         if (step.kind == OpKind::conv && step.winograd.m == 2) pack_winograd<2>(step, arena);
         if (step.kind == OpKind::conv && step.winograd.m == 4) pack_winograd<4>(step, arena);
         if (step.kind == OpKind::linear) pack_linear(step, arena);
@@ -68,6 +69,43 @@ private:
                 }
             }
             term_begin += static_cast<long>(term.planes) * pixel * taps;
+        }
+        store_shift(step, shift, arena);
+    }
+
+    /// Pairs of panels; in a pair the right sides of the products in the order of their computation (see
+    /// strassen_tile), in a right side half of the channels of one term behind that of the other, and innermost a
+    /// panel's channels.
+    void pack_strassen(const Step& step, float* arena) const {
+        constexpr int width = panel_blocks * block;
+        const int outputs = step.result().channels;
+        const long product = 2 * step.panel_floats / strassen_products;
+        std::vector<double> shift(at(outputs), 0.0);
+        long term_begin = 0;
+        for (const StepTerm& term : step.terms) {
+            if (!term.exists()) continue;
+            const Affine affine = affine_of(term.norm, outputs);
+            add_shift(term.layer, affine, shift);
+            const float* weight = tensor(term.layer, 0);
+            const int inputs = term.source.channels, half = term.planes / 2 * block;
+            const auto weight_of = [&](int o, int i) {
+                return o < outputs && i < inputs
+                           ? double{weight[static_cast<long>(o) * inputs + i]} * affine.scale[at(o)]
+                           : 0.0;
+            };
+            for (int panel = 0; panel < step.panels; panel += 2)
+                for (int o = 0; o < width; ++o) {
+                    const int left = panel * width + o, right = left + width;
+                    float* to = arena + step.weights + panel * step.panel_floats + term_begin * width + o;
+                    for (int i = 0; i < half; ++i, to += width) {
+                        const double b11 = weight_of(left, i), b21 = weight_of(left, i + half);
+                        const double b12 = weight_of(right, i), b22 = weight_of(right, i + half);
+                        const double t2 = b22 - b12 + b11;
+                        const double sides[strassen_products] = {b11, b21, t2, b22 - b12, b21 - t2, b12 - b11, b22};
+                        for (int k = 0; k < strassen_products; ++k) to[k * product] = static_cast<float>(sides[k]);
+                    }
+                }
+            term_begin += half;
         }
         store_shift(step, shift, arena);
     }

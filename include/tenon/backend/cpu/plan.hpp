@@ -85,10 +85,8 @@ public:
                 for (int v = 0; v < program_.values.size(); ++v)
                     tensors_[v].offset = tensors_[v].is_strip() ? 0 : memory.offset[v];
             if (i == joint_op) plan_.joint = plan_.steps.size();
-            Step step = step_of(i);
-            const bool follows = i > 0 && chained_[i - 1];
-            if (chained_[i] || follows) step.grid = make_grid(step.result().height, step.result().width, tile_pixels);
-            if (follows)
+            const Step step = step_of(i);
+            if (follows(i))
                 plan_.followers.push_back(step);
             else
                 plan_.steps.push_back(step);
@@ -186,9 +184,14 @@ private:
             if (!chained_[i]) continue;
             const Op& op = program_.ops[i];
             for (const int value : {op.target, op.activated})
-                if (value >= 0 && tensors_[value].is_strip())
-                    plan_.scratch_floats = std::max(plan_.scratch_floats, round_up(tensors_[value].floats()));
+                if (value >= 0 && tensors_[value].is_strip()) need_scratch(tensors_[value].floats());
         }
+    }
+
+    constexpr bool follows(int op) const { return op > 0 && chained_[op - 1]; }
+
+    constexpr void need_scratch(long floats) {
+        plan_.scratch_floats = std::max(plan_.scratch_floats, round_up(floats));
     }
 
     constexpr long take_weights(long floats) {
@@ -204,7 +207,7 @@ private:
         const long channels = step.result().exists() ? step.result().planes() * block : 0;
         step.winograd = winograd_[index];
         if (op.kind == OpKind::conv && step.winograd.m > 0) plan_winograd(step);
-        if (op.kind == OpKind::conv && step.winograd.m == 0) plan_conv(step);
+        if (op.kind == OpKind::conv && step.winograd.m == 0) plan_conv(step, chained_[index] || follows(index));
         if (op.kind == OpKind::linear) {
             const int blocks = step.target.planes();
             step.panels = (blocks + linear_blocks - 1) / linear_blocks;
@@ -219,14 +222,22 @@ private:
         const long depth = plan_winograd_conv(step), planes = step.result().planes();
         step.weights = take_weights(depth * planes * block);
         step.shift = take_weights(planes * block);
-        plan_.scratch_floats =
-            std::max(plan_.scratch_floats, round_up(step.winograd.scratch_floats(step.terms[0].planes, panel_blocks)));
+        need_scratch(step.winograd.scratch_floats(step.terms[0].planes, panel_blocks));
     }
 
-    constexpr void plan_conv(Step& step) {
-        const long depth = plan_direct_conv(step);
-        step.weights = take_weights(depth * step.result().planes() * block);
+    constexpr void plan_conv(Step& step, bool in_chain) {
+        plan_direct_conv(step, algorithm_, in_chain);
+        step.weights = take_weights(step.panel_floats * step.result().planes() / panel_blocks);
         step.shift = take_weights(static_cast<long>(step.result().planes()) * block);
+        if (step.pair_floats == 0) return;
+        // Pairs of tiles that are worked off together, behind the strip of a chain.
+        long pairs = units_in(most_chunk_bytes, 2 * step.tile_bytes(panel_blocks), 2), strip = 0;
+        for (const Tensor& tensor : {step.source(), step.activated}) {
+            if (!tensor.is_strip()) continue;
+            strip = tensor.floats();
+            pairs = tensor.strip_rows * step.grid.per_row / 2;
+        }
+        need_scratch(strip + pairs * step.pair_floats);
     }
 
     Program<C> program_;

@@ -1,7 +1,7 @@
 // What plans know of convolutions on the CPU: how a step computes one, and which steps may join.
 #pragma once
 
-#include <tenon/backend/cpu/conv.hpp>
+#include <tenon/backend/cpu/strassen_plan.hpp>
 #include <tenon/backend/cpu/winograd.hpp>
 
 namespace tenon {
@@ -11,13 +11,26 @@ inline namespace TENON_ISA_NAMESPACE {
 /// are full enough.
 inline constexpr int least_blocked_channels = 16;
 
+/// The tiles of a convolution step. Where the sources are one long row, and no strip, tiles may run over the ends of
+/// the map's rows if that saves enough of them.
+constexpr TileGrid choose_grid(const Step& step, bool flat, bool paired) {
+    const Tensor& result = step.result();
+    TileGrid grid = make_grid(result.height, result.width, tile_pixels, paired);
+    if (!flat) return grid;
+    TileGrid row = make_grid(1, result.pixels(), tile_pixels, paired);
+    const bool dense = !step.target.has_border() && !step.activated.has_border() && !step.residual.has_border();
+    if (!dense) row.wraps = result.width;
+    if (dense || (row.crossings() <= 2 && 20 * cost_of(row, paired) < 19 * cost_of(grid, paired))) grid = row;
+    return grid;
+}
+
 /// Completes a directly computed convolution step whose tensors and windows are set: tiles, panels and what of its
-/// sources they read. Returns the depth: the products in a sum.
-constexpr long plan_direct_conv(Step& step) {
+/// sources they read. `by_rows` keeps tiles inside of rows. Returns the depth: the products in a sum.
+constexpr long plan_direct_conv(Step& step, ConvAlgorithm algorithm = ConvAlgorithm::exact, bool by_rows = false) {
     const Tensor& result = step.result();
     const int outputs = result.channels;
     // Whether the map can be computed as one long row, and whether its tensors are one, too.
-    bool flat = !step.residual.exists() || step.residual_stride == 1;
+    bool flat = !by_rows && (!step.residual.exists() || step.residual_stride == 1);
     long depth = 0;
     for (StepTerm& term : step.terms) {
         if (!term.exists()) continue;
@@ -38,15 +51,10 @@ constexpr long plan_direct_conv(Step& step) {
         }
         depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
     }
-    step.grid = make_grid(result.height, result.width, tile_pixels);
-    if (flat) {
-        TileGrid row = make_grid(1, result.pixels(), tile_pixels);
-        const bool dense = !step.target.has_border() && !step.activated.has_border() && !step.residual.has_border();
-        if (!dense) row.wraps = result.width;
-        if (dense || (result.width >= tile_pixels && 20 * cost_of(row) < 19 * cost_of(step.grid))) step.grid = row;
-    }
+    step.grid = choose_grid(step, flat, false);
     step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
     step.panel_floats = depth * panel_blocks * block;
+    if (algorithm == ConvAlgorithm::fast) choose_strassen(step, choose_grid(step, flat, true));
     return depth;
 }
 

@@ -49,7 +49,7 @@ void run_pool_chain(const Step& first, const Frame& frame) {
             move_rows(strip, memory, needed.begin - held.begin, held.end - held.begin);
             const auto tiles_to = [&](int row) { return (image * first.grid.rows + row) * first.grid.per_row; };
             cursor.strip(memory, needed.begin);
-            run_tiles<First>(cursor, first, {tiles_to(held.end), tiles_to(needed.end)}, {0, first.panels});
+            run_tiles<First>(cursor, first, {tiles_to(held.end), tiles_to(needed.end)}, {0, first.panels}, nullptr);
             held = needed;
             for (int plane = 0; plane < strip.planes(); ++plane) {
                 const float* from =

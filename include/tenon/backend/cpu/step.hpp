@@ -22,15 +22,19 @@ struct TileGrid {
     constexpr int tiles() const {
         return rows_per_tile == 1 ? rows * per_row : (rows + rows_per_tile - 1) / rows_per_tile;
     }
+    /// Ends of the map's rows that a tile may run over, wherever it begins.
+    constexpr int crossings() const { return wraps > 0 ? (wraps - 1 + big - 1) / wraps : 0; }
 };
 
-/// Cuts a map of rows x width into tiles of at most `most` pixels, as few and as equal as can be.
-constexpr TileGrid make_grid(int rows, int width, int most) {
+/// Cuts a map of rows x width into tiles of at most `most` pixels, as few and as equal as can be. `paired` makes the
+/// tiles of a row even in number where they are more than one or there is one row.
+constexpr TileGrid make_grid(int rows, int width, int most, bool paired = false) {
     TileGrid grid{};
     grid.rows = rows;
     grid.width = width;
     if (width * 2 > most || rows == 1) {
         grid.per_row = (width + most - 1) / most;
+        if (paired && (grid.per_row > 1 || rows == 1)) grid.per_row += grid.per_row % 2;
         grid.big = (width + grid.per_row - 1) / grid.per_row;
         grid.big_per_row = width - grid.per_row * (grid.big - 1);
         grid.small = grid.big_per_row < grid.per_row ? grid.big - 1 : 0;
@@ -45,8 +49,14 @@ constexpr TileGrid make_grid(int rows, int width, int most) {
     return grid;
 }
 
-/// What a grid's tiles cost, in pixels: loads of weights and the like cost each tile as much as three pixels.
-constexpr int cost_of(const TileGrid& grid) { return grid.rows * grid.width + 3 * grid.tiles(); }
+/// What a grid's tiles cost, in pixels: loads of weights and the like cost each tile as much as three pixels. In pairs
+/// the second tile counts as many as the first.
+constexpr int cost_of(const TileGrid& grid, bool paired = false) {
+    int pixels = grid.rows * grid.width;
+    if (paired && grid.small > 0)
+        pixels = grid.rows_per_tile > 1 ? grid.tiles() * grid.big : pixels + grid.rows * (grid.big_per_row % 2);
+    return pixels + 3 * grid.tiles();
+}
 
 /// One source of a convolution step.
 struct StepTerm {
@@ -82,6 +92,8 @@ struct Step {
     int panels = 0;           ///< of output channels
     long weights = -1;        ///< panels, one after the other
     long panel_floats = 0;
+    long pair_floats = 0;       ///< what Strassen's algorithm stores for a pair of tiles; 0: a plain sum
+    int pair_panels = 1;        ///< and pairs of panels that are worked off together by it
     long shift = -1;            ///< per output channel, added to the sums
     long activated_scale = -1;  ///< per output channel, followed by as many shifts
     long flat_channels = 0;     ///< features of a softmax or a result
@@ -90,6 +102,8 @@ struct Step {
     constexpr const Window& window() const { return terms[0].window; }
     /// The tensor whose shape is the step's output.
     constexpr const Tensor& result() const { return target.exists() ? target : activated; }
+    /// What a tile reads of its sources, and by Strassen's algorithm of sums of them, about.
+    constexpr long tile_bytes(int panel_blocks) const { return 4L * grid.big * panel_floats / (panel_blocks * 16); }
 };
 
 inline namespace TENON_ISA_NAMESPACE {

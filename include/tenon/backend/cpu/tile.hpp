@@ -16,7 +16,7 @@ struct TileSpec {
     int target_row = 0, activated_row = 0;
     bool has_target = true, has_activated = false;
     bool relu = false, activated_relu = false;
-    bool wraps = false;     ///< pixels may run over the end of a row of the results and the residual, once
+    int wraps = 0;          ///< ends of rows of the results and the residual that the pixels may run over: at most 2
     bool planar = false;    ///< the source is planar: a column is one float, and depth is channel by channel
     int fetched_lines = 1;  ///< of the weights behind, per depth
 
@@ -60,7 +60,7 @@ struct TileArguments {
     float* target;
     float* activated;
     int residual_plane, target_plane, activated_plane;
-    int wrap;                                     ///< pixels before the end of the row, where the tile wraps
+    int wrap, width;  ///< pixels before the end of the row, where the tile wraps, and of a row
     int residual_gap, target_gap, activated_gap;  ///< from there to the next row
     const float* activated_scale;
     const float* activated_shift;
@@ -111,27 +111,16 @@ TENON_INLINE void accumulate(Vector (&sums)[S.pixels][S.blocks * vectors_per_blo
     }
 }
 
-/// Computes and stores one tile: shift + products of all terms + residual, and what follows (see Op).
-template <TileSpec S>
-[[gnu::noinline]] void conv_tile(const TileArguments& a) {
+/// Stores the sums of a tile's first `pixels` pixels, which are at least `Always`: adds the residual, and what follows
+/// (see Op).
+template <TileSpec S, int Always = S.pixels>
+TENON_INLINE void finish_tile(const Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const TileArguments& a,
+                              int pixels = S.pixels) {
     constexpr int vectors = S.blocks * vectors_per_block;
-    Vector sums[S.pixels][vectors];
-    TENON_UNROLL for (int v = 0; v < vectors; ++v) {
-        const Vector shift = load(a.shift + v * lanes);
-        TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-            sums[p][v] = shift;
-            if constexpr (S.residual_column != 0 && vectors_per_block == 1)  // a vector is a line: hide its latency
-                prefetch(a.residual + v * a.residual_plane + S.offset(p, S.residual_column, S.residual_row));
-        }
-    }
     const auto place = [&](int p, int column, int row, int gap) {
-        return S.offset(p, column, row) + (S.wraps && p >= a.wrap ? gap : 0);
+        return S.offset(p, column, row) + (S.wraps > 0 && p >= a.wrap ? gap : 0) +
+               (S.wraps > 1 && p >= a.wrap + a.width ? gap : 0);
     };
-    const float *weights = a.weights, *next = a.next_weights;
-    accumulate<S, S.source_column, S.source_row>(sums, a.terms[0], weights, next, a.next_step);
-    if constexpr (S.projection_column != 0)
-        accumulate<S, S.projection_column, S.projection_row>(sums, a.terms[1], weights, next, a.next_step);
-
     TENON_UNROLL for (int v = 0; v < vectors; ++v) {
         constexpr int per_block = vectors_per_block;
         const int plane = v / per_block, lane = v % per_block * lanes;
@@ -141,6 +130,7 @@ template <TileSpec S>
             shift = load(a.activated_shift + v * lanes);
         }
         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
+            if (p >= Always && p >= pixels) continue;
             Vector sum = sums[p][v];
             if constexpr (S.residual_column != 0)
                 sum = add(sum, load(a.residual + plane * a.residual_plane + lane +
@@ -157,6 +147,26 @@ template <TileSpec S>
             }
         }
     }
+}
+
+/// Computes and stores one tile: shift + products of all terms + residual, and what follows (see Op).
+template <TileSpec S>
+[[gnu::noinline]] void conv_tile(const TileArguments& a) {
+    constexpr int vectors = S.blocks * vectors_per_block;
+    Vector sums[S.pixels][vectors];
+    TENON_UNROLL for (int v = 0; v < vectors; ++v) {
+        const Vector shift = load(a.shift + v * lanes);
+        TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
+            sums[p][v] = shift;
+            if constexpr (S.residual_column != 0 && vectors_per_block == 1)  // a vector is a line: hide its latency
+                prefetch(a.residual + v * a.residual_plane + S.offset(p, S.residual_column, S.residual_row));
+        }
+    }
+    const float *weights = a.weights, *next = a.next_weights;
+    accumulate<S, S.source_column, S.source_row>(sums, a.terms[0], weights, next, a.next_step);
+    if constexpr (S.projection_column != 0)
+        accumulate<S, S.projection_column, S.projection_row>(sums, a.terms[1], weights, next, a.next_step);
+    finish_tile<S>(sums, a);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

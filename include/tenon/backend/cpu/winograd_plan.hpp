@@ -9,8 +9,8 @@ namespace tenon {
 /// How convolutions may be computed.
 enum class ConvAlgorithm {
     exact,  ///< only as sums of products
-    fast,   ///< by Winograd where that is faster: rounding errors about twice as large, within 1e-5 of the largest
-            ///< result
+    fast,   ///< by Winograd or Strassen where that is faster: rounding errors about twice as large, within 1e-5 of the
+            ///< largest result
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -115,10 +115,12 @@ struct WinogradRates {
                       strips * stream_cycles(4.0 * grid.points() * inputs * outputs));
     }
 
-private:
+    /// Of weights that don't stay in a cache.
     static constexpr double stream_cycles(double bytes) {
         return bytes > cached_bytes ? bytes / streamed_bytes_per_cycle : 0;
     }
+
+private:
     static constexpr double larger(double a, double b) { return a > b ? a : b; }
 };
 

@@ -1,0 +1,133 @@
+// Strassen's algorithm on register tiles: two tiles of pixels by two panels of output channels as seven products of
+// half the depth instead of eight.
+//
+// With A the pixels (rows: tiles; columns: halves of the input channels) and B the weights (rows: halves; columns:
+// panels), Winograd's variant (Strassen 1969, Winograd 1971) computes C = A B by
+//     S1 = A21 + A22   S2 = S1 - A11    S3 = A11 - A21   S4 = A12 - S2
+//     T1 = B12 - B11   T2 = B22 - T1    T3 = B22 - B12   T4 = T2 - B21
+//     P1 = A11 B11   P2 = A12 B21   P3 = S4 B22   P4 = A22 T4   P5 = S1 T1   P6 = S2 T2   P7 = S3 T3
+//     C11 = P1 + P2   U2 = P1 + P6   U3 = U2 + P7   U4 = U2 + P5   C12 = U4 + P3   C21 = U3 - P4   C22 = U3 + P5
+// The T are packed instead of the weights. Every C is finished in registers, so that all that can follow a sum follows
+// these as well; only U2 and U3 pass through the first-level cache.
+#pragma once
+
+#include <tenon/backend/cpu/tile.hpp>
+
+namespace tenon {
+
+/// What decides the code of a pair of tiles.
+struct StrassenSpec {
+    TileSpec tile{};        ///< of the first; the windows of its pixels are neighbours
+    int second_pixels = 0;  ///< of the second tile: as many as the first has or fewer
+
+    /// Floats between the planes of a tile's operand, whose rows are as far apart as the source's.
+    constexpr int plane() const { return tile.offset(tile.pixels - 1, 16, tile.source_row) + 16; }
+    /// Whether the second tile's pixels are copied, filled up with zeros, where they are an operand by themselves.
+    constexpr bool copies() const { return second_pixels < tile.pixels; }
+    /// Operands that are stored: S2, S3, (A22,) S1 and S4.
+    constexpr int operands() const { return copies() ? 5 : 4; }
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The seven products in the order of their computation: P1, P2, P6, P7, P4, P5, P3.
+inline constexpr int strassen_products = 7;
+
+/// The addresses of a pair of tiles.
+struct StrassenArguments {
+    TileArguments results[strassen_products];       ///< of the products that finish C11, C21, C22 and C12; else unused
+    const float* operands[strassen_products][2]{};  ///< first plane of each product's left side, of both terms
+    int planes[2]{};                                ///< half of the planes of either term
+    int source_plane[2]{};
+    float *u2, *u3;             ///< sums that several results begin with, in memory of this thread
+    const float* next_weights;  ///< fetched into the second-level cache, `next_step` floats per depth
+    int next_step;
+};
+
+/// Whether a product is the last one of a result.
+constexpr bool finishes_result(int product) { return product == 1 || product >= 4; }
+
+/// Calls f(sum, its place among the sums in floats, its channel in the panel) for all sums.
+template <TileSpec T, class F>
+TENON_INLINE void for_each_sum(Vector (&sums)[T.pixels][T.blocks * vectors_per_block], const F& f) {
+    constexpr int vectors = T.blocks * vectors_per_block;
+    TENON_UNROLL for (int p = 0; p < T.pixels; ++p) {
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) f(sums[p][v], (p * vectors + v) * lanes, v * lanes);
+    }
+}
+
+/// Computes products [first, last) of a pair of tiles and a pair of panels, and stores the results that are finished
+/// then. The right sides lie one behind the other, that of `first` at `weights`.
+template <StrassenSpec S>
+[[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const float* weights, int first, int last) {
+    constexpr TileSpec T = S.tile;
+    constexpr int terms = T.projection_column != 0 ? 2 : 1;
+    const float* const shift = a.results[1].shift;
+    const float* next = a.next_weights;
+    Vector sums[T.pixels][T.blocks * vectors_per_block];
+    for (int product = first; product < last; ++product) {
+        const bool is_second = product == 4 || product == 5;
+        if constexpr (T.residual_column != 0 && vectors_per_block == 1)
+            if (finishes_result(product))
+                TENON_UNROLL for (int v = 0; v < T.blocks; ++v) TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
+                    prefetch(a.results[product].residual + v * a.results[product].residual_plane +
+                             T.offset(p, T.residual_column, T.residual_row));
+        if (product == 0)
+            for_each_sum<T>(sums, [&](Vector& sum, int, int lane) { sum = load(shift + lane); });
+        else if (product == 5)  // U2 and U3 hold the first panel's shift
+            for_each_sum<T>(sums, [&](Vector& sum, int, int lane) {
+                sum = subtract(load(shift + T.blocks * block + lane), load(shift + lane));
+            });
+        else
+            for_each_sum<T>(
+                sums, [&, from = product == 4 ? a.u3 : a.u2](Vector& sum, int at, int) { sum = load(from + at); });
+        const bool is_direct = product < 2 || (product == 4 && !S.copies());
+        for (int term = 0; term < terms; ++term) {
+            const float* plane = a.operands[product][term];
+            const int distance = is_direct ? a.source_plane[term] : S.plane();
+            for (int i = 0; i < a.planes[term]; ++i, plane += distance) {
+                TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
+                    prefetch(plane + distance + T.offset(p, block, T.source_row));
+                multiply_depth<T, block, T.source_row, block>(sums, plane, weights, next, a.next_step);
+            }
+        }
+        if (product == 5)  // U4 takes the place of U2
+            for_each_sum<T>(sums, [&](Vector& sum, int at, int) {
+                store(a.u2 + at, add(load(a.u2 + at), sum));
+                sum = add(load(a.u3 + at), sum);
+            });
+        if (finishes_result(product))
+            finish_tile<T, S.second_pixels>(sums, a.results[product], is_second ? S.second_pixels : T.pixels);
+        else
+            for_each_sum<T>(sums, [to = product == 3 ? a.u3 : a.u2](Vector& sum, int at, int) { store(to + at, sum); });
+    }
+}
+
+/// Computes the operands of one term that are sums of quarters of its pixels: `planes` planes of each from `to` on,
+/// `operand` floats apart.
+template <StrassenSpec S>
+void combine_pixels(const float* first, const float* second, int planes, int source_plane, float* to, long operand) {
+    constexpr TileSpec T = S.tile;
+    constexpr int s1 = S.copies() ? 3 : 2;  // behind S2, S3 and perhaps A22
+    for (int i = 0; i < planes; ++i, first += source_plane, second += source_plane, to += S.plane())
+        for (int p = 0; p < T.pixels; ++p) {
+            const int from = T.offset(p, block, T.source_row);
+            for (int lane = 0; lane < block; lane += lanes) {
+                const float *left = first + from + lane, *right = second + from + lane;
+                float* const out = to + from + lane;
+                const bool exists = !S.copies() || p < S.second_pixels;
+                const Vector a11 = load(left), a12 = load(left + planes * static_cast<long>(source_plane));
+                const Vector a21 = exists ? load(right) : zero();
+                const Vector a22 = exists ? load(right + planes * static_cast<long>(source_plane)) : zero();
+                const Vector sum = add(a21, a22), difference = subtract(sum, a11);
+                store(out, difference);
+                store(out + operand, subtract(a11, a21));
+                if constexpr (S.copies()) store(out + 2 * operand, a22);
+                store(out + s1 * operand, sum);
+                store(out + (s1 + 1) * operand, subtract(a12, difference));
+            }
+        }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
