@@ -229,15 +229,7 @@ private:
         plan_direct_conv(step, algorithm_, in_chain);
         step.weights = take_weights(step.panel_floats * step.result().planes() / panel_blocks);
         step.shift = take_weights(static_cast<long>(step.result().planes()) * block);
-        if (step.pair_floats == 0) return;
-        // Pairs of tiles that are worked off together, behind the strip of a chain.
-        long pairs = units_in(most_chunk_bytes, 2 * step.tile_bytes(panel_blocks), 2), strip = 0;
-        for (const Tensor& tensor : {step.source(), step.activated}) {
-            if (!tensor.is_strip()) continue;
-            strip = tensor.floats();
-            pairs = tensor.strip_rows * step.grid.per_row / 2;
-        }
-        need_scratch(strip + pairs * step.pair_floats);
+        need_scratch(strassen_scratch_floats(step));
     }
 
     Program<C> program_;

@@ -72,6 +72,8 @@ template <int Locality = 3>
 TENON_INLINE void prefetch(const float* address) {
     __builtin_prefetch(address, 0, Locality);
 }
+/// The same for a line that will be written.
+TENON_INLINE void prefetch_to_write(const float* address) { __builtin_prefetch(address, 1); }
 
 #pragma GCC diagnostic pop
 

@@ -46,14 +46,15 @@ public:
             cursor_.panel(panels.begin);
             for (int i = 0; i < pairs; ++i) place(begin + 2 * i, [&]<StrassenSpec S> { combine<S>(operands_of(i)); });
             for (int panel = panels.begin; panel < panels.end; panel += 2 * step_.pair_panels)
-                multiply_group(begin, pairs, {panel, std::min(panel + 2 * step_.pair_panels, panels.end)}, panels.end);
+                multiply_group(begin, pairs, {panel, std::min(panel + 2 * step_.pair_panels, panels.end)}, panels.end,
+                               begin + group >= tiles.end);
         }
     }
 
 private:
     /// Products of pairs of tiles and a group of pairs of panels: of several pairs of panels product by product, so
     /// that one product's left sides stay in the cache while the right sides pass by.
-    void multiply_group(int tile, int pairs, Range panels, int last_panel) {
+    void multiply_group(int tile, int pairs, Range panels, int last_panel, bool are_last_tiles) {
         const int at_once = step_.pair_panels > 1 ? 1 : strassen_products;
         for (int product = 0; product < strassen_products; product += at_once)
             for (int panel = panels.begin; panel < panels.end; panel += 2) {
@@ -64,14 +65,15 @@ private:
                     next = right_side(panel + 2, product);
                 else if (product + at_once < strassen_products)
                     next = right_side(panels.begin, product + at_once);
-                else if (panels.end < last_panel)
-                    next = right_side(panels.end, 0);
+                else if (panels.end < last_panel || (panels.end == step_.panels && are_last_tiles))
+                    next = right_side(panels.end, 0);  // behind the last panel: the next step's weights
                 for (int i = 0; i < pairs; ++i)
                     place(tile + 2 * i, [&]<StrassenSpec S> {
                         StrassenArguments a = arguments<S>(operands_of(i));
                         a.u2 = memory_ + i * step_.pair_floats + (panel - panels.begin) / 2 * strassen_sums;
                         a.u3 = a.u2 + strassen_sums / 2;
-                        set_next(a, is_streamed_ ? next : nullptr, at_once * product_floats(), i, pairs);
+                        set_next(a, is_streamed_ || panel + 2 == step_.panels ? next : nullptr,
+                                 at_once * product_floats(), i, pairs);
                         strassen_tile<S>(a, weights, product, product + at_once);
                     });
             }
@@ -90,7 +92,7 @@ private:
         const int sharers = pairs >= 4 ? 4 : pairs >= 2 ? 2 : 1;
         const bool fetches = next && pair < sharers;
         a.next_weights = fetches ? next + pair * (floats / sharers) : a.results[1].weights;
-        a.next_step = fetches ? panel_blocks * block / sharers : 0;
+        a.next_step = fetches ? std::min(panel_blocks * block / sharers, 16) : 0;  // a line each
     }
 
     /// Reads the addresses of a pair and calls f<StrassenSpec>() for its kind.

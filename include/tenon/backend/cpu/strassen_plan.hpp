@@ -72,5 +72,13 @@ constexpr void choose_strassen(Step& step, const TileGrid& grid) {
     step.pair_floats = step.pair_panels * strassen_sums + spec.operands() * strassen_operand_floats(step, spec);
 }
 
+/// What a rank stores for a planned step: of pairs of tiles that are worked off together, behind the strip of a chain.
+constexpr long strassen_scratch_floats(const Step& step) {
+    if (step.pair_floats == 0) return 0;
+    for (const Tensor& tensor : {step.source(), step.activated})
+        if (tensor.is_strip()) return tensor.floats() + tensor.strip_rows * step.grid.per_row / 2 * step.pair_floats;
+    return units_in(most_chunk_bytes, 2 * step.tile_bytes(panel_blocks), 2) * step.pair_floats;
+}
+
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

@@ -56,6 +56,22 @@ TENON_INLINE void for_each_sum(Vector (&sums)[T.pixels][T.blocks * vectors_per_b
     }
 }
 
+/// Fetches what a tile's end reads and writes besides sums, while the products are computed.
+template <TileSpec T>
+TENON_INLINE void fetch_lines(const TileArguments& a) {
+    if constexpr (vectors_per_block != 1) return;  // a vector is a line
+    TENON_UNROLL for (int v = 0; v < T.blocks; ++v) {
+        TENON_UNROLL for (int p = 0; p < T.pixels; ++p) {
+            if constexpr (T.residual_column != 0)
+                prefetch(a.residual + v * a.residual_plane + T.offset(p, T.residual_column, T.residual_row));
+            if constexpr (T.has_target)
+                prefetch_to_write(a.target + v * a.target_plane + T.offset(p, block, T.target_row));
+            if constexpr (T.has_activated)
+                prefetch_to_write(a.activated + v * a.activated_plane + T.offset(p, block, T.activated_row));
+        }
+    }
+}
+
 /// Computes products [first, last) of a pair of tiles and a pair of panels, and stores the results that are finished
 /// then. The right sides lie one behind the other, that of `first` at `weights`.
 template <StrassenSpec S>
@@ -67,11 +83,7 @@ template <StrassenSpec S>
     Vector sums[T.pixels][T.blocks * vectors_per_block];
     for (int product = first; product < last; ++product) {
         const bool is_second = product == 4 || product == 5;
-        if constexpr (T.residual_column != 0 && vectors_per_block == 1)
-            if (finishes_result(product))
-                TENON_UNROLL for (int v = 0; v < T.blocks; ++v) TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
-                    prefetch(a.results[product].residual + v * a.results[product].residual_plane +
-                             T.offset(p, T.residual_column, T.residual_row));
+        if (finishes_result(product)) fetch_lines<T>(a.results[product]);
         if (product == 0)
             for_each_sum<T>(sums, [&](Vector& sum, int, int lane) { sum = load(shift + lane); });
         else if (product == 5)  // U2 and U3 hold the first panel's shift
@@ -109,16 +121,22 @@ template <StrassenSpec S>
 void combine_pixels(const float* first, const float* second, int planes, int source_plane, float* to, long operand) {
     constexpr TileSpec T = S.tile;
     constexpr int s1 = S.copies() ? 3 : 2;  // behind S2, S3 and perhaps A22
+    const long half = static_cast<long>(planes) * source_plane, fetched = 3L * source_plane;
     for (int i = 0; i < planes; ++i, first += source_plane, second += source_plane, to += S.plane())
         for (int p = 0; p < T.pixels; ++p) {
             const int from = T.offset(p, block, T.source_row);
             for (int lane = 0; lane < block; lane += lanes) {
                 const float *left = first + from + lane, *right = second + from + lane;
                 float* const out = to + from + lane;
+                // Runs of a tile's pixels are too short for the machine to see the next planes coming.
+                for (const float* ahead : {left + fetched, right + fetched}) {
+                    prefetch(ahead);
+                    prefetch(ahead + half);
+                }
                 const bool exists = !S.copies() || p < S.second_pixels;
-                const Vector a11 = load(left), a12 = load(left + planes * static_cast<long>(source_plane));
+                const Vector a11 = load(left), a12 = load(left + half);
                 const Vector a21 = exists ? load(right) : zero();
-                const Vector a22 = exists ? load(right + planes * static_cast<long>(source_plane)) : zero();
+                const Vector a22 = exists ? load(right + half) : zero();
                 const Vector sum = add(a21, a22), difference = subtract(sum, a11);
                 store(out, difference);
                 store(out + operand, subtract(a11, a21));
