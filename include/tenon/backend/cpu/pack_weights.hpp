@@ -21,7 +21,9 @@ public:
         if (step.kind == OpKind::conv && step.pair_floats > 0) pack_strassen(step, arena);
         if (step.kind == OpKind::conv && step.winograd.m == 0 && step.pair_floats == 0) pack_conv(step, arena);
         if (step.kind == OpKind::conv && step.winograd.m == 2) pack_winograd<2>(step, arena);
-        if (step.kind == OpKind::conv && step.winograd.m == 4) pack_winograd<4>(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.m == 4 && !step.winograd.plain_filters)
+            pack_winograd<4>(step, arena);
+        if (step.kind == OpKind::conv && step.winograd.plain_filters) pack_plain_filters(step, arena);
         if (step.kind == OpKind::linear) pack_linear(step, arena);
         if (!step.activated.exists()) return;
         const Affine affine = affine_of(step.activated_norm, step.activated.channels);
@@ -134,6 +136,23 @@ private:
                     to[(static_cast<long>(point) * term.planes * block + i) * width] =
                         static_cast<float>(transformed[point]);
             }
+        }
+    }
+
+    /// Blocks of output channels; in a block channels of the source, in a channel taps, and innermost the block's
+    /// channels.
+    void pack_plain_filters(const Step& step, float* arena) const {
+        const StepTerm& term = step.terms[0];
+        const int outputs = step.result().channels, inputs = term.source.channels;
+        const Affine affine = affine_of(term.norm, outputs);
+        std::vector<double> shift(at(outputs), 0.0);
+        add_shift(term.layer, affine, shift);
+        store_shift(step, shift, arena);
+        const float* weight = tensor(term.layer, 0);
+        for (int o = 0; o < outputs; ++o) {
+            float* to = arena + step.weights + o / block * step.panel_floats + o % block;
+            for (long i = 0; i < 9L * inputs; ++i)
+                to[i * block] = static_cast<float>(double{*weight++} * affine.scale[at(o)]);
         }
     }
 

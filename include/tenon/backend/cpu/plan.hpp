@@ -124,8 +124,8 @@ private:
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
             if (op.kind != OpKind::conv || op.terms[1].source >= 0 || op.residual_stride != 1) continue;
-            winograd_[i] =
-                choose_winograd<tile_pixels>(op.terms[0], program_.values[op.source()], program_.values[result_of(op)]);
+            winograd_[i] = choose_constant_winograd<tile_pixels>(op.terms[0], program_.values[op.source()],
+                                                                 program_.values[result_of(op)]);
         }
     }
 

@@ -58,16 +58,19 @@ constexpr long plan_direct_conv(Step& step, ConvAlgorithm algorithm = ConvAlgori
     return depth;
 }
 
-/// The same for one that is computed by Winograd; `step.winograd` is set. The depth is over all points of a tile.
+/// The same for one that is computed by Winograd; `step.winograd` is set. The depth is over all points of a tile, or
+/// over the taps where filters are plain.
 constexpr long plan_winograd_conv(Step& step) {
     const Tensor& result = step.result();
     StepTerm& term = step.terms[0];
     term.planes = term.source.planes();
     term.group_inputs = term.source.channels;
     term.group_outputs = result.channels;
-    const long depth = static_cast<long>(term.planes) * block * step.winograd.points();
-    step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
-    step.panel_floats = depth * panel_blocks * block;
+    const bool plain = step.winograd.plain_filters;
+    const long depth = static_cast<long>(term.planes) * block * (plain ? 9 : step.winograd.points());
+    const int blocks = plain ? 1 : panel_blocks;
+    step.panels = (result.planes() + blocks - 1) / blocks;
+    step.panel_floats = depth * blocks * block;
     return depth;
 }
 
@@ -80,8 +83,9 @@ struct JoinsUnlessWinograd {
     constexpr bool operator()(const Program<C>& program, const Op& a, const Op& b) const {
         if (algorithm == ConvAlgorithm::exact) return true;
         const auto is_winograd = [&](const Op& op) {
-            return choose_winograd<tile_pixels>(op.terms[0], program.values[op.source()], program.values[op.target]).m >
-                   0;
+            return choose_constant_winograd<tile_pixels>(op.terms[0], program.values[op.source()],
+                                                         program.values[op.target])
+                       .m > 0;
         };
         return !is_winograd(a) && !is_winograd(b);
     }

@@ -2,30 +2,11 @@
 // back.
 #pragma once
 
-#include <tenon/backend/cpu/conv.hpp>
-#include <tenon/backend/cpu/winograd_transform.hpp>
+#include <tenon/backend/cpu/winograd_filters.hpp>
+#include <tenon/backend/cpu/winograd_maps.hpp>
 
 namespace tenon {
-
-/// What decides the code of a Winograd step.
-struct WinogradSpec {
-    int m = 4;
-    bool has_residual = false, has_target = true, has_activated = false;
-    bool relu = false, activated_relu = false;
-    bool odd_panel = false;
-};
-
 inline namespace TENON_ISA_NAMESPACE {
-
-constexpr WinogradSpec winograd_spec(const Step& step) {
-    return {step.winograd.m,
-            step.residual.exists(),
-            step.target.exists(),
-            step.activated.exists(),
-            step.relu,
-            step.activated_relu,
-            step.result().planes() % panel_blocks != 0};
-}
 
 /// The register tile of the products at one point: Winograd tiles take the place of pixels.
 constexpr TileSpec winograd_tile(int tiles, int blocks) {
@@ -44,6 +25,7 @@ public:
     WinogradStrip(const Step& step, const Frame& frame, float* scratch, Range tiles)
         : step_{step},
           frame_{frame},
+          maps_{step, frame},
           tiles_{tiles},
           input_{scratch},
           products_{scratch + step.winograd.points() * step.winograd.input_point(step.source().planes())} {}
@@ -54,20 +36,23 @@ public:
         const long point = step_.winograd.input_point(source.planes());
         for (int plane = 0; plane < source.planes(); ++plane)
             for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
-                const auto [image, y, x] = place(tile);
-                const float* corner = frame_.image(image) + source.origin() +
-                                      static_cast<long>(plane) * source.plane() +
-                                      (static_cast<long>(y) - step_.window().top) * source.row() +
-                                      static_cast<long>(x - step_.window().left) * block;
+                const float* window = maps_.window(plane, tile);
                 float* out = input_ + (static_cast<long>(plane) * step_.winograd.room + tile - tiles_.begin) * block;
                 for (int lane = 0; lane < block; lane += lanes)
-                    transform_window<S.m>(corner + lane, source.row(), out + lane, point);
+                    transform_window<S.m>(window + lane, source.row(), out + lane, point);
             }
     }
 
     /// Products of all points with one panel of output channels, and the way back.
-    template <int Blocks>
     void run_panel(int panel) const {
+        if constexpr (S.odd_panel && panel_blocks > 1)
+            if (panel == step_.panels - 1) return run_blocks<1>(panel);
+        run_blocks<panel_blocks>(panel);
+    }
+
+private:
+    template <int Blocks>
+    void run_blocks(int panel) const {
         const WinogradGrid& grid = step_.winograd;
         const int planes = step_.source().planes();
         const long weights_of_point = static_cast<long>(planes) * block * Blocks * block;
@@ -96,10 +81,11 @@ public:
             }
         }
         for (int b = 0; b < Blocks; ++b)
-            for (int tile = tiles_.begin; tile < tiles_.end; ++tile) transform_back(panel * panel_blocks + b, b, tile);
+            for (int tile = 0; tile < count; ++tile)
+                maps_.transform_back(products_ + (static_cast<long>(b) * grid.room + tile) * block,
+                                     grid.product_point(panel_blocks), panel * panel_blocks + b, tiles_.begin + tile);
     }
 
-private:
     /// The register tile of a width there is code for.
     template <int Blocks, int Width = 0>
     static void multiply_tiles(int width, const TileArguments& a) {
@@ -108,79 +94,9 @@ private:
         if constexpr (Width < 2) multiply_tiles<Blocks, Width + 1>(width, a);
     }
 
-    struct Place {
-        int image, y, x;
-    };
-    /// The image and the first output pixel of a tile.
-    Place place(int tile) const {
-        const WinogradGrid& grid = step_.winograd;
-        const int in_image = tile % grid.tiles();
-        return {tile / grid.tiles(), in_image / grid.across * S.m, in_image % grid.across * S.m};
-    }
-
-    void transform_back(int plane, int b, int tile) const {
-        const WinogradGrid& grid = step_.winograd;
-        const auto [image, y, x] = place(tile);
-        const float* products = products_ + (static_cast<long>(b) * grid.room + tile - tiles_.begin) * block;
-        const Tensor& result = step_.result();
-        const int rows = std::min(S.m, result.height - y), columns = std::min(S.m, result.width - x);
-        const auto at = [&](const Tensor& tensor) {
-            return frame_.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
-                   static_cast<long>(y) * tensor.row() + static_cast<long>(x) * block;
-        };
-        Corner corner{};
-        if constexpr (S.has_residual) corner.residual = at(step_.residual);
-        if constexpr (S.has_target) corner.target = at(step_.target);
-        if constexpr (S.has_activated) corner.activated = at(step_.activated);
-        for (int lane = 0; lane < block; lane += lanes) {
-            Vector sums[S.m][S.m];
-            transform_products<S.m>(products + lane, grid.product_point(panel_blocks), sums);
-            if (rows == S.m && columns == S.m)
-                finish<true>(sums, plane, lane, corner, rows, columns);
-            else
-                finish<false>(sums, plane, lane, corner, rows, columns);
-        }
-    }
-
-    /// Where a tile's first pixel lies in the tensors that are read and written behind the sums.
-    struct Corner {
-        const float* residual;
-        float *target, *activated;
-    };
-
-    /// What follows the sums (see Op), of the pixels inside of the map.
-    template <bool Whole>
-    TENON_INLINE void finish(const Vector (&sums)[S.m][S.m], int plane, int lane, const Corner& corner, int rows,
-                             int columns) const {
-        const Vector shift = load(frame_.weights + step_.shift + plane * block + lane);
-        Vector activated_scale = zero(), activated_shift = zero();
-        if constexpr (S.has_activated) {
-            const float* scale = frame_.weights + step_.activated_scale + plane * block + lane;
-            activated_scale = load(scale);
-            activated_shift = load(scale + step_.activated.planes() * block);
-        }
-        TENON_UNROLL for (int i = 0; i < S.m; ++i) {
-            if (!Whole && i >= rows) break;
-            TENON_UNROLL for (int j = 0; j < S.m; ++j) {
-                if (!Whole && j >= columns) break;
-                Vector sum = add(sums[i][j], shift);
-                const auto pixel = [&](const Tensor& tensor) {
-                    return i * static_cast<long>(tensor.row()) + j * block + lane;
-                };
-                if constexpr (S.has_residual) sum = add(sum, load(corner.residual + pixel(step_.residual)));
-                if constexpr (S.relu) sum = relu(sum);
-                if constexpr (S.has_target) store(corner.target + pixel(step_.target), sum);
-                if constexpr (S.has_activated) {
-                    sum = multiply_add(sum, activated_scale, activated_shift);
-                    if constexpr (S.activated_relu) sum = relu(sum);
-                    store(corner.activated + pixel(step_.activated), sum);
-                }
-            }
-        }
-    }
-
     const Step& step_;
     const Frame& frame_;
+    WinogradMaps<S> maps_;
     Range tiles_;
     float* input_;
     float* products_;
@@ -190,7 +106,8 @@ private:
 /// panels each transform all their tiles, and weights are streamed once per strip.
 inline Split choose_winograd_split(const Step& step, int tiles, int ranks) {
     const WinogradGrid& grid = step.winograd;
-    const double inputs = step.source().planes() * double{block}, panel_outputs = panel_blocks * double{block};
+    const double inputs = step.source().planes() * double{block};
+    const double panel_outputs = double{block} * (grid.plain_filters ? 1 : panel_blocks);
     Split best{};
     double best_cycles = 0;
     for (int panel_parts = 1; panel_parts <= std::min(ranks, step.panels); ++panel_parts) {
@@ -198,7 +115,7 @@ inline Split choose_winograd_split(const Step& step, int tiles, int ranks) {
         const int my_tiles = (tiles + pixel_parts - 1) / pixel_parts,
                   my_panels = (step.panels + panel_parts - 1) / panel_parts;
         const int strips = (my_tiles + grid.strip - 1) / grid.strip;
-        const double padded = strips * WinogradTiles<tile_pixels>::padded((my_tiles + strips - 1) / strips);
+        const double padded = strips * padded_tiles<tile_pixels>(grid, (my_tiles + strips - 1) / strips);
         const double cycles = WinogradRates::cycles(grid, padded, inputs, my_panels * panel_outputs, strips);
         if (panel_parts == 1 || cycles < best_cycles) {
             best = {pixel_parts, panel_parts};
@@ -213,6 +130,7 @@ inline Split choose_winograd_split(const Step& step, int tiles, int ranks) {
 /// Law: as run_conv, the value of a tile depends neither on the ranks nor on the strip it falls into.
 template <WinogradSpec S>
 void run_winograd(const Step& step, const Frame& frame) {
+    using Strip = std::conditional_t<S.plain_filters, PlainFilterStrip<S>, WinogradStrip<S>>;
     const WinogradGrid& grid = step.winograd;
     const int tiles = grid.tiles() * frame.images;
     const Split split = choose_winograd_split(step, tiles, frame.team->size());
@@ -224,20 +142,12 @@ void run_winograd(const Step& step, const Frame& frame) {
         const int count = my_tiles.end - my_tiles.begin, strips = (count + grid.strip - 1) / grid.strip;
         for (int s = 0; s < strips; ++s) {
             const Range part = share(count, s, strips);
-            const WinogradStrip<S> strip{step,
-                                         frame,
-                                         frame.scratch + rank * frame.scratch_floats,
-                                         {my_tiles.begin + part.begin, my_tiles.begin + part.end}};
+            const Strip strip{step,
+                              frame,
+                              frame.scratch + rank * frame.scratch_floats,
+                              {my_tiles.begin + part.begin, my_tiles.begin + part.end}};
             strip.transform_input();
-            for (int panel = my_panels.begin; panel < my_panels.end; ++panel) {
-                if constexpr (S.odd_panel && panel_blocks > 1) {
-                    if (panel == step.panels - 1) {
-                        strip.template run_panel<1>(panel);
-                        continue;
-                    }
-                }
-                strip.template run_panel<panel_blocks>(panel);
-            }
+            for (int panel = my_panels.begin; panel < my_panels.end; ++panel) strip.run_panel(panel);
         }
     });
 }

@@ -53,12 +53,24 @@ private:
     }();
 };
 
+/// Winograd tiles of a register tile on plain filters.
+inline constexpr int filter_tiles = 4;
+
+/// Whether plain filters are used: not with 16 registers, where a point that is formed serves too few products.
+#if defined(__AVX512F__)
+inline constexpr bool allows_plain_filters = true;
+#else
+inline constexpr bool allows_plain_filters = false;
+#endif
+
 /// The output tiles of F(m x m, 3x3): m = 2 or 4 pixels a side from windows of m + 2.
 struct WinogradGrid {
     int m = 0;                 ///< 0: direct
     int down = 0, across = 0;  ///< tiles of a map; the last ones may reach over its edge
     int strip = 0;             ///< most tiles that are transformed together, of one image or several
     int room = 0;              ///< what the register tiles of a strip hold
+    /// Whether filters are stored as they are and transformed where they are multiplied, not when weights are packed.
+    bool plain_filters = false;
 
     constexpr int points() const { return (m + 2) * (m + 2); }
     constexpr int tiles() const { return down * across; }
@@ -74,6 +86,13 @@ struct WinogradGrid {
         return points() * (input_point(planes) + product_point(panel_blocks));
     }
 };
+
+/// The tiles that a grid's register tiles of at most `Most` tiles hold for `count` tiles.
+template <int Most>
+constexpr int padded_tiles(const WinogradGrid& grid, int count) {
+    if (!grid.plain_filters) return WinogradTiles<Most>::padded(count);
+    return (count + filter_tiles - 1) / filter_tiles * filter_tiles;
+}
 
 /// The grid of F(m x m) for a map, with register tiles of at most `Most` tiles.
 template <int Most>
@@ -95,11 +114,23 @@ constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes) {
     return grid;
 }
 
+/// The grid of F(4x4) on plain filters, with strips that leave a part of the second-level cache to a panel's filters.
+template <int Most>
+constexpr WinogradGrid plain_filter_grid(const Shape& output, int planes) {
+    WinogradGrid grid = winograd_grid<Most>(4, output, planes);
+    const long fit = (640 << 10) / (64L * planes * grid.points() * filter_tiles);
+    grid.strip = grid.room = static_cast<int>(fit < 1 ? 1 : fit) * filter_tiles;
+    grid.plain_filters = true;
+    return grid;
+}
+
 /// What convolutions cost in cycles of one core, estimated: multiply-adds at 16 a cycle, the transforms, and never less
 /// than it takes to stream weights that don't stay in a cache from memory. The rates were measured (docs/design.md).
 struct WinogradRates {
     static constexpr double products_per_cycle = 16, streamed_bytes_per_cycle = 6;
     static constexpr double cached_bytes = 768 << 10;
+    /// What the 36 products of a tile cost where a filter is transformed for every four of them.
+    static constexpr double plain_filter_products = 46;
 
     /// Of a 3x3 convolution as a plain sum.
     static constexpr double direct_cycles(const Shape& output, int inputs, int outputs) {
@@ -110,9 +141,10 @@ struct WinogradRates {
     /// Of F(m x m) on so many tiles, in strips that each read all weights.
     static constexpr double cycles(const WinogradGrid& grid, double tiles, double inputs, double outputs, int strips) {
         const double per_input = grid.m == 4 ? 220 : 90, per_output = grid.m == 4 ? 180 : 70;
-        const double products = grid.points() * inputs * outputs + per_input * inputs + per_output * outputs;
-        return larger(tiles * products / products_per_cycle,
-                      strips * stream_cycles(4.0 * grid.points() * inputs * outputs));
+        const double points = grid.plain_filters ? plain_filter_products : grid.points();
+        const double products = points * inputs * outputs + per_input * inputs + per_output * outputs;
+        const double weights = grid.plain_filters ? 9 : grid.points();
+        return larger(tiles * products / products_per_cycle, strips * stream_cycles(4 * weights * inputs * outputs));
     }
 
     /// Of weights that don't stay in a cache.
@@ -148,6 +180,20 @@ constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input,
         }
     }
     return best;
+}
+
+/// The same for weights that don't change: filters may be transformed where they are multiplied.
+template <int Most>
+constexpr WinogradGrid choose_constant_winograd(const ConvTerm& term, const Shape& input, const Shape& output) {
+    const WinogradGrid best = choose_winograd<Most>(term, input, output);
+    if (!allows_plain_filters || !allows_winograd(term, input)) return best;
+    const auto cycles = [&](const WinogradGrid& grid) {
+        return WinogradRates::cycles(grid, padded_tiles<Most>(grid, grid.tiles()), input.channels, output.channels, 1);
+    };
+    const double best_cycles =
+        best.m > 0 ? cycles(best) : 0.9 * WinogradRates::direct_cycles(output, input.channels, output.channels);
+    const WinogradGrid plain = plain_filter_grid<Most>(output, (input.channels + 15) / 16);
+    return cycles(plain) < best_cycles ? plain : best;
 }
 
 /// The same for the gradient of a convolution's weights, which are summed up where they are, not streamed.

@@ -44,6 +44,9 @@ struct WinogradTransform<4> {
                                             {1. / 24, 1. / 12, 1. / 6},
                                             {1. / 24, -1. / 12, 1. / 6},
                                             {0, 0, 1}};
+    /// What the rows of `filter` have in common: transforms of filters leave it out where the input is multiplied by
+    /// it.
+    static constexpr double factor[6] = {1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 1};
 
     TENON_INLINE static void input(const Vector (&d)[6], Vector (&t)[6]) {
         const Vector minus_four = broadcast(-4.0f), two = broadcast(2.0f), minus_five = broadcast(-5.0f),
@@ -92,8 +95,9 @@ void transform_filter(const double (&taps)[9], double (&points)[(M + 2) * (M + 2
             points[i * n + j] = rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2];
 }
 
-/// Transforms one window of vectors, rows `row` floats apart, and stores its points `point` floats apart.
-template <int M>
+/// Transforms one window of vectors, rows `row` floats apart, and stores its points `point` floats apart, with the
+/// factors of the filters' points if asked to.
+template <int M, bool WithFactors = false>
 TENON_INLINE void transform_window(const float* corner, long row, float* out, long point) {
     constexpr int n = M + 2;
     Vector columns[n][n];
@@ -106,7 +110,13 @@ TENON_INLINE void transform_window(const float* corner, long row, float* out, lo
     TENON_UNROLL for (int y = 0; y < n; ++y) {
         Vector t[n];
         WinogradTransform<M>::input(columns[y], t);
-        TENON_UNROLL for (int x = 0; x < n; ++x) store(out + (y * n + x) * point, t[x]);
+        TENON_UNROLL for (int x = 0; x < n; ++x) {
+            if constexpr (WithFactors) {
+                constexpr auto& factor = WinogradTransform<M>::factor;
+                t[x] = multiply(broadcast(static_cast<float>(factor[y] * factor[x])), t[x]);
+            }
+            store(out + (y * n + x) * point, t[x]);
+        }
     }
 }
 

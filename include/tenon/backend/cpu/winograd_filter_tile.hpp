@@ -1,0 +1,94 @@
+// The register tile of F(4x4, 3x3) on plain filters: their points are formed in registers, beside the products.
+#pragma once
+
+#include <tenon/backend/cpu/winograd_plan.hpp>
+#include <tenon/backend/cpu/winograd_transform.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Planes of the source whose filters, input and sums stay close to the first-level cache while all rows of points are
+/// computed; sums over more planes are stored and continued.
+inline constexpr int filter_chunk_planes = 2;
+
+/// Planes from the filters that are read to those that are fetched from memory.
+inline constexpr int fetched_planes_ahead = 4;
+
+/// Floats between the points of the transformed input, and of the sums: [point][Winograd tile][channel].
+inline constexpr int filter_point_floats = filter_tiles * block;
+
+/// Floats of one plane of a group of tiles at all points: of the source, or of the sums.
+inline constexpr int filter_group_floats = 36 * filter_point_floats;
+
+/// Floats of one plane's filters for one block of output channels: [input channel][tap][output channel].
+inline constexpr int filter_plane_floats = block * 9 * block;
+
+/// The addresses of a tile: of the first plane of a chunk.
+struct FilterTileArguments {
+    const float* source;  ///< transformed, with the factors of the filters' points
+    const float* filters;
+    int planes;
+    bool continues;  ///< the sums of the planes before
+    float* sums;
+};
+
+/// One point of a filter in one dimension but for its factor (see WinogradTransform<4>::factor). Two is a factor by
+/// addition: additions run beside the products, multiplications don't.
+template <int Point>
+TENON_INLINE Vector filter_point(Vector a, Vector b, Vector c) {
+    if constexpr (Point == 0) return a;
+    if constexpr (Point == 1) return add(add(a, c), b);
+    if constexpr (Point == 2) return subtract(add(a, c), b);
+    if constexpr (Point == 3) return add(multiply_add(broadcast(4.0f), c, a), add(b, b));
+    if constexpr (Point == 4) return subtract(multiply_add(broadcast(4.0f), c, a), add(b, b));
+    if constexpr (Point == 5) return c;
+}
+
+/// Products of one input channel at a row's points from `Point` on; a, b and c are the filter's columns in this row.
+template <int Point = 0>
+TENON_INLINE void multiply_points(Vector (&sums)[6][filter_tiles], const float* source, Vector a, Vector b, Vector c) {
+    if constexpr (Point < 6) {
+        const Vector value = filter_point<Point>(a, b, c);
+        TENON_UNROLL for (int t = 0; t < filter_tiles; ++t) sums[Point][t] =
+            multiply_add(broadcast(source[Point * filter_point_floats + t * block]), value, sums[Point][t]);
+        multiply_points<Point + 1>(sums, source, a, b, c);
+    }
+}
+
+/// Computes the sums at one row of points over a chunk of planes, input channel by input channel: 6 x 4 vectors.
+template <int Row>
+[[gnu::noinline]] void filter_tile(const FilterTileArguments& a) {
+    static_assert(Row < 6 && lanes == block, "with fewer registers the sums would spill");
+    Vector sums[6][filter_tiles];
+    float* const stored = a.sums + Row * 6 * filter_point_floats;
+    TENON_UNROLL for (int p = 0; p < 6; ++p) TENON_UNROLL for (int t = 0; t < filter_tiles; ++t) sums[p][t] =
+        a.continues ? load(stored + p * filter_point_floats + t * block) : zero();
+    const float *source = a.source + Row * 6 * filter_point_floats, *filters = a.filters;
+    for (int plane = 0; plane < a.planes; ++plane, source += filter_group_floats)
+        for (int c = 0; c < block; ++c, filters += 9 * block) {
+            const auto column = [&](int x) {
+                const auto tap = [&](int y) { return load(filters + (3 * y + x) * block); };
+                if constexpr (Row == 0) return tap(0);
+                if constexpr (Row == 5) return tap(2);
+                if constexpr (Row > 0 && Row < 5) return filter_point<Row>(tap(0), tap(1), tap(2));
+            };
+            if constexpr (Row < 5) {  // two of the nine lines of a filter
+                constexpr long line = fetched_planes_ahead * filter_plane_floats + 2 * Row * block;
+                prefetch<2>(filters + line);
+                if constexpr (Row < 4) prefetch<2>(filters + line + block);
+            }
+            multiply_points(sums, source + c, column(0), column(1), column(2));
+        }
+    TENON_UNROLL for (int p = 0; p < 6; ++p) TENON_UNROLL for (int t = 0; t < filter_tiles; ++t)
+        store(stored + p * filter_point_floats + t * block, sums[p][t]);
+}
+
+/// Computes the sums at all points over a chunk of planes, row by row.
+template <int Row = 0>
+void multiply_filters(const FilterTileArguments& a) {
+    filter_tile<Row>(a);
+    if constexpr (Row < 5) multiply_filters<Row + 1>(a);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
