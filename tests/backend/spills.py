@@ -2,9 +2,10 @@
 
 usage: spills.py ROOT ISA
 
-A hot loop is an innermost loop of a register tile (conv_tile, strassen_tile) with fused multiply-adds. A vector that is loaded from the
-stack or stored to it there is a spill: the tile has more sums than the instruction set has registers. Nothing is run, so the
-machine need not know the instruction set. Exit status 77 where a compiler isn't installed.
+A hot loop is an innermost loop of a register tile (conv_tile, strassen_tile, filter_tile) with fused multiply-adds. A
+vector that is loaded from the stack or stored to it there is a spill: the tile has more sums than the instruction set has
+registers. Nothing is run, so the machine need not know the instruction set. Exit status 77 where a compiler isn't
+installed.
 """
 
 import pathlib
@@ -49,7 +50,7 @@ def functions(isa, target):
     ).stdout
     for part in text.split("\n\n"):
         lines = part.strip().splitlines()
-        if not lines or not re.search(r"(conv|strassen)_tile<", lines[0]):
+        if not lines or not re.search(r"(conv|strassen|filter)_tile<", lines[0]):
             continue
         instructions = []
         for line in lines[1:]:

@@ -1,4 +1,5 @@
 // Winograd convolutions against the reference, and where they are chosen.
+#include "../support.hpp"
 #include "compare.hpp"
 
 namespace {
@@ -42,6 +43,29 @@ constexpr bool exact_is_direct = [] {
 }();
 static_assert(exact_is_direct);
 
+// Few tiles of many channels are computed on plain filters where the instruction set allows it, and only there.
+struct Small : Network<Input<3, 7, 7>, Conv<128>, Conv<128, Kernel<3>, Padding<1>>> {};
+struct OddBlocks : Network<Input<3, 11, 3>, Conv<136>, Conv<150, Kernel<3>, Padding<1>>, BatchNorm> {};
+struct SmallBlocks
+    : Network<Input<3, 8, 8>, Conv<144>,
+              PreactivatedResidual<
+                  Sequential<BatchNorm, ReLU>,
+                  Sequential<Conv<144, Kernel<3>, Padding<1>>, BatchNorm, ReLU, Conv<144, Kernel<3>, Padding<1>>>,
+                  Identity>,
+              BatchNorm, ReLU, Conv<144, Kernel<3>, Padding<0, 1, 1, 0>>, ReLU> {};
+struct LastStack : Network<Input<3, 7, 7>, Conv<512>, Conv<512, Kernel<3>, Padding<1>>> {};
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+constexpr int plain_filter_steps = [] {
+    int count = 0;
+    for (const Step& step : CpuProgram<Net, Algorithm>::plan.steps) count += step.winograd.plain_filters;
+    return count;
+}();
+constexpr int allowed = allows_plain_filters ? 1 : 0;
+static_assert(plain_filter_steps<Small> == allowed && plain_filter_steps<OddBlocks> == allowed);
+static_assert(plain_filter_steps<SmallBlocks> == 3 * allowed && plain_filter_steps<LastStack> == allowed);
+static_assert(plain_filter_steps<Deep> == 0 && plain_filter_steps<Even> == 0);
+static_assert(plain_filter_steps<Small, ConvAlgorithm::exact> == 0);
+
 // Register tiles waste little, and a strip has room for every number of tiles it may get.
 static_assert(WinogradTiles<14>::padded(196) == 196 && WinogradTiles<14>::padded(16) == 16);
 static_assert(WinogradTiles<14>::padded(4) == 4 && WinogradTiles<14>::padded(49) <= 52);
@@ -74,6 +98,36 @@ TEST_CASE("residuals and second results") {
 
 TEST_CASE("strips over several images and all ways to share them") {
     for (const int threads : {1, 3, 4}) compare_with_reference<Seven>(9, 4, threads);
+}
+
+TEST_CASE("filters that are transformed where they are multiplied") {
+    compare_with_reference<Small>();
+    compare_with_reference<OddBlocks>();
+    compare_with_reference<SmallBlocks>();
+    compare_with_reference<LastStack>(1);
+    for (const int threads : {1, 3, 4}) compare_with_reference<OddBlocks>(9, 4, threads);
+}
+
+TEST_CASE_TEMPLATE("neither threads nor the batch change a bit where filters are plain", Net, Small, OddBlocks,
+                   SmallBlocks) {
+    constexpr int batch = 11;
+    const std::vector<float> images = tenon_test::seeded_images<Net>(batch);
+    constexpr auto in = static_cast<std::size_t>(input_shape<Net>.elements());
+    constexpr auto out = static_cast<std::size_t>(output_shape<Net>.elements());
+    Model<Net> alone{{.threads = 1, .images_in_flight = 1}};
+    alone.initialize(3);
+    std::vector<float> expected;
+    for (std::size_t i = 0; i < batch; ++i) {
+        const auto result = alone(std::span(images).subspan(i * in, in));
+        expected.insert(expected.end(), result.begin(), result.end());
+    }
+    REQUIRE(expected.size() == batch * out);
+    for (const int threads : {1, 2, 3, 7})
+        for (const int in_flight : {2, batch}) {
+            Model<Net> model{{.threads = threads, .images_in_flight = in_flight}};
+            model.initialize(3);
+            CHECK(tenon_test::same_bytes(model(images), expected));
+        }
 }
 
 TEST_CASE("the exact backend is held to the bound of plain sums") {
