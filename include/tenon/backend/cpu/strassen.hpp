@@ -148,11 +148,13 @@ private:
 
     /// The same tile of the panel behind: its results.
     TileArguments of_next_panel(TileArguments a) const {
-        a.residual += panel_blocks * a.residual_plane;
-        a.target += panel_blocks * a.target_plane;
-        a.activated += panel_blocks * a.activated_plane;
-        a.activated_scale += panel_blocks * block;
-        a.activated_shift += panel_blocks * block;
+        if (step_.residual.exists()) a.residual += panel_blocks * a.residual_plane;
+        if (step_.target.exists()) a.target += panel_blocks * a.target_plane;
+        if (step_.activated.exists()) {
+            a.activated += panel_blocks * a.activated_plane;
+            a.activated_scale += panel_blocks * block;
+            a.activated_shift += panel_blocks * block;
+        }
         return a;
     }
 
