@@ -76,42 +76,43 @@ TENON_INLINE void fetch_lines(const TileArguments& a) {
 /// then. The right sides lie one behind the other, that of `first` at `weights`.
 template <StrassenSpec S>
 [[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const float* weights, int first, int last) {
-    constexpr TileSpec T = S.tile;
-    constexpr int terms = T.projection_column != 0 ? 2 : 1;
+    constexpr TileSpec tile = S.tile;
+    constexpr int terms = tile.projection_column != 0 ? 2 : 1;
     const float* const shift = a.results[1].shift;
     const float* next = a.next_weights;
-    Vector sums[T.pixels][T.blocks * vectors_per_block];
+    Vector sums[tile.pixels][tile.blocks * vectors_per_block];
     for (int product = first; product < last; ++product) {
         const bool is_second = product == 4 || product == 5;
-        if (finishes_result(product)) fetch_lines<T>(a.results[product]);
+        if (finishes_result(product)) fetch_lines<tile>(a.results[product]);
         if (product == 0)
-            for_each_sum<T>(sums, [&](Vector& sum, int, int lane) { sum = load(shift + lane); });
+            for_each_sum<tile>(sums, [&](Vector& sum, int, int lane) { sum = load(shift + lane); });
         else if (product == 5)  // U2 and U3 hold the first panel's shift
-            for_each_sum<T>(sums, [&](Vector& sum, int, int lane) {
-                sum = subtract(load(shift + T.blocks * block + lane), load(shift + lane));
+            for_each_sum<tile>(sums, [&](Vector& sum, int, int lane) {
+                sum = subtract(load(shift + tile.blocks * block + lane), load(shift + lane));
             });
         else
-            for_each_sum<T>(
+            for_each_sum<tile>(
                 sums, [&, from = product == 4 ? a.u3 : a.u2](Vector& sum, int at, int) { sum = load(from + at); });
         const bool is_direct = product < 2 || (product == 4 && !S.copies());
         for (int term = 0; term < terms; ++term) {
             const float* plane = a.operands[product][term];
             const int distance = is_direct ? a.source_plane[term] : S.plane();
             for (int i = 0; i < a.planes[term]; ++i, plane += distance) {
-                TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
-                    prefetch(plane + distance + T.offset(p, block, T.source_row));
-                multiply_depth<T, block, T.source_row, block>(sums, plane, weights, next, a.next_step);
+                TENON_UNROLL for (int p = 0; p < tile.pixels; ++p)
+                    prefetch(plane + distance + tile.offset(p, block, tile.source_row));
+                multiply_depth<tile, block, tile.source_row, block>(sums, plane, weights, next, a.next_step);
             }
         }
         if (product == 5)  // U4 takes the place of U2
-            for_each_sum<T>(sums, [&](Vector& sum, int at, int) {
+            for_each_sum<tile>(sums, [&](Vector& sum, int at, int) {
                 store(a.u2 + at, add(load(a.u2 + at), sum));
                 sum = add(load(a.u3 + at), sum);
             });
         if (finishes_result(product))
-            finish_tile<T, S.second_pixels>(sums, a.results[product], is_second ? S.second_pixels : T.pixels);
+            finish_tile<tile, S.second_pixels>(sums, a.results[product], is_second ? S.second_pixels : tile.pixels);
         else
-            for_each_sum<T>(sums, [to = product == 3 ? a.u3 : a.u2](Vector& sum, int at, int) { store(to + at, sum); });
+            for_each_sum<tile>(sums,
+                               [to = product == 3 ? a.u3 : a.u2](Vector& sum, int at, int) { store(to + at, sum); });
     }
 }
 
@@ -119,12 +120,12 @@ template <StrassenSpec S>
 /// `operand` floats apart.
 template <StrassenSpec S>
 void combine_pixels(const float* first, const float* second, int planes, int source_plane, float* to, long operand) {
-    constexpr TileSpec T = S.tile;
+    constexpr TileSpec tile = S.tile;
     constexpr int s1 = S.copies() ? 3 : 2;  // behind S2, S3 and perhaps A22
     const long half = static_cast<long>(planes) * source_plane, fetched = 3L * source_plane;
     for (int i = 0; i < planes; ++i, first += source_plane, second += source_plane, to += S.plane())
-        for (int p = 0; p < T.pixels; ++p) {
-            const int from = T.offset(p, block, T.source_row);
+        for (int p = 0; p < tile.pixels; ++p) {
+            const int from = tile.offset(p, block, tile.source_row);
             for (int lane = 0; lane < block; lane += lanes) {
                 const float *left = first + from + lane, *right = second + from + lane;
                 float* const out = to + from + lane;
