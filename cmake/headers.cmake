@@ -19,6 +19,9 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/simd_mask.hpp
     include/tenon/backend/cpu/step.hpp
     include/tenon/backend/cpu/step_function.hpp
+    include/tenon/backend/cpu/strassen.hpp
+    include/tenon/backend/cpu/strassen_plan.hpp
+    include/tenon/backend/cpu/strassen_tile.hpp
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
@@ -34,6 +37,9 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/training_winograd.hpp
     include/tenon/backend/cpu/transfer.hpp
     include/tenon/backend/cpu/winograd.hpp
+    include/tenon/backend/cpu/winograd_filter_tile.hpp
+    include/tenon/backend/cpu/winograd_filters.hpp
+    include/tenon/backend/cpu/winograd_maps.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp
     include/tenon/backend/cuda/block.hpp
