@@ -11,7 +11,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// of weights, which are 7/4 as many here. Sums of pixels are computed once, sums of products pass through the
 /// first-level cache once for each panel. The rates were measured (docs/design.md).
 struct StrassenRates {
-    static constexpr double cycles_per_combined_float = 0.27, cycles_per_passed_float = 0.14;
+    static constexpr double cycles_per_combined_float = 0.27, cycles_per_passed_float = 0.45;
 
     /// Of a plain sum of products of `depth` channels.
     static constexpr double direct_cycles(const TileGrid& grid, double depth, double outputs) {
