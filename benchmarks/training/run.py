@@ -134,7 +134,7 @@ def main(arguments, build):
     """`build` builds tenon's side for an instruction set and returns its path."""
     parser = argparse.ArgumentParser(prog="scripts/bench train", description=__doc__)
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: all")
-    parser.add_argument("--peer", action="append", choices=PEERS, help="ways of PyTorch, default: all")
+    parser.add_argument("--peer", action="append", choices=PEERS, help="ways of PyTorch, default: all; debian- needs python3-torch and python3-onnx")
     parser.add_argument("--no-peers", action="store_true", help="tenon alone")
     parser.add_argument("--threads", action="append", type=int, help="default: 2")
     parser.add_argument("--rounds", type=int, default=5, help="of alternating steps (default: %(default)s)")
