@@ -67,7 +67,7 @@ struct Blocks
               BatchNorm, ReLU, Conv<4 * Width, Bias>, ReLU, Conv<5, Kernel<3>, Padding<1>>> {};
 
 TEST_CASE("residuals, projections, second results and borders") {
-    using Small = Blocks<7, 128>;
+    using Small = Blocks<7, 256>;
     constexpr auto with_projection = [](const Step& step) { return step.terms[1].exists(); };
     constexpr auto with_residual = [](const Step& step) { return step.residual.exists(); };
     constexpr auto with_two_results = [](const Step& step) { return step.target.exists() && step.activated.exists(); };

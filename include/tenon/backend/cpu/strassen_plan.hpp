@@ -37,6 +37,10 @@ private:
 /// of panels are worked off product by product.
 inline constexpr long most_right_bytes = 256 << 10;
 
+/// Products need this depth to be worth their beginnings and ends: with AVX2's small tiles those of 64 and 128 channels
+/// lost up to a fifth (docs/design.md).
+inline constexpr int least_strassen_depth = lanes == block ? 64 : 256;
+
 /// Whether tiles of a step can be computed in pairs at all: pixels and channels come in even numbers of tiles, planes
 /// and panels, and each pixel's window is its neighbour's neighbour.
 constexpr bool allows_strassen(const Step& step, const TileGrid& grid) {
@@ -62,6 +66,7 @@ constexpr void choose_strassen(Step& step, const TileGrid& grid) {
     if (!allows_strassen(step, grid)) return;
     const double outputs = step.result().planes() * double{block};
     const double depth = static_cast<double>(step.panel_floats) / (panel_blocks * block);
+    if (depth < least_strassen_depth) return;
     if (StrassenRates::cycles(grid, depth, outputs) > 0.98 * StrassenRates::direct_cycles(step.grid, depth, outputs))
         return;
     step.grid = grid;
