@@ -43,6 +43,16 @@ private:
             arena[step.shift + static_cast<long>(c)] = static_cast<float>(sums[c]);
     }
 
+    /// What the norm behind a step's only term does to its outputs; its shift becomes the sums' start.
+    Affine fold(const Step& step, float* arena) const {
+        const StepTerm& term = step.terms[0];
+        Affine affine = affine_of(term.norm, step.result().channels);
+        std::vector<double> shift(at(step.result().channels), 0.0);
+        add_shift(term.layer, affine, shift);
+        store_shift(step, shift, arena);
+        return affine;
+    }
+
     /// Panels of output channels; in a panel the terms one after the other, in a term planes, taps, channels of the
     /// plane, and innermost the panel's channels. A weight between groups is zero and stays so.
     void pack_conv(const Step& step, float* arena) const {
@@ -119,10 +129,7 @@ private:
         constexpr int points = (M + 2) * (M + 2);
         const StepTerm& term = step.terms[0];
         const int outputs = step.result().channels, inputs = term.source.channels;
-        const Affine affine = affine_of(term.norm, outputs);
-        std::vector<double> shift(at(outputs), 0.0);
-        add_shift(term.layer, affine, shift);
-        store_shift(step, shift, arena);
+        const Affine affine = fold(step, arena);
         const float* weight = tensor(term.layer, 0);
         for (int o = 0; o < outputs; ++o) {
             const int panel = o / (panel_blocks * block);
@@ -144,10 +151,7 @@ private:
     void pack_plain_filters(const Step& step, float* arena) const {
         const StepTerm& term = step.terms[0];
         const int outputs = step.result().channels, inputs = term.source.channels;
-        const Affine affine = affine_of(term.norm, outputs);
-        std::vector<double> shift(at(outputs), 0.0);
-        add_shift(term.layer, affine, shift);
-        store_shift(step, shift, arena);
+        const Affine affine = fold(step, arena);
         const float* weight = tensor(term.layer, 0);
         for (int o = 0; o < outputs; ++o) {
             float* to = arena + step.weights + o / block * step.panel_floats + o % block;
@@ -161,10 +165,7 @@ private:
         const StepTerm& term = step.terms[0];
         const Tensor& source = term.source;
         const int outputs = step.target.channels, blocks = step.target.planes();
-        const Affine affine = affine_of(term.norm, outputs);
-        std::vector<double> shift(at(outputs), 0.0);
-        add_shift(term.layer, affine, shift);
-        store_shift(step, shift, arena);
+        const Affine affine = fold(step, arena);
         const long depth = source.floats(), inside = source.origin() - source.offset;
         const float* weight = tensor(term.layer, 0);
         for (int o = 0; o < outputs; ++o) {
