@@ -22,6 +22,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/strassen.hpp
     include/tenon/backend/cpu/strassen_plan.hpp
     include/tenon/backend/cpu/strassen_tile.hpp
+    include/tenon/backend/cpu/task_shares.hpp
     include/tenon/backend/cpu/team.hpp
     include/tenon/backend/cpu/tensor.hpp
     include/tenon/backend/cpu/tile.hpp
@@ -42,6 +43,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/winograd_maps.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp
+    include/tenon/backend/cpu/work_parts.hpp
     include/tenon/backend/cuda/block.hpp
     include/tenon/backend/cuda/channel_sums.hpp
     include/tenon/backend/cuda/conv.hpp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tenon/backend/cpu/strassen.hpp>
+#include <tenon/backend/cpu/work_parts.hpp>
 
 namespace tenon {
 
@@ -58,36 +59,14 @@ constexpr ConvSpec conv_spec(const Step& step) {
     return spec;
 }
 
+/// Bytes of weights that stay in the second-level cache while tiles pass by.
+inline constexpr long resident_weight_bytes = 512 << 10;
+
 /// Bytes of the largest chunk of tiles that goes through all panels together, and how many tiles, or pairs of tiles,
 /// there are in a chunk.
 inline constexpr long most_chunk_bytes = 512 << 10;
 constexpr int units_in(long chunk_bytes, long unit_bytes, int unit) {
     return static_cast<int>(std::max(8L / unit, chunk_bytes / unit_bytes));
-}
-
-/// How a step's tiles and panels are split among the ranks of a team: a grid of `pixel_parts` x `panel_parts`.
-struct Split {
-    int pixel_parts = 1, panel_parts = 1;
-};
-
-/// Chooses the split with the least work for the busiest rank, then with the least memory to read.
-inline Split choose_split(int tiles, int panels, long tile_bytes, long panel_bytes, int ranks) {
-    Split best{};
-    double best_cost = 0;
-    for (int panel_parts = 1; panel_parts <= std::min(ranks, panels); ++panel_parts) {
-        const int pixel_parts = std::max(1, std::min(tiles, ranks / panel_parts));
-        const double my_tiles = (tiles + pixel_parts - 1) / pixel_parts;
-        const double my_panels = (panels + panel_parts - 1) / panel_parts;
-        const double work = my_tiles * my_panels;
-        const double traffic =
-            my_tiles * static_cast<double>(tile_bytes) + my_panels * static_cast<double>(panel_bytes);
-        const double cost = work * (1 + 1e-9 * traffic);
-        if (panel_parts == 1 || cost < best_cost) {
-            best = {pixel_parts, panel_parts};
-            best_cost = cost;
-        }
-    }
-    return best;
 }
 
 /// A tile of one block for the last panel of an odd number of blocks.
@@ -105,31 +84,69 @@ inline void zero_borders(const Step& step, const Frame& frame, int rank, int siz
     }
 }
 
-/// Works off a chunk of a step's tiles, panel by panel. `memory` is for what Strassen's algorithm stores.
+/// One rank's way through the tiles and panels of a step. `memory` is for what Strassen's algorithm stores; `streams`
+/// says that the weights do not stay in the second-level cache.
 template <ConvSpec S>
-void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels, float* memory) {
-    if constexpr (S.strassen) return StrassenRun<S.big, S.small, S.pairs>{cursor, step, memory}(tiles, panels);
-    const int per_image = step.grid.tiles();
-    const bool odd_only = S.odd_panel && panel_blocks > 1;
-    for (int panel = panels.begin; panel < panels.end; ++panel) {
-        cursor.panel(panel);
-        const bool odd = odd_only && panel == step.panels - 1;
+class TileRun {
+public:
+    TileRun(const Step& step, const Frame& frame, float* memory, bool streams)
+        : step_{step}, cursor_{step, frame}, strassen_{cursor_, step, memory, streams} {}
+
+    /// Says where the strip that the step writes or reads lies.
+    void strip(float* memory, int first_row) { cursor_.strip(memory, first_row); }
+
+    /// Works off some tiles, panel by panel; the panels up to `last_panel` are likely to follow.
+    void operator()(Range tiles, Range panels, int last_panel) {
+        if constexpr (S.strassen) {
+            strassen_(tiles, panels, last_panel);
+        } else {
+            for (int panel = panels.begin; panel < panels.end; ++panel) run_panel(tiles, panel);
+        }
+    }
+
+private:
+    void run_panel(Range tiles, int panel) {
+        const int per_image = step_.grid.tiles();
+        const bool odd = S.odd_panel && panel_blocks > 1 && panel == step_.panels - 1;
+        cursor_.panel(panel);
         for (int tile = tiles.begin; tile < tiles.end; ++tile) {
-            const bool small = cursor.tile(tile, per_image);
-            cursor.fetch_next(tile - tiles.begin, tiles.end - tiles.begin);
+            const bool small = cursor_.tile(tile, per_image);
+            cursor_.fetch_next(tile - tiles.begin, tiles.end - tiles.begin);
             if (small) {
                 if constexpr (S.small.pixels > 0) {
-                    if (!odd) conv_tile<S.small>(cursor.arguments());
+                    if (!odd) conv_tile<S.small>(cursor_.arguments());
                     if constexpr (S.odd_panel && panel_blocks > 1)
-                        if (odd) conv_tile<odd_tile(S.small)>(cursor.arguments());
+                        if (odd) conv_tile<odd_tile(S.small)>(cursor_.arguments());
                 }
             } else {
-                if (!odd) conv_tile<S.big>(cursor.arguments());
+                if (!odd) conv_tile<S.big>(cursor_.arguments());
                 if constexpr (S.odd_panel && panel_blocks > 1)
-                    if (odd) conv_tile<odd_tile(S.big)>(cursor.arguments());
+                    if (odd) conv_tile<odd_tile(S.big)>(cursor_.arguments());
             }
         }
     }
+
+    const Step& step_;
+    ConvCursor cursor_;
+    StrassenRun<S.big, S.small, S.pairs> strassen_;
+};
+
+/// Whether so many of a step's panels are more than stay in the second-level cache.
+constexpr bool streams_weights(const Step& step, int panels) {
+    return 4L * step.panel_floats * panels > resident_weight_bytes;
+}
+
+/// How the ranks share a convolution step.
+inline WorkParts conv_parts(const Step& step, int images, int ranks, int unit) {
+    const int tiles = step.grid.tiles() * images / unit, panels = step.panels / unit;
+    const long tile_bytes = unit * step.tile_bytes(panel_blocks), panel_bytes = unit * step.panel_floats * 4;
+    const Split split = choose_split(tiles, panels, tile_bytes, panel_bytes, ranks);
+    // A chunk of tiles goes through all panels: its source stays in the first levels of cache. Where the panels are too
+    // many to stay there as well, chunks are larger, so that panels are streamed less often, and tasks a few panels.
+    const bool streams = streams_weights(step, (panels + split.panel_parts - 1) / split.panel_parts * unit);
+    int chunk = units_in(streams ? most_chunk_bytes : 32 << 10, tile_bytes, unit);
+    if (!streams) chunk = std::min(chunk, std::max(4 / unit, tiles / split.pixel_parts / least_tasks));
+    return {tiles, panels, split, chunk, streams, step.pair_panels};
 }
 
 /// Runs a convolution step.
@@ -139,26 +156,17 @@ void run_tiles(ConvCursor& cursor, const Step& step, Range tiles, Range panels, 
 template <ConvSpec S>
 void run_conv(const Step& step, const Frame& frame) {
     constexpr int unit = S.unit();
-    const int units = step.grid.tiles() * frame.images / unit;
-    const long unit_bytes = unit * step.tile_bytes(panel_blocks);
-    const Split split =
-        choose_split(units, step.panels / unit, unit_bytes, unit * step.panel_floats * 4, frame.team->size());
-    frame.team->run([&](int rank, int size) {
-        zero_borders(step, frame, rank, size);
-        if (rank >= split.pixel_parts * split.panel_parts) return;
-        const Range my_units = share(units, rank / split.panel_parts, split.pixel_parts);
-        const Range my_panels = share(step.panels / unit, rank % split.panel_parts, split.panel_parts);
-        // A chunk of tiles goes through all panels: its source stays in the first levels of cache. Where the panels are
-        // too many to stay there as well, chunks are larger, so that panels are streamed less often.
-        const long weight_bytes = (my_panels.end - my_panels.begin) * unit * step.panel_floats * 4;
-        const long chunk_bytes = weight_bytes <= (512 << 10) ? 32 << 10 : most_chunk_bytes;
-        const int chunk = units_in(chunk_bytes, unit_bytes, unit);
-
-        ConvCursor cursor{step, frame};
-        for (int begin = my_units.begin; begin < my_units.end; begin += chunk)
-            run_tiles<S>(cursor, step, {unit * begin, unit * std::min(begin + chunk, my_units.end)},
-                         {unit * my_panels.begin, unit * my_panels.end}, frame.scratch + rank * frame.scratch_floats);
-    });
+    const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
+    frame.team->run_tasks([&](int part) { return parts.tasks(part); },
+                          [&](int rank, int size, const auto& take) {
+                              zero_borders(step, frame, rank, size);
+                              TileRun<S> run{step, frame, frame.scratch + rank * frame.scratch_floats, parts.streams()};
+                              while (const Task task = take()) {
+                                  const WorkParts::Piece piece = parts.piece(task);
+                                  run({unit * piece.tiles.begin, unit * piece.tiles.end},
+                                      {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
+                              }
+                          });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

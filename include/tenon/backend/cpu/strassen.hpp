@@ -29,26 +29,30 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Floats of the sums that pass from product to product, of one pair of tiles.
 inline constexpr int strassen_sums = 2 * tile_pixels * panel_blocks * block;
 
-/// Works off tiles and panels of a step by Strassen's algorithm. Both ranges hold whole pairs. `memory` has room for
-/// `step.pair_floats` for each pair of tiles.
+/// Works off tiles and panels of a step by Strassen's algorithm. `memory` has room for `step.pair_floats` for each pair
+/// of tiles of a call; `streams` says that the weights do not stay in the second-level cache.
 template <TileSpec Big, TileSpec Small, StrassenPairs Pairs>
 class StrassenRun {
 public:
-    StrassenRun(ConvCursor& cursor, const Step& step, float* memory) : cursor_{cursor}, step_{step}, memory_{memory} {}
+    StrassenRun(ConvCursor& cursor, const Step& step, float* memory, bool streams)
+        : cursor_{cursor}, step_{step}, memory_{memory}, streams_{streams} {}
 
     /// Where the weights of all panels stay in the second-level cache, a pair of tiles goes through all panels, else
-    /// all tiles go through a group of panels.
-    void operator()(Range tiles, Range panels) {
-        is_streamed_ = 4 * step_.panel_floats * (panels.end - panels.begin) > (512 << 10);
-        const int group = is_streamed_ ? tiles.end - tiles.begin : 2;
+    /// all tiles go through a group of panels. Both ranges hold whole pairs. Panels up to `last_panel` are likely to be
+    /// next; then the operands that were stored for the same tiles are there already.
+    void operator()(Range tiles, Range panels, int last_panel) {
+        const int group = streams_ ? tiles.size() : 2;
         for (int begin = tiles.begin; begin < tiles.end; begin += group) {
             const int pairs = std::min(group, tiles.end - begin) / 2;
             cursor_.panel(panels.begin);
-            for (int i = 0; i < pairs; ++i) place(begin + 2 * i, [&]<StrassenSpec S> { combine<S>(operands_of(i)); });
+            if (!streams_ || stored_ != tiles)
+                for (int i = 0; i < pairs; ++i)
+                    place(begin + 2 * i, [&]<StrassenSpec S> { combine<S>(operands_of(i)); });
             for (int panel = panels.begin; panel < panels.end; panel += 2 * step_.pair_panels)
-                multiply_group(begin, pairs, {panel, std::min(panel + 2 * step_.pair_panels, panels.end)}, panels.end,
+                multiply_group(begin, pairs, {panel, std::min(panel + 2 * step_.pair_panels, panels.end)}, last_panel,
                                begin + group >= tiles.end);
         }
+        stored_ = tiles;
     }
 
 private:
@@ -72,8 +76,8 @@ private:
                         StrassenArguments a = arguments<S>(operands_of(i));
                         a.u2 = memory_ + i * step_.pair_floats + (panel - panels.begin) / 2 * strassen_sums;
                         a.u3 = a.u2 + strassen_sums / 2;
-                        set_next(a, is_streamed_ || panel + 2 == step_.panels ? next : nullptr,
-                                 at_once * product_floats(), i, pairs);
+                        set_next(a, streams_ || panel + 2 == step_.panels ? next : nullptr, at_once * product_floats(),
+                                 i, pairs);
                         strassen_tile<S>(a, weights, product, product + at_once);
                     });
             }
@@ -162,7 +166,8 @@ private:
     const Step& step_;
     float* memory_;
     TileArguments first_{}, second_{};
-    bool is_streamed_ = false;  ///< weights do not stay in the second-level cache
+    bool streams_;
+    Range stored_{};  ///< the tiles of the last call
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -8,6 +8,7 @@
 #include <tbb/task_arena.h>
 
 #include <tenon/backend/cpu/job_board.hpp>
+#include <tenon/backend/cpu/task_shares.hpp>
 #include <tenon/core/error.hpp>
 
 namespace tenon {
@@ -17,6 +18,8 @@ inline namespace TENON_ISA_NAMESPACE {
 struct Range {
     int begin = 0, end = 0;
     bool empty() const { return begin >= end; }
+    int size() const { return end - begin; }
+    bool operator==(const Range&) const = default;
 };
 
 /// The share of `rank` among `size` in [0, count): contiguous, the larger shares first.
@@ -26,16 +29,19 @@ inline Range share(int count, int rank, int size) {
     return {begin, begin + base + (rank < extra ? 1 : 0)};
 }
 
-/// A fixed number of ranks that run the same function, each on its share. The split is static, so which rank computes
-/// what depends on the number of threads alone, and what is computed does not depend on it at all. Threads are
-/// oneTBB's; they stay for a moment behind a step, as waking one takes longer than a small network's step.
+/// A fixed number of ranks that run the same function, each on its share, of which others may take over tasks. What is
+/// computed does not depend on the number of ranks nor on who computes it. Threads are oneTBB's; they stay for a moment
+/// behind a step, as waking one takes longer than a small network's step.
 ///
 /// Law: a step is done when run() returns, however many threads there really are (test: tests/backend/team_test.cpp).
 class Team {
 public:
     /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
     explicit Team(int threads)
-        : arena_{checked(threads)}, board_{std::make_shared<JobBoard>(checked(threads))}, size_{checked(threads)} {}
+        : arena_{checked(threads)},
+          board_{std::make_shared<JobBoard>(checked(threads))},
+          shares_{std::make_unique<TaskShares>(checked(threads))},
+          size_{checked(threads)} {}
 
     ~Team() {
         if (board_) board_->close();
@@ -53,6 +59,14 @@ public:
                     [this](int home) { arena_.enqueue([board = board_, home] { board->help(home); }); });
     }
 
+    /// Deals `count_of(rank)` tasks to each rank and calls f(rank, size, take) once for each: take() is the next Task
+    /// for that rank, false when all are taken.
+    template <class Count, class F>
+    void run_tasks(const Count& count_of, const F& f) const {
+        shares_->deal(count_of);
+        run([&](int rank, int size) { f(rank, size, [&] { return shares_->take(rank); }); });
+    }
+
 private:
     static int checked(int threads) {
         if (threads < 0)
@@ -63,6 +77,7 @@ private:
 
     mutable tbb::task_arena arena_;
     std::shared_ptr<JobBoard> board_;  // helpers may outlive the team for a moment
+    std::unique_ptr<TaskShares> shares_;
     int size_;
 };
 

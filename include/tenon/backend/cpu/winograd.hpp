@@ -4,6 +4,7 @@
 
 #include <tenon/backend/cpu/winograd_filters.hpp>
 #include <tenon/backend/cpu/winograd_maps.hpp>
+#include <tenon/backend/cpu/work_parts.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -134,22 +135,21 @@ void run_winograd(const Step& step, const Frame& frame) {
     const WinogradGrid& grid = step.winograd;
     const int tiles = grid.tiles() * frame.images;
     const Split split = choose_winograd_split(step, tiles, frame.team->size());
-    frame.team->run([&](int rank, int size) {
-        zero_borders(step, frame, rank, size);
-        if (rank >= split.pixel_parts * split.panel_parts) return;
-        const Range my_tiles = share(tiles, rank / split.panel_parts, split.pixel_parts);
-        const Range my_panels = share(step.panels, rank % split.panel_parts, split.panel_parts);
-        const int count = my_tiles.end - my_tiles.begin, strips = (count + grid.strip - 1) / grid.strip;
-        for (int s = 0; s < strips; ++s) {
-            const Range part = share(count, s, strips);
-            const Strip strip{step,
-                              frame,
-                              frame.scratch + rank * frame.scratch_floats,
-                              {my_tiles.begin + part.begin, my_tiles.begin + part.end}};
-            strip.transform_input();
-            for (int panel = my_panels.begin; panel < my_panels.end; ++panel) strip.run_panel(panel);
-        }
-    });
+    const WorkParts parts{tiles, step.panels, split, grid.strip, true};
+    frame.team->run_tasks([&](int part) { return parts.tasks(part); },
+                          [&](int rank, int size, const auto& take) {
+                              zero_borders(step, frame, rank, size);
+                              float* const memory = frame.scratch + rank * frame.scratch_floats;
+                              Range transformed{};
+                              while (const Task task = take()) {
+                                  const WorkParts::Piece piece = parts.piece(task);
+                                  const Strip strip{step, frame, memory, piece.tiles};
+                                  if (piece.tiles != transformed) strip.transform_input();
+                                  transformed = piece.tiles;
+                                  for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel)
+                                      strip.run_panel(panel);
+                              }
+                          });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -1,0 +1,65 @@
+// The tasks of a step hold each tile with each panel once, whatever its size and the number of ranks.
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <tenon/backend/cpu/work_parts.hpp>
+
+using namespace tenon;
+
+namespace {
+
+/// How many pairs of tile and panel the tasks of `ranks` ranks don't hold once.
+int wrong_pairs(const WorkParts& parts, int tiles, int panels, int ranks) {
+    std::vector<int> times(static_cast<std::size_t>(tiles) * static_cast<std::size_t>(panels), 0);
+    for (int part = 0; part < ranks; ++part)
+        for (int index = 0; index < parts.tasks(part); ++index) {
+            const WorkParts::Piece piece = parts.piece({part, index});
+            if (piece.tiles.empty() || piece.panels.empty() || piece.last_panel < piece.panels.end) return -1;
+            for (int tile = piece.tiles.begin; tile < piece.tiles.end; ++tile)
+                for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel)
+                    ++times[static_cast<std::size_t>(tile * panels + panel)];
+        }
+    int wrong = 0;
+    for (const int count : times) wrong += count != 1;
+    return wrong;
+}
+
+}  // namespace
+
+TEST_CASE("all tiles with all panels, once") {
+    for (const int tiles : {1, 2, 7, 16, 61})
+        for (const int panels : {1, 3, 8, 33})
+            for (const int ranks : {1, 2, 3, 8, 40})
+                for (const int chunk : {1, 4, 100})
+                    for (const int unit : {1, 8}) {
+                        CAPTURE(tiles);
+                        CAPTURE(panels);
+                        CAPTURE(ranks);
+                        CAPTURE(chunk);
+                        CAPTURE(unit);
+                        const Split split = choose_split(tiles, panels, 10'000, 30'000, ranks);
+                        CHECK(split.pixel_parts * split.panel_parts <= ranks);
+                        CHECK(wrong_pairs({tiles, panels, split, chunk, true, unit}, tiles, panels, ranks) == 0);
+                        CHECK(wrong_pairs({tiles, panels, split, chunk, false}, tiles, panels, ranks) == 0);
+                    }
+}
+
+TEST_CASE("tasks are many where weights are streamed or tiles are many, and follow each other") {
+    const WorkParts streamed{14, 32, {1, 1}, 100, true};
+    CHECK(streamed.tasks(0) == least_tasks);
+    for (int i = 0; i < least_tasks; ++i) {
+        const WorkParts::Piece piece = streamed.piece({0, i});
+        CHECK(piece.tiles == Range{0, 14});
+        CHECK(piece.panels == Range{4 * i, 4 * i + 4});
+        CHECK(piece.last_panel == 32);
+    }
+    const WorkParts resident{100, 4, {2, 1}, 5, false};
+    CHECK(resident.tasks(0) == 10);
+    CHECK(resident.tasks(2) == 0);
+    CHECK(resident.piece({1, 0}).tiles == Range{50, 55});
+    CHECK(resident.piece({1, 9}).panels == Range{0, 4});
+    const WorkParts by_units{14, 32, {1, 2}, 100, true, 8};
+    CHECK(by_units.tasks(1) == 2);
+    CHECK(by_units.piece({1, 1}).panels == Range{24, 32});
+}
