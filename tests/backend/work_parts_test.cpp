@@ -47,8 +47,8 @@ TEST_CASE("all tiles with all panels, once") {
 
 TEST_CASE("tasks are many where weights are streamed or tiles are many, and follow each other") {
     const WorkParts streamed{14, 32, {1, 1}, 100, true};
-    CHECK(streamed.tasks(0) == least_tasks);
-    for (int i = 0; i < least_tasks; ++i) {
+    CHECK(streamed.tasks(0) == tasks_per_part);
+    for (int i = 0; i < tasks_per_part; ++i) {
         const WorkParts::Piece piece = streamed.piece({0, i});
         CHECK(piece.tiles == Range{0, 14});
         CHECK(piece.panels == Range{4 * i, 4 * i + 4});

@@ -145,7 +145,7 @@ inline WorkParts conv_parts(const Step& step, int images, int ranks, int unit) {
     // many to stay there as well, chunks are larger, so that panels are streamed less often, and tasks a few panels.
     const bool streams = streams_weights(step, (panels + split.panel_parts - 1) / split.panel_parts * unit);
     int chunk = units_in(streams ? most_chunk_bytes : 32 << 10, tile_bytes, unit);
-    if (!streams) chunk = std::min(chunk, std::max(4 / unit, tiles / split.pixel_parts / least_tasks));
+    if (!streams) chunk = std::min(chunk, std::max(4 / unit, tiles / split.pixel_parts / tasks_per_part));
     return {tiles, panels, split, chunk, streams, step.pair_panels};
 }
 

@@ -41,20 +41,17 @@ template <int Images, int Blocks>
 /// Runs a linear step with `Rest` blocks in the last group (0: it is full). Depth is the order of the source's storage.
 template <int Rest>
 void run_linear(const Step& step, const Frame& frame) {
-    frame.team->run([&](int rank, int size) {
-        const Range groups = share(step.panels, rank, size);
-        for (int group = groups.begin; group < groups.end; ++group) {
-            const int first = group * linear_blocks;
-            const bool rest = Rest > 0 && group == step.panels - 1;
-            const auto tile = [&]<int Images>(int image) {
-                if (!rest) return linear_tile<Images, linear_blocks>(step, frame, image, first);
-                if constexpr (Rest > 0) linear_tile<Images, Rest>(step, frame, image, first);
-            };
-            constexpr int together = lanes >= 16 ? 3 : 1;  // images whose sums fit the registers
-            int image = 0;
-            for (; image + together <= frame.images; image += together) tile.template operator()<together>(image);
-            for (; image < frame.images; ++image) tile.template operator()<1>(image);
-        }
+    frame.team->for_each(step.panels, [&](int group) {
+        const int first = group * linear_blocks;
+        const bool rest = Rest > 0 && group == step.panels - 1;
+        const auto tile = [&]<int Images>(int image) {
+            if (!rest) return linear_tile<Images, linear_blocks>(step, frame, image, first);
+            if constexpr (Rest > 0) linear_tile<Images, Rest>(step, frame, image, first);
+        };
+        constexpr int together = lanes >= 16 ? 3 : 1;  // images whose sums fit the registers
+        int image = 0;
+        for (; image + together <= frame.images; image += together) tile.template operator()<together>(image);
+        for (; image < frame.images; ++image) tile.template operator()<1>(image);
     });
 }
 

@@ -52,14 +52,11 @@ private:
 template <class F>
 void for_each_plane(const Step& step, const Frame& frame, const F& f) {
     const int planes = step.result().planes();
-    frame.team->run([&](int rank, int size) {
-        const Range mine = share(frame.images * planes, rank, size);
-        for (int i = mine.begin; i < mine.end; ++i) {
-            for (const Tensor* tensor : {&step.target, &step.activated})
-                if (tensor->exists() && tensor->has_border())
-                    zero_border(*tensor, frame.image(i / planes), i % planes, i % planes + 1);
-            f(i / planes, i % planes);
-        }
+    frame.team->for_each(frame.images * planes, [&](int i) {
+        for (const Tensor* tensor : {&step.target, &step.activated})
+            if (tensor->exists() && tensor->has_border())
+                zero_border(*tensor, frame.image(i / planes), i % planes, i % planes + 1);
+        f(i / planes, i % planes);
     });
 }
 
@@ -96,27 +93,24 @@ inline void run_planar_norm(const Step& step, const Frame& frame) {
 /// the width of vectors.
 inline void run_softmax(const Step& step, const Frame& frame) {
     const Tensor &source = step.source(), &target = step.result();
-    frame.team->run([&](int rank, int size) {
-        const Range images = share(frame.images, rank, size);
-        for (int i = images.begin; i < images.end; ++i) {
-            const float* from = frame.image(i) + source.origin();
-            float* to = frame.image(i) + target.origin();
-            for (long at = 0; at < source.floats(); ++at) to[at] = 0.0f;  // lanes beyond the last channel
-            const auto for_each = [&](const auto& f) {
-                for (int plane = 0; plane < source.planes(); ++plane)
-                    for (int pixel = 0; pixel < source.pixels(); ++pixel)
-                        for (int c = 0; c < block && plane * block + c < source.channels; ++c)
-                            f((static_cast<long>(plane) * source.pixels() + pixel) * block + c);
-            };
-            float largest = -std::numeric_limits<float>::infinity();
-            for_each([&](long at) { largest = std::max(largest, from[at]); });
-            double sum = 0;
-            for_each([&](long at) {
-                to[at] = std::exp(from[at] - largest);
-                sum += static_cast<double>(to[at]);
-            });
-            for_each([&](long at) { to[at] = static_cast<float>(static_cast<double>(to[at]) / sum); });
-        }
+    frame.team->for_each(frame.images, [&](int i) {
+        const float* from = frame.image(i) + source.origin();
+        float* to = frame.image(i) + target.origin();
+        for (long at = 0; at < source.floats(); ++at) to[at] = 0.0f;  // lanes beyond the last channel
+        const auto for_each = [&](const auto& f) {
+            for (int plane = 0; plane < source.planes(); ++plane)
+                for (int pixel = 0; pixel < source.pixels(); ++pixel)
+                    for (int c = 0; c < block && plane * block + c < source.channels; ++c)
+                        f((static_cast<long>(plane) * source.pixels() + pixel) * block + c);
+        };
+        float largest = -std::numeric_limits<float>::infinity();
+        for_each([&](long at) { largest = std::max(largest, from[at]); });
+        double sum = 0;
+        for_each([&](long at) {
+            to[at] = std::exp(from[at] - largest);
+            sum += static_cast<double>(to[at]);
+        });
+        for_each([&](long at) { to[at] = static_cast<float>(static_cast<double>(to[at]) / sum); });
     });
 }
 

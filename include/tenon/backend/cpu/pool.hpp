@@ -8,12 +8,23 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// The largest of a window that lies inside the map, in the order of the scan.
+template <int Height, int Width>
+TENON_INLINE Vector largest_of_window(const float* corner, int row) {
+    Vector value = load(corner);
+    TENON_UNROLL for (int tap = 1; tap < Height * Width; ++tap) {
+        value = maximum(value, load(corner + tap / Width * row + tap % Width * block));
+    }
+    return value;
+}
+
 /// Pools the rows `rows` of one plane of a step's result: the largest value or the mean of each window. `from` is where
 /// pixel (0, 0) of the source's plane lies, or would lie.
 inline void pool_rows(const Step& step, const Finish& finish, const float* from, Range rows) {
     const Tensor& source = step.source();
     const Window& window = step.window();
     const bool average = step.kind == OpKind::average_pool, pad_counts = window.pad_value == PadValue::zero;
+    const bool is_usual = !average && window.kernel_height == 3 && window.kernel_width == 3;  // behind stems
     for (int y = rows.begin; y < rows.end; ++y) {
         const int top = y * window.stride_height - window.top;
         const int y_begin = std::max(top, 0), y_end = std::min(top + window.kernel_height, source.height);
@@ -21,6 +32,13 @@ inline void pool_rows(const Step& step, const Finish& finish, const float* from,
             const int left = x * window.stride_width - window.left;
             const int x_begin = std::max(left, 0), x_end = std::min(left + window.kernel_width, source.width);
             const int inside = (y_end - y_begin) * (x_end - x_begin);
+            if (is_usual && inside == window.taps()) {
+                const float* const corner = from + static_cast<long>(top) * source.row() + left * block;
+                TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+                    finish(y, x, v * lanes, largest_of_window<3, 3>(corner + v * lanes, source.row()));
+                }
+                continue;
+            }
             const bool from_zero = average || (inside < window.taps() && pad_counts);
             const auto pixel = [&](int row, int column, int v) {
                 return load(from + static_cast<long>(row) * source.row() + column * block + v * lanes);

@@ -29,6 +29,9 @@ inline Range share(int count, int rank, int size) {
     return {begin, begin + base + (rank < extra ? 1 : 0)};
 }
 
+/// Tasks that a rank's part of a step is cut into, where it can be: who helps a slower rank takes one at a time.
+inline constexpr int tasks_per_part = 8;
+
 /// A fixed number of ranks that run the same function, each on its share, of which others may take over tasks. What is
 /// computed does not depend on the number of ranks nor on who computes it. Threads are oneTBB's; they stay for a moment
 /// behind a step, as waking one takes longer than a small network's step.
@@ -65,6 +68,20 @@ public:
     void run_tasks(const Count& count_of, const F& f) const {
         shares_->deal(count_of);
         run([&](int rank, int size) { f(rank, size, [&] { return shares_->take(rank); }); });
+    }
+
+    /// Calls f(i) once for each i in [0, count), in contiguous shares of at most `tasks_per_part` tasks.
+    template <class F>
+    void for_each(int count, const F& f) const {
+        const auto tasks_of = [&](const Range& mine) { return std::min(mine.size(), tasks_per_part); };
+        run_tasks([&](int rank) { return tasks_of(share(count, rank, size_)); },
+                  [&](int, int, const auto& take) {
+                      while (const Task task = take()) {
+                          const Range all = share(count, task.share, size_);
+                          const Range mine = share(all.size(), task.index, tasks_of(all));
+                          for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
+                      }
+                  });
     }
 
 private:

@@ -24,14 +24,12 @@ void run_training_winograd(const TrainingStep& training, const TrainingFrame& fr
 
 /// Adds a tensor to another one of the same shape.
 inline void add_to(const Tensor& target, const Tensor& addend, const TrainingFrame& frame) {
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(frame.frame.images * target.planes(), rank, size);
-        for (int k = mine.begin; k < mine.end; ++k)
-            for (int y = 0; y < target.height; ++y) {
-                float* to = frame.at(target, k / target.planes(), k % target.planes(), y, 0);
-                const float* from = frame.at(addend, k / target.planes(), k % target.planes(), y, 0);
-                for (int i = 0; i < target.width * block; i += lanes) store(to + i, add(load(to + i), load(from + i)));
-            }
+    frame.team().for_each(frame.frame.images * target.planes(), [&](int k) {
+        for (int y = 0; y < target.height; ++y) {
+            float* to = frame.at(target, k / target.planes(), k % target.planes(), y, 0);
+            const float* from = frame.at(addend, k / target.planes(), k % target.planes(), y, 0);
+            for (int i = 0; i < target.width * block; i += lanes) store(to + i, add(load(to + i), load(from + i)));
+        }
     });
 }
 

@@ -39,34 +39,31 @@ void for_each_packed_weight(const Step& step, const StepTerm& term, long term_be
 inline void pack_training_conv(const TrainingStep& training, const TrainingFrame& frame, bool transposed) {
     const Step& step = training.step;
     float* packed = frame.packed + step.weights;
-    frame.team().run([&](int rank, int size) {
-        const Range panels = share(step.panels, rank, size);
-        for (int panel = panels.begin; panel < panels.end; ++panel) {
-            const int planes = std::min(panel_blocks, step.result().planes() - panel * panel_blocks);
-            std::fill_n(packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
-            const int first = panel * panel_blocks * block;
-            float* shift = frame.packed + step.shift + first;
-            std::fill_n(shift, planes * block, 0.0f);
-            long begin = 0;
-            for (const StepTerm& term : step.terms) {
-                if (!term.exists()) continue;
-                const float* weight = frame.parameter(term.layer, 0);
-                const int taps = term.window.taps(), inputs = term.group_inputs, outputs = term.group_outputs;
-                if (transposed) {
-                    for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
-                        const long layer_output = static_cast<long>(o / outputs) * inputs + i;
-                        packed[place] = weight[(layer_output * outputs + o % outputs) * taps + (taps - 1 - tap)];
-                    });
-                } else {
-                    for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
-                        packed[place] = weight[(static_cast<long>(o) * inputs + i) * taps + tap];
-                    });
-                    if (frame.has_bias(term.layer))
-                        for (int c = 0; c < planes * block && first + c < step.result().channels; ++c)
-                            shift[c] += frame.parameter(term.layer, 1)[first + c];
-                }
-                begin += static_cast<long>(term.planes) * term.source.pixel() * taps;
+    frame.team().for_each(step.panels, [&](int panel) {
+        const int planes = std::min(panel_blocks, step.result().planes() - panel * panel_blocks);
+        std::fill_n(packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
+        const int first = panel * panel_blocks * block;
+        float* shift = frame.packed + step.shift + first;
+        std::fill_n(shift, planes * block, 0.0f);
+        long begin = 0;
+        for (const StepTerm& term : step.terms) {
+            if (!term.exists()) continue;
+            const float* weight = frame.parameter(term.layer, 0);
+            const int taps = term.window.taps(), inputs = term.group_inputs, outputs = term.group_outputs;
+            if (transposed) {
+                for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
+                    const long layer_output = static_cast<long>(o / outputs) * inputs + i;
+                    packed[place] = weight[(layer_output * outputs + o % outputs) * taps + (taps - 1 - tap)];
+                });
+            } else {
+                for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
+                    packed[place] = weight[(static_cast<long>(o) * inputs + i) * taps + tap];
+                });
+                if (frame.has_bias(term.layer))
+                    for (int c = 0; c < planes * block && first + c < step.result().channels; ++c)
+                        shift[c] += frame.parameter(term.layer, 1)[first + c];
             }
+            begin += static_cast<long>(term.planes) * term.source.pixel() * taps;
         }
     });
 }
@@ -96,28 +93,25 @@ void pack_training_winograd(const TrainingStep& training, const TrainingFrame& f
     const StepTerm& term = step.terms[0];
     const int inputs = term.source.channels, outputs = step.result().channels;
     const float* weight = frame.parameter(term.layer, 0);
-    frame.team().run([&](int rank, int size) {
-        const Range panels = share(step.panels, rank, size);
-        for (int panel = panels.begin; panel < panels.end; ++panel) {
-            const int first = panel * panel_blocks * block;
-            const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
-            const int count = std::min(width, outputs - first);
-            const long point = static_cast<long>(term.planes) * block * width;
-            float* packed = frame.packed + step.weights + panel * step.panel_floats;
-            for (int i = 0; i < term.planes * block; ++i) {
-                alignas(64) float taps[9][panel_blocks * block]{};
-                for (int o = 0; o < count && i < inputs; ++o) {
-                    const float* filter = transposed ? weight + (static_cast<long>(i) * outputs + first + o) * 9
-                                                     : weight + (static_cast<long>(first + o) * inputs + i) * 9;
-                    for (int tap = 0; tap < 9; ++tap) taps[tap][o] = filter[transposed ? 8 - tap : tap];
-                }
-                transform_filters<M>(taps, packed + static_cast<long>(i) * width, point, width);
+    frame.team().for_each(step.panels, [&](int panel) {
+        const int first = panel * panel_blocks * block;
+        const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
+        const int count = std::min(width, outputs - first);
+        const long point = static_cast<long>(term.planes) * block * width;
+        float* packed = frame.packed + step.weights + panel * step.panel_floats;
+        for (int i = 0; i < term.planes * block; ++i) {
+            alignas(64) float taps[9][panel_blocks * block]{};
+            for (int o = 0; o < count && i < inputs; ++o) {
+                const float* filter = transposed ? weight + (static_cast<long>(i) * outputs + first + o) * 9
+                                                 : weight + (static_cast<long>(first + o) * inputs + i) * 9;
+                for (int tap = 0; tap < 9; ++tap) taps[tap][o] = filter[transposed ? 8 - tap : tap];
             }
-            float* shift = frame.packed + step.shift + first;
-            std::fill_n(shift, width, 0.0f);
-            if (!transposed && frame.has_bias(term.layer))
-                std::copy_n(frame.parameter(term.layer, 1) + first, count, shift);
+            transform_filters<M>(taps, packed + static_cast<long>(i) * width, point, width);
         }
+        float* shift = frame.packed + step.shift + first;
+        std::fill_n(shift, width, 0.0f);
+        if (!transposed && frame.has_bias(term.layer))
+            std::copy_n(frame.parameter(term.layer, 1) + first, count, shift);
     });
 }
 
@@ -154,16 +148,13 @@ inline void pack_training_linear(const TrainingStep& training, const TrainingFra
         std::fill(packed + all.begin, packed + all.end, 0.0f);
         if (rank == 0) std::fill_n(frame.packed + step.shift, step.target.planes() * block, 0.0f);
     });
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(outputs, rank, size);
-        for (int o = mine.begin; o < mine.end; ++o) {
-            const float* row = weight + o * inputs;
-            for_each_feature(features, [&](long feature, long place) {
-                packed[transposed ? linear_place(step, place, o) : linear_place(step, o, place)] = row[feature];
-            });
-            if (!transposed && frame.has_bias(training.layer))
-                frame.packed[step.shift + o] = frame.parameter(training.layer, 1)[o];
-        }
+    frame.team().for_each(outputs, [&](int o) {
+        const float* row = weight + o * inputs;
+        for_each_feature(features, [&](long feature, long place) {
+            packed[transposed ? linear_place(step, place, o) : linear_place(step, o, place)] = row[feature];
+        });
+        if (!transposed && frame.has_bias(training.layer))
+            frame.packed[step.shift + o] = frame.parameter(training.layer, 1)[o];
     });
 }
 

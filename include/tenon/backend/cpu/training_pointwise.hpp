@@ -85,19 +85,16 @@ inline void run_dropout(const TrainingStep& step, const TrainingFrame& frame) {
 
 /// y * (gradient - sum(y * gradient)), y a softmax's result.
 inline void run_softmax_gradient(const TrainingStep& step, const TrainingFrame& frame) {
-    frame.team().run([&](int rank, int size) {
-        const Range images = share(frame.frame.images, rank, size);
-        for (int image = images.begin; image < images.end; ++image) {
-            const float* y = frame.frame.image(image) + step.result.origin();
-            const float* gradient = frame.frame.image(image) + step.gradient.origin();
-            double product = 0;
-            for (int c = 0; c < step.result.channels; ++c) product += double{y[c]} * double{gradient[c]};
-            const float* sum = step.sum.exists() ? frame.frame.image(image) + step.sum.origin() : nullptr;
-            float* to = frame.frame.image(image) + step.target().origin();
-            for (long c = 0; c < step.target().floats(); ++c) {
-                const double value = c < step.result.channels ? double{y[c]} * (double{gradient[c]} - product) : 0.0;
-                to[c] = static_cast<float>(value + (sum ? double{sum[c]} : 0.0));
-            }
+    frame.team().for_each(frame.frame.images, [&](int image) {
+        const float* y = frame.frame.image(image) + step.result.origin();
+        const float* gradient = frame.frame.image(image) + step.gradient.origin();
+        double product = 0;
+        for (int c = 0; c < step.result.channels; ++c) product += double{y[c]} * double{gradient[c]};
+        const float* sum = step.sum.exists() ? frame.frame.image(image) + step.sum.origin() : nullptr;
+        float* to = frame.frame.image(image) + step.target().origin();
+        for (long c = 0; c < step.target().floats(); ++c) {
+            const double value = c < step.result.channels ? double{y[c]} * (double{gradient[c]} - product) : 0.0;
+            to[c] = static_cast<float>(value + (sum ? double{sum[c]} : 0.0));
         }
     });
 }

@@ -62,23 +62,17 @@ using TrainingFunction = void (*)(const TrainingStep&, const TrainingFrame&);
 template <class F>
 void for_each_target_plane(const TrainingFrame& frame, const Tensor& target, const F& f) {
     const int planes = target.planes();
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(frame.frame.images * planes, rank, size);
-        for (int i = mine.begin; i < mine.end; ++i) {
-            if (target.has_border()) zero_border(target, frame.frame.image(i / planes), i % planes, i % planes + 1);
-            f(i / planes, i % planes);
-        }
+    frame.team().for_each(frame.frame.images * planes, [&](int i) {
+        if (target.has_border()) zero_border(target, frame.frame.image(i / planes), i % planes, i % planes + 1);
+        f(i / planes, i % planes);
     });
 }
 
 /// Calls f(plane, first channel, channels) for all blocks of channels, split among the team.
 template <class F>
 void for_each_block(const TrainingFrame& frame, const Tensor& tensor, const F& f) {
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(tensor.planes(), rank, size);
-        for (int plane = mine.begin; plane < mine.end; ++plane)
-            f(plane, plane * block, std::min(block, tensor.channels - plane * block));
-    });
+    frame.team().for_each(
+        tensor.planes(), [&](int plane) { f(plane, plane * block, std::min(block, tensor.channels - plane * block)); });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

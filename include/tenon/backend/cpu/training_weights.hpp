@@ -129,21 +129,18 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
 
 /// The gradient of a bias: sums over the pixels of each image, then over the images in their order.
 inline void run_bias_gradient(const Tensor& gradient, const TrainingFrame& frame, float* result) {
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(frame.frame.images * gradient.planes(), rank, size);
-        for (int k = mine.begin; k < mine.end; ++k) {
-            const int image = k / gradient.planes(), plane = k % gradient.planes();
-            float* partial = frame.partials + static_cast<long>(k) * 2 * block;
-            for (int lane = 0; lane < block; lane += lanes) {
-                Vector sum = zero();
-                for (int y = 0; y < gradient.height; ++y) {
-                    Vector row = zero();
-                    for (int x = 0; x < gradient.width; ++x)
-                        row = add(row, load(frame.at(gradient, image, plane, y, x) + lane));
-                    sum = add(sum, row);
-                }
-                store(partial + lane, sum);
+    frame.team().for_each(frame.frame.images * gradient.planes(), [&](int k) {
+        const int image = k / gradient.planes(), plane = k % gradient.planes();
+        float* partial = frame.partials + static_cast<long>(k) * 2 * block;
+        for (int lane = 0; lane < block; lane += lanes) {
+            Vector sum = zero();
+            for (int y = 0; y < gradient.height; ++y) {
+                Vector row = zero();
+                for (int x = 0; x < gradient.width; ++x)
+                    row = add(row, load(frame.at(gradient, image, plane, y, x) + lane));
+                sum = add(sum, row);
             }
+            store(partial + lane, sum);
         }
     });
     for_each_block(frame, gradient, [&](int plane, int first, int channels) {
@@ -166,12 +163,9 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
     const WeightTiles tiles{step};
     const GradientChunks chunks{term.source, step.target, term.window};
     const int height = step.target.height, batch = frame.frame.images;
-    frame.team().run([&](int rank, int size) {
-        const Range all = share(step.panels, rank, size);
-        for (int panel = all.begin; panel < all.end; ++panel) {
-            const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
-            std::fill_n(frame.packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
-        }
+    frame.team().for_each(step.panels, [&](int panel) {
+        const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
+        std::fill_n(frame.packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
     });
     frame.team().run([&](int rank, int size) {
         const Range mine = share(tiles.count(), rank, size);
@@ -184,12 +178,10 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
     float* gradient = frame.gradient(training.layer, 0);
     const long inputs = term.group_inputs;
     const int taps = term.window.taps();
-    frame.team().run([&](int rank, int size) {
-        const Range panels = share(step.panels, rank, size);
-        for (int panel = panels.begin; panel < panels.end; ++panel)
-            for_each_packed_weight(step, term, 0, panel, [&](int o, int i, int tap, long place) {
-                gradient[(o * inputs + i) * taps + tap] = frame.packed[place];
-            });
+    frame.team().for_each(step.panels, [&](int panel) {
+        for_each_packed_weight(step, term, 0, panel, [&](int o, int i, int tap, long place) {
+            gradient[(o * inputs + i) * taps + tap] = frame.packed[place];
+        });
     });
     if (frame.has_bias(training.layer)) run_bias_gradient(step.target, frame, frame.gradient(training.layer, 1));
 }
@@ -199,19 +191,16 @@ inline void run_linear_weight_gradient(const TrainingStep& training, const Train
     const Tensor &source = training.source(), &gradient = training.step.target;
     const long inputs = static_cast<long>(source.channels) * source.pixels();
     const bool flat = source.pixels() == 1 && !source.has_border();
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(gradient.channels, rank, size);
-        for (int o = mine.begin; o < mine.end; ++o) {
-            float* row = frame.gradient(training.layer, 0) + o * inputs;
-            std::fill_n(row, inputs, 0.0f);
-            for (int image = 0; image < frame.frame.images; ++image) {
-                const float g = frame.frame.image(image)[gradient.origin() + o];
-                const float* values = frame.frame.image(image) + source.offset;
-                if (flat)
-                    for (long i = 0; i < inputs; ++i) row[i] += g * values[i];
-                else
-                    for_each_feature(source, [&](long feature, long place) { row[feature] += g * values[place]; });
-            }
+    frame.team().for_each(gradient.channels, [&](int o) {
+        float* row = frame.gradient(training.layer, 0) + o * inputs;
+        std::fill_n(row, inputs, 0.0f);
+        for (int image = 0; image < frame.frame.images; ++image) {
+            const float g = frame.frame.image(image)[gradient.origin() + o];
+            const float* values = frame.frame.image(image) + source.offset;
+            if (flat)
+                for (long i = 0; i < inputs; ++i) row[i] += g * values[i];
+            else
+                for_each_feature(source, [&](long feature, long place) { row[feature] += g * values[place]; });
         }
     });
     if (frame.has_bias(training.layer)) run_bias_gradient(gradient, frame, frame.gradient(training.layer, 1));

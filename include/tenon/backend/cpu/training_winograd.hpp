@@ -40,15 +40,9 @@ public:
         for (int first = 0; first < tiles_; first += room_) {
             const Range chunk{first, std::min(first + room_, tiles_)};
             frame_.team().run([&](int rank, int size) { transform(chunk, rank, size); });
-            frame_.team().run([&](int rank, int size) {
-                const Range mine = share(points * panels() * source_.planes(), rank, size);
-                for (int unit = mine.begin; unit < mine.end; ++unit) add_products(unit, chunk);
-            });
+            frame_.team().for_each(points * panels() * source_.planes(), [&](int unit) { add_products(unit, chunk); });
         }
-        frame_.team().run([&](int rank, int size) {
-            const Range mine = share(panels() * source_.planes(), rank, size);
-            for (int unit = mine.begin; unit < mine.end; ++unit) write_gradient(unit);
-        });
+        frame_.team().for_each(panels() * source_.planes(), [&](int unit) { write_gradient(unit); });
     }
 
 private:

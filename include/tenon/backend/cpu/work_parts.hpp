@@ -33,9 +33,6 @@ inline Split choose_split(int tiles, int panels, long tile_bytes, long panel_byt
     return best;
 }
 
-/// Tasks that a part has at least, where it can be cut into as many: who helps a slower rank takes one at a time.
-inline constexpr int least_tasks = 8;
-
 /// The parts of a step's tiles x panels and their tasks: a part's tiles are cut into chunks, and where these are few,
 /// its panels into groups. A part's tasks go through all groups of a chunk, then through the next chunk.
 ///
@@ -76,7 +73,7 @@ private:
     int groups(int part) const {
         if (!streams_) return 1;
         const int units = (panels_of(part).size() + unit_ - 1) / unit_;
-        return std::max(1, std::min(units, (least_tasks + chunks(part) - 1) / chunks(part)));
+        return std::max(1, std::min(units, (tasks_per_part + chunks(part) - 1) / chunks(part)));
     }
 
     int tiles_, panels_;
