@@ -1,4 +1,5 @@
 // A team does each rank of a step once and no step before the one ahead of it is done, whoever comes to help.
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -29,6 +30,23 @@ long wrong_steps(const Team& team, int steps, int work = 0) {
     long sum = 0;
     for (const long one : wrong) sum += one;
     return sum;
+}
+
+/// The same for a crew, whose size may change from step to step: each rank of a step runs once, and tasks are done.
+long wrong_crew_steps(const Team& crew, int steps) {
+    long wrong = 0;
+    for (int step = 0; step < steps; ++step) {
+        std::vector<std::atomic<int>> marks(8), tasks(40);
+        std::atomic<int> ranks{0};
+        crew.run([&](int rank, int size) {
+            ++marks[static_cast<std::size_t>(rank)];
+            ranks = size;
+        });
+        for (int rank = 0; rank < 8; ++rank) wrong += marks[static_cast<std::size_t>(rank)] != (rank < ranks ? 1 : 0);
+        crew.for_each(40, [&](int i) { ++tasks[static_cast<std::size_t>(i)]; });
+        for (const auto& times : tasks) wrong += times != 1;
+    }
+    return wrong;
 }
 
 }  // namespace
@@ -66,5 +84,24 @@ TEST_CASE("a team may end while helpers are on their way, and be moved") {
         first.run([](int, int) {});
         const Team second{std::move(first)};
         CHECK(wrong_steps(second, 3) == 0);
+    }
+}
+
+TEST_CASE("volunteers join a crew between its steps and leave when they are not wanted") {
+    const Team crew = Team::crew(3);
+    CHECK(crew.size() == 1);
+    CHECK(wrong_crew_steps(crew, 100) == 0);
+    for (int run = 0; run < 20; ++run) {
+        std::atomic<bool> wanted{true};
+        std::vector<std::thread> volunteers;
+        for (int i = 0; i < 3; ++i)  // one more than there are places
+            volunteers.emplace_back([&] { crew.volunteer([&] { return wanted.load(); }); });
+        CHECK(wrong_crew_steps(crew, 500) == 0);
+        while (crew.size() < 3) std::this_thread::yield();
+        CHECK(wrong_crew_steps(crew, 500) == 0);
+        wanted = false;
+        for (std::thread& volunteer : volunteers) volunteer.join();
+        CHECK(crew.size() == 1);
+        CHECK(wrong_crew_steps(crew, 10) == 0);
     }
 }

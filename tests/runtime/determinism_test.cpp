@@ -49,6 +49,27 @@ TEST_CASE_TEMPLATE("an image's result does not depend on its batch", Net, Fashio
         CHECK(same_bits(alone(std::span(images).subspan(i * in, in)), std::span(expected).subspan(i * out, out)));
 }
 
+TEST_CASE_TEMPLATE("nor on whether threads go through the network together or each with images of its own", Net,
+                   FashionMnistResNet, Large, Pooled) {
+    const std::vector<float> images = tenon_test::seeded_images<Net>(19);
+    CpuEngine<Net> one{1, 4};
+    Parameters<Net> parameters;
+    parameters.seed(3);
+    one.set_parameters(parameters.tensors());
+    std::vector<float> expected(19 * 10);
+    one.run(images.data(), expected.data(), 19, [](int) {});
+    for (const int threads : {2, 3, 5, 9}) {
+        CpuEngine<Net> engine{threads, 2};
+        engine.set_parameters(parameters.tensors());
+        for (const long count : {2L * threads - 1, 2L * threads, 19L}) {
+            if (count > 19) continue;
+            std::vector<float> results(static_cast<std::size_t>(count) * 10);
+            engine.run(images.data(), results.data(), count);
+            CHECK(same_bits(results, std::span(expected).first(results.size())));
+        }
+    }
+}
+
 TEST_CASE("models in two threads don't disturb each other") {
     using Net = FashionMnistResNet;
     const std::vector<float> images = tenon_test::seeded_images<Net>(2);

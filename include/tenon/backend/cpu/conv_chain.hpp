@@ -19,7 +19,7 @@ void run_chain(const Step& first, const Frame& frame) {
     const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / ranks));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
     frame.team->run_tasks(
-        [&](int part) { return share(strips, part, ranks).size(); },
+        ranks, [&](int part) { return share(strips, part, ranks).size(); },
         [&](int rank, int size, const auto& take) {
             zero_borders(first, frame, rank, size);
             zero_borders(second, frame, rank, size);

@@ -29,23 +29,26 @@ class JobBoard {
 public:
     using Function = void (*)(const void* context, int rank, int ranks);
 
-    explicit JobBoard(int ranks) : places_(static_cast<std::size_t>(ranks)) {}
+    /// For jobs of at most so many ranks.
+    explicit JobBoard(int most_ranks) : places_(static_cast<std::size_t>(most_ranks)) {}
 
-    int ranks() const { return static_cast<int>(places_.size()); }
+    /// Threads that are in volunteer().
+    int volunteers() const { return volunteers_.load(std::memory_order_relaxed); }
 
     /// Calls function(context, rank, ranks) once for each rank and returns when all have returned. `call(home)` has to
     /// make some thread call help(home), now or later. From one thread at a time.
     template <class Call>
-    void run(Function function, const void* context, const Call& call) {
-        const std::uint64_t job = job_.load(std::memory_order_relaxed) + 1;
+    void run(Function function, const void* context, int ranks, const Call& call) {
+        const std::uint64_t job =
+            (job_.load(std::memory_order_relaxed) & ~ranks_mask) + (ranks_mask + 1) + static_cast<std::uint64_t>(ranks);
         function_ = function;
         context_ = context;
         done_.store(0, std::memory_order_relaxed);
         job_.store(job, std::memory_order_release);
-        for (int home = 1; home < ranks(); ++home)
+        for (int home = 1; home < ranks; ++home)
             if (!place(home).has_helper.exchange(true, std::memory_order_relaxed)) call(home);
         work(0, job);
-        for (int spins = 0; done_.load(std::memory_order_acquire) < ranks(); ++spins) wait(spins);
+        for (int spins = 0; done_.load(std::memory_order_acquire) < ranks; ++spins) wait(spins);
     }
 
     /// Works on jobs until there has been none for a moment: those who publish jobs one after the other find their
@@ -70,26 +73,46 @@ public:
         place(home).has_helper.store(false, std::memory_order_relaxed);
     }
 
+    /// Works on jobs while `is_wanted()`.
+    template <class Wanted>
+    void volunteer(const Wanted& is_wanted) {
+        const int home = 1 + volunteers_.fetch_add(1, std::memory_order_relaxed);
+        std::uint64_t seen = 0;
+        for (int spins = 0; is_wanted(); ++spins) {
+            const std::uint64_t job = job_.load(std::memory_order_acquire);
+            if (job != seen) {
+                seen = job;
+                if (work(home, job)) spins = 0;
+            }
+            wait(spins);
+        }
+        volunteers_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
     /// Sends the helpers away.
     void close() { closed_.store(true, std::memory_order_relaxed); }
 
 private:
     struct alignas(64) Place {
-        std::atomic<std::uint64_t> claimed{0};  ///< the last job in which the rank was claimed
+        std::atomic<std::uint64_t> claimed{0};  ///< the last job that had the rank and in which it was claimed
         std::atomic<bool> has_helper{false};
     };
+
+    static constexpr std::uint64_t ranks_mask = 0xffff;
 
     Place& place(int rank) { return places_[static_cast<std::size_t>(rank)]; }
 
     /// Runs a job's ranks that nobody has claimed, from `home` on; returns whether there was one. What belongs to the
     /// job is read behind a claim: until its rank is done, no other job takes its place.
     bool work(int home, std::uint64_t job) {
+        const int ranks = static_cast<int>(job & ranks_mask);
         bool any = false;
-        for (int i = 0; i < ranks(); ++i) {
-            const int rank = (home + i) % ranks();
-            std::uint64_t before = job - 1;
+        for (int i = 0; i < ranks; ++i) {
+            const int rank = (home + i) % ranks;
+            std::uint64_t before = place(rank).claimed.load(std::memory_order_relaxed);
+            if (before >= job) continue;
             if (!place(rank).claimed.compare_exchange_strong(before, job, std::memory_order_acquire)) continue;
-            function_(context_, rank, ranks());
+            function_(context_, rank, ranks);
             done_.fetch_add(1, std::memory_order_release);
             any = true;
         }
@@ -106,7 +129,8 @@ private:
     // Written by all ranks; what they only read lies apart.
     alignas(64) std::atomic<int> done_{0};
     std::atomic<bool> closed_{false};
-    alignas(64) std::atomic<std::uint64_t> job_{0};
+    std::atomic<int> volunteers_{0};
+    alignas(64) std::atomic<std::uint64_t> job_{0};  ///< the job's number, and below it its ranks: one reading has both
     Function function_ = nullptr;
     const void* context_ = nullptr;
     std::vector<Place> places_;

@@ -18,12 +18,7 @@ public:
 
     /// Writes a step's weights into the arena, which is zero before.
     void pack(const Step& step, float* arena) const {
-        if (step.kind == OpKind::conv && step.pair_floats > 0) pack_strassen(step, arena);
-        if (step.kind == OpKind::conv && step.winograd.m == 0 && step.pair_floats == 0) pack_conv(step, arena);
-        if (step.kind == OpKind::conv && step.winograd.m == 2) pack_winograd<2>(step, arena);
-        if (step.kind == OpKind::conv && step.winograd.m == 4 && !step.winograd.plain_filters)
-            pack_winograd<4>(step, arena);
-        if (step.kind == OpKind::conv && step.winograd.plain_filters) pack_plain_filters(step, arena);
+        if (step.kind == OpKind::conv) pack_by_algorithm(step, arena);
         if (step.kind == OpKind::linear) pack_linear(step, arena);
         if (!step.activated.exists()) return;
         const Affine affine = affine_of(step.activated_norm, step.activated.channels);
@@ -36,6 +31,15 @@ public:
     }
 
 private:
+    /// A convolution's weights as its algorithm reads them.
+    void pack_by_algorithm(const Step& step, float* arena) const {
+        if (step.pair_floats > 0) return pack_strassen(step, arena);
+        if (step.winograd.plain_filters) return pack_plain_filters(step, arena);
+        if (step.winograd.m == 2) return pack_winograd<2>(step, arena);
+        if (step.winograd.m == 4) return pack_winograd<4>(step, arena);
+        pack_conv(step, arena);
+    }
+
     static std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
     static void store_shift(const Step& step, std::span<const double> sums, float* arena) {
@@ -91,7 +95,7 @@ private:
     void pack_strassen(const Step& step, float* arena) const {
         constexpr int width = panel_blocks * block;
         const int outputs = step.result().channels;
-        const long product = 2 * step.panel_floats / strassen_products;
+        const long product = strassen_product_floats(step);
         std::vector<double> shift(at(outputs), 0.0);
         long term_begin = 0;
         for (const StepTerm& term : step.terms) {

@@ -34,7 +34,7 @@ void run_pool_chain(const Step& first, const Frame& frame) {
     const int strip_rows = std::max(1, std::min(fitting, rows * frame.images / ranks));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
     frame.team->run_tasks(
-        [&](int part) { return share(strips, part, ranks).size(); },
+        ranks, [&](int part) { return share(strips, part, ranks).size(); },
         [&](int rank, int size, const auto& take) {
             zero_borders(pool, frame, rank, size);
             float* const memory = frame.scratch + rank * frame.scratch_floats;

@@ -26,6 +26,9 @@ constexpr long strassen_operand_floats(const Step& step, const StrassenSpec& spe
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// Weights of one of the products of a pair of panels.
+constexpr long strassen_product_floats(const Step& step) { return 2 * step.panel_floats / strassen_products; }
+
 /// Floats of the sums that pass from product to product, of one pair of tiles.
 inline constexpr int strassen_sums = 2 * tile_pixels * panel_blocks * block;
 
@@ -76,16 +79,15 @@ private:
                         StrassenArguments a = arguments<S>(operands_of(i));
                         a.u2 = memory_ + i * step_.pair_floats + (panel - panels.begin) / 2 * strassen_sums;
                         a.u3 = a.u2 + strassen_sums / 2;
-                        set_next(a, streams_ || panel + 2 == step_.panels ? next : nullptr, at_once * product_floats(),
-                                 i, pairs);
+                        set_next(a, streams_ || panel + 2 == step_.panels ? next : nullptr,
+                                 at_once * strassen_product_floats(step_), i, pairs);
                         strassen_tile<S>(a, weights, product, product + at_once);
                     });
             }
     }
 
-    long product_floats() const { return 2 * step_.panel_floats / strassen_products; }
     const float* right_side(int panel, int product) const {
-        return cursor_.weights() + panel * step_.panel_floats + product * product_floats();
+        return cursor_.weights() + panel * step_.panel_floats + product * strassen_product_floats(step_);
     }
     float* operands_of(int pair) const {
         return memory_ + pair * step_.pair_floats + step_.pair_panels * strassen_sums;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <tbb/task_arena.h>
@@ -36,37 +37,53 @@ inline constexpr int tasks_per_part = 8;
 /// computed does not depend on the number of ranks nor on who computes it. Threads are oneTBB's; they stay for a moment
 /// behind a step, as waking one takes longer than a small network's step.
 ///
+/// A crew is a team of one thread, the caller's, with places for volunteers: threads that have nothing else to do and
+/// join between two steps.
+///
 /// Law: a step is done when run() returns, however many threads there really are (test: tests/backend/team_test.cpp).
 class Team {
 public:
     /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
-    explicit Team(int threads)
-        : arena_{checked(threads)},
-          board_{std::make_shared<JobBoard>(checked(threads))},
-          shares_{std::make_unique<TaskShares>(checked(threads))},
-          size_{checked(threads)} {}
+    explicit Team(int threads) : Team{checked(threads), true} {}
 
     ~Team() {
         if (board_) board_->close();
     }
     Team(Team&&) = default;
 
-    int size() const { return size_; }
+    /// A crew of at most `most_ranks` threads.
+    static Team crew(int most_ranks) {
+        Team team{checked(most_ranks), false};
+        return team;
+    }
+
+    /// The ranks of the next step; of a crew, one and those that volunteers may take.
+    int size() const { return arena_ ? most_ranks_ : std::min(most_ranks_, 1 + board_->volunteers()); }
 
     /// Calls f(rank, size) once for each rank, at the same time where threads are free, and returns when all have
     /// returned. From one thread at a time.
     template <class F>
     void run(const F& f) const {
-        if (size_ == 1) return f(0, 1);
+        const int ranks = size();
+        if (ranks == 1) return f(0, 1);
         board_->run([](const void* context, int rank, int size) { (*static_cast<const F*>(context))(rank, size); }, &f,
-                    [this](int home) { arena_.enqueue([board = board_, home] { board->help(home); }); });
+                    ranks,
+                    [this](int home) {
+                        if (arena_) arena_->enqueue([board = board_, home] { board->help(home); });
+                    });
     }
 
-    /// Deals `count_of(rank)` tasks to each rank and calls f(rank, size, take) once for each: take() is the next Task
-    /// for that rank, false when all are taken.
+    /// Works on the steps of a crew, from another thread than its own, while `is_wanted()`.
+    template <class Wanted>
+    void volunteer(const Wanted& is_wanted) const {
+        board_->volunteer(is_wanted);
+    }
+
+    /// Deals `count_of(part)` tasks for each of `parts` parts, at most one a rank, and calls f(rank, size, take) once
+    /// for each rank: take() is the next Task for that rank, false when all are taken.
     template <class Count, class F>
-    void run_tasks(const Count& count_of, const F& f) const {
-        shares_->deal(count_of);
+    void run_tasks(int parts, const Count& count_of, const F& f) const {
+        shares_->deal([&](int part) { return part < parts ? count_of(part) : 0; });
         run([&](int rank, int size) { f(rank, size, [&] { return shares_->take(rank); }); });
     }
 
@@ -74,17 +91,24 @@ public:
     template <class F>
     void for_each(int count, const F& f) const {
         const auto tasks_of = [&](const Range& mine) { return std::min(mine.size(), tasks_per_part); };
-        run_tasks([&](int rank) { return tasks_of(share(count, rank, size_)); },
-                  [&](int, int, const auto& take) {
-                      while (const Task task = take()) {
-                          const Range all = share(count, task.share, size_);
-                          const Range mine = share(all.size(), task.index, tasks_of(all));
-                          for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
-                      }
-                  });
+        const int parts = size();
+        run_tasks(
+            parts, [&](int part) { return tasks_of(share(count, part, parts)); },
+            [&](int, int, const auto& take) {
+                while (const Task task = take()) {
+                    const Range all = share(count, task.share, parts);
+                    const Range mine = share(all.size(), task.index, tasks_of(all));
+                    for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
+                }
+            });
     }
 
 private:
+    Team(int ranks, bool has_helpers)
+        : board_{std::make_shared<JobBoard>(ranks)}, shares_{std::make_unique<TaskShares>(ranks)}, most_ranks_{ranks} {
+        if (has_helpers) arena_.emplace(ranks);
+    }
+
     static int checked(int threads) {
         if (threads < 0)
             throw Error("a model cannot run on " + std::to_string(threads) +
@@ -92,10 +116,10 @@ private:
         return threads > 0 ? threads : std::max(1, tbb::this_task_arena::max_concurrency());
     }
 
-    mutable tbb::task_arena arena_;
-    std::shared_ptr<JobBoard> board_;  // helpers may outlive the team for a moment
+    mutable std::optional<tbb::task_arena> arena_;  // of the helpers; a crew has none
+    std::shared_ptr<JobBoard> board_;               // helpers may outlive the team for a moment
     std::unique_ptr<TaskShares> shares_;
-    int size_;
+    int most_ranks_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

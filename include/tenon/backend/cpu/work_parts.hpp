@@ -51,10 +51,8 @@ public:
 
     bool streams() const { return streams_; }
 
-    /// The number of tasks in part `part`; there may be more ranks than parts.
-    int tasks(int part) const {
-        return part < split_.pixel_parts * split_.panel_parts ? chunks(part) * groups(part) : 0;
-    }
+    int count() const { return split_.pixel_parts * split_.panel_parts; }
+    int tasks(int part) const { return chunks(part) * groups(part); }
 
     Piece piece(Task task) const {
         const Range tiles = tiles_of(task.share), panels = panels_of(task.share);
