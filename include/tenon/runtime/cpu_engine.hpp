@@ -49,7 +49,8 @@ public:
     /// Room for `images` images in flight on `threads` threads, and as many for each thread in large batches.
     CpuEngine(int threads, int images)
         : team_{threads}, images_{images}, weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {
-        for (int rank = 0; rank < team_.size(); ++rank) lanes_.emplace_back(team_.size(), images);
+        for (int rank = 0; rank < team_.size(); ++rank)
+            lanes_.emplace_back(rank == 0 ? team_.size() : std::min(team_.size(), most_crew), images);
     }
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
@@ -106,6 +107,9 @@ public:
 private:
     static constexpr long inputs = lowered<Net>.values[0].elements();
     static constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
+
+    /// Threads that work on a lane's images at most, but for those that the whole team works on: each takes memory.
+    static constexpr int most_crew = 4;
 
     /// What a group of images needs on its way through the network.
     struct Lane {

@@ -73,12 +73,13 @@ public:
         place(home).has_helper.store(false, std::memory_order_relaxed);
     }
 
-    /// Works on jobs while `is_wanted()`.
+    /// Works on jobs while `is_wanted()`; returns at once if there are as many volunteers as further ranks.
     template <class Wanted>
     void volunteer(const Wanted& is_wanted) {
         const int home = 1 + volunteers_.fetch_add(1, std::memory_order_relaxed);
+        const bool has_place = home < static_cast<int>(places_.size());
         std::uint64_t seen = 0;
-        for (int spins = 0; is_wanted(); ++spins) {
+        for (int spins = 0; has_place && is_wanted(); ++spins) {
             const std::uint64_t job = job_.load(std::memory_order_acquire);
             if (job != seen) {
                 seen = job;
