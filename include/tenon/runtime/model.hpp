@@ -13,7 +13,7 @@ namespace tenon {
 
 /// What a model is constructed with.
 struct ModelOptions {
-    int threads = 0;           ///< threads of its own; 0: one per core this process may use
+    int threads = 0;  ///< threads of its own; 0: one per core this process may use
     /// Images that a step works off together; on the CPU as many for each thread where a batch has two or more for all.
     /// Memory that is not needed is not touched.
     int images_in_flight = 4;
