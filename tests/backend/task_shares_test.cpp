@@ -55,14 +55,13 @@ TEST_CASE("a team does all tasks before it returns, whoever is slow") {
     const Team team{3};
     std::vector<int> times(90, 0), by(90, -1);
     for (int run = 1; run <= 200; ++run) {
-        team.run_tasks(
-            3, [](int rank) { return rank == 1 ? 90 : 0; },
-            [&](int rank, int, const auto& take) {
-                while (const Task task = take()) {
-                    ++times[static_cast<std::size_t>(task.index)];
-                    by[static_cast<std::size_t>(task.index)] = rank;
-                }
-            });
+        team.deal(3, [](int rank) { return rank == 1 ? 90 : 0; });
+        team.run([&](int rank, int) {
+            while (const Task task = team.take(rank)) {
+                ++times[static_cast<std::size_t>(task.index)];
+                by[static_cast<std::size_t>(task.index)] = rank;
+            }
+        });
         for (const int done : times) CHECK(done == run);
         for (const int rank : by) CHECK((rank >= 0 && rank < 3));
     }

@@ -67,21 +67,19 @@ public:
         if (threads == 1 || count < 2 * threads) return run(images, results, count, [](int) {});
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
         const int groups = static_cast<int>((count + group - 1) / group);
-        team_.run_tasks(
-            threads, [&](int rank) { return share(groups, rank, threads).size(); },
-            [&](int rank, int, const auto& take) {
-                Lane& mine = lanes_[static_cast<std::size_t>(rank)];
-                mine.is_busy = true;
-                while (const Task task = take()) {
-                    const long first =
-                        static_cast<long>(group) * (share(groups, task.share, threads).begin + task.index);
-                    run_group(mine, mine.crew, images + first * inputs, results + first * outputs,
-                              static_cast<int>(std::min<long>(group, count - first)), [](int) {});
-                }
-                mine.is_busy = false;
-                for (Lane& other : lanes_)
-                    if (other.is_busy) other.crew.volunteer([&] { return other.is_busy.load(); });
-            });
+        const Items items = team_.deal_items(groups);
+        team_.run([&](int rank, int) {
+            Lane& mine = lanes_[static_cast<std::size_t>(rank)];
+            mine.is_busy = true;
+            for (int g = team_.take_item(items, rank); g >= 0; g = team_.take_item(items, rank)) {
+                const long first = static_cast<long>(group) * g;
+                run_group(mine, mine.crew, images + first * inputs, results + first * outputs,
+                          static_cast<int>(std::min<long>(group, count - first)), [](int) {});
+            }
+            mine.is_busy = false;
+            for (Lane& other : lanes_)
+                if (other.is_busy) other.crew.volunteer([&] { return other.is_busy.load(); });
+        });
     }
 
     /// The same, all threads together on each step; `observe(step)` is called behind each, so once per image for the

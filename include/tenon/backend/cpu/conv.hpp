@@ -157,17 +157,16 @@ template <ConvSpec S>
 void run_conv(const Step& step, const Frame& frame) {
     constexpr int unit = S.unit();
     const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
-    frame.team->run_tasks(
-        parts.count(), [&](int part) { return parts.tasks(part); },
-        [&](int rank, int size, const auto& take) {
-            zero_borders(step, frame, rank, size);
-            TileRun<S> run{step, frame, frame.scratch + rank * frame.scratch_floats, parts.streams()};
-            while (const Task task = take()) {
-                const WorkParts::Piece piece = parts.piece(task);
-                run({unit * piece.tiles.begin, unit * piece.tiles.end},
-                    {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
-            }
-        });
+    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
+    frame.team->run([&](int rank, int size) {
+        zero_borders(step, frame, rank, size);
+        TileRun<S> run{step, frame, frame.scratch + rank * frame.scratch_floats, parts.streams()};
+        while (const Task task = frame.team->take(rank)) {
+            const WorkParts::Piece piece = parts.piece(task);
+            run({unit * piece.tiles.begin, unit * piece.tiles.end},
+                {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
+        }
+    });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

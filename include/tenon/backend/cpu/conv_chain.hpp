@@ -18,28 +18,26 @@ void run_chain(const Step& first, const Frame& frame) {
     const int rows = first.grid.rows, ranks = frame.team->size();
     const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / ranks));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
-    frame.team->run_tasks(
-        ranks, [&](int part) { return share(strips, part, ranks).size(); },
-        [&](int rank, int size, const auto& take) {
-            zero_borders(first, frame, rank, size);
-            zero_borders(second, frame, rank, size);
-            float* const memory = frame.scratch + rank * frame.scratch_floats;
-            float* const behind = memory + first.activated.floats();
-            TileRun<First> from{first, frame, behind, streams_weights(first, first.panels)};
-            TileRun<Second> to{second, frame, behind, streams_weights(second, second.panels)};
-            while (const Task task = take()) {
-                const int s = share(strips, task.share, ranks).begin + task.index;
-                const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
-                const int image_row = s / strips_of_image * rows;
-                const auto tiles = [&](const TileGrid& grid) {
-                    return Range{(image_row + begin) * grid.per_row, (image_row + end) * grid.per_row};
-                };
-                from.strip(memory, begin);
-                to.strip(memory, begin);
-                from(tiles(first.grid), {0, first.panels}, first.panels);
-                to(tiles(second.grid), {0, second.panels}, second.panels);
-            }
-        });
+    const Items items = frame.team->deal_items(strips);
+    frame.team->run([&](int rank, int size) {
+        zero_borders(first, frame, rank, size);
+        zero_borders(second, frame, rank, size);
+        float* const memory = frame.scratch + rank * frame.scratch_floats;
+        float* const behind = memory + first.activated.floats();
+        TileRun<First> from{first, frame, behind, streams_weights(first, first.panels)};
+        TileRun<Second> to{second, frame, behind, streams_weights(second, second.panels)};
+        for (int s = frame.team->take_item(items, rank); s >= 0; s = frame.team->take_item(items, rank)) {
+            const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
+            const int image_row = s / strips_of_image * rows;
+            const auto tiles = [&](const TileGrid& grid) {
+                return Range{(image_row + begin) * grid.per_row, (image_row + end) * grid.per_row};
+            };
+            from.strip(memory, begin);
+            to.strip(memory, begin);
+            from(tiles(first.grid), {0, first.panels}, first.panels);
+            to(tiles(second.grid), {0, second.panels}, second.panels);
+        }
+    });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -95,7 +95,7 @@ public:
 
 private:
     struct alignas(64) Place {
-        std::atomic<std::uint64_t> claimed{0};  ///< the last job that had the rank and in which it was claimed
+        std::atomic<std::uint64_t> claimed{0};  ///< the last job in which the rank was claimed
         std::atomic<bool> has_helper{false};
     };
 

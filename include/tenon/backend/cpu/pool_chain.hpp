@@ -33,35 +33,33 @@ void run_pool_chain(const Step& first, const Frame& frame) {
     const int fitting = (strip.strip_rows - window.kernel_height) / window.stride_height + 1;
     const int strip_rows = std::max(1, std::min(fitting, rows * frame.images / ranks));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
-    frame.team->run_tasks(
-        ranks, [&](int part) { return share(strips, part, ranks).size(); },
-        [&](int rank, int size, const auto& take) {
-            zero_borders(pool, frame, rank, size);
-            float* const memory = frame.scratch + rank * frame.scratch_floats;
-            TileRun<First> run{first, frame, nullptr, streams_weights(first, first.panels)};
-            int before = -2;  // the strip before, whose last rows the memory holds
-            Range held{};
-            while (const Task task = take()) {
-                const int s = share(strips, task.share, ranks).begin + task.index;
-                const int image = s / strips_of_image;
-                const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
-                const Range needed{
-                    std::max(begin * window.stride_height - window.top, 0),
-                    std::min((end - 1) * window.stride_height - window.top + window.kernel_height, strip.height)};
-                if (begin == 0 || s != before + 1 || held.end <= needed.begin) held = {needed.begin, needed.begin};
-                move_rows(strip, memory, needed.begin - held.begin, held.end - held.begin);
-                const auto tiles_to = [&](int row) { return (image * first.grid.rows + row) * first.grid.per_row; };
-                run.strip(memory, needed.begin);
-                run({tiles_to(held.end), tiles_to(needed.end)}, {0, first.panels}, first.panels);
-                held = needed;
-                before = s;
-                for (int plane = 0; plane < strip.planes(); ++plane) {
-                    const float* from = memory + static_cast<long>(plane) * strip.plane() -
-                                        static_cast<long>(needed.begin) * strip.row();
-                    pool_rows(pool, Finish{pool, frame, image, plane}, from, {begin, end});
-                }
+    const Items items = frame.team->deal_items(strips);
+    frame.team->run([&](int rank, int size) {
+        zero_borders(pool, frame, rank, size);
+        float* const memory = frame.scratch + rank * frame.scratch_floats;
+        TileRun<First> run{first, frame, nullptr, streams_weights(first, first.panels)};
+        int before = -2;  // the strip before, whose last rows the memory holds
+        Range held{};
+        for (int s = frame.team->take_item(items, rank); s >= 0; s = frame.team->take_item(items, rank)) {
+            const int image = s / strips_of_image;
+            const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
+            const Range needed{
+                std::max(begin * window.stride_height - window.top, 0),
+                std::min((end - 1) * window.stride_height - window.top + window.kernel_height, strip.height)};
+            if (begin == 0 || s != before + 1 || held.end <= needed.begin) held = {needed.begin, needed.begin};
+            move_rows(strip, memory, needed.begin - held.begin, held.end - held.begin);
+            const auto tiles_to = [&](int row) { return (image * first.grid.rows + row) * first.grid.per_row; };
+            run.strip(memory, needed.begin);
+            run({tiles_to(held.end), tiles_to(needed.end)}, {0, first.panels}, first.panels);
+            held = needed;
+            before = s;
+            for (int plane = 0; plane < strip.planes(); ++plane) {
+                const float* from =
+                    memory + static_cast<long>(plane) * strip.plane() - static_cast<long>(needed.begin) * strip.row();
+                pool_rows(pool, Finish{pool, frame, image, plane}, from, {begin, end});
             }
-        });
+        }
+    });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -30,6 +30,11 @@ inline Range share(int count, int rank, int size) {
     return {begin, begin + base + (rank < extra ? 1 : 0)};
 }
 
+/// Items that are dealt to the ranks of a step in contiguous parts.
+struct Items {
+    int count = 0, parts = 1;
+};
+
 /// Tasks that a rank's part of a step is cut into, where it can be: who helps a slower rank takes one at a time.
 inline constexpr int tasks_per_part = 8;
 
@@ -79,28 +84,41 @@ public:
         board_->volunteer(is_wanted);
     }
 
-    /// Deals `count_of(part)` tasks for each of `parts` parts, at most one a rank, and calls f(rank, size, take) once
-    /// for each rank: take() is the next Task for that rank, false when all are taken.
-    template <class Count, class F>
-    void run_tasks(int parts, const Count& count_of, const F& f) const {
+    /// Deals `count_of(part)` tasks for each of `parts` parts, at most one a rank, for the next step to take.
+    template <class Count>
+    void deal(int parts, const Count& count_of) const {
         shares_->deal([&](int part) { return part < parts ? count_of(part) : 0; });
-        run([&](int rank, int size) { f(rank, size, [&] { return shares_->take(rank); }); });
     }
+
+    /// The next of the dealt tasks for `rank`; false when all are taken.
+    Task take(int rank) const { return shares_->take(rank); }
 
     /// Calls f(i) once for each i in [0, count), in contiguous shares of at most `tasks_per_part` tasks.
     template <class F>
     void for_each(int count, const F& f) const {
         const auto tasks_of = [&](const Range& mine) { return std::min(mine.size(), tasks_per_part); };
         const int parts = size();
-        run_tasks(
-            parts, [&](int part) { return tasks_of(share(count, part, parts)); },
-            [&](int, int, const auto& take) {
-                while (const Task task = take()) {
-                    const Range all = share(count, task.share, parts);
-                    const Range mine = share(all.size(), task.index, tasks_of(all));
-                    for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
-                }
-            });
+        deal(parts, [&](int part) { return tasks_of(share(count, part, parts)); });
+        run([&](int rank, int) {
+            while (const Task task = take(rank)) {
+                const Range all = share(count, task.share, parts);
+                const Range mine = share(all.size(), task.index, tasks_of(all));
+                for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
+            }
+        });
+    }
+
+    /// Deals [0, count) to the ranks of the next step, one task each. Returns what take_item() needs to know.
+    Items deal_items(int count) const {
+        const Items items{count, size()};
+        deal(items.parts, [&](int part) { return share(count, part, items.parts).size(); });
+        return items;
+    }
+
+    /// The next of the dealt items for `rank`; -1 when all are taken.
+    int take_item(const Items& items, int rank) const {
+        const Task task = take(rank);
+        return task ? share(items.count, task.share, items.parts).begin + task.index : -1;
     }
 
 private:

@@ -39,7 +39,7 @@ public:
     void run() const {
         for (int first = 0; first < tiles_; first += room_) {
             const Range chunk{first, std::min(first + room_, tiles_)};
-            frame_.team().run([&](int rank, int size) { transform(chunk, rank, size); });
+            frame_.team().for_each(chunk.size(), [&](int i) { transform(chunk, i); });
             frame_.team().for_each(points * panels() * source_.planes(), [&](int unit) { add_products(unit, chunk); });
         }
         frame_.team().for_each(panels() * source_.planes(), [&](int unit) { write_gradient(unit); });
@@ -58,26 +58,23 @@ private:
     /// Sums of a unit: a point of a panel and a plane of the source.
     float* sums(int unit) const { return frame_.packed + static_cast<long>(unit) * block * width; }
 
-    /// Transforms this rank's share of a chunk's tiles.
-    void transform(Range chunk, int rank, int size) const {
-        const Range mine = share(chunk.end - chunk.begin, rank, size);
+    /// Transforms tile `i` of a chunk.
+    void transform(Range chunk, int i) const {
         const Window& window = training_.step.window();
-        for (int i = mine.begin; i < mine.end; ++i) {
-            const int tile = chunk.begin + i, in_image = tile % grid_.tiles(), image = tile / grid_.tiles();
-            const int y = in_image / grid_.across * M, x = in_image % grid_.across * M;
-            const int rows = std::min(M, gradient_.height - y), columns = std::min(M, gradient_.width - x);
-            for (int plane = 0; plane < source_.planes(); ++plane) {
-                const float* from = frame_.at(source_, image, plane, y - window.top, x - window.left);
-                float* to = sources() + (static_cast<long>(plane) * room_ + i) * block;
-                for (int lane = 0; lane < block; lane += lanes)
-                    transform_window<M>(from + lane, source_.row(), to + lane, source_point());
-            }
-            for (int plane = 0; plane < gradient_.planes(); ++plane) {
-                const float* from = frame_.at(gradient_, image, plane, y, x);
-                float* to = gradients() + (static_cast<long>(plane) * room_ + i) * block;
-                for (int lane = 0; lane < block; lane += lanes)
-                    transform_gradient<M>(from + lane, gradient_.row(), rows, columns, to + lane, gradient_point());
-            }
+        const int tile = chunk.begin + i, in_image = tile % grid_.tiles(), image = tile / grid_.tiles();
+        const int y = in_image / grid_.across * M, x = in_image % grid_.across * M;
+        const int rows = std::min(M, gradient_.height - y), columns = std::min(M, gradient_.width - x);
+        for (int plane = 0; plane < source_.planes(); ++plane) {
+            const float* from = frame_.at(source_, image, plane, y - window.top, x - window.left);
+            float* to = sources() + (static_cast<long>(plane) * room_ + i) * block;
+            for (int lane = 0; lane < block; lane += lanes)
+                transform_window<M>(from + lane, source_.row(), to + lane, source_point());
+        }
+        for (int plane = 0; plane < gradient_.planes(); ++plane) {
+            const float* from = frame_.at(gradient_, image, plane, y, x);
+            float* to = gradients() + (static_cast<long>(plane) * room_ + i) * block;
+            for (int lane = 0; lane < block; lane += lanes)
+                transform_gradient<M>(from + lane, gradient_.row(), rows, columns, to + lane, gradient_point());
         }
     }
 

@@ -136,20 +136,19 @@ void run_winograd(const Step& step, const Frame& frame) {
     const int tiles = grid.tiles() * frame.images;
     const Split split = choose_winograd_split(step, tiles, frame.team->size());
     const WorkParts parts{tiles, step.panels, split, grid.strip, true};
-    frame.team->run_tasks(
-        parts.count(), [&](int part) { return parts.tasks(part); },
-        [&](int rank, int size, const auto& take) {
-            zero_borders(step, frame, rank, size);
-            float* const memory = frame.scratch + rank * frame.scratch_floats;
-            Range transformed{};
-            while (const Task task = take()) {
-                const WorkParts::Piece piece = parts.piece(task);
-                const Strip strip{step, frame, memory, piece.tiles};
-                if (piece.tiles != transformed) strip.transform_input();
-                transformed = piece.tiles;
-                for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) strip.run_panel(panel);
-            }
-        });
+    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
+    frame.team->run([&](int rank, int size) {
+        zero_borders(step, frame, rank, size);
+        float* const memory = frame.scratch + rank * frame.scratch_floats;
+        Range transformed{};
+        while (const Task task = frame.team->take(rank)) {
+            const WorkParts::Piece piece = parts.piece(task);
+            const Strip strip{step, frame, memory, piece.tiles};
+            if (piece.tiles != transformed) strip.transform_input();
+            transformed = piece.tiles;
+            for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) strip.run_panel(panel);
+        }
+    });
 }
 
 }  // namespace TENON_ISA_NAMESPACE
