@@ -9,28 +9,38 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Calls f(output, group input, tap, place) for the weights of a panel of a convolution step; `output` is the step's
-/// output channel, and place is the index into the step's packed weights. The innermost loop is over outputs.
+/// The weights between some outputs of a panel and the inputs of their group in one plane of the source, all taps: they
+/// are packed side by side.
+struct PackedBlock {
+    int begin, end;  ///< outputs of the step
+    int group;
+    int input, inputs;       ///< the first one, counted inside of the group, and how many
+    long place;              ///< index of the first input's and tap's weight of output 0 into the packed weights
+    int width, input_count;  ///< of the panel, and of the plane
+
+    long at(int output, int i, int tap) const {
+        return place + (static_cast<long>(tap) * input_count + i) * width + output;
+    }
+};
+
+/// Calls f(block) for all weights of a panel of a convolution step.
 template <class F>
-void for_each_packed_weight(const Step& step, const StepTerm& term, long term_begin, int panel, const F& f) {
+void for_each_packed_block(const Step& step, const StepTerm& term, long term_begin, int panel, const F& f) {
     const int outputs = step.result().channels, first = panel * panel_blocks * block;
     const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
     const int last = std::min(first + width, outputs);
     const int taps = term.window.taps(), pixel = term.source.pixel(),
               first_plane = term.first_plane(panel * panel_blocks);
-    for (int begin = first; begin < last;) {  // outputs of one group at a time
-        const int group = begin / term.group_outputs;
-        const int end = std::min(last, (group + 1) * term.group_outputs);
-        for (int i = 0; i < term.group_inputs; ++i) {
-            const int input = group * term.group_inputs + i;
-            const long plane = input / pixel - first_plane;
-            for (int tap = 0; tap < taps; ++tap) {
-                const long depth = term_begin + (plane * taps + tap) * pixel + input % pixel;
-                const long row = panel * step.panel_floats + depth * width - first;
-                for (int o = begin; o < end; ++o) f(o, i, tap, row + o);
-            }
+    for (int begin = first, end = 0; begin < last; begin = end) {  // outputs of one group at a time
+        const int group = begin / term.group_outputs, first_input = group * term.group_inputs;
+        end = std::min(last, (group + 1) * term.group_outputs);
+        for (int i = 0, count = 0; i < term.group_inputs; i += count) {
+            const int in_plane = (first_input + i) % pixel, plane = (first_input + i) / pixel - first_plane;
+            count = std::min(pixel - in_plane, term.group_inputs - i);
+            const long depth = term_begin + static_cast<long>(plane) * taps * pixel + in_plane;
+            f(PackedBlock{begin, end, group, i, count, panel * step.panel_floats + depth * width - first, width,
+                          pixel});
         }
-        begin = end;
     }
 }
 
@@ -51,13 +61,22 @@ inline void pack_training_conv(const TrainingStep& training, const TrainingFrame
             const float* weight = frame.parameter(term.layer, 0);
             const int taps = term.window.taps(), inputs = term.group_inputs, outputs = term.group_outputs;
             if (transposed) {
-                for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
-                    const long layer_output = static_cast<long>(o / outputs) * inputs + i;
-                    packed[place] = weight[(layer_output * outputs + o % outputs) * taps + (taps - 1 - tap)];
+                for_each_packed_block(step, term, begin, panel, [&](const PackedBlock& to) {
+                    for (int i = 0; i < to.inputs; ++i)
+                        for (int tap = 0; tap < taps; ++tap) {
+                            const long layer_output = static_cast<long>(to.group) * inputs + to.input + i;
+                            const float* from = weight + (layer_output - to.group) * outputs * taps + (taps - 1 - tap);
+                            for (int o = to.begin; o < to.end; ++o)
+                                packed[to.at(o, i, tap)] = from[static_cast<long>(o) * taps];
+                        }
                 });
             } else {
-                for_each_packed_weight(step, term, begin, panel, [&](int o, int i, int tap, long place) {
-                    packed[place] = weight[(static_cast<long>(o) * inputs + i) * taps + tap];
+                for_each_packed_block(step, term, begin, panel, [&](const PackedBlock& to) {
+                    for (int o = to.begin; o < to.end; ++o) {
+                        const float* from = weight + (static_cast<long>(o) * inputs + to.input) * taps;
+                        for (int i = 0; i < to.inputs; ++i)
+                            for (int tap = 0; tap < taps; ++tap) packed[to.at(o, i, tap)] = *from++;
+                    }
                 });
                 if (frame.has_bias(term.layer))
                     for (int c = 0; c < planes * block && first + c < step.result().channels; ++c)
@@ -99,14 +118,24 @@ void pack_training_winograd(const TrainingStep& training, const TrainingFrame& f
         const int count = std::min(width, outputs - first);
         const long point = static_cast<long>(term.planes) * block * width;
         float* packed = frame.packed + step.weights + panel * step.panel_floats;
-        for (int i = 0; i < term.planes * block; ++i) {
-            alignas(64) float taps[9][panel_blocks * block]{};
-            for (int o = 0; o < count && i < inputs; ++o) {
-                const float* filter = transposed ? weight + (static_cast<long>(i) * outputs + first + o) * 9
-                                                 : weight + (static_cast<long>(first + o) * inputs + i) * 9;
-                for (int tap = 0; tap < 9; ++tap) taps[tap][o] = filter[transposed ? 8 - tap : tap];
+        for (int plane = 0; plane < term.planes; ++plane) {
+            const int first_input = plane * block, in_plane = std::min(block, inputs - first_input);
+            alignas(64) float taps[block][9][panel_blocks * block]{};
+            if (transposed) {
+                for (int i = 0; i < in_plane; ++i) {
+                    const float* from = weight + (static_cast<long>(first_input + i) * outputs + first) * 9;
+                    for (int o = 0; o < count; ++o)
+                        for (int tap = 0; tap < 9; ++tap) taps[i][8 - tap][o] = *from++;
+                }
+            } else {
+                for (int o = 0; o < count; ++o) {
+                    const float* from = weight + (static_cast<long>(first + o) * inputs + first_input) * 9;
+                    for (int i = 0; i < in_plane; ++i)
+                        for (int tap = 0; tap < 9; ++tap) taps[i][tap][o] = *from++;
+                }
             }
-            transform_filters<M>(taps, packed + static_cast<long>(i) * width, point, width);
+            for (int i = 0; i < block; ++i)
+                transform_filters<M>(taps[i], packed + static_cast<long>(first_input + i) * width, point, width);
         }
         float* shift = frame.packed + step.shift + first;
         std::fill_n(shift, width, 0.0f);

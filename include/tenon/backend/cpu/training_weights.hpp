@@ -18,6 +18,9 @@ struct WeightTile {
     int source_column;
     long gradient_plane;
     int images, rows, width;
+    bool begins;        ///< the sums begin with these pixels
+    const float* next;  ///< of the next chunk: fetched, `next_step` floats per pixel
+    long next_step;
     float* sums;  ///< [Inputs][width of the panel], in memory between the chunks
     long sums_step;
 };
@@ -28,8 +31,9 @@ template <int Inputs, int Blocks>
     constexpr int vectors = Blocks * vectors_per_block;
     Vector sums[Inputs][vectors];
     TENON_UNROLL for (int i = 0; i < Inputs; ++i) TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
-        load(a.sums + i * a.sums_step + v * lanes);
-    for (int image = 0; image < a.images; ++image)
+        a.begins ? zero() : load(a.sums + i * a.sums_step + v * lanes);
+    for (int image = 0; image < a.images; ++image) {
+        const float* next = a.next + image * a.source_image;
         for (int y = 0; y < a.rows; ++y) {
             const float* source = a.source + image * a.source_image + y * a.source_row;
             const float* gradient = a.gradient + image * a.gradient_image + y * a.gradient_row;
@@ -37,12 +41,15 @@ template <int Inputs, int Blocks>
                 Vector g[vectors];
                 TENON_UNROLL for (int v = 0; v < vectors; ++v) g[v] =
                     load(gradient + v / vectors_per_block * a.gradient_plane + v % vectors_per_block * lanes);
+                prefetch<2>(next);
+                next += a.next_step;
                 TENON_UNROLL for (int i = 0; i < Inputs; ++i) {
                     const Vector value = broadcast(source[i]);
                     TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] = multiply_add(value, g[v], sums[i][v]);
                 }
             }
         }
+    }
     TENON_UNROLL for (int i = 0; i < Inputs; ++i) TENON_UNROLL for (int v = 0; v < vectors; ++v)
         store(a.sums + i * a.sums_step + v * lanes, sums[i][v]);
 }
@@ -54,23 +61,36 @@ void weight_tile_of(int inputs, const WeightTile& tile) {
     if constexpr (Inputs > 1) weight_tile_of<Blocks, Inputs - 1>(inputs, tile);
 }
 
-/// How the pixels of a batch are cut into chunks that stay in the second level of cache while all tiles pass over them:
-/// several images, or some rows of one. A function of the shapes alone.
-struct GradientChunks {
-    int images = 1, rows = 1;
+/// Some images of a batch, and some rows of each.
+struct Pixels {
+    Range images, rows;
+};
 
-    GradientChunks(const Tensor& source, const Tensor& gradient, const Window& window) {
-        constexpr long limit = 768 << 10;
-        const long bytes = 4 * (source.floats() + gradient.floats());
-        rows = gradient.height;
-        if (bytes <= limit)
-            images = static_cast<int>(limit / bytes);
+/// How the pixels of a batch are cut into chunks that stay in the last level of cache while all tiles pass over them:
+/// several images, or some rows of one. A function of the shapes alone.
+class GradientChunks {
+public:
+    GradientChunks(const Tensor& source, const Tensor& gradient, const Window& window, int batch)
+        : batch_{batch}, height_{gradient.height} {
+        constexpr long limit = 4 << 20;
+        const long row_bytes = 4L * (source.planes() * window.stride_height * static_cast<long>(source.row()) +
+                                     gradient.planes() * static_cast<long>(gradient.row()));
+        const long image_bytes = 4 * (source.floats() + gradient.floats());
+        if (image_bytes <= limit)
+            images_ = static_cast<int>(limit / image_bytes);
         else
-            rows = static_cast<int>(std::clamp<long>(
-                limit / (4L * (source.planes() * window.stride_height * static_cast<long>(source.row()) +
-                               gradient.planes() * static_cast<long>(gradient.row()))),
-                1, rows));
+            parts_ = static_cast<int>((height_ - 1) / std::max(1L, limit / row_bytes)) + 1;
     }
+
+    int count() const { return (batch_ + images_ - 1) / images_ * parts_; }
+    Pixels operator[](int index) const {
+        const int image = index / parts_ * images_;
+        return {{image, std::min(image + images_, batch_)}, share(height_, index % parts_, parts_)};
+    }
+
+private:
+    int batch_, height_;
+    int images_ = 1, parts_ = 1;
 };
 
 /// The tiles of one weight gradient, numbered: per panel, plane of the source and tap the parts of a block of channels;
@@ -89,9 +109,10 @@ struct WeightTiles {
     int count() const { return parts * taps * planes * panels; }
 };
 
-/// Adds one tile's products of a chunk to the packed gradient.
+/// Adds one tile's products of a chunk to the packed gradient. Meanwhile the plane of the source behind it is fetched,
+/// and towards the end of a panel what the next one begins with.
 inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const WeightTiles& tiles, int index,
-                            int first_image, int images, int first_row, int rows) {
+                            const Pixels& pixels) {
     const StepTerm& term = step.terms[0];
     const Tensor &source = term.source, &gradient = step.target;
     const Window& window = term.window;
@@ -105,6 +126,7 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
     const int inputs = source.planar ? std::min(gradient_inputs, window.kernel_width - first_input) : gradient_inputs;
     const long depth = source.planar ? (static_cast<long>(plane) * window.kernel_height + ky) * window.kernel_width + kx
                                      : (static_cast<long>(plane) * window.taps() + tap) * block + first_input;
+    const int first_image = pixels.images.begin, first_row = pixels.rows.begin;
     WeightTile tile{};
     tile.source = frame.frame.image(first_image) + source.origin() +
                   static_cast<long>(term.first_plane(panel * panel_blocks) + plane) * source.plane() +
@@ -116,9 +138,21 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
     tile.gradient_row = gradient.row();
     tile.source_column = window.stride_width * source.pixel();
     tile.gradient_plane = gradient.plane();
-    tile.images = images;
-    tile.rows = rows;
+    tile.images = pixels.images.size();
+    tile.rows = pixels.rows.size();
     tile.width = gradient.width;
+    tile.begins = first_image == 0 && first_row == 0;
+    tile.next = tile.source;
+    const int planes_left = tiles.planes - 1 - plane;
+    if (source.planar) {
+        tile.next_step = 0;
+    } else if (tap == 0 && part == 0) {
+        tile.next += (planes_left > 0 ? 1 : -plane) * static_cast<long>(source.plane());
+        tile.next_step = block;
+    } else if (tap == tiles.taps - 1 && part == tiles.parts - 1 && planes_left < panel_blocks) {
+        tile.next = tile.gradient + (panel_blocks + planes_left) * static_cast<long>(gradient.plane());
+        tile.next_step = block;
+    }
     tile.sums_step = blocks * block;
     tile.sums = frame.packed + panel * step.panel_floats + depth * blocks * block;
     if (blocks == panel_blocks)
@@ -161,26 +195,23 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
     const Step& step = training.step;
     const StepTerm& term = step.terms[0];
     const WeightTiles tiles{step};
-    const GradientChunks chunks{term.source, step.target, term.window};
-    const int height = step.target.height, batch = frame.frame.images;
-    frame.team().for_each(step.panels, [&](int panel) {
-        const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
-        std::fill_n(frame.packed + panel * step.panel_floats, step.panel_floats / panel_blocks * planes, 0.0f);
-    });
+    const GradientChunks chunks{term.source, step.target, term.window, frame.frame.images};
     frame.team().run([&](int rank, int size) {
         const Range mine = share(tiles.count(), rank, size);
-        for (int image = 0; image < batch; image += chunks.images)
-            for (int row = 0; row < height; row += chunks.rows)
-                for (int tile = mine.begin; tile < mine.end; ++tile)
-                    run_weight_tile(step, frame, tiles, tile, image, std::min(chunks.images, batch - image), row,
-                                    std::min(chunks.rows, height - row));
+        for (int chunk = 0; chunk < chunks.count(); ++chunk)
+            for (int tile = mine.begin; tile < mine.end; ++tile)
+                run_weight_tile(step, frame, tiles, tile, chunks[chunk]);
     });
     float* gradient = frame.gradient(training.layer, 0);
     const long inputs = term.group_inputs;
     const int taps = term.window.taps();
     frame.team().for_each(step.panels, [&](int panel) {
-        for_each_packed_weight(step, term, 0, panel, [&](int o, int i, int tap, long place) {
-            gradient[(o * inputs + i) * taps + tap] = frame.packed[place];
+        for_each_packed_block(step, term, 0, panel, [&](const PackedBlock& from) {
+            for (int o = from.begin; o < from.end; ++o) {
+                float* to = gradient + (o * inputs + from.input) * taps;
+                for (int i = 0; i < from.inputs; ++i)
+                    for (int tap = 0; tap < taps; ++tap) *to++ = frame.packed[from.at(o, i, tap)];
+            }
         });
     });
     if (frame.has_bias(training.layer)) run_bias_gradient(step.target, frame, frame.gradient(training.layer, 1));

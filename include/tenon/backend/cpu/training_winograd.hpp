@@ -82,7 +82,6 @@ private:
     void add_products(int unit, Range chunk) const {
         const int plane = unit % source_.planes(), panel = unit / source_.planes() % panels(),
                   point = unit / source_.planes() / panels();
-        if (chunk.begin == 0) std::fill_n(sums(unit), block * width, 0.0f);
         WeightTile tile{};
         tile.gradient =
             gradients() + point * gradient_point() + static_cast<long>(panel) * panel_blocks * room_ * block;
@@ -90,11 +89,13 @@ private:
         tile.gradient_plane = static_cast<long>(room_) * block;
         tile.images = tile.rows = 1;
         tile.width = chunk.end - chunk.begin;
+        tile.begins = chunk.begin == 0;
         tile.sums_step = width;
         const bool odd = gradient_.planes() - panel * panel_blocks < panel_blocks;
         for (int input = 0; input < block; input += gradient_inputs) {
             tile.source = sources() + point * source_point() + static_cast<long>(plane) * room_ * block + input;
             tile.sums = sums(unit) + input * width;
+            tile.next = tile.source;
             if (odd)
                 weight_tile<gradient_inputs, 1>(tile);
             else
@@ -107,15 +108,16 @@ private:
         const int plane = unit % source_.planes(), panel = unit / source_.planes();
         const int first = panel * width, outputs = std::min(width, gradient_.channels - first);
         const long point = static_cast<long>(panels()) * source_.planes() * block * width;
-        float* const gradient = frame_.gradient(training_.layer, 0);
-        for (int i = 0; i < block && plane * block + i < source_.channels; ++i) {
-            alignas(64) float taps[9][width];
+        const int inputs = std::min(block, source_.channels - plane * block);
+        alignas(64) float taps[block][9][width];
+        for (int i = 0; i < inputs; ++i)
             for (int o = 0; o < outputs; o += lanes)
-                transform_filter_gradient<M>(sums(unit) + i * width + o, point, taps[0] + o, width);
-            for (int o = 0; o < outputs; ++o) {
-                float* filter = gradient + (static_cast<long>(first + o) * source_.channels + plane * block + i) * 9;
-                for (int tap = 0; tap < 9; ++tap) filter[tap] = taps[tap][o];
-            }
+                transform_filter_gradient<M>(sums(unit) + i * width + o, point, taps[i][0] + o, width);
+        float* const gradient = frame_.gradient(training_.layer, 0);
+        for (int o = 0; o < outputs; ++o) {
+            float* to = gradient + (static_cast<long>(first + o) * source_.channels + plane * block) * 9;
+            for (int i = 0; i < inputs; ++i)
+                for (int tap = 0; tap < 9; ++tap) *to++ = taps[i][tap][o];
         }
     }
 
