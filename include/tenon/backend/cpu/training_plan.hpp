@@ -46,6 +46,9 @@ public:
     }
 
 private:
+    /// Images that algorithms are chosen for; a batch may have any number.
+    static constexpr int usual_batch = 16;
+
     static constexpr long round_up(long floats) { return (floats + 15) / 16 * 16; }
 
     /// The convolution that computes the gradient of a term's source: mirrored taps over a gradient without strides.
@@ -83,7 +86,8 @@ private:
             } else if (!is_forward(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
                 continue;
             }
-            winograd_[i] = choose_winograd<tile_pixels>(term, program_.values[source], program_.values[op.target]);
+            winograd_[i] =
+                choose_winograd<tile_pixels>(term, program_.values[source], program_.values[op.target], usual_batch);
         }
     }
 

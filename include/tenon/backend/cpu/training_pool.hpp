@@ -20,12 +20,36 @@ inline void start_plane(const TrainingStep& step, const TrainingFrame& frame, in
     }
 }
 
+/// The same as scatter_maximum for a window inside of the map; `x` and `to` are its first pixels.
+template <int Height, int Width>
+TENON_INLINE void scatter_maximum_inside(const float* x, int x_row, float* to, int to_row, Vector gradient) {
+    Vector values[Height * Width];
+    TENON_UNROLL for (int tap = 0; tap < Height * Width; ++tap) values[tap] =
+        load(x + tap / Width * x_row + tap % Width * block);
+    Vector largest = values[0], taken = zero();
+    TENON_UNROLL for (int tap = 1; tap < Height * Width; ++tap) largest = maximum(largest, values[tap]);
+    TENON_UNROLL for (int tap = 0; tap < Height * Width; ++tap) {
+        const Vector mine = drop(equal(values[tap], largest), taken);
+        taken = either(taken, mine);
+        float* at = to + tap / Width * to_row + tap % Width * block;
+        store(at, add(load(at), keep(gradient, mine)));
+    }
+}
+
 /// Sends a maximum's gradient to the first pixel, in the order of the scan, that holds it; padding keeps its own.
 inline void scatter_maximum(const TrainingStep& step, const TrainingFrame& frame, int image, int plane, int row,
                             int column, const Window& window) {
     const Tensor &x = step.source(), &target = step.target();
     const int top = row * window.stride_height - window.top, left = column * window.stride_width - window.left;
     const bool zeros = window.pad_value == PadValue::zero;
+    if (window.kernel_height == 3 && window.kernel_width == 3 && top >= 0 && top + 3 <= x.height && left >= 0 &&
+        left + 3 <= x.width) {  // behind stems
+        for (int lane = 0; lane < block; lane += lanes)
+            scatter_maximum_inside<3, 3>(frame.at(x, image, plane, top, left) + lane, x.row(),
+                                         frame.at(target, image, plane, top, left) + lane, target.row(),
+                                         load(frame.at(step.gradient, image, plane, row, column) + lane));
+        return;
+    }
     for (int lane = 0; lane < block; lane += lanes) {
         const Vector gradient = load(frame.at(step.gradient, image, plane, row, column) + lane);
         Vector largest = zero(), taken = zero();

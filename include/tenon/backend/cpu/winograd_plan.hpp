@@ -94,17 +94,17 @@ constexpr int padded_tiles(const WinogradGrid& grid, int count) {
     return (count + filter_tiles - 1) / filter_tiles * filter_tiles;
 }
 
-/// The grid of F(m x m) for a map, with register tiles of at most `Most` tiles.
+/// The grid of F(m x m) for a map, with register tiles of at most `Most` tiles, for batches of so many images.
 template <int Most>
-constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes) {
+constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes, int images = 1) {
     WinogradGrid grid{};
     grid.m = m;
     grid.down = (output.height + m - 1) / m;
     grid.across = (output.width + m - 1) / m;
     // Weights that stay in the second-level cache leave a part of it to a strip; others are streamed once per strip,
-    // which is then as long as the cache is large.
+    // which is then as long as the cache is large, or, for many images, a share of the next one.
     const long tile_bytes = 64L * planes * grid.points(), weight_bytes = tile_bytes * output.channels;
-    const long fit = (weight_bytes <= (768 << 10) ? 256 << 10 : 1 << 20) / tile_bytes;
+    const long fit = (weight_bytes <= (768 << 10) ? 256 << 10 : images > 1 ? 4 << 20 : 1 << 20) / tile_bytes;
     constexpr long least = WinogradTiles<Most>::widths[2], most = 8 * Most;
     grid.strip = static_cast<int>(fit < least ? least : fit < most ? fit : most);
     for (int count = 1; count <= grid.strip; ++count) {
@@ -163,17 +163,18 @@ constexpr bool allows_winograd(const ConvTerm& term, const Shape& input) {
            term.groups == 1 && input.channels >= 16;
 }
 
-/// The algorithm of a convolution: the fastest by estimate, direct unless another one gains a tenth.
+/// The algorithm of a convolution: the fastest for so many images by estimate, direct unless another one gains a tenth.
 template <int Most>
-constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input, const Shape& output) {
+constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input, const Shape& output, int images = 1) {
     const WinogradGrid direct{};
     if (!allows_winograd(term, input)) return direct;
     WinogradGrid best = direct;
-    double best_cycles = 0.9 * WinogradRates::direct_cycles(output, input.channels, output.channels);
+    double best_cycles = 0.9 * images * WinogradRates::direct_cycles(output, input.channels, output.channels);
     for (const int m : {2, 4}) {
-        const WinogradGrid grid = winograd_grid<Most>(m, output, (input.channels + 15) / 16);
-        const double cycles =
-            WinogradRates::cycles(grid, WinogradTiles<Most>::padded(grid.tiles()), input.channels, output.channels, 1);
+        const WinogradGrid grid = winograd_grid<Most>(m, output, (input.channels + 15) / 16, images);
+        const int tiles = images * grid.tiles(), strips = (tiles + grid.strip - 1) / grid.strip;
+        const double cycles = WinogradRates::cycles(grid, WinogradTiles<Most>::padded(tiles), input.channels,
+                                                    output.channels, images > 1 ? strips : 1);
         if (cycles < best_cycles) {
             best = grid;
             best_cycles = cycles;
