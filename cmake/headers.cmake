@@ -6,6 +6,7 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/conv_chain.hpp
     include/tenon/backend/cpu/conv_cursor.hpp
     include/tenon/backend/cpu/gating.hpp
+    include/tenon/backend/cpu/gradient_shards.hpp
     include/tenon/backend/cpu/job_board.hpp
     include/tenon/backend/cpu/linear.hpp
     include/tenon/backend/cpu/pack_weights.hpp
@@ -37,9 +38,11 @@ set(TENON_HEADERS
     include/tenon/backend/cpu/training_weights.hpp
     include/tenon/backend/cpu/training_winograd.hpp
     include/tenon/backend/cpu/transfer.hpp
+    include/tenon/backend/cpu/weight_tile.hpp
     include/tenon/backend/cpu/winograd.hpp
     include/tenon/backend/cpu/winograd_filter_tile.hpp
     include/tenon/backend/cpu/winograd_filters.hpp
+    include/tenon/backend/cpu/winograd_gradient_parts.hpp
     include/tenon/backend/cpu/winograd_maps.hpp
     include/tenon/backend/cpu/winograd_plan.hpp
     include/tenon/backend/cpu/winograd_transform.hpp

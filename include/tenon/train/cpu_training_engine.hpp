@@ -45,7 +45,7 @@ public:
           team_{options.threads},
           arena_{size(Compiled::plan.image_floats * largest_batch)},
           packed_{size(Compiled::plan.packed_floats)},
-          transformed_{size(Compiled::plan.transformed_floats(largest_batch))},
+          transformed_{size(Compiled::plan.transformed.floats(largest_batch, team_.size()))},
           statistics_{size(Compiled::plan.statistics_floats)},
           partials_{size(Compiled::plan.partial_floats * largest_batch)},
           logits_{size(static_cast<long>(classes) * largest_batch)},
@@ -114,7 +114,7 @@ public:
         const auto& plan = Compiled::plan;
         return Buffer<float>::mapped_bytes(size(plan.image_floats * batch)) +
                Buffer<float>::mapped_bytes(size(plan.packed_floats)) +
-               Buffer<float>::mapped_bytes(size(plan.transformed_floats(batch))) +
+               Buffer<float>::mapped_bytes(size(plan.transformed.floats(batch, threads))) +
                Buffer<float>::mapped_bytes(size(plan.statistics_floats)) +
                Buffer<float>::mapped_bytes(size(plan.partial_floats * batch)) +
                Buffer<float>::mapped_bytes(size(static_cast<long>(classes) * batch)) +
@@ -149,6 +149,7 @@ private:
         frame.gradients = gradients_.values().data();
         frame.packed = packed_.data();
         frame.transformed = transformed_.data();
+        frame.transformed_floats = static_cast<long>(transformed_.size());
         frame.statistics = statistics_.data();
         frame.partials = partials_.data();
         frame.seed = seed;

@@ -12,17 +12,12 @@ namespace tenon {
 /// Everything the CPU trains a network by.
 template <TrainingCapacity T>
 struct CpuTrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
-    long image_floats = 0;   ///< of the arena, per image
-    long packed_floats = 0;  ///< scratch for one operation's weights
-    /// Scratch for the transformed tiles of weight gradients: what an image's take, and at most so many.
-    long transformed_image_floats = 0, most_transformed_floats = 0;
-    long statistics_floats = 0;  ///< of all batch norms
-    long partial_floats = 0;     ///< scratch for sums, per image
-    long scratch_floats = 0;     ///< of one thread
-
-    constexpr long transformed_floats(long batch) const {
-        return std::min(batch * transformed_image_floats, most_transformed_floats);
-    }
+    long image_floats = 0;        ///< of the arena, per image
+    long packed_floats = 0;       ///< scratch for one operation's weights
+    GradientRooms transformed{};  ///< scratch for the transformed tiles of weight gradients
+    long statistics_floats = 0;   ///< of all batch norms
+    long partial_floats = 0;      ///< scratch for sums, per image
+    long scratch_floats = 0;      ///< of one thread
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -197,14 +192,12 @@ private:
         if (op.kind == OpKind::conv && step.winograd.m > 0) {
             const int planes = step.source().planes(), result_planes = step.target.planes();
             const long panels = (result_planes + panel_blocks - 1) / panel_blocks;
-            need_packed(panels * planes * step.winograd.points() * block * panel_blocks * block);
-            const auto floats = [&](long tiles) {
-                return round_up(gradient_chunk_floats(step.winograd, planes + result_planes, tiles));
-            };
-            plan_.transformed_image_floats = std::max(plan_.transformed_image_floats, floats(step.winograd.tiles()));
-            plan_.most_transformed_floats = std::max(plan_.most_transformed_floats, floats(1L << 30));
+            const long sums = static_cast<long>(step.winograd.points()) * planes * block * block;
+            need_packed(most_gradient_shards(sums * result_planes) * sums * panels * panel_blocks);
+            plan_.transformed.include(step.winograd, planes + result_planes);
         } else if (op.kind == OpKind::conv) {
-            need_packed(plan_direct_conv(step) * step.target.planes() * block);
+            const long sums = plan_direct_conv(step) * block;
+            need_packed(most_gradient_shards(sums * step.target.planes()) * step.panels * step.panel_floats);
         }
     }
 

@@ -35,6 +35,7 @@ struct TrainingFrame {
     float* gradients = nullptr;    ///< the same
     float* packed = nullptr;       ///< scratch: packed weights, or a gradient of weights
     float* transformed = nullptr;  ///< scratch: tiles of Winograd's weight gradients
+    long transformed_floats = 0;
     float* statistics = nullptr;
     float* partials = nullptr;  ///< scratch: two sums per channel, for each image
     std::uint64_t seed = 0;

@@ -1,65 +1,12 @@
 // The gradients of a convolution's or linear layer's parameters.
 #pragma once
 
+#include <tenon/backend/cpu/gradient_shards.hpp>
 #include <tenon/backend/cpu/training_pack.hpp>
+#include <tenon/backend/cpu/weight_tile.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// Input channels (or, of a planar source, taps of a row) whose products with a panel of output channels a tile sums up
-/// in registers.
-inline constexpr int gradient_inputs = lanes >= 16 ? 8 : 4;
-
-/// What a tile of a weight gradient reads: a window of pixels of the gradient, and the source under one tap.
-struct WeightTile {
-    const float *source, *gradient;
-    long source_image, gradient_image;  ///< from image to image
-    long source_row, gradient_row;
-    int source_column;
-    long gradient_plane;
-    int images, rows, width;
-    bool begins;        ///< the sums begin with these pixels
-    const float* next;  ///< of the next chunk: fetched, `next_step` floats per pixel
-    long next_step;
-    float* sums;  ///< [Inputs][width of the panel], in memory between the chunks
-    long sums_step;
-};
-
-/// Adds the products of all pixels of a chunk: sums[i][o] += source[i] * gradient[o].
-template <int Inputs, int Blocks>
-[[gnu::noinline]] void weight_tile(const WeightTile& a) {
-    constexpr int vectors = Blocks * vectors_per_block;
-    Vector sums[Inputs][vectors];
-    TENON_UNROLL for (int i = 0; i < Inputs; ++i) TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
-        a.begins ? zero() : load(a.sums + i * a.sums_step + v * lanes);
-    for (int image = 0; image < a.images; ++image) {
-        const float* next = a.next + image * a.source_image;
-        for (int y = 0; y < a.rows; ++y) {
-            const float* source = a.source + image * a.source_image + y * a.source_row;
-            const float* gradient = a.gradient + image * a.gradient_image + y * a.gradient_row;
-            for (int x = 0; x < a.width; ++x, source += a.source_column, gradient += block) {
-                Vector g[vectors];
-                TENON_UNROLL for (int v = 0; v < vectors; ++v) g[v] =
-                    load(gradient + v / vectors_per_block * a.gradient_plane + v % vectors_per_block * lanes);
-                prefetch<2>(next);
-                next += a.next_step;
-                TENON_UNROLL for (int i = 0; i < Inputs; ++i) {
-                    const Vector value = broadcast(source[i]);
-                    TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] = multiply_add(value, g[v], sums[i][v]);
-                }
-            }
-        }
-    }
-    TENON_UNROLL for (int i = 0; i < Inputs; ++i) TENON_UNROLL for (int v = 0; v < vectors; ++v)
-        store(a.sums + i * a.sums_step + v * lanes, sums[i][v]);
-}
-
-/// The same for any number of inputs up to gradient_inputs.
-template <int Blocks, int Inputs = gradient_inputs>
-void weight_tile_of(int inputs, const WeightTile& tile) {
-    if (inputs == Inputs) return weight_tile<Inputs, Blocks>(tile);
-    if constexpr (Inputs > 1) weight_tile_of<Blocks, Inputs - 1>(inputs, tile);
-}
 
 /// Some images of a batch, and some rows of each.
 struct Pixels {
@@ -70,8 +17,8 @@ struct Pixels {
 /// several images, or some rows of one. A function of the shapes alone.
 class GradientChunks {
 public:
-    GradientChunks(const Tensor& source, const Tensor& gradient, const Window& window, int batch)
-        : batch_{batch}, height_{gradient.height} {
+    GradientChunks(const Tensor& source, const Tensor& gradient, const Window& window, Range images)
+        : all_{images}, height_{gradient.height} {
         constexpr long limit = 4 << 20;
         const long row_bytes = 4L * (source.planes() * window.stride_height * static_cast<long>(source.row()) +
                                      gradient.planes() * static_cast<long>(gradient.row()));
@@ -82,14 +29,15 @@ public:
             parts_ = static_cast<int>((height_ - 1) / std::max(1L, limit / row_bytes)) + 1;
     }
 
-    int count() const { return (batch_ + images_ - 1) / images_ * parts_; }
+    int count() const { return (all_.size() + images_ - 1) / images_ * parts_; }
     Pixels operator[](int index) const {
-        const int image = index / parts_ * images_;
-        return {{image, std::min(image + images_, batch_)}, share(height_, index % parts_, parts_)};
+        const int image = all_.begin + index / parts_ * images_;
+        return {{image, std::min(image + images_, all_.end)}, share(height_, index % parts_, parts_)};
     }
 
 private:
-    int batch_, height_;
+    Range all_;
+    int height_;
     int images_ = 1, parts_ = 1;
 };
 
@@ -112,7 +60,7 @@ struct WeightTiles {
 /// Adds one tile's products of a chunk to the packed gradient. Meanwhile the plane of the source behind it is fetched,
 /// and towards the end of a panel what the next one begins with.
 inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const WeightTiles& tiles, int index,
-                            const Pixels& pixels) {
+                            const Pixels& pixels, float* sums, bool begins) {
     const StepTerm& term = step.terms[0];
     const Tensor &source = term.source, &gradient = step.target;
     const Window& window = term.window;
@@ -141,7 +89,7 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
     tile.images = pixels.images.size();
     tile.rows = pixels.rows.size();
     tile.width = gradient.width;
-    tile.begins = first_image == 0 && first_row == 0;
+    tile.begins = begins;
     tile.next = tile.source;
     const int planes_left = tiles.planes - 1 - plane;
     if (source.planar) {
@@ -154,7 +102,7 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
         tile.next_step = block;
     }
     tile.sums_step = blocks * block;
-    tile.sums = frame.packed + panel * step.panel_floats + depth * blocks * block;
+    tile.sums = sums + panel * step.panel_floats + depth * blocks * block;
     if (blocks == panel_blocks)
         weight_tile_of<panel_blocks>(inputs, tile);
     else
@@ -187,25 +135,34 @@ inline void run_bias_gradient(const Tensor& gradient, const TrainingFrame& frame
     });
 }
 
-/// The gradients of a convolution's weights and bias. Each tile's sums run over all pixels of the batch in one order,
-/// whoever computes it.
+/// The gradients of a convolution's weights and bias. Each tile's sums run over all pixels of a shard in one order,
+/// whoever computes it, and then over the shards.
 ///
 /// Law: bitwise the same for any number of threads (test: tests/train/cpu_training_test.cpp).
 inline void run_weight_gradient(const TrainingStep& training, const TrainingFrame& frame) {
     const Step& step = training.step;
     const StepTerm& term = step.terms[0];
     const WeightTiles tiles{step};
-    const GradientChunks chunks{term.source, step.target, term.window, frame.frame.images};
-    frame.team().run([&](int rank, int size) {
-        const Range mine = share(tiles.count(), rank, size);
-        for (int chunk = 0; chunk < chunks.count(); ++chunk)
-            for (int tile = mine.begin; tile < mine.end; ++tile)
-                run_weight_tile(step, frame, tiles, tile, chunks[chunk]);
+    const GradientShards shards{step.panel_floats / panel_blocks * step.target.planes(),
+                                step.panels * step.panel_floats, frame.frame.images, frame.team().size()};
+    const Items items = frame.team().deal_items(shards.count * shards.parts);
+    frame.team().run([&](int rank, int) {
+        for (int item = 0; (item = frame.team().take_item(items, rank)) >= 0;) {
+            const int shard = item / shards.parts;
+            const Range mine = share(tiles.count(), item % shards.parts, shards.parts);
+            const GradientChunks chunks{term.source, step.target, term.window, shards.images_of(shard)};
+            for (int chunk = 0; chunk < chunks.count(); ++chunk)
+                for (int tile = mine.begin; tile < mine.end; ++tile)
+                    run_weight_tile(step, frame, tiles, tile, chunks[chunk], frame.packed + shard * shards.floats,
+                                    chunk == 0);
+        }
     });
     float* gradient = frame.gradient(training.layer, 0);
     const long inputs = term.group_inputs;
     const int taps = term.window.taps();
     frame.team().for_each(step.panels, [&](int panel) {
+        const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
+        shards.add_up(frame.packed, panel * step.panel_floats, step.panel_floats / panel_blocks * planes);
         for_each_packed_block(step, term, 0, panel, [&](const PackedBlock& from) {
             for (int o = from.begin; o < from.end; ++o) {
                 float* to = gradient + (o * inputs + from.input) * taps;

@@ -3,24 +3,49 @@
 #pragma once
 
 #include <tenon/backend/cpu/training_weights.hpp>
+#include <tenon/backend/cpu/winograd_gradient_parts.hpp>
 
 namespace tenon {
-
-/// Tiles that are transformed together, a function of the shapes alone: the transformed values stay in the last level
-/// of cache, but the sums are added to seldom where they are many.
-constexpr int gradient_chunk(const WinogradGrid& grid, int planes) {
-    const long tile_bytes = 64L * grid.points() * planes;
-    const long fit = (8L << 20) / tile_bytes;
-    return static_cast<int>(fit < 128 ? 128 : fit);
-}
-
-/// Floats of a batch's transformed tiles, at most those of a chunk.
-constexpr long gradient_chunk_floats(const WinogradGrid& grid, int planes, long tiles) {
-    const long most = gradient_chunk(grid, planes);
-    return grid.points() * (16L * (tiles < most ? tiles : most) * planes + 32);
-}
-
 inline namespace TENON_ISA_NAMESPACE {
+
+/// Transforms one window of vectors as transform_window does, but stores only some rows of points.
+template <int M>
+TENON_INLINE void transform_window_rows(const float* corner, long row, Range rows, float* out, long point) {
+    constexpr int n = M + 2;
+    Vector columns[n][n];
+    TENON_UNROLL for (int x = 0; x < n; ++x) {
+        Vector line[n], t[n];
+        TENON_UNROLL for (int y = 0; y < n; ++y) line[y] = load(corner + y * row + x * block);
+        WinogradTransform<M>::input(line, t);
+        TENON_UNROLL for (int y = 0; y < n; ++y) columns[y][x] = t[y];
+    }
+    for (int y = rows.begin; y < rows.end; ++y) {
+        Vector t[n];
+        WinogradTransform<M>::input(columns[y], t);
+        TENON_UNROLL for (int x = 0; x < n; ++x, out += point) store(out, t[x]);
+    }
+}
+
+/// Transforms the gradient of one tile of outputs, of which only `height` x `width` lie inside of the map: the
+/// transpose of transform_products. Stores some rows of points, `point` floats apart.
+template <int M>
+TENON_INLINE void transform_gradient_rows(const float* corner, long row, int height, int width, Range rows, float* out,
+                                          long point) {
+    constexpr int n = M + 2;
+    Vector lines[n][M];
+    TENON_UNROLL for (int x = 0; x < M; ++x) {
+        Vector column[M], t[n];
+        TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
+            y < height && x < width ? load(corner + y * row + x * block) : zero();
+        WinogradTransform<M>::gradient(column, t);
+        TENON_UNROLL for (int y = 0; y < n; ++y) lines[y][x] = t[y];
+    }
+    for (int y = rows.begin; y < rows.end; ++y) {
+        Vector t[n];
+        WinogradTransform<M>::gradient(lines[y], t);
+        TENON_UNROLL for (int x = 0; x < n; ++x, out += point) store(out, t[x]);
+    }
+}
 
 /// The gradient of the weights of one convolution by F(M x M, 3x3): the step's first source and its target, the
 /// gradient of the results.
@@ -33,86 +58,123 @@ public:
           source_{training.source()},
           gradient_{training.target()},
           grid_{training.step.winograd},
-          tiles_{grid_.tiles() * frame.frame.images},
-          room_{std::min(tiles_, gradient_chunk(grid_, source_.planes() + gradient_.planes()))} {}
+          panels_{(gradient_.planes() + panel_blocks - 1) / panel_blocks},
+          shards_{static_cast<long>(n * n) * source_.planes() * gradient_.planes() * block * block, sums_floats(),
+                  frame.frame.images, frame.team().size()} {}
 
     void run() const {
-        for (int first = 0; first < tiles_; first += room_) {
-            const Range chunk{first, std::min(first + room_, tiles_)};
-            frame_.team().for_each(chunk.size(), [&](int i) { transform(chunk, i); });
-            frame_.team().for_each(points * panels() * source_.planes(), [&](int unit) { add_products(unit, chunk); });
-        }
-        frame_.team().for_each(panels() * source_.planes(), [&](int unit) { write_gradient(unit); });
+        const GradientSplit split = choose_gradient_split(n, source_.planes(), panels_, shards_.parts);
+        const Items items = frame_.team().deal_items(shards_.count * split.count());
+        frame_.team().run([&](int rank, int size) {
+            for (int i = 0; (i = frame_.team().take_item(items, rank)) >= 0;)
+                run_part(split.part(i % split.count(), n, source_.planes(), panels_), i / split.count(), rank, size);
+        });
+        frame_.team().for_each(panels_ * source_.planes(), [&](int unit) { write_gradient(unit); });
     }
 
 private:
-    static constexpr int points = (M + 2) * (M + 2);
+    static constexpr int n = M + 2;
     static constexpr int width = panel_blocks * block;  // of a panel's sums, also of the last one's
 
-    int panels() const { return (gradient_.planes() + panel_blocks - 1) / panel_blocks; }
-    /// From point to point: a line more than needed, as powers of two would share cache sets.
-    long source_point() const { return static_cast<long>(source_.planes()) * room_ * block + block; }
-    long gradient_point() const { return static_cast<long>(gradient_.planes()) * room_ * block + block; }
-    float* sources() const { return frame_.transformed; }
-    float* gradients() const { return frame_.transformed + points * source_point(); }
-    /// Sums of a unit: a point of a panel and a plane of the source.
-    float* sums(int unit) const { return frame_.packed + static_cast<long>(unit) * block * width; }
+    /// The transformed tiles of a part: room for so many, of its points of its planes of the source, then of the
+    /// gradient. From point to point there is a line more than needed, as powers of two would share cache sets.
+    struct Room {
+        GradientPart part;
+        Range blocks;  ///< of the gradient's channels
+        int tiles;
+        float* sources;
 
-    /// Transforms tile `i` of a chunk.
-    void transform(Range chunk, int i) const {
-        const Window& window = training_.step.window();
-        const int tile = chunk.begin + i, in_image = tile % grid_.tiles(), image = tile / grid_.tiles();
-        const int y = in_image / grid_.across * M, x = in_image % grid_.across * M;
-        const int rows = std::min(M, gradient_.height - y), columns = std::min(M, gradient_.width - x);
-        for (int plane = 0; plane < source_.planes(); ++plane) {
-            const float* from = frame_.at(source_, image, plane, y - window.top, x - window.left);
-            float* to = sources() + (static_cast<long>(plane) * room_ + i) * block;
-            for (int lane = 0; lane < block; lane += lanes)
-                transform_window<M>(from + lane, source_.row(), to + lane, source_point());
+        long source_point() const { return static_cast<long>(part.planes.size()) * tiles * block + block; }
+        long gradient_point() const { return static_cast<long>(blocks.size()) * tiles * block + block; }
+        float* gradients() const { return sources + part.rows.size() * n * source_point(); }
+        float* source(int point, int plane) const {
+            return sources + point * source_point() + static_cast<long>(plane) * tiles * block;
         }
-        for (int plane = 0; plane < gradient_.planes(); ++plane) {
-            const float* from = frame_.at(gradient_, image, plane, y, x);
-            float* to = gradients() + (static_cast<long>(plane) * room_ + i) * block;
-            for (int lane = 0; lane < block; lane += lanes)
-                transform_gradient<M>(from + lane, gradient_.row(), rows, columns, to + lane, gradient_point());
+        float* gradient(int point, int of_blocks) const {
+            return gradients() + point * gradient_point() + static_cast<long>(of_blocks) * tiles * block;
+        }
+    };
+
+    /// Sums of a point of a panel and a plane of the source.
+    float* sums(int shard, int point, int panel, int plane) const {
+        return frame_.packed + shard * sums_floats() +
+               ((static_cast<long>(point) * panels_ + panel) * source_.planes() + plane) * block * width;
+    }
+    long sums_floats() const { return static_cast<long>(n * n) * panels_ * source_.planes() * block * width; }
+
+    /// A rank's part, in its share of the memory for transformed tiles.
+    void run_part(const GradientPart& part, int shard, int rank, int size) const {
+        const long floats = frame_.transformed_floats / size / 16 * 16;
+        const Range blocks{part.panels.begin * panel_blocks,
+                           std::min(part.panels.end * panel_blocks, gradient_.planes())};
+        const int planes = part.planes.size() + blocks.size();
+        const int tiles = tiles_in(floats, part.rows.size() * n, planes);
+        const Range images = shards_.images_of(shard);
+        const Range all{images.begin * grid_.tiles(), images.end * grid_.tiles()};
+        const Room room{part, blocks, std::min(tiles, all.size()), frame_.transformed + rank * floats};
+        for (int first = all.begin; first < all.end; first += room.tiles) {
+            const Range chunk{first, std::min(first + room.tiles, all.end)};
+            for (int tile = chunk.begin; tile < chunk.end; ++tile) transform(room, tile, tile - chunk.begin);
+            for (int point = 0; point < part.rows.size() * n; ++point)
+                for (int panel = part.panels.begin; panel < part.panels.end; ++panel)
+                    add_products(room, shard, point, panel, chunk.size(), first == all.begin);
         }
     }
 
-    /// Adds a chunk's products to the sums of a unit. Units of a point follow each other: what they read stays close.
-    void add_products(int unit, Range chunk) const {
-        const int plane = unit % source_.planes(), panel = unit / source_.planes() % panels(),
-                  point = unit / source_.planes() / panels();
-        WeightTile tile{};
-        tile.gradient =
-            gradients() + point * gradient_point() + static_cast<long>(panel) * panel_blocks * room_ * block;
-        tile.source_column = block;
-        tile.gradient_plane = static_cast<long>(room_) * block;
-        tile.images = tile.rows = 1;
-        tile.width = chunk.end - chunk.begin;
-        tile.begins = chunk.begin == 0;
-        tile.sums_step = width;
+    /// Transforms a tile to place `to` of the room.
+    void transform(const Room& room, int tile, int to) const {
+        const Window& window = training_.step.window();
+        const int in_image = tile % grid_.tiles(), image = tile / grid_.tiles();
+        const int y = in_image / grid_.across * M, x = in_image % grid_.across * M;
+        const int rows = std::min(M, gradient_.height - y), columns = std::min(M, gradient_.width - x);
+        const Range planes = room.part.planes;
+        for (int plane = planes.begin; plane < planes.end; ++plane)
+            for (int lane = 0; lane < block; lane += lanes)
+                transform_window_rows<M>(frame_.at(source_, image, plane, y - window.top, x - window.left) + lane,
+                                         source_.row(), room.part.rows,
+                                         room.source(0, plane - planes.begin) + to * block + lane, room.source_point());
+        for (int i = room.blocks.begin; i < room.blocks.end; ++i)
+            for (int lane = 0; lane < block; lane += lanes)
+                transform_gradient_rows<M>(frame_.at(gradient_, image, i, y, x) + lane, gradient_.row(), rows, columns,
+                                           room.part.rows, room.gradient(0, i - room.blocks.begin) + to * block + lane,
+                                           room.gradient_point());
+    }
+
+    /// Adds a chunk's products to the sums of one of a part's points and a panel.
+    void add_products(const Room& room, int shard, int point, int panel, int count, bool begins) const {
+        const Range planes = room.part.planes;
         const bool odd = gradient_.planes() - panel * panel_blocks < panel_blocks;
-        for (int input = 0; input < block; input += gradient_inputs) {
-            tile.source = sources() + point * source_point() + static_cast<long>(plane) * room_ * block + input;
-            tile.sums = sums(unit) + input * width;
-            tile.next = tile.source;
-            if (odd)
-                weight_tile<gradient_inputs, 1>(tile);
-            else
-                weight_tile<gradient_inputs, panel_blocks>(tile);
-        }
+        WeightTile tile{};
+        tile.gradient = room.gradient(point, panel * panel_blocks - room.blocks.begin);
+        tile.source_column = block;
+        tile.gradient_plane = static_cast<long>(room.tiles) * block;
+        tile.images = tile.rows = 1;
+        tile.width = count;
+        tile.begins = begins;
+        tile.sums_step = width;
+        for (int plane = planes.begin; plane < planes.end; ++plane)
+            for (int input = 0; input < block; input += gradient_inputs) {
+                tile.source = tile.next = room.source(point, plane - planes.begin) + input;
+                tile.sums = sums(shard, room.part.rows.begin * n + point, panel, plane) + input * width;
+                if (odd)
+                    weight_tile<gradient_inputs, 1>(tile);
+                else
+                    weight_tile<gradient_inputs, panel_blocks>(tile);
+            }
     }
 
     /// Transforms the sums of a panel and a plane back into the gradient, [output][input][3][3].
     void write_gradient(int unit) const {
         const int plane = unit % source_.planes(), panel = unit / source_.planes();
         const int first = panel * width, outputs = std::min(width, gradient_.channels - first);
-        const long point = static_cast<long>(panels()) * source_.planes() * block * width;
         const int inputs = std::min(block, source_.channels - plane * block);
+        const long point = static_cast<long>(panels_) * source_.planes() * block * width;
         alignas(64) float taps[block][9][width];
+        for (int p = 0; p < n * n; ++p)
+            shards_.add_up(frame_.packed, sums(0, p, panel, plane) - frame_.packed, block * width);
         for (int i = 0; i < inputs; ++i)
             for (int o = 0; o < outputs; o += lanes)
-                transform_filter_gradient<M>(sums(unit) + i * width + o, point, taps[i][0] + o, width);
+                transform_filter_gradient<M>(sums(0, 0, panel, plane) + i * width + o, point, taps[i][0] + o, width);
         float* const gradient = frame_.gradient(training_.layer, 0);
         for (int o = 0; o < outputs; ++o) {
             float* to = gradient + (static_cast<long>(first + o) * source_.channels + plane * block) * 9;
@@ -125,7 +187,8 @@ private:
     const TrainingFrame& frame_;
     const Tensor &source_, &gradient_;
     const WinogradGrid& grid_;
-    int tiles_, room_;
+    int panels_;
+    GradientShards shards_;
 };
 
 /// The gradients of a 3x3 convolution's weights, by Winograd, and bias. Each point's sums run over all tiles of the

@@ -81,9 +81,9 @@ struct WinogradGrid {
     /// Floats between the points of the transformed input, and of the products of a panel: one cache line more than
     /// needed, as points at power-of-two distances would share cache sets.
     constexpr long input_point(int planes) const { return 16L * room * planes + 16; }
-    constexpr long product_point(int panel_blocks) const { return 16L * room * panel_blocks + 16; }
-    constexpr long scratch_floats(int planes, int panel_blocks) const {
-        return points() * (input_point(planes) + product_point(panel_blocks));
+    constexpr long product_point(int blocks) const { return 16L * room * blocks + 16; }
+    constexpr long scratch_floats(int planes, int blocks) const {
+        return points() * (input_point(planes) + product_point(blocks));
     }
 };
 

@@ -134,26 +134,6 @@ TENON_INLINE void transform_products(const float* products, long point, Vector (
     TENON_UNROLL for (int i = 0; i < M; ++i) WinogradTransform<M>::output(columns[i], sums[i]);
 }
 
-/// Transforms the gradient of one tile of outputs, of which only `rows` x `columns` lie inside of the map: the
-/// transpose of transform_products. Stores the points `point` floats apart.
-template <int M>
-TENON_INLINE void transform_gradient(const float* corner, long row, int rows, int columns, float* out, long point) {
-    constexpr int n = M + 2;
-    Vector lines[n][M];
-    TENON_UNROLL for (int x = 0; x < M; ++x) {
-        Vector column[M], t[n];
-        TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
-            y < rows && x < columns ? load(corner + y * row + x * block) : zero();
-        WinogradTransform<M>::gradient(column, t);
-        TENON_UNROLL for (int y = 0; y < n; ++y) lines[y][x] = t[y];
-    }
-    TENON_UNROLL for (int y = 0; y < n; ++y) {
-        Vector t[n];
-        WinogradTransform<M>::gradient(lines[y], t);
-        TENON_UNROLL for (int x = 0; x < n; ++x) store(out + (y * n + x) * point, t[x]);
-    }
-}
-
 /// The gradient of a filter from the gradients of its points, `point` floats apart: the transpose of transform_filter.
 /// Stores nine taps `tap` floats apart.
 template <int M>
