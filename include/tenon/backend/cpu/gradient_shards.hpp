@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <numeric>
 
-#include <tenon/backend/cpu/simd.hpp>
-#include <tenon/backend/cpu/team.hpp>
+#include <tenon/backend/cpu/step.hpp>
+#include <tenon/backend/cpu/tile.hpp>
 
 namespace tenon {
 
 /// Shards of a batch, for so many sums, those of whole blocks of channels: few where the sums are many. A function of
-/// the shapes alone, so that results depend neither on the threads nor on the instruction set.
+/// the shapes alone.
 constexpr int most_gradient_shards(long sums) {
     int shards = 8;
     while (shards > 1 && shards * sums > (1L << 20)) shards /= 2;
@@ -18,6 +18,24 @@ constexpr int most_gradient_shards(long sums) {
 }
 
 inline namespace TENON_ISA_NAMESPACE {
+
+/// What a planned weight gradient sums up: products at Winograd's points or of plain depth, of whole blocks of
+/// channels.
+struct GradientSums {
+    long count = 0;
+    long floats = 0;  ///< that they take, in panels
+
+    constexpr explicit GradientSums(const Step& step) {
+        const long planes = step.target.planes(), panels = (planes + panel_blocks - 1) / panel_blocks;
+        const bool winograd = step.winograd.m > 0;
+        const long depth = winograd ? static_cast<long>(step.winograd.points()) * step.source().planes() * block
+                                    : step.panel_floats / (panel_blocks * block);
+        count = depth * planes * block;
+        floats = depth * panels * panel_blocks * block;
+    }
+    /// Of all shards of a large batch.
+    constexpr long most_floats() const { return most_gradient_shards(count) * floats; }
+};
 
 /// How ranks work on shards: a rank on some of its own, with the images that it works on in other steps as well, or,
 /// where ranks are many or shards few, several on one.
@@ -27,8 +45,8 @@ struct GradientShards {
     int images = 0;   ///< of the batch
     long floats = 0;  ///< that a shard's sums take
 
-    GradientShards(long sums, long sums_floats, int batch, int ranks)
-        : count{std::min(most_gradient_shards(sums), batch)}, images{batch}, floats{sums_floats} {
+    GradientShards(const GradientSums& sums, int batch, int ranks)
+        : count{std::min(most_gradient_shards(sums.count), batch)}, images{batch}, floats{sums.floats} {
         if (count < 2 * ranks) parts = ranks / std::gcd(count, ranks);
     }
 

@@ -190,14 +190,11 @@ private:
         step.relu = false;
         need_partials(step.target);
         if (op.kind == OpKind::conv && step.winograd.m > 0) {
-            const int planes = step.source().planes(), result_planes = step.target.planes();
-            const long panels = (result_planes + panel_blocks - 1) / panel_blocks;
-            const long sums = static_cast<long>(step.winograd.points()) * planes * block * block;
-            need_packed(most_gradient_shards(sums * result_planes) * sums * panels * panel_blocks);
-            plan_.transformed.include(step.winograd, planes + result_planes);
+            need_packed(GradientSums{step}.most_floats());
+            plan_.transformed.include(step.winograd, step.source().planes() + step.target.planes());
         } else if (op.kind == OpKind::conv) {
-            const long sums = plan_direct_conv(step) * block;
-            need_packed(most_gradient_shards(sums * step.target.planes()) * step.panels * step.panel_floats);
+            plan_direct_conv(step);
+            need_packed(GradientSums{step}.most_floats());
         }
     }
 

@@ -143,11 +143,10 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
     const Step& step = training.step;
     const StepTerm& term = step.terms[0];
     const WeightTiles tiles{step};
-    const GradientShards shards{step.panel_floats / panel_blocks * step.target.planes(),
-                                step.panels * step.panel_floats, frame.frame.images, frame.team().size()};
+    const GradientShards shards{GradientSums{step}, frame.frame.images, frame.team().size()};
     const Items items = frame.team().deal_items(shards.count * shards.parts);
     frame.team().run([&](int rank, int) {
-        for (int item = 0; (item = frame.team().take_item(items, rank)) >= 0;) {
+        for (int item = frame.team().take_item(items, rank); item >= 0; item = frame.team().take_item(items, rank)) {
             const int shard = item / shards.parts;
             const Range mine = share(tiles.count(), item % shards.parts, shards.parts);
             const GradientChunks chunks{term.source, step.target, term.window, shards.images_of(shard)};

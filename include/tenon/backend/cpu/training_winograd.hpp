@@ -1,5 +1,5 @@
 // The gradient of a 3x3 convolution's weights by Winograd's algorithm, transposed: a sum of products over the tiles of
-// all images at each point, a quarter of the plain sum's for F(4x4, 3x3).
+// a shard's images at each point, a quarter of the plain sum's for F(4x4, 3x3).
 #pragma once
 
 #include <tenon/backend/cpu/training_weights.hpp>
@@ -7,45 +7,6 @@
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// Transforms one window of vectors as transform_window does, but stores only some rows of points.
-template <int M>
-TENON_INLINE void transform_window_rows(const float* corner, long row, Range rows, float* out, long point) {
-    constexpr int n = M + 2;
-    Vector columns[n][n];
-    TENON_UNROLL for (int x = 0; x < n; ++x) {
-        Vector line[n], t[n];
-        TENON_UNROLL for (int y = 0; y < n; ++y) line[y] = load(corner + y * row + x * block);
-        WinogradTransform<M>::input(line, t);
-        TENON_UNROLL for (int y = 0; y < n; ++y) columns[y][x] = t[y];
-    }
-    for (int y = rows.begin; y < rows.end; ++y) {
-        Vector t[n];
-        WinogradTransform<M>::input(columns[y], t);
-        TENON_UNROLL for (int x = 0; x < n; ++x, out += point) store(out, t[x]);
-    }
-}
-
-/// Transforms the gradient of one tile of outputs, of which only `height` x `width` lie inside of the map: the
-/// transpose of transform_products. Stores some rows of points, `point` floats apart.
-template <int M>
-TENON_INLINE void transform_gradient_rows(const float* corner, long row, int height, int width, Range rows, float* out,
-                                          long point) {
-    constexpr int n = M + 2;
-    Vector lines[n][M];
-    TENON_UNROLL for (int x = 0; x < M; ++x) {
-        Vector column[M], t[n];
-        TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
-            y < height && x < width ? load(corner + y * row + x * block) : zero();
-        WinogradTransform<M>::gradient(column, t);
-        TENON_UNROLL for (int y = 0; y < n; ++y) lines[y][x] = t[y];
-    }
-    for (int y = rows.begin; y < rows.end; ++y) {
-        Vector t[n];
-        WinogradTransform<M>::gradient(lines[y], t);
-        TENON_UNROLL for (int x = 0; x < n; ++x, out += point) store(out, t[x]);
-    }
-}
 
 /// The gradient of the weights of one convolution by F(M x M, 3x3): the step's first source and its target, the
 /// gradient of the results.
@@ -59,14 +20,13 @@ public:
           gradient_{training.target()},
           grid_{training.step.winograd},
           panels_{(gradient_.planes() + panel_blocks - 1) / panel_blocks},
-          shards_{static_cast<long>(n * n) * source_.planes() * gradient_.planes() * block * block, sums_floats(),
-                  frame.frame.images, frame.team().size()} {}
+          shards_{GradientSums{training.step}, frame.frame.images, frame.team().size()} {}
 
     void run() const {
         const GradientSplit split = choose_gradient_split(n, source_.planes(), panels_, shards_.parts);
         const Items items = frame_.team().deal_items(shards_.count * split.count());
         frame_.team().run([&](int rank, int size) {
-            for (int i = 0; (i = frame_.team().take_item(items, rank)) >= 0;)
+            for (int i = frame_.team().take_item(items, rank); i >= 0; i = frame_.team().take_item(items, rank))
                 run_part(split.part(i % split.count(), n, source_.planes(), panels_), i / split.count(), rank, size);
         });
         frame_.team().for_each(panels_ * source_.planes(), [&](int unit) { write_gradient(unit); });
@@ -97,10 +57,9 @@ private:
 
     /// Sums of a point of a panel and a plane of the source.
     float* sums(int shard, int point, int panel, int plane) const {
-        return frame_.packed + shard * sums_floats() +
+        return frame_.packed + shard * shards_.floats +
                ((static_cast<long>(point) * panels_ + panel) * source_.planes() + plane) * block * width;
     }
-    long sums_floats() const { return static_cast<long>(n * n) * panels_ * source_.planes() * block * width; }
 
     /// A rank's part, in its share of the memory for transformed tiles.
     void run_part(const GradientPart& part, int shard, int rank, int size) const {
@@ -131,12 +90,13 @@ private:
         for (int plane = planes.begin; plane < planes.end; ++plane)
             for (int lane = 0; lane < block; lane += lanes)
                 transform_window_rows<M>(frame_.at(source_, image, plane, y - window.top, x - window.left) + lane,
-                                         source_.row(), room.part.rows,
+                                         source_.row(), room.part.rows.begin, room.part.rows.end,
                                          room.source(0, plane - planes.begin) + to * block + lane, room.source_point());
         for (int i = room.blocks.begin; i < room.blocks.end; ++i)
             for (int lane = 0; lane < block; lane += lanes)
                 transform_gradient_rows<M>(frame_.at(gradient_, image, i, y, x) + lane, gradient_.row(), rows, columns,
-                                           room.part.rows, room.gradient(0, i - room.blocks.begin) + to * block + lane,
+                                           room.part.rows.begin, room.part.rows.end,
+                                           room.gradient(0, i - room.blocks.begin) + to * block + lane,
                                            room.gradient_point());
     }
 
@@ -191,8 +151,8 @@ private:
     GradientShards shards_;
 };
 
-/// The gradients of a 3x3 convolution's weights, by Winograd, and bias. Each point's sums run over all tiles of the
-/// batch in one order, whoever computes it.
+/// The gradients of a 3x3 convolution's weights, by Winograd, and bias. Each point's sums run over all tiles of a shard
+/// in one order, whoever computes it, and then over the shards.
 ///
 /// Law: bitwise the same for any number of threads (test: tests/train/cpu_training_test.cpp).
 template <int M>

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include <tenon/backend/cpu/gradient_shards.hpp>
-#include <tenon/backend/cpu/tile.hpp>
 #include <tenon/backend/cpu/winograd_plan.hpp>
 
 namespace tenon {

@@ -173,6 +173,7 @@ constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input,
     for (const int m : {2, 4}) {
         const WinogradGrid grid = winograd_grid<Most>(m, output, (input.channels + 15) / 16, images);
         const int tiles = images * grid.tiles(), strips = (tiles + grid.strip - 1) / grid.strip;
+        // A single image's strips are not counted: these choices were measured (docs/design.md).
         const double cycles = WinogradRates::cycles(grid, WinogradTiles<Most>::padded(tiles), input.channels,
                                                     output.channels, images > 1 ? strips : 1);
         if (cycles < best_cycles) {

@@ -95,18 +95,25 @@ void transform_filter(const double (&taps)[9], double (&points)[(M + 2) * (M + 2
             points[i * n + j] = rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2];
 }
 
-/// Transforms one window of vectors, rows `row` floats apart, and stores its points `point` floats apart, with the
-/// factors of the filters' points if asked to.
-template <int M, bool WithFactors = false>
-TENON_INLINE void transform_window(const float* corner, long row, float* out, long point) {
+/// The first pass over one window of vectors, rows `row` floats apart: transforms its columns.
+template <int M>
+TENON_INLINE void transform_columns(const float* corner, long row, Vector (&columns)[M + 2][M + 2]) {
     constexpr int n = M + 2;
-    Vector columns[n][n];
     TENON_UNROLL for (int x = 0; x < n; ++x) {
         Vector line[n], t[n];
         TENON_UNROLL for (int y = 0; y < n; ++y) line[y] = load(corner + y * row + x * block);
         WinogradTransform<M>::input(line, t);
         TENON_UNROLL for (int y = 0; y < n; ++y) columns[y][x] = t[y];
     }
+}
+
+/// Transforms one window of vectors, rows `row` floats apart, and stores its points `point` floats apart, with the
+/// factors of the filters' points if asked to.
+template <int M, bool WithFactors = false>
+TENON_INLINE void transform_window(const float* corner, long row, float* out, long point) {
+    constexpr int n = M + 2;
+    Vector columns[n][n];
+    transform_columns<M>(corner, row, columns);
     TENON_UNROLL for (int y = 0; y < n; ++y) {
         Vector t[n];
         WinogradTransform<M>::input(columns[y], t);
@@ -132,6 +139,45 @@ TENON_INLINE void transform_products(const float* products, long point, Vector (
         TENON_UNROLL for (int i = 0; i < M; ++i) columns[i][x] = y[i];
     }
     TENON_UNROLL for (int i = 0; i < M; ++i) WinogradTransform<M>::output(columns[i], sums[i]);
+}
+
+/// The second pass for some rows: `transform` makes a row of N points, which are stored `point` floats apart.
+template <int N, int Width, class Transform>
+TENON_INLINE void store_rows(const Vector (&lines)[N][Width], int first_row, int end_row, float* out, long point,
+                             const Transform& transform) {
+    for (int y = first_row; y < end_row; ++y) {
+        Vector t[N];
+        transform(lines[y], t);
+        TENON_UNROLL for (int x = 0; x < N; ++x, out += point) store(out, t[x]);
+    }
+}
+
+/// Transforms one window of vectors as transform_window does, but stores only some rows of points.
+template <int M>
+TENON_INLINE void transform_window_rows(const float* corner, long row, int first_row, int end_row, float* out,
+                                        long point) {
+    Vector columns[M + 2][M + 2];
+    transform_columns<M>(corner, row, columns);
+    store_rows(columns, first_row, end_row, out, point,
+               [](const auto& line, auto& t) { WinogradTransform<M>::input(line, t); });
+}
+
+/// Transforms the gradient of one tile of outputs, of which only `height` x `width` lie inside of the map: the
+/// transpose of transform_products. Stores some rows of points, `point` floats apart.
+template <int M>
+TENON_INLINE void transform_gradient_rows(const float* corner, long row, int height, int width, int first_row,
+                                          int end_row, float* out, long point) {
+    constexpr int n = M + 2;
+    Vector lines[n][M];
+    TENON_UNROLL for (int x = 0; x < M; ++x) {
+        Vector column[M], t[n];
+        TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
+            y < height && x < width ? load(corner + y * row + x * block) : zero();
+        WinogradTransform<M>::gradient(column, t);
+        TENON_UNROLL for (int y = 0; y < n; ++y) lines[y][x] = t[y];
+    }
+    store_rows(lines, first_row, end_row, out, point,
+               [](const auto& line, auto& t) { WinogradTransform<M>::gradient(line, t); });
 }
 
 /// The gradient of a filter from the gradients of its points, `point` floats apart: the transpose of transform_filter.
