@@ -105,7 +105,9 @@ set(TENON_HEADERS
     include/tenon/core/dropout_mask.hpp
     include/tenon/core/error.hpp
     include/tenon/core/fixed_vector.hpp
+    include/tenon/core/index.hpp
     include/tenon/core/isa.hpp
+    include/tenon/core/number_text.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
     include/tenon/cuda.hpp

@@ -17,9 +17,9 @@ struct TrainingSteps {
 /// Gives every value of a training program whose layout is known a place, and tells the plan about those that stand
 /// between the steps. `size_of(tensor)` is in scalars. Returns how many an image's arena has.
 template <Capacity C, TrainingCapacity T, class Tensor, class SizeOf, class Step>
-constexpr long place_training_values(const TrainingProgram<C, T>& program, Tensor (&tensors)[T.values], SizeOf size_of,
-                                     TrainingSteps<Step, Tensor, T>& plan) {
-    long sizes[T.values]{};
+constexpr long place_training_values(const TrainingProgram<C, T>& program, Tensor (&tensors)[array_bound<T.values>],
+                                     SizeOf size_of, TrainingSteps<Step, Tensor, T>& plan) {
+    long sizes[array_bound<T.values>]{};
     sizes[0] = size_of(tensors[0]);
     for (const TrainingOp& op : program.ops)
         if (op.target >= 0) sizes[op.target] = size_of(tensors[op.target]);
@@ -42,7 +42,7 @@ constexpr bool is_forward(TrainingKind kind) {
 /// The step of an operation of a training program; `tensors[v]` is where value v lies.
 template <class Step, Capacity C, TrainingCapacity T, class Tensor>
 constexpr Step describe_training_step(const TrainingProgram<C, T>& program, const TrainingOp& op,
-                                      const Tensor (&tensors)[T.values]) {
+                                      const Tensor (&tensors)[array_bound<T.values>]) {
     using enum TrainingKind;
     const auto tensor_of = [&](int value) { return value >= 0 ? tensors[value] : Tensor{}; };
     const Op& forward_op = program.op_of(op);

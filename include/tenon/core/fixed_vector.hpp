@@ -1,13 +1,15 @@
 // A vector of bounded size that is a constant: the container of programs and plans.
 #pragma once
 
+#include <tenon/core/index.hpp>
+
 namespace tenon {
 
 /// At most `Capacity` items in place. An aggregate, so that programs can be constants and be passed by value.
 /// Precondition of push_back: size() < Capacity; in a constant expression a violation does not compile.
 template <class T, int Capacity>
 struct FixedVector {
-    T items[Capacity + (Capacity == 0)]{};  // an array has at least one item
+    T items[array_bound<Capacity + (Capacity == 0)>]{};  // an array has at least one item
     int count = 0;
 
     constexpr int size() const { return count; }

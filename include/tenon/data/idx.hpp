@@ -31,7 +31,10 @@ namespace detail {
 /// `60000 x 28 x 28`
 inline std::string sizes_text(std::span<const std::size_t> sizes) {
     std::string text;
-    for (const std::size_t size : sizes) text += (text.empty() ? "" : " x ") + std::to_string(size);
+    for (const std::size_t size : sizes) {
+        if (!text.empty()) text += " x ";
+        text += std::to_string(size);
+    }
     return text;
 }
 

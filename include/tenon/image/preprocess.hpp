@@ -134,8 +134,10 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
     const auto channels = static_cast<std::size_t>(image.channels());
     for (int y = 0; y < rows.count; ++y) {
         const auto source = image.row(rows.source + y);
-        std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(columns.source * channels), columns.count * channels,
-                    target.row(rows.target + y).begin() + static_cast<std::ptrdiff_t>(columns.target * channels));
+        std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(detail::index(columns.source) * channels),
+                    detail::index(columns.count) * channels,
+                    target.row(rows.target + y).begin() +
+                        static_cast<std::ptrdiff_t>(detail::index(columns.target) * channels));
     }
     return target;
 }

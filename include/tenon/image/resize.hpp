@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/image/image.hpp>
 
@@ -127,7 +128,7 @@ void resize_rows(const Image& source, Image& target, const Resampling& resamplin
         for (int x = 0; x < target.width(); ++x) {
             const Resampling::Window window = resampling.window(x);
             const std::uint8_t* samples = row + static_cast<std::size_t>(window.first) * Channels;
-            int sums[Channels];
+            int sums[array_bound<Channels>];
             std::fill_n(sums, Channels, Resampling::one_half);
             for (const int weight : window.weights) {
                 for (int channel = 0; channel < Channels; ++channel) sums[channel] += samples[channel] * weight;

@@ -69,8 +69,10 @@ public:
         if (const TensorEntry* const entry = find(name)) return *entry;
         std::string names;
         constexpr std::size_t shown = 5;
-        for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i)
-            names += (i == 0 ? ": " : ", ") + quote_name(by_name_[i]->name);
+        for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i) {
+            names += i == 0 ? ": " : ", ";
+            names += quote_name(by_name_[i]->name);
+        }
         if (by_name_.size() > shown) names += ", ...";
         throw Error(source_ + ": expected a tensor " + quote_name(name) + ", found " + std::to_string(by_name_.size()) +
                     " tensors" + names);

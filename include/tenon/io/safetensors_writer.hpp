@@ -71,8 +71,10 @@ inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, 
         end += tensor->bytes.size();
         begin_member(tensor->name);
         json += "{\"dtype\":\"" + std::string(dtype_name(tensor->dtype)) + "\",\"shape\":[";
-        for (std::size_t i = 0; i < tensor->shape.size(); ++i)
-            json += (i == 0 ? "" : ",") + std::to_string(tensor->shape[i]);
+        for (std::size_t i = 0; i < tensor->shape.size(); ++i) {
+            if (i > 0) json += ',';
+            json += std::to_string(tensor->shape[i]);
+        }
         json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
         parts.data.push_back(tensor->bytes);
     }

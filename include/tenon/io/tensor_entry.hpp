@@ -34,7 +34,8 @@ inline std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i == 16) return text + ", ... (" + std::to_string(shape.size()) + " dimensions)]";
-        text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+        if (i > 0) text += ", ";
+        text += std::to_string(shape[i]);
     }
     return text + "]";
 }

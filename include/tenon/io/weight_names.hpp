@@ -65,7 +65,8 @@ private:
             int number = field[0] == 'n' ? counts_[name]++ : numbers.at(static_cast<std::size_t>(field[0] - '0'));
             if (silent_zero && number == 0) continue;
             if (field.size() == 3) number += field[2] - '0';
-            name += (silent_zero ? "_" : "") + std::to_string(number);
+            if (silent_zero) name += '_';
+            name += std::to_string(number);
         }
         return name;
     }

@@ -8,7 +8,7 @@ namespace tenon {
 /// Offsets of the values in an arena, in scalars; -1 for values that are not stored in it.
 template <Capacity C>
 struct MemoryPlan {
-    long offset[C.values + 2]{};
+    long offset[array_bound<C.values + 2>]{};
     long size = 0;  ///< of the arena
 
     static constexpr long alignment = 16;  ///< scalars: a cache line of floats
@@ -47,9 +47,9 @@ template <Capacity C>
 class MemoryPlanner {
 public:
     template <class SameForm, class WithNext>
-    constexpr MemoryPlanner(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form,
-                            WithNext with_next) {
-        int last_use[C.values + 2]{};
+    constexpr MemoryPlanner(const Program<C>& program, const long (&sizes)[array_bound<C.values + 2>],
+                            SameForm same_form, WithNext with_next) {
+        int last_use[array_bound<C.values + 2>]{};
         for (int i = 0; i < program.ops.size(); ++i)
             for_each_operand(program.ops[i], [&](int value) { last_use[value] = i; });
         last_use[program.output] = program.ops.size();
@@ -80,7 +80,7 @@ public:
     }
 
     constexpr MemoryPlan<C> plan() {
-        int order[C.values + 2]{};  // by size, then by time
+        int order[array_bound<C.values + 2>]{};  // by size, then by time
         for (int i = 0; i < lifetimes_.size(); ++i) {
             int at = i;
             for (; at > 0 && lifetimes_[order[at - 1]].size < lifetimes_[i].size; --at) order[at] = order[at - 1];
@@ -124,19 +124,20 @@ private:
 
     FixedVector<Lifetime, C.values + 2> lifetimes_{};
     FixedVector<int, C.values + 2> placed_{};
-    int lifetime_of_[C.values + 2]{};
+    int lifetime_of_[array_bound<C.values + 2>]{};
 };
 
 /// The plan of a program: see MemoryPlanner.
 template <Capacity C, class SameForm, class WithNext>
-constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form,
-                                    WithNext with_next) {
+constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[array_bound<C.values + 2>],
+                                    SameForm same_form, WithNext with_next) {
     return MemoryPlanner<C>{program, sizes, same_form, with_next}.plan();
 }
 
 /// The same where every operation ends before the next begins.
 template <Capacity C, class SameForm>
-constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[C.values + 2], SameForm same_form) {
+constexpr MemoryPlan<C> plan_memory(const Program<C>& program, const long (&sizes)[array_bound<C.values + 2>],
+                                    SameForm same_form) {
     return plan_memory(program, sizes, same_form, [](int) { return false; });
 }
 

@@ -9,7 +9,7 @@ namespace tenon {
 /// Offsets of the values of a training program in the arena of one image, in scalars; -1 for values that have none.
 template <TrainingCapacity T>
 struct TrainingMemoryPlan {
-    long offset[T.values > 0 ? T.values : 1]{};
+    long offset[array_bound<(T.values > 0 ? T.values : 1)>]{};
     long size = 0;       ///< of the arena
     long kept_size = 0;  ///< of what is kept from forward to backward, at the end of forward
 };
@@ -51,10 +51,10 @@ constexpr int replaceable_operand(const TrainingProgram<C, T>& program, const Tr
 /// (test: tests/train/training_program_test.cpp).
 template <Capacity C, TrainingCapacity T, class SameForm>
 constexpr TrainingMemoryPlan<T> plan_training_memory(const TrainingProgram<C, T>& program,
-                                                     const long (&sizes)[T.values], SameForm same_form) {
+                                                     const long (&sizes)[array_bound<T.values>], SameForm same_form) {
     constexpr long unit = MemoryPlan<C>::alignment;
     const int ops = program.ops.size(), values = program.values.size();
-    int birth[T.values]{}, last_use[T.values]{};
+    int birth[array_bound<T.values>]{}, last_use[array_bound<T.values>]{};
     for (int v = 0; v < values; ++v) birth[v] = last_use[v] = -1;
     for (int i = 0; i < ops; ++i) {
         if (program.ops[i].target >= 0) birth[program.ops[i].target] = last_use[program.ops[i].target] = i;
@@ -77,7 +77,7 @@ constexpr TrainingMemoryPlan<T> plan_training_memory(const TrainingProgram<C, T>
 
     // base[i]: the end of the stack that a brief value must stay clear of whose life begins (in backward) or ends (in
     // forward) with operation i.
-    long base[T.ops + 1]{};
+    long base[array_bound<T.ops + 1>]{};
     long top = 0;
     const auto push = [&](int v) {
         plan.offset[v] = top;

@@ -16,8 +16,8 @@ constexpr void for_each_operand(const Op& op, Visit visit) {
 /// For each value the operation that writes it (-1: none) and how many operands it is; being the result counts as one.
 template <Capacity C>
 struct Uses {
-    int producer[C.values + 2]{};
-    int consumers[C.values + 2]{};
+    int producer[array_bound<C.values + 2>]{};
+    int consumers[array_bound<C.values + 2>]{};
 
     constexpr explicit Uses(const Program<C>& program) {
         for (int& index : producer) index = -1;

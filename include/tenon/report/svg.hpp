@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cmath>
-#include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -64,9 +64,7 @@ public:
 
     /// A number with at most two digits after the point, and none that say nothing.
     static std::string number(double value) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.2f", value);
-        std::string result = text;
+        std::string result = detail::number_text(value, std::chars_format::fixed, 2);
         while (result.ends_with('0')) result.pop_back();
         if (result.ends_with('.')) result.pop_back();
         return result == "-0" ? "0" : result;

@@ -107,15 +107,19 @@ private:
             const Counted name = counted(bare_name(entry.name));
             const auto& all = numbers.at(name.kind);
             const auto rank = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
-            by_name_[name.kind + (rank > 0 ? "_" + std::to_string(rank) : "") + name.rest] = &entry;
+            std::string own_name = name.kind;
+            if (rank > 0) own_name.append(1, '_').append(std::to_string(rank));
+            by_name_[own_name + name.rest] = &entry;
         }
     }
 
     /// `"a", "b", ... (12 in all)`, at most five of them.
     static std::string list(const std::vector<std::string>& names) {
         std::string text;
-        for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i)
-            text += (i > 0 ? ", " : "") + quote_name(names[i]);
+        for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) {
+            if (i > 0) text += ", ";
+            text += quote_name(names[i]);
+        }
         return names.size() > 5 ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
     }
 

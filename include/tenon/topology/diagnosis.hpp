@@ -80,7 +80,7 @@ struct Got {};
 
 template <int Index, class... Layers>
 consteval auto child_at(Children<Layers...>) {
-    return std::type_identity<std::tuple_element_t<Index, std::tuple<Layers...>>>{};
+    return std::type_identity<std::tuple_element_t<static_cast<std::size_t>(Index), std::tuple<Layers...>>>{};
 }
 
 /// Walks from a list of layers along a rejection's position; yields the layer refused and the combinators around it.

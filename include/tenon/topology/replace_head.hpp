@@ -63,7 +63,7 @@ struct CutList<Classes, std::integer_sequence<int, I...>, Layers...> {
     static auto behind() -> std::conditional_t<(Index > at), Children<Layer>, Children<>>;
     using Before = Joined<decltype(before<I, Layers>())...>;
     using Behind = Joined<decltype(behind<I, Layers>())...>;
-    using Layer = Cut<std::tuple_element_t<at, std::tuple<Layers...>>, Classes>;
+    using Layer = Cut<std::tuple_element_t<static_cast<std::size_t>(at), std::tuple<Layers...>>, Classes>;
 
     using Front = Joined<Before, typename Layer::Front>;
     using Back = Joined<Children<typename Layer::Back>, Behind>;

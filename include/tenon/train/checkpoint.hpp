@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
@@ -108,11 +109,9 @@ public:
     template <class Number>
     Number number(std::string_view key) const {
         const std::string& text = value(key);
-        Number result{};
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
-        if (error != std::errc{} || end != text.data() + text.size())
-            throw Error(path_ + ": expected a number as '" + std::string(key) + "', found '" + text + "'");
-        return result;
+        const std::optional<Number> result = detail::parse_number<Number>(text);
+        if (!result) throw Error(path_ + ": expected a number as '" + std::string(key) + "', found '" + text + "'");
+        return *result;
     }
 
     const TensorEntry* find(std::string_view name) const { return file_.find(name); }

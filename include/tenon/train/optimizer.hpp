@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/program/update_rule.hpp>
 #include <tenon/train/parameter_runs.hpp>
 
@@ -112,12 +112,8 @@ inline void check_rate(double value, const char* name, double limit = std::numer
                     std::to_string(value));
 }
 
-/// A number as text that reads back as the same number.
-inline std::string exact_text(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.17g", value);
-    return text;
-}
+/// A number as text that reads back as the same number, whatever the locale.
+inline std::string exact_text(double value) { return detail::number_text(value, std::chars_format::general, 17); }
 
 /// The roles that are decayed, as text.
 inline std::string decay_text(double weight_decay, DecayedRoles decayed) {

@@ -86,7 +86,7 @@ private:
     /// Seconds as 1:02:03 or 2:03.
     static std::string clock(double seconds) {
         const long all = std::lround(std::max(seconds, 0.0)), hours = all / 3600;
-        const auto two = [](long number) { return (number < 10 ? "0" : "") + std::to_string(number); };
+        const auto two = [](long number) { return std::string(number < 10, '0').append(std::to_string(number)); };
         const std::string rest = two(all % 60);
         return hours > 0 ? std::to_string(hours) + ":" + two(all / 60 % 60) + ":" + rest
                          : std::to_string(all / 60) + ":" + rest;

@@ -11,6 +11,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 
 namespace tenon {
 
@@ -36,7 +37,9 @@ public:
         return amount_ * (steps_ + epochs_ * time.per_epoch + run_ * time.total);
     }
     std::string text() const {
-        return std::to_string(amount_) + (steps_ > 0 ? " steps" : epochs_ > 0 ? " epochs" : " of the run");
+        return detail::number_text(amount_, std::chars_format::fixed, 6) + (steps_ > 0    ? " steps"
+                                                                            : epochs_ > 0 ? " epochs"
+                                                                                          : " of the run");
     }
 
 private:
@@ -99,7 +102,7 @@ inline double anneal(Annealing annealing, double from, double to, double share) 
 
 inline std::string text(const char* name, std::initializer_list<double> numbers) {
     std::string result = name;
-    for (const double number : numbers) result += " " + std::to_string(number);
+    for (const double number : numbers) result += " " + tenon::detail::number_text(number, std::chars_format::fixed, 6);
     return result;
 }
 }  // namespace detail

@@ -16,8 +16,8 @@ template <int Images, int Blocks>
     constexpr int vectors = Blocks * vectors_per_block;
     const Tensor& source = step.source();
     const int depth = static_cast<int>(source.floats());
-    const float* from[Images];
-    Vector sums[Images][vectors];
+    const float* from[array_bound<Images>];
+    Vector sums[array_bound<Images>][array_bound<vectors>];
     TENON_UNROLL for (int i = 0; i < Images; ++i) {
         from[i] = frame.image(first_image + i) + source.offset;
         TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
@@ -25,7 +25,7 @@ template <int Images, int Blocks>
     }
     const float* weights = frame.weights + step.weights + static_cast<long>(first_block) * block * depth;
     for (int k = 0; k < depth; ++k, weights += Blocks * block) {
-        Vector pixels[Images];
+        Vector pixels[array_bound<Images>];
         TENON_UNROLL for (int i = 0; i < Images; ++i) pixels[i] = broadcast(from[i][k]);
         TENON_UNROLL for (int v = 0; v < vectors; ++v) {
             const Vector w = load(weights + v * lanes);

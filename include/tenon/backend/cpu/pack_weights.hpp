@@ -140,7 +140,7 @@ private:
             const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * block;
             float* to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * block);
             for (int i = 0; i < inputs; ++i, weight += 9) {
-                double taps[9], transformed[points];
+                double taps[9], transformed[array_bound<points>];
                 for (int tap = 0; tap < 9; ++tap) taps[tap] = double{weight[tap]} * affine.scale[at(o)];
                 transform_filter<M>(taps, transformed);
                 for (int point = 0; point < points; ++point)

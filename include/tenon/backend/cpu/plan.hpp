@@ -63,7 +63,7 @@ public:
         choose_layouts();
         const int joint_op = first_joint_op();
         choose_chains(joint_op);
-        long single[C.values + 2]{}, joint[C.values + 2]{};  // what is stored in either arena
+        long single[array_bound<C.values + 2>]{}, joint[array_bound<C.values + 2>]{};  // what is stored in either arena
         for (int i = 1; i < program_.values.size(); ++i) {
             const int writer = program_.producer(i);
             if (writer < 0 || tensors_[i].is_strip()) continue;
@@ -234,9 +234,9 @@ private:
 
     Program<C> program_;
     ConvAlgorithm algorithm_;
-    WinogradGrid winograd_[C.ops + 2]{};
-    bool chained_[C.ops + 2]{};  ///< with the operation behind
-    Tensor tensors_[C.values + 2]{};
+    WinogradGrid winograd_[array_bound<C.ops + 2>]{};
+    bool chained_[array_bound<C.ops + 2>]{};  ///< with the operation behind
+    Tensor tensors_[array_bound<C.values + 2>]{};
     Plan plan_{};
 };
 

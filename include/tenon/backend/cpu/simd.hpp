@@ -4,6 +4,7 @@
 
 #include <Eigen/Core>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 #if defined(__clang__)

@@ -49,7 +49,8 @@ constexpr bool finishes_result(int product) { return product == 1 || product >= 
 
 /// Calls f(sum, its place among the sums in floats, its channel in the panel) for all sums.
 template <TileSpec T, class F>
-TENON_INLINE void for_each_sum(Vector (&sums)[T.pixels][T.blocks * vectors_per_block], const F& f) {
+TENON_INLINE void for_each_sum(Vector (&sums)[array_bound<T.pixels>][array_bound<T.blocks * vectors_per_block>],
+                               const F& f) {
     constexpr int vectors = T.blocks * vectors_per_block;
     TENON_UNROLL for (int p = 0; p < T.pixels; ++p) {
         TENON_UNROLL for (int v = 0; v < vectors; ++v) f(sums[p][v], (p * vectors + v) * lanes, v * lanes);
@@ -80,7 +81,7 @@ template <StrassenSpec S>
     constexpr int terms = tile.projection_column != 0 ? 2 : 1;
     const float* const shift = a.results[1].shift;
     const float* next = a.next_weights;
-    Vector sums[tile.pixels][tile.blocks * vectors_per_block];
+    Vector sums[array_bound<tile.pixels>][array_bound<tile.blocks * vectors_per_block>];
     for (int product = first; product < last; ++product) {
         const bool is_second = product == 4 || product == 5;
         if (finishes_result(product)) fetch_lines<tile>(a.results[product]);

@@ -68,8 +68,8 @@ struct TileArguments {
 
 /// Products of `Depth` consecutive channels (or one tap of a planar source) of all pixels with a panel of weights.
 template <TileSpec S, int Column, int Row, int Depth>
-TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const float* source,
-                                 const float*& weights, const float*& next, int next_step) {
+TENON_INLINE void multiply_depth(Vector (&sums)[array_bound<S.pixels>][array_bound<S.blocks * vectors_per_block>],
+                                 const float* source, const float*& weights, const float*& next, int next_step) {
     constexpr int vectors = S.blocks * vectors_per_block;
 #if defined(__clang__)
 #pragma unroll 4
@@ -77,7 +77,7 @@ TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per
 #pragma GCC unroll 4
 #endif
     for (int c = 0; c < Depth; ++c, weights += S.blocks * block) {
-        Vector w[vectors];
+        Vector w[array_bound<vectors>];
         TENON_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load(weights + v * lanes);
         TENON_UNROLL for (int line = 0; line < S.fetched_lines; ++line) prefetch<2>(next + 16 * line);
         next += next_step;
@@ -90,8 +90,8 @@ TENON_INLINE void multiply_depth(Vector (&sums)[S.pixels][S.blocks * vectors_per
 
 /// Adds one term to the sums: plane by plane, tap by tap.
 template <TileSpec S, int Column, int Row>
-TENON_INLINE void accumulate(Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const TileTerm& term,
-                             const float*& weights, const float*& next, int next_step) {
+TENON_INLINE void accumulate(Vector (&sums)[array_bound<S.pixels>][array_bound<S.blocks * vectors_per_block>],
+                             const TileTerm& term, const float*& weights, const float*& next, int next_step) {
     const float* plane = term.source;
     // Convolutions that only sum read many planes for few panels: a plane's pixels are fetched one plane ahead.
     const bool fetches = !S.planar && S.residual_column == 0 && S.projection_column == 0 && term.kernel_height == 1;
@@ -114,8 +114,8 @@ TENON_INLINE void accumulate(Vector (&sums)[S.pixels][S.blocks * vectors_per_blo
 /// Stores the sums of a tile's first `pixels` pixels, which are at least `Always`: adds the residual, and what follows
 /// (see Op).
 template <TileSpec S, int Always = S.pixels>
-TENON_INLINE void finish_tile(const Vector (&sums)[S.pixels][S.blocks * vectors_per_block], const TileArguments& a,
-                              int pixels = S.pixels) {
+TENON_INLINE void finish_tile(const Vector (&sums)[array_bound<S.pixels>][array_bound<S.blocks * vectors_per_block>],
+                              const TileArguments& a, int pixels = S.pixels) {
     constexpr int vectors = S.blocks * vectors_per_block;
     const auto place = [&](int p, int column, int row, int gap) {
         return S.offset(p, column, row) + (S.wraps > 0 && p >= a.wrap ? gap : 0) +
@@ -153,7 +153,7 @@ TENON_INLINE void finish_tile(const Vector (&sums)[S.pixels][S.blocks * vectors_
 template <TileSpec S>
 [[gnu::noinline]] void conv_tile(const TileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
-    Vector sums[S.pixels][vectors];
+    Vector sums[array_bound<S.pixels>][array_bound<vectors>];
     TENON_UNROLL for (int v = 0; v < vectors; ++v) {
         const Vector shift = load(a.shift + v * lanes);
         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {

@@ -94,7 +94,7 @@ void transform_filters(const float (&taps)[9][panel_blocks * block], float* to, 
     constexpr auto& g = WinogradTransform<M>::filter;
     const auto factor = [](double value) { return broadcast(static_cast<float>(value)); };
     for (int v = 0; v < width; v += lanes) {
-        Vector rows[n][3];
+        Vector rows[array_bound<n>][3];
         TENON_UNROLL for (int i = 0; i < n; ++i) TENON_UNROLL for (int x = 0; x < 3; ++x) rows[i][x] = multiply_add(
             factor(g[i][2]), load(taps[6 + x] + v),
             multiply_add(factor(g[i][1]), load(taps[3 + x] + v), multiply(factor(g[i][0]), load(taps[x] + v))));

@@ -221,9 +221,9 @@ private:
 
     const TrainingProgram<C, T>& program_;
     ConvAlgorithm algorithm_;
-    WinogradGrid winograd_[T.ops]{};
-    Tensor tensors_[T.values]{};
-    long statistics_[C.layers > 0 ? C.layers : 1]{};
+    WinogradGrid winograd_[array_bound<T.ops>]{};
+    Tensor tensors_[array_bound<T.values>]{};
+    long statistics_[array_bound<(C.layers > 0 ? C.layers : 1)>]{};
     CpuTrainingPlan<T> plan_{};
 };
 

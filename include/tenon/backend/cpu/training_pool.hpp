@@ -23,7 +23,7 @@ inline void start_plane(const TrainingStep& step, const TrainingFrame& frame, in
 /// The same as scatter_maximum for a window inside of the map; `x` and `to` are its first pixels.
 template <int Height, int Width>
 TENON_INLINE void scatter_maximum_inside(const float* x, int x_row, float* to, int to_row, Vector gradient) {
-    Vector values[Height * Width];
+    Vector values[array_bound<Height * Width>];
     TENON_UNROLL for (int tap = 0; tap < Height * Width; ++tap) values[tap] =
         load(x + tap / Width * x_row + tap % Width * block);
     Vector largest = values[0], taken = zero();

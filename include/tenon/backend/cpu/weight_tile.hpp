@@ -29,7 +29,7 @@ struct WeightTile {
 template <int Inputs, int Blocks>
 [[gnu::noinline]] void weight_tile(const WeightTile& a) {
     constexpr int vectors = Blocks * vectors_per_block;
-    Vector sums[Inputs][vectors];
+    Vector sums[array_bound<Inputs>][array_bound<vectors>];
     TENON_UNROLL for (int i = 0; i < Inputs; ++i) TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
         a.begins ? zero() : load(a.sums + i * a.sums_step + v * lanes);
     for (int image = 0; image < a.images; ++image) {
@@ -38,7 +38,7 @@ template <int Inputs, int Blocks>
             const float* source = a.source + image * a.source_image + y * a.source_row;
             const float* gradient = a.gradient + image * a.gradient_image + y * a.gradient_row;
             for (int x = 0; x < a.width; ++x, source += a.source_column, gradient += block) {
-                Vector g[vectors];
+                Vector g[array_bound<vectors>];
                 TENON_UNROLL for (int v = 0; v < vectors; ++v) g[v] =
                     load(gradient + v / vectors_per_block * a.gradient_plane + v % vectors_per_block * lanes);
                 prefetch<2>(next);

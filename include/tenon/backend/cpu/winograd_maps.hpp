@@ -55,7 +55,7 @@ public:
         if constexpr (S.has_target) corner.target = at(step_.target);
         if constexpr (S.has_activated) corner.activated = at(step_.activated);
         for (int lane = 0; lane < block; lane += lanes) {
-            Vector sums[S.m][S.m];
+            Vector sums[array_bound<S.m>][array_bound<S.m>];
             transform_products<S.m>(products + lane, point, sums);
             if (rows == S.m && columns == S.m)
                 finish<true>(sums, plane, lane, corner, rows, columns);
@@ -83,8 +83,8 @@ private:
 
     /// What follows the sums (see Op), of the pixels inside of the map.
     template <bool Whole>
-    TENON_INLINE void finish(const Vector (&sums)[S.m][S.m], int plane, int lane, const Corner& corner, int rows,
-                             int columns) const {
+    TENON_INLINE void finish(const Vector (&sums)[array_bound<S.m>][array_bound<S.m>], int plane, int lane,
+                             const Corner& corner, int rows, int columns) const {
         const Vector shift = load(frame_.weights + step_.shift + plane * block + lane);
         Vector activated_scale = zero(), activated_shift = zero();
         if constexpr (S.has_activated) {
@@ -93,9 +93,9 @@ private:
             activated_shift = load(scale + step_.activated.planes() * block);
         }
         TENON_UNROLL for (int i = 0; i < S.m; ++i) {
-            if (!Whole && i >= rows) break;
+            if (!Whole && i >= rows) continue;  // a break would keep Clang from unrolling the loop
             TENON_UNROLL for (int j = 0; j < S.m; ++j) {
-                if (!Whole && j >= columns) break;
+                if (!Whole && j >= columns) continue;
                 Vector sum = add(sums[i][j], shift);
                 const auto pixel = [&](const Tensor& tensor) {
                     return i * static_cast<long>(tensor.row()) + j * block + lane;

@@ -36,12 +36,12 @@ public:
 private:
     static constexpr int table_size = 4 * Most;
     struct Table {
-        int width[table_size]{};
+        int width[array_bound<table_size>]{};
     };
     /// A register tile of w tiles costs as much as w + 2.5: the loads of weights are shared.
     static constexpr Table table = [] {
         Table result{};
-        double cost[table_size]{};
+        double cost[array_bound<table_size>]{};
         for (int count = 1; count < table_size; ++count)
             for (const int width : widths) {
                 const double with = width + 2.5 + (count > width ? cost[count - width] : 0);

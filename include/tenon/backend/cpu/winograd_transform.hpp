@@ -84,10 +84,10 @@ struct WinogradTransform<4> {
 
 /// Transforms a filter of 3x3 taps: G f G^T, one value per point.
 template <int M>
-void transform_filter(const double (&taps)[9], double (&points)[(M + 2) * (M + 2)]) {
+void transform_filter(const double (&taps)[9], double (&points)[array_bound<(M + 2) * (M + 2)>]) {
     constexpr auto& g = WinogradTransform<M>::filter;
     constexpr int n = M + 2;
-    double rows[n][3];
+    double rows[array_bound<n>][3];
     for (int i = 0; i < n; ++i)
         for (int x = 0; x < 3; ++x) rows[i][x] = g[i][0] * taps[x] + g[i][1] * taps[3 + x] + g[i][2] * taps[6 + x];
     for (int i = 0; i < n; ++i)
@@ -97,10 +97,11 @@ void transform_filter(const double (&taps)[9], double (&points)[(M + 2) * (M + 2
 
 /// The first pass over one window of vectors, rows `row` floats apart: transforms its columns.
 template <int M>
-TENON_INLINE void transform_columns(const float* corner, long row, Vector (&columns)[M + 2][M + 2]) {
+TENON_INLINE void transform_columns(const float* corner, long row,
+                                    Vector (&columns)[array_bound<M + 2>][array_bound<M + 2>]) {
     constexpr int n = M + 2;
     TENON_UNROLL for (int x = 0; x < n; ++x) {
-        Vector line[n], t[n];
+        Vector line[array_bound<n>], t[array_bound<n>];
         TENON_UNROLL for (int y = 0; y < n; ++y) line[y] = load(corner + y * row + x * block);
         WinogradTransform<M>::input(line, t);
         TENON_UNROLL for (int y = 0; y < n; ++y) columns[y][x] = t[y];
@@ -112,10 +113,10 @@ TENON_INLINE void transform_columns(const float* corner, long row, Vector (&colu
 template <int M, bool WithFactors = false>
 TENON_INLINE void transform_window(const float* corner, long row, float* out, long point) {
     constexpr int n = M + 2;
-    Vector columns[n][n];
+    Vector columns[array_bound<n>][array_bound<n>];
     transform_columns<M>(corner, row, columns);
     TENON_UNROLL for (int y = 0; y < n; ++y) {
-        Vector t[n];
+        Vector t[array_bound<n>];
         WinogradTransform<M>::input(columns[y], t);
         TENON_UNROLL for (int x = 0; x < n; ++x) {
             if constexpr (WithFactors) {
@@ -129,11 +130,12 @@ TENON_INLINE void transform_window(const float* corner, long row, float* out, lo
 
 /// Transforms the points of one tile back: M x M sums.
 template <int M>
-TENON_INLINE void transform_products(const float* products, long point, Vector (&sums)[M][M]) {
+TENON_INLINE void transform_products(const float* products, long point,
+                                     Vector (&sums)[array_bound<M>][array_bound<M>]) {
     constexpr int n = M + 2;
-    Vector columns[M][n];
+    Vector columns[array_bound<M>][array_bound<n>];
     TENON_UNROLL for (int x = 0; x < n; ++x) {
-        Vector line[n], y[M];
+        Vector line[array_bound<n>], y[array_bound<M>];
         TENON_UNROLL for (int i = 0; i < n; ++i) line[i] = load(products + (i * n + x) * point);
         WinogradTransform<M>::output(line, y);
         TENON_UNROLL for (int i = 0; i < M; ++i) columns[i][x] = y[i];
@@ -142,13 +144,13 @@ TENON_INLINE void transform_products(const float* products, long point, Vector (
 }
 
 /// The second pass for some rows: `transform` makes a row of N points, which are stored `point` floats apart.
-template <int N, int Width, class Transform>
+template <std::size_t N, std::size_t Width, class Transform>
 TENON_INLINE void store_rows(const Vector (&lines)[N][Width], int first_row, int end_row, float* out, long point,
                              const Transform& transform) {
     for (int y = first_row; y < end_row; ++y) {
         Vector t[N];
         transform(lines[y], t);
-        TENON_UNROLL for (int x = 0; x < N; ++x, out += point) store(out, t[x]);
+        TENON_UNROLL for (std::size_t x = 0; x < N; ++x, out += point) store(out, t[x]);
     }
 }
 
@@ -156,7 +158,7 @@ TENON_INLINE void store_rows(const Vector (&lines)[N][Width], int first_row, int
 template <int M>
 TENON_INLINE void transform_window_rows(const float* corner, long row, int first_row, int end_row, float* out,
                                         long point) {
-    Vector columns[M + 2][M + 2];
+    Vector columns[array_bound<M + 2>][array_bound<M + 2>];
     transform_columns<M>(corner, row, columns);
     store_rows(columns, first_row, end_row, out, point,
                [](const auto& line, auto& t) { WinogradTransform<M>::input(line, t); });
@@ -168,9 +170,9 @@ template <int M>
 TENON_INLINE void transform_gradient_rows(const float* corner, long row, int height, int width, int first_row,
                                           int end_row, float* out, long point) {
     constexpr int n = M + 2;
-    Vector lines[n][M];
+    Vector lines[array_bound<n>][array_bound<M>];
     TENON_UNROLL for (int x = 0; x < M; ++x) {
-        Vector column[M], t[n];
+        Vector column[array_bound<M>], t[array_bound<n>];
         TENON_UNROLL for (int y = 0; y < M; ++y) column[y] =
             y < height && x < width ? load(corner + y * row + x * block) : zero();
         WinogradTransform<M>::gradient(column, t);
@@ -186,15 +188,15 @@ template <int M>
 TENON_INLINE void transform_filter_gradient(const float* points, long point, float* taps, long tap) {
     constexpr int n = M + 2;
     constexpr auto& g = WinogradTransform<M>::filter;
-    const auto sum = [](const Vector(&line)[n], int k) {
+    const auto sum = [](const Vector(&line)[array_bound<n>], int k) {
         Vector result = zero();
         TENON_UNROLL for (int i = 0; i < n; ++i) if (g[i][k] != 0) result =
             multiply_add(broadcast(static_cast<float>(g[i][k])), line[i], result);
         return result;
     };
-    Vector rows[3][n];
+    Vector rows[3][array_bound<n>];
     TENON_UNROLL for (int x = 0; x < n; ++x) {
-        Vector column[n];
+        Vector column[array_bound<n>];
         TENON_UNROLL for (int y = 0; y < n; ++y) column[y] = load(points + (y * n + x) * point);
         TENON_UNROLL for (int k = 0; k < 3; ++k) rows[k][x] = sum(column, k);
     }

@@ -6,6 +6,7 @@
 
 #include <tenon/backend/cuda/device.hpp>
 #include <tenon/backend/cuda/precision.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cuda {
@@ -39,7 +40,7 @@ using Number = typename NumberOf<P>::type;
 /// `Count` numbers that are loaded or stored at once.
 template <class NumberType, int Count>
 struct alignas(sizeof(NumberType) * Count) Pack {
-    NumberType items[Count];
+    NumberType items[array_bound<Count>];
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -143,27 +144,29 @@ TENON_HOST_DEVICE bool is_finite(Real value) {
 /// Zero for what is below it; a NaN stays.
 TENON_HOST_DEVICE float positive_part(float value) { return value < 0 ? 0.0f : value; }
 
-/// Loads `Count` numbers from memory that is aligned to all of them.
-template <int Count, class NumberType>
-TENON_HOST_DEVICE void load_floats(const NumberType* from, float (&to)[Count]) {
-    Pack<NumberType, Count> pack;
+/// Loads `Size` numbers from memory that is aligned to all of them.
+template <std::size_t Size, class NumberType>
+TENON_HOST_DEVICE void load_floats(const NumberType* from, float (&to)[Size]) {
+    constexpr int count = static_cast<int>(Size);
+    Pack<NumberType, count> pack;
 #if defined(__CUDA_ARCH__)
-    pack = *reinterpret_cast<const Pack<NumberType, Count>*>(from);
+    pack = *reinterpret_cast<const Pack<NumberType, count>*>(from);
 #else
     std::memcpy(&pack, from, sizeof pack);
 #endif
     TENON_CUDA_UNROLL
-    for (int i = 0; i < Count; ++i) to[i] = to_float(pack.items[i]);
+    for (int i = 0; i < count; ++i) to[i] = to_float(pack.items[i]);
 }
 
-/// Rounds and stores `Count` numbers.
-template <int Count, class NumberType>
-TENON_HOST_DEVICE void store_floats(const float (&from)[Count], NumberType* to) {
-    Pack<NumberType, Count> pack;
+/// Rounds and stores `Size` numbers.
+template <std::size_t Size, class NumberType>
+TENON_HOST_DEVICE void store_floats(const float (&from)[Size], NumberType* to) {
+    constexpr int count = static_cast<int>(Size);
+    Pack<NumberType, count> pack;
     TENON_CUDA_UNROLL
-    for (int i = 0; i < Count; ++i) pack.items[i] = from_float<NumberType>(from[i]);
+    for (int i = 0; i < count; ++i) pack.items[i] = from_float<NumberType>(from[i]);
 #if defined(__CUDA_ARCH__)
-    *reinterpret_cast<Pack<NumberType, Count>*>(to) = pack;
+    *reinterpret_cast<Pack<NumberType, count>*>(to) = pack;
 #else
     std::memcpy(to, &pack, sizeof pack);
 #endif

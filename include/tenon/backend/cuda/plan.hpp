@@ -63,7 +63,7 @@ public:
 
     constexpr Plan<C> plan() {
         choose_layouts();
-        long sizes[C.values + 2]{};
+        long sizes[array_bound<C.values + 2>]{};
         for (int i = 1; i < program_.values.size(); ++i) sizes[i] = is_used(i) ? tensors_[i].scalars() : 0;
         const MemoryPlan<C> memory =
             plan_memory(program_, sizes, [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); });
@@ -127,7 +127,7 @@ private:
 
     Program<C> program_;
     int number_bytes_;
-    Tensor tensors_[C.values + 2]{};
+    Tensor tensors_[array_bound<C.values + 2>]{};
     Plan<C> plan_{};
 };
 

@@ -245,9 +245,9 @@ private:
     Shape* values_ = nullptr;
     TrainingCapacity counts_{};
     int forward_ops_ = 0, output_gradient_ = -1;
-    int gradient_[C.values + 2]{};   // of each forward value, so far; -1: none
-    int available_[C.values + 2]{};  // a value's second computation; -1: none
-    int producer_[C.values + 2]{};
+    int gradient_[array_bound<C.values + 2>]{};   // of each forward value, so far; -1: none
+    int available_[array_bound<C.values + 2>]{};  // a value's second computation; -1: none
+    int producer_[array_bound<C.values + 2>]{};
 };
 
 /// The capacity of the training program of a forward program.

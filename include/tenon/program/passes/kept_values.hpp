@@ -8,7 +8,7 @@ namespace tenon {
 /// Which values of a forward program depend on parameters that are trained, so that their gradients are needed.
 template <Capacity C>
 struct TrainedValues {
-    bool depends[C.values + 2]{};
+    bool depends[array_bound<C.values + 2>]{};
 
     constexpr TrainedValues(const Program<C>& program, bool input) {
         depends[0] = input;
@@ -32,8 +32,8 @@ struct TrainedValues {
 /// Which values are kept until the gradients are computed if these need them; the others are computed again.
 template <Capacity C>
 struct KeptValues {
-    bool kept[C.values + 2]{};
-    bool cheap[C.values + 2]{};  ///< results of one pass over memory
+    bool kept[array_bound<C.values + 2>]{};
+    bool cheap[array_bound<C.values + 2>]{};  ///< results of one pass over memory
 
     constexpr KeptValues(const Program<C>& program, const TrainedValues<C>& trained, bool recompute_activations) {
         kept[0] = true;
@@ -45,7 +45,7 @@ struct KeptValues {
                 op.checkpoint < 0 && !(recompute_activations && cheap[op.target] && trained.depends[op.target]);
         }
         // What leaves a checkpoint is kept, so that one part is computed at a time.
-        int checkpoint[C.values + 2]{};
+        int checkpoint[array_bound<C.values + 2>]{};
         for (int& part : checkpoint) part = -1;
         for (const Op& op : program.ops) {
             for_each_operand(op, [&](int value) {

@@ -9,7 +9,7 @@ namespace tenon {
 /// layer, the result) knows the order of the storage. The shape of a value is its storage's from here on.
 template <Capacity C>
 constexpr Program<C> simplify(Program<C> program) {
-    int same_as[C.values + 2];
+    int same_as[array_bound<C.values + 2>];
     for (int i = 0; i < program.values.size(); ++i) same_as[i] = i;
     for (Op& op : program.ops) {
         for (ConvTerm& term : op.terms)

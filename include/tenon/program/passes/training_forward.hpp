@@ -10,7 +10,7 @@ namespace tenon {
 /// stay.
 template <Capacity C>
 constexpr Program<C> simplify_for_training(Program<C> program) {
-    int same_as[C.values + 2];
+    int same_as[array_bound<C.values + 2>];
     for (int i = 0; i < program.values.size(); ++i) same_as[i] = i;
     for (Op& op : program.ops) {
         for (ConvTerm& term : op.terms)

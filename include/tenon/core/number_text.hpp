@@ -1,0 +1,76 @@
+// Numbers as text and back, whatever the program's locale is: files are read under another one than they were written.
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <clocale>
+#include <cmath>
+#include <concepts>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
+
+#include <tenon/core/isa.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+namespace detail {
+
+/// A number as std::printf writes it in the C locale: with `precision` digits after the point (`fixed`), or in all
+/// (`general`).
+inline std::string number_text(double value, std::chars_format format, int precision) {
+    std::array<char, 512> text{};  // the longest number has 309 digits before the point
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value, format, precision).ptr;
+    return {text.data(), end};
+}
+
+/// The number that a whole text is, or nothing. Integers and what std::from_chars knows.
+template <class Number>
+std::optional<Number> parse_by_from_chars(std::string_view text) {
+    Number number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// The same numbers for standard libraries without std::from_chars of floating-point numbers, which is all of libc++ up
+/// to 19: by strtod, in a C locale of its own.
+inline std::optional<double> parse_by_strtod(std::string_view text) {
+    // strtod alone takes spaces, a plus and hexadecimal digits.
+    constexpr std::string_view first = "-.0123456789iInN";
+    if (text.empty() || first.find(text[0]) == std::string_view::npos) return std::nullopt;
+    if (text.find_first_of("xX") != std::string_view::npos) return std::nullopt;
+    static const locale_t c_locale = newlocale(LC_ALL_MASK, "C", nullptr);
+    const std::string terminated{text};
+    char* end = nullptr;
+    const int before = errno;
+    errno = 0;
+    const double number = strtod_l(terminated.c_str(), &end, c_locale);
+    const bool out_of_range = errno == ERANGE && (number == 0 || std::isinf(number));
+    errno = before;
+    if (out_of_range || end != terminated.c_str() + terminated.size()) return std::nullopt;
+    return number;
+}
+
+/// The number that a whole text is, without spaces around it; nothing where it is none, or out of the type's range.
+template <class Number>
+requires std::integral<Number> || std::same_as<Number, double> std::optional<Number> parse_number(
+    std::string_view text) {
+#if !defined(__cpp_lib_to_chars)
+    if constexpr (std::same_as<Number, double>)
+        return parse_by_strtod(text);
+    else
+#endif
+        return parse_by_from_chars<Number>(text);
+}
+
+}  // namespace detail
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
