@@ -123,10 +123,13 @@ set(TENON_HEADERS
     include/tenon/data/idx.hpp
     include/tenon/data/image_dataset.hpp
     include/tenon/data/loader.hpp
+    include/tenon/data/photo_cache.hpp
+    include/tenon/data/photo_pipeline.hpp
     include/tenon/data/picture.hpp
     include/tenon/data/pipeline.hpp
     include/tenon/data/sample_draws.hpp
     include/tenon/data/split.hpp
+    include/tenon/data/statistics.hpp
     include/tenon/image/decode_options.hpp
     include/tenon/image/image.hpp
     include/tenon/image/network_preprocessing.hpp
@@ -275,6 +278,7 @@ set(TENON_IMAGE_HEADERS
     include/tenon/data/fashion_mnist.hpp
     include/tenon/data/gzip.hpp
     include/tenon/data/image_folder.hpp
+    include/tenon/data/photo_dataset.hpp
     include/tenon/image/decode.hpp
     include/tenon/image/jpeg.hpp
     include/tenon/image/png.hpp

@@ -5,6 +5,7 @@
 // IWYU pragma: begin_exports
 #include <tenon/data/cifar.hpp>
 #include <tenon/data/loader.hpp>
+#include <tenon/data/photo_pipeline.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>

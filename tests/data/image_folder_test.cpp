@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <filesystem>
+#include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,6 +54,76 @@ TEST_CASE("an image folder's classes and files are sorted, and other files left 
     tenon_test::write_file(folder.file("b/3.png"), "no image");
     CHECK(contains(error_of([&] { tenon::read_image_folder(tenon::list_image_folder(folder.file(""))); }),
                    "b/3.png: expected a JPEG or PNG file, found no image format that is known"));
+}
+
+TEST_CASE("what other programs leave in a folder is skipped and counted") {
+    const tenon_test::TemporaryFolder folder;
+    for (const char* name :
+         {"red/0.jpg", "red/._0.jpg", "red/.DS_Store", "red/Thumbs.db", "red/extra.WEBP", "red/notes",
+          "red/.ipynb_checkpoints/0-checkpoint.jpg", "red/.ipynb_checkpoints/1-checkpoint.jpg",
+          "red/deeper/.hidden/1.jpg", "blue/0.jpg", ".ipynb_checkpoints/0.jpg", "README.md"})
+        copy_image("full_chroma.jpg", folder.file(name));
+    std::filesystem::create_directory_symlink("..", folder.file("red/loop"));
+    std::filesystem::create_symlink("absent.jpg", folder.file("red/dangling.jpg"));
+    const tenon::ImageFolder list = tenon::list_image_folder(folder.file(""));
+    CHECK(list.labels == std::vector<int>{0, 1});
+    CHECK(list.skipped == std::map<std::string, long>{{".db", 1},
+                                                      {".md", 1},
+                                                      {".webp", 1},
+                                                      {"hidden", 5},
+                                                      {"link to a folder", 1},
+                                                      {"no ending", 1},
+                                                      {"not a file", 1}});
+    CHECK(tenon::skipped_text(list) ==
+          "1 .db, 1 .md, 1 .webp, 5 hidden, 1 link to a folder, 1 no ending, 1 not a file");
+    CHECK(class_counts(list) == std::vector<long>{1, 1});
+    std::filesystem::create_directory(folder.file("z"));
+    std::filesystem::rename(folder.file("red/extra.WEBP"), folder.file("z/extra.webp"));
+    CHECK(contains(error_of([&] { tenon::list_image_folder(folder.file("")); }),
+                   "z: expected JPEG or PNG files of the class z, found none (left out so far: 1 .db"));
+}
+
+TEST_CASE("a split of a folder holds out the same share of each class") {
+    tenon::ImageFolder all{.classes = {"a", "b", "c"}, .files = {}, .labels = {}, .root = "photos"};
+    const std::vector<int> counts{10, 5, 2};
+    for (int label = 0; label < 3; ++label)
+        for (int i = 0; i < counts[static_cast<std::size_t>(label)]; ++i) {
+            all.files.push_back(all.classes[static_cast<std::size_t>(label)] + "/" + std::to_string(i));
+            all.labels.push_back(label);
+        }
+    const auto [training, validation] = stratified_split(all, 0.2, 3);
+    CHECK(class_counts(training) == std::vector<long>{8, 4, 1});
+    CHECK(class_counts(validation) == std::vector<long>{2, 1, 1});
+    CHECK(validation.classes == all.classes);
+    std::vector<std::filesystem::path> together = training.files;
+    together.insert(together.end(), validation.files.begin(), validation.files.end());
+    std::ranges::sort(together);
+    CHECK(together == all.files);
+    for (const tenon::ImageFolder& part : {training, validation}) {
+        CHECK(std::ranges::is_sorted(part.files));
+        for (std::size_t i = 0; i < part.files.size(); ++i)
+            CHECK(part.files[i].parent_path() == part.classes[static_cast<std::size_t>(part.labels[i])]);
+    }
+    CHECK(stratified_split(all, 0.2, 3).validation.files == validation.files);
+    CHECK(stratified_split(all, 0.2, 4).validation.files != validation.files);
+    CHECK(class_counts(stratified_split(all, 0.5, 3).validation) == std::vector<long>{5, 3, 1});
+    CHECK(class_counts(stratified_split(all, 0.99, 3).training) == std::vector<long>{1, 1, 1});
+
+    // A data set in memory is split alike.
+    tenon::ImageDataset images{.shape = {1, 1, 1}, .images = {}, .labels = all.labels};
+    for (std::size_t i = 0; i < all.labels.size(); ++i) images.images.push_back(static_cast<std::uint8_t>(i));
+    const tenon::DatasetSplit split = stratified_split(images, 0.2, 3);
+    CHECK(split.validation.labels == validation.labels);
+    for (std::size_t i = 0; i < split.validation.size(); ++i)
+        CHECK(all.files[split.validation.images[i]] == validation.files[i]);
+
+    all.files.pop_back();
+    all.labels.pop_back();
+    CHECK(error_of([&] { stratified_split(all, 0.2); }) ==
+          "photos: expected at least 2 images of each class, one to train with and one to validate on, found 1 of the "
+          "class c");
+    for (const double share : {0.0, 1.0, -0.1, std::numeric_limits<double>::quiet_NaN()})
+        CHECK(contains(error_of([&] { stratified_split(all, share); }), "above 0 and below 1 to hold out"));
 }
 
 TEST_CASE("a folder without classes or a class without images is refused") {

@@ -56,7 +56,24 @@ std::vector<int> positions(const tenon::Batch& batch) {
     return result;
 }
 
+/// A step whose result depends on what an image shows.
+struct CutAtDark {
+    static constexpr std::string_view purpose = "cut_at_dark";
+    tenon::Shape result(const tenon::Shape& shape) const { return shape; }
+    void apply(tenon::Picture& picture, tenon::Picture&, const tenon::SampleDraws&) const {
+        if (picture.samples[0] == 7) picture.reshape({1, 1, 1});
+    }
+};
+
 }  // namespace
+
+TEST_CASE("an image that the pipeline makes of another size is an error") {
+    const tenon::ImageDataset dataset = dataset_of(10);
+    Loader loader{dataset, tenon::Pipeline{CutAtDark{}}, {.batch_size = 5, .shuffle = false}};
+    CHECK(loader.batch(0, 0).labels.size() == 5);
+    CHECK(error_of([&] { loader.batch(0, 1); }) ==
+          "the pipeline of a loader made image 7 one of [1, 1, 1], expected [2, 5, 4]");
+}
 
 TEST_CASE("an epoch holds each image once, in another order in each epoch") {
     const tenon::ImageDataset dataset = dataset_of(23);
@@ -143,6 +160,11 @@ TEST_CASE("what a loader cannot do is refused") {
                        Loader{dataset, plain, {}, tenon::MixUp{0.2, 2}};
                    }),
                    "expected labels from 0 to 1 for MixUp, found 2"));
+    tenon::ImageDataset wrong = dataset;
+    wrong.labels.push_back(1);
+    CHECK(error_of([&] {
+              Loader{wrong, plain};
+          }) == "a data set of 11 labels and images of [2, 5, 4] needs 440 samples, found 400");
     Loader loader{dataset, plain, {.batch_size = 4}};
     for (const auto& [epoch, index] : {std::pair{0, 3}, std::pair{-1, 0}, std::pair{0, -1}})
         CHECK(contains(error_of([&, e = epoch, i = index] { loader.batch(e, i); }),

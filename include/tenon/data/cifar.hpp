@@ -14,6 +14,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/data/image_dataset.hpp>
+#include <tenon/data/statistics.hpp>
 #include <tenon/io/read_file.hpp>
 
 namespace tenon {
@@ -21,10 +22,6 @@ namespace tenon {
 /// What the labels 0 to 9 of CIFAR-10 mean.
 inline constexpr std::array<std::string_view, 10> cifar10_classes = {
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
-
-/// Mean and standard deviation of CIFAR-10's training images by channel, samples / 255.
-inline constexpr std::array<float, 3> cifar10_mean = {0.4914F, 0.4822F, 0.4465F};
-inline constexpr std::array<float, 3> cifar10_deviation = {0.2470F, 0.2435F, 0.2616F};
 
 /// How a record of a CIFAR file begins.
 enum class CifarRecord {

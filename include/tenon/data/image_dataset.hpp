@@ -1,13 +1,17 @@
 // Images of one size and a label for each, in memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
+#include <tenon/data/picture.hpp>
 
 namespace tenon {
 
@@ -28,6 +32,22 @@ struct ImageDataset {
     std::span<const std::uint8_t> image(std::size_t index) const {
         const auto elements = static_cast<std::size_t>(shape.elements());
         return std::span(images).subspan(index * elements, elements);
+    }
+
+    /// What a Loader needs of a data set (the concept LoadableDataset in loader.hpp).
+    int label(std::size_t index) const { return labels[index]; }
+    std::array<Shape, 1> shapes() const { return {shape}; }
+    void read(std::size_t index, Picture& picture) const {
+        const std::span<const std::uint8_t> samples = image(index);
+        picture.shape = shape;
+        picture.samples.assign(samples.begin(), samples.end());
+    }
+    /// Throws Error unless there are as many samples as the labels' images have.
+    void check() const {
+        if (images.size() != size() * static_cast<std::size_t>(shape.elements()))
+            throw Error("a data set of " + std::to_string(size()) + " labels and images of " + to_string(shape) +
+                        " needs " + std::to_string(size() * static_cast<std::size_t>(shape.elements())) +
+                        " samples, found " + std::to_string(images.size()));
     }
 };
 

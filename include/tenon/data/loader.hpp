@@ -1,9 +1,11 @@
-// Loader: batches of a data set in memory, shuffled, augmented and prepared ahead.
+// Loader: batches of a data set, shuffled, augmented and prepared ahead. The data set is in memory (ImageDataset) or on
+// disk (PhotoDataset), or one of your own.
 //
 //     Loader loader{dataset, Pipeline{PadCrop{4}, Normalize{cifar10_mean, cifar10_deviation}}, {.batch_size = 256}};
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,26 +36,41 @@ struct LoaderOptions {
     bool shuffle = true;     ///< in another order in each epoch; else in the data set's
     bool drop_last = false;  ///< whether images that don't fill the last batch of an epoch are left out of it
     std::uint64_t seed = 0;  ///< decides order and augmentation
-    int threads = 1;         ///< that prepare batches, besides the caller's; at least 1
+    int threads = 1;         ///< that decode and prepare batches, besides the caller's; at least 1
     int prefetch = 1;        ///< batches that are prepared ahead; 0: each one when it is asked for
 };
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A BatchSource of a data set, which must outlive it.
+/// A data set that a Loader reads: size() images, each with a label from 0. `read` makes a picture of image `index`,
+/// the same one whenever it is called, and may be called from several threads at a time. `shapes` are examples of the
+/// shapes that pictures have, by which a pipeline is checked: the smallest height and width, and others if shapes
+/// differ.
+template <class T>
+concept LoadableDataset = requires(const T& dataset, std::size_t index, Picture& picture) {
+    { dataset.size() } -> std::convertible_to<std::size_t>;
+    { dataset.label(index) } -> std::convertible_to<int>;
+    { *dataset.shapes().begin() } -> std::convertible_to<Shape>;
+    dataset.read(index, picture);
+};
+
+/// A BatchSource of a data set, which must outlive it. What `read` throws (a broken photo, say) is thrown by the call
+/// of `batch` that needs the image, not earlier, however far ahead batches are prepared; the loader can be used on.
 ///
 /// Law: batch(epoch, index) is, to the bit, a function of data set, pipeline, options other than threads and prefetch,
-/// and its arguments; it depends neither on threads nor on what was asked before. (test: tests/data/loader_test.cpp)
-template <class Steps>
+/// and its arguments; it depends neither on threads nor on what was asked before. (tests: tests/data/loader_test.cpp,
+/// photo_dataset_test.cpp)
+template <class Steps, LoadableDataset Dataset = ImageDataset>
 class Loader {
 public:
-    /// Error if the data set is empty, the pipeline does not take its images, or an option is out of range.
-    Loader(const ImageDataset& dataset, Steps pipeline, LoaderOptions options = {}, MixUp mixup = {})
+    /// Throws Error if the data set is empty or wrong in itself, the pipeline does not take its images or does not make
+    /// them one size, or an option is out of range.
+    Loader(const Dataset& dataset, Steps pipeline, LoaderOptions options = {}, MixUp mixup = {})
         : dataset_{dataset},
           pipeline_{std::move(pipeline)},
           options_{options},
           mixup_{mixup},
-          shape_{pipeline_.result(dataset.shape)},
+          shape_{shape_after(pipeline_, dataset)},
           arena_{std::clamp(options.threads, 1, most_threads) + 1} {
         if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
         check_range("images in a batch", options.batch_size, 1, 1 << 24);
@@ -62,10 +79,13 @@ public:
         if (batches() == 0)
             throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
                         " images, found a data set of " + std::to_string(dataset.size()));
-        mixup_.check(dataset.labels);
+        if constexpr (requires { dataset.check(); }) dataset.check();
+        std::vector<int> labels(mixup_.is_on() ? dataset.size() : 0);
+        for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = dataset.label(i);
+        mixup_.check(labels);
         for (int i = 0; i <= options.prefetch; ++i) slots_.push_back(std::make_unique<Slot>());
     }
-    Loader(ImageDataset&&, Steps, LoaderOptions = {}, MixUp = {}) = delete;
+    Loader(Dataset&&, Steps, LoaderOptions = {}, MixUp = {}) = delete;
 
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
@@ -114,6 +134,8 @@ public:
 
 private:
     static constexpr int most_threads = 1024;
+    /// Images that a thread takes at a time, at least: decoding one is work enough, copying one isn't.
+    static constexpr std::size_t images_per_task = std::same_as<Dataset, ImageDataset> ? 8 : 1;
 
     struct Key {
         long epoch = -1, index = -1;
@@ -131,6 +153,18 @@ private:
         tbb::task_group tasks;
     };
 
+    /// The one shape that a pipeline makes of a data set's images.
+    static Shape shape_after(const Steps& pipeline, const Dataset& dataset) {
+        const auto shapes = dataset.shapes();
+        const Shape result = pipeline.result(*shapes.begin());
+        for (const Shape& shape : shapes)
+            if (const Shape other = pipeline.result(shape); other != result)
+                throw Error("a loader of images of several sizes needs a pipeline that makes them one size, by " +
+                            std::string("RandomResizedCrop or CenterCrop, say; this one makes ") + to_string(result) +
+                            " of " + to_string(*shapes.begin()) + " and " + to_string(other) + " of " +
+                            to_string(shape));
+        return result;
+    }
     static void check_range(const std::string& what, int value, int least, int most) {
         if (value < least || value > most)
             throw Error("a loader needs " + std::to_string(least) + " to " + std::to_string(most) + " " + what +
@@ -190,27 +224,28 @@ private:
     void fill(Slot& slot) const {
         const auto elements = static_cast<std::size_t>(shape_.elements());
         const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size);
-        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, slot.labels.size(), 8),
-                          [&](const tbb::blocked_range<std::size_t>& range) {
-                              Picture picture, spare;
-                              for (std::size_t i = range.begin(); i != range.end(); ++i) {
-                                  const std::uint32_t position = (*slot.order)[begin + i];
-                                  const std::span<const std::uint8_t> samples = dataset_.image(position);
-                                  picture.shape = dataset_.shape;
-                                  picture.samples.assign(samples.begin(), samples.end());
-                                  pipeline_.apply(picture, spare, SampleDraws(options_.seed, slot.key.epoch, position));
-                                  std::ranges::copy(picture.samples,
-                                                    slot.images.begin() + static_cast<std::ptrdiff_t>(i * elements));
-                                  slot.labels[i] = dataset_.labels[position];
-                              }
-                          });
+        tbb::parallel_for(
+            tbb::blocked_range<std::size_t>(0, slot.labels.size(), images_per_task),
+            [&](const tbb::blocked_range<std::size_t>& range) {
+                Picture picture, spare;
+                for (std::size_t i = range.begin(); i != range.end(); ++i) {
+                    const std::uint32_t position = (*slot.order)[begin + i];
+                    dataset_.read(position, picture);
+                    pipeline_.apply(picture, spare, SampleDraws(options_.seed, slot.key.epoch, position));
+                    if (picture.shape != shape_)
+                        throw Error("the pipeline of a loader made image " + std::to_string(position) + " one of " +
+                                    to_string(picture.shape) + ", expected " + to_string(shape_));
+                    std::ranges::copy(picture.samples, slot.images.begin() + static_cast<std::ptrdiff_t>(i * elements));
+                    slot.labels[i] = dataset_.label(position);
+                }
+            });
         if (!mixup_.is_on()) return;
         const double share = mixup_.share(options_.seed, slot.key.epoch, slot.key.index);
         slot.targets.resize(slot.labels.size() * static_cast<std::size_t>(mixup_.classes));
         mixup_.mix(slot.images, slot.labels, slot.targets, share);
     }
 
-    const ImageDataset& dataset_;
+    const Dataset& dataset_;
     Steps pipeline_;
     LoaderOptions options_;
     MixUp mixup_;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,53 @@ inline DatasetSplit split(const ImageDataset& dataset, std::size_t held_out, std
     std::sort(order.begin(), middle);
     std::sort(middle, order.end());
     return {.training = take(dataset, {middle, order.end()}), .validation = take(dataset, {order.begin(), middle})};
+}
+
+/// Positions in a data set, in two parts, each in increasing order.
+struct PositionSplit {
+    std::vector<std::uint32_t> training, validation;
+};
+
+/// Holds out the same share of each class, drawn from a seed: of n images of a class the nearest whole number to
+/// share x n, but at least one and not all, so no class is missing in either part. 10 and 5 images with a share of 0.2
+/// give 2 and 1. What is drawn of a class depends on its label, its number of images and the seed alone. Equals
+/// scikit-learn's train_test_split(stratify=labels) in kind. Throws Error unless 0 < share < 1, no label is negative,
+/// and each class that occurs has at least two images; `name_of(label)` names it.
+template <class NameOfClass>
+PositionSplit stratified_positions(std::span<const int> labels, double share, std::uint64_t seed,
+                                   NameOfClass&& name_of) {
+    if (!(share > 0 && share < 1))
+        throw Error("expected a share of each class above 0 and below 1 to hold out, found " + std::to_string(share));
+    std::vector<std::vector<std::uint32_t>> members;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        if (labels[i] < 0) throw Error("expected labels from 0 on, found " + std::to_string(labels[i]));
+        const auto label = static_cast<std::size_t>(labels[i]);
+        if (label >= members.size()) members.resize(label + 1);
+        members[label].push_back(static_cast<std::uint32_t>(i));
+    }
+    PositionSplit parts;
+    for (std::size_t label = 0; label < members.size(); ++label) {
+        const std::size_t count = members[label].size();
+        if (count == 0) continue;
+        if (count < 2)
+            throw Error("expected at least 2 images of each class, one to train with and one to validate on, found " +
+                        std::string("1 of the class ") + std::string(name_of(static_cast<int>(label))));
+        const auto held_out = std::clamp<std::size_t>(
+            static_cast<std::size_t>(std::llround(share * static_cast<double>(count))), 1, count - 1);
+        const std::vector<std::uint32_t> order = permutation(count, seed, hash_name("validation") + label);
+        for (std::size_t i = 0; i < count; ++i)
+            (i < held_out ? parts.validation : parts.training).push_back(members[label][order[i]]);
+    }
+    std::ranges::sort(parts.training);
+    std::ranges::sort(parts.validation);
+    return parts;
+}
+
+/// Holds out the same share of each class of a data set; see stratified_positions.
+inline DatasetSplit stratified_split(const ImageDataset& dataset, double share, std::uint64_t seed = 0) {
+    const PositionSplit parts =
+        stratified_positions(dataset.labels, share, seed, [](int label) { return std::to_string(label); });
+    return {.training = take(dataset, parts.training), .validation = take(dataset, parts.validation)};
 }
 
 }  // namespace TENON_ISA_NAMESPACE

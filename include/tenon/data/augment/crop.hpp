@@ -21,6 +21,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The middle `height` x `width` pixels of an image, for evaluation. Equals torchvision's CenterCrop.
 struct CenterCrop {
     int height = 224, width = 224;
+    Rounding offset = Rounding::nearest;  ///< of half the pixels that are cut off
 
     static constexpr std::string_view purpose = "center_crop";
 
@@ -31,9 +32,7 @@ struct CenterCrop {
         return {shape.channels, height, width};
     }
     void apply(Picture& picture, Picture& spare, const SampleDraws&) const {
-        const auto half = [](int pixels) {
-            return static_cast<int>(detail::rounded_quotient(pixels, 2, Rounding::nearest));
-        };
+        const auto half = [this](int pixels) { return static_cast<int>(detail::rounded_quotient(pixels, 2, offset)); };
         const int top = half(picture.shape.height - height), left = half(picture.shape.width - width);
         spare.reshape({picture.shape.channels, height, width});
         for (int c = 0; c < picture.shape.channels; ++c)

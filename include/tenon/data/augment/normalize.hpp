@@ -10,6 +10,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/data/picture.hpp>
+#include <tenon/data/statistics.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
