@@ -7,8 +7,9 @@
 
 #include <unistd.h>
 
-#include <tenon/data/augment/crop.hpp>
 #include <tenon/data/loader.hpp>
+#include <tenon/data/photo_dataset.hpp>
+#include <tenon/data/photo_pipeline.hpp>
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
@@ -63,15 +64,9 @@ private:
     Clock::time_point start_ = Clock::now(), shown_ = start_;
 };
 
-/// How photos of a network's size are read: the shorter side is resized as the network's library does it, and the
-/// middle is cut out, larger than what the network reads. An even half of the difference keeps a later cut of the
-/// middle where one cut would be.
-FolderImageSize folder_size(const Preprocessing& reading) {
-    const auto with_margin = [&](int crop) { return crop + (std::max(reading.resize, crop) - crop) / 4 * 4; };
-    return {.resize = reading.resize,
-            .height = with_margin(reading.crop_height),
-            .width = with_margin(reading.crop_width),
-            .filter = reading.filter};
+/// Says which photos were left out, if there are any.
+void report_broken(const PhotoDataset& photos) {
+    for (const BrokenPhoto& photo : photos.broken()) std::fprintf(stderr, "left out: %s\n", photo.reason.c_str());
 }
 
 /// Of a confusion matrix the classes that are used.
@@ -143,25 +138,26 @@ template <class Net>
 void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     Parameters<Net> parameters;
     load_with_spare_classes(parameters, options.weights);
-    const PhotoFiles files = list_photos(options, most_classes);
+    const FolderSplit files = list_photos(options, most_classes);
     const std::vector<std::string>& names = files.training.classes;
     const int classes = static_cast<int>(names.size());
     const Preprocessing& reading = *backbone.preprocessing;
-    const FolderImageSize size = folder_size(reading);
+    PhotoOptions photo_reading = photo_options(reading);
+    photo_reading.broken = options.skip_broken ? BrokenPhotos::leave_out : BrokenPhotos::check;
+    photo_reading.cache_bytes = static_cast<std::size_t>(options.cache_megabytes) << 20;
     std::printf("%s: %d classes, %zu photos to train with, %zu to validate on; reading them\n", options.folder.c_str(),
                 classes, files.training.files.size(), files.validation.files.size());
     std::fflush(stdout);
-    const ImageDataset photos = read_image_folder(files.training, size);
-    const ImageDataset held_out = read_image_folder(files.validation, size);
+    const PhotoDataset photos{files.training, photo_reading};
+    const PhotoDataset held_out{files.validation, photo_reading};
+    report_broken(photos);
+    report_broken(held_out);
 
-    const Normalize normalize{reading.mean, reading.standard_deviation, reading.scale};
-    const Pipeline plain{CenterCrop{reading.crop_height, reading.crop_width}, normalize};
-    const Pipeline augmented{
-        RandomResizedCrop{
-            .height = reading.crop_height, .width = reading.crop_width, .least_area = 0.35, .filter = reading.filter},
-        RandomFlip{}, normalize};
+    const auto plain = plain_pipeline(reading);
+    const auto augmented = augmented_pipeline(reading, 0.35);
     const int batch = static_cast<int>(std::min(static_cast<std::size_t>(options.batch_size), photos.size()));
-    const LoaderOptions in_order{.batch_size = batch, .shuffle = false, .seed = options.seed};
+    const LoaderOptions in_order{
+        .batch_size = batch, .shuffle = false, .seed = options.seed, .threads = options.threads};
     Loader validation{held_out, plain, in_order};
 
     Outcome outcome;
@@ -180,7 +176,9 @@ void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
             std::printf("classifier on frozen features: %s of the validation photos; now the whole network\n",
                         training::accuracy_text(outcome.evaluation).c_str());
         close_spare_classes(parameters, classes);
-        Loader source{photos, augmented, {.batch_size = batch, .drop_last = true, .seed = options.seed}};
+        Loader source{photos,
+                      augmented,
+                      {.batch_size = batch, .drop_last = true, .seed = options.seed, .threads = options.threads}};
         const Outcome whole = train_whole(parameters, source, validation, options);
         outcome.history.insert(outcome.history.end(), whole.history.begin(), whole.history.end());
         outcome.evaluation = whole.evaluation;

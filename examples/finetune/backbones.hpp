@@ -21,7 +21,7 @@
 inline constexpr int most_classes = TENON_FINETUNE_CLASSES;
 
 /// What stands on the command line of a training.
-struct TrainingOptions : PhotoOptions {
+struct TrainingOptions : PhotoSource {
     std::string model = "resnet50";
     std::string weights;
     std::string output = "finetuned";

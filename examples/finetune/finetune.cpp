@@ -48,6 +48,13 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--hold-out", options.hold_out, "Share of each class to validate on")
         ->check(CLI::Range(0.0, 0.9))
         ->capture_default_str();
+    app.add_flag("--skip-broken", options.skip_broken, "Leave out photos that cannot be decoded instead of stopping");
+    app.add_option(
+           "--cache", options.cache_megabytes,
+           "Megabytes for decoded photos to train with, and as many for those to validate on; others are decoded "
+           "each time")
+        ->check(CLI::Range(0L, 1'000'000L))
+        ->capture_default_str();
     app.add_option("-m,--model", options.model, "The network")->check(CLI::IsMember(names))->capture_default_str();
     app.add_option("-w,--weights", options.weights,
                    "Its weights, of any number of classes: a safetensors, .pth or .npz file with its library's names; "

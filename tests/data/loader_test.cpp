@@ -114,7 +114,7 @@ TEST_CASE("batches are bitwise the same for any number of threads, any prefetch 
         }
         CHECK(std::set<std::string>(expected.begin(), expected.end()).size() == 21);
         CHECK((expected[0].find("||") != std::string::npos) == (alpha != 0));
-        for (const int threads : {1, 2, 4})
+        for (const int threads : {0, 1, 2, 4})
             for (const int prefetch : {0, 1, 3, 10}) {
                 Loader loader{
                     dataset, augmenting, {.batch_size = 8, .seed = 3, .threads = threads, .prefetch = prefetch}, mixup};
@@ -151,7 +151,8 @@ TEST_CASE("what a loader cannot do is refused") {
               Loader{empty, plain};
           }) == "a loader needs a data set of at least 1 image, found an empty one");
     CHECK(refusal({.batch_size = 0}) == "a loader needs 1 to 16777216 images in a batch, found 0");
-    CHECK(refusal({.threads = 0}) == "a loader needs 1 to 1024 threads, found 0");
+    CHECK(refusal({.threads = -1}) == "a loader needs 0 to 1024 threads, found -1");
+    CHECK(refusal({.threads = 1025}) == "a loader needs 0 to 1024 threads, found 1025");
     CHECK(refusal({.prefetch = -1}) == "a loader needs 0 to 64 batches prepared ahead, found -1");
     CHECK(refusal({.batch_size = 11, .drop_last = true}) ==
           "with drop_last a loader needs at least one batch of 11 images, found a data set of 10");

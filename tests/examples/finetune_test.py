@@ -5,6 +5,7 @@
 import csv
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -152,8 +153,16 @@ class FineTuning(unittest.TestCase):
                 self.assertEqual((tensors[name] != array).any(), array.ndim == 4, name)
         self.assertIn("going on from", self.train(*arguments, "--resume", status=0))
 
-    def test_augmented_features(self):
-        self.assertIn("features to train with: 24 of 24 images", self.train("--epochs", "2", "--passes", "2"))
+    def test_augmented_features_without_broken_photos(self):
+        photos = self.folder / "photos"
+        shutil.copytree(self.shared / "photos", photos)
+        (photos / "red" / "9.png").write_bytes((photos / "red" / "1.png").read_bytes()[:60])
+        (photos / "red" / ".ipynb_checkpoints").mkdir()
+        (photos / "red" / ".ipynb_checkpoints" / "1-checkpoint.png").write_bytes((photos / "red" / "1.png").read_bytes())
+        text = self.train("--epochs", "2", "--passes", "2", "--hold-out", "0.4", "--skip-broken", "--cache", "0", data=photos)
+        self.assertIn("left out 1 hidden", text)
+        self.assertRegex(text, r"left out: .*red/9\.png: ")
+        self.assertRegex(text, r"features to train with: (18 of 18|20 of 20) images")
 
     def test_what_is_wrong_is_said(self):
         photos, copy = self.folder / "photos", self.folder / "copy"
@@ -166,10 +175,11 @@ class FineTuning(unittest.TestCase):
         self.assertIn("at least 2 classes, found only red", self.train(data=photos, status=2))
         (photos / "blue").mkdir()
         (photos / "blue" / "1.png").write_bytes((photos / "red" / "1.png").read_bytes())
-        self.assertIn("at least 2 photos of each class, one to train with", self.train(data=photos, status=2))
+        self.assertIn("at least 2 images of each class, one to train with", self.train(data=photos, status=2))
         for name in ("red", "blue"):
             (photos / name / "2.png").write_bytes((photos / "red" / "1.png").read_bytes()[:60])
-        self.assertRegex(self.train(data=photos, status=2), r"(red|blue)/2\.png: ")
+        self.assertRegex(self.train(data=photos, status=2), r"1 of 2 photos are broken: .*(red|blue)/2\.png: ")
+        self.assertIn("no photo of the class", self.train("--skip-broken", data=photos, status=2))
         for name in CLASSES[:2]:
             (copy / name).mkdir(parents=True)
             (copy / name / "1.png").write_bytes((photos / "red" / "1.png").read_bytes())

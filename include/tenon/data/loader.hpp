@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tbb/blocked_range.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
@@ -36,7 +37,8 @@ struct LoaderOptions {
     bool shuffle = true;     ///< in another order in each epoch; else in the data set's
     bool drop_last = false;  ///< whether images that don't fill the last batch of an epoch are left out of it
     std::uint64_t seed = 0;  ///< decides order and augmentation
-    int threads = 1;         ///< that decode and prepare batches, besides the caller's; at least 1
+    int threads = 1;         ///< that decode and prepare batches, besides the caller's; 0: one per core this process
+                             ///< may use
     int prefetch = 1;        ///< batches that are prepared ahead; 0: each one when it is asked for
 };
 
@@ -71,10 +73,10 @@ public:
           options_{options},
           mixup_{mixup},
           shape_{shape_after(pipeline_, dataset)},
-          arena_{std::clamp(options.threads, 1, most_threads) + 1} {
+          arena_{threads_of(options) + 1} {
         if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
         check_range("images in a batch", options.batch_size, 1, 1 << 24);
-        check_range("threads", options.threads, 1, most_threads);
+        check_range("threads", options.threads, 0, most_threads);
         check_range("batches prepared ahead", options.prefetch, 0, 64);
         if (batches() == 0)
             throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
@@ -153,6 +155,10 @@ private:
         tbb::task_group tasks;
     };
 
+    static int threads_of(const LoaderOptions& options) {
+        return options.threads == 0 ? std::max(1, tbb::info::default_concurrency())
+                                    : std::clamp(options.threads, 1, most_threads);
+    }
     /// The one shape that a pipeline makes of a data set's images.
     static Shape shape_after(const Steps& pipeline, const Dataset& dataset) {
         const auto shapes = dataset.shapes();
