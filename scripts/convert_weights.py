@@ -8,7 +8,7 @@ Inputs, told apart by their content:
   PyTorch   a state_dict, or a checkpoint that holds one; no code in the file is run
   Keras     .h5 weights or model (Keras 1 and 2), .weights.h5 or .keras (Keras 2.12 and later)
 
-Needs numpy, and h5py for Keras files. Errors are one sentence, and the exit status is then 2.
+Needs numpy, and h5py for Keras files; installs them into build/python where this Python lacks them. Errors are one sentence, and the exit status is then 2.
 """
 import argparse
 import io
@@ -18,6 +18,10 @@ import re
 import sys
 import zipfile
 import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # which python -I leaves out
+
+import python_packages  # noqa: E402
 
 EPILOG = """\
 layouts:
@@ -113,11 +117,8 @@ def find_state_dict(content, key, tensor_class):
 def read_keras(file, names, layout, config=None):
     """The tensors of an HDF5 file (a path or a file object) that Keras wrote: a dict from name to array. `config` is the
     model's, if the file came with it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ConversionError("a Keras file needs h5py (Debian: python3-h5py, for /usr/bin/python3); "
-                              f"{sys.executable} says: {error}") from error
+    python_packages.require("convert_weights.py", numpy="numpy", h5py="h5py")
+    import h5py
     try:
         with h5py.File(file, "r") as root:
             weights = get_group(root, "model_weights", h5py) if "model_weights" in root else root
@@ -382,10 +383,8 @@ def read(arguments):
 
 
 def convert(arguments):
-    try:
-        import safetensors_file
-    except ImportError as error:
-        raise ConversionError(f"numpy is needed (Debian: python3-numpy, for /usr/bin/python3): {error}") from error
+    python_packages.require("convert_weights.py", numpy="numpy")
+    import safetensors_file
     tensors, framework = read(arguments)
     if arguments.strip:
         tensors = strip(tensors, arguments.strip)

@@ -26,14 +26,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "reference")]
 
-SKIPPED = 77
-try:
-    import numpy
-    import torch
-    import torchvision
-except ImportError as missing:
-    print(f"skipped: {missing}; install python3-torch, python3-torchvision and python3-numpy", file=sys.stderr)
-    sys.exit(SKIPPED)
+import python_packages  # noqa: E402
+
+python_packages.require("make_goldens.py", numpy="numpy<2", torch="torch==2.2.2", torchvision="torchvision==0.17.2")
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
+import torchvision  # noqa: E402
 
 import safetensors_file  # noqa: E402
 import seeded  # noqa: E402
@@ -268,7 +267,7 @@ def main():
             print(f"skipped {FASHION_GOLDEN.name}: {FASHION_DATA} (package dataset-fashion-mnist) or "
                   f"{FASHION_WEIGHTS} is missing", file=sys.stderr)
             if not files:
-                sys.exit(SKIPPED)
+                sys.exit(python_packages.SKIPPED)
     if not files:
         parser.error(f"no case has a name that contains {options.only!r}")
     failed = False

@@ -24,15 +24,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "reference")]
 
-SKIPPED = 77
-try:
-    import numpy
-    import torch
-    from torch import nn
-    from torchvision.models.resnet import BasicBlock
-except ImportError as missing:
-    print(f"skipped: {missing}; install python3-torch, python3-torchvision and python3-numpy", file=sys.stderr)
-    sys.exit(SKIPPED)
+import python_packages  # noqa: E402
+
+python_packages.require("make_training_goldens.py", numpy="numpy<2", torch="torch==2.2.2", torchvision="torchvision==0.17.2")
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torchvision.models.resnet import BasicBlock  # noqa: E402
 
 import safetensors_file  # noqa: E402
 import seeded  # noqa: E402

@@ -17,11 +17,15 @@ import statistics
 import sys
 import time
 
-import numpy
-import torch
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/reference")]
+
+import python_packages  # noqa: E402
+
+python_packages.require("pytorch.py", may_install=False, numpy="numpy", torch="torch")
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
 
 import safetensors_file  # noqa: E402
 from resnet50v import ResNet50V  # noqa: E402

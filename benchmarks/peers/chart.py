@@ -1,9 +1,16 @@
 """Draws the rows of `scripts/bench peers` (JSON on standard input) as a bar chart: chart.py FILE.svg"""
 
 import json
+import pathlib
 import sys
 
-import matplotlib
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("chart.py", may_install=False, matplotlib="matplotlib")
+
+import matplotlib  # noqa: E402
 
 matplotlib.use("svg")
 matplotlib.rcParams |= {"svg.hashsalt": "tenon", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}

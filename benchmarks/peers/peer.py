@@ -8,13 +8,21 @@ of JSON once the batch's results are written, then for each line "time N" the mi
 
 import argparse
 import json
+import pathlib
 import sys
 import time
 
-import numpy
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("peer.py", may_install=False, numpy="numpy")
+
+import numpy  # noqa: E402
 
 
 def load_onnxruntime(path, threads, images):
+    python_packages.require("peer.py onnxruntime", may_install=False, onnxruntime="onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -29,6 +37,7 @@ def load_onnxruntime(path, threads, images):
 
 
 def load_openvino(path, threads, images):
+    python_packages.require("peer.py openvino", may_install=False, openvino="openvino")
     import openvino
 
     # The hint makes OpenVINO compute in fp32 on processors with bf16 instructions too.
@@ -43,6 +52,7 @@ def load_openvino(path, threads, images):
 
 
 def load_torch(path, threads, images, how):
+    python_packages.require(f"peer.py torch-{how}", may_install=False, torch="torch", onnx="onnx")
     import torch
 
     from torch_graph import Graph

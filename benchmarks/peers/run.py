@@ -230,5 +230,6 @@ def main(arguments, ours):
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps({"rows": rows, "cold_start": cold}, indent=2) + "\n")
     if options.svg:
-        subprocess.run([tools.python, FOLDER / "chart.py", options.svg], input=json.dumps(rows), text=True, check=True)
+        if subprocess.run([tools.python, FOLDER / "chart.py", options.svg], input=json.dumps(rows), text=True).returncode != 0:
+            sys.exit(f"bench: {options.svg} was not written")
     return 0 if rows else SKIPPED

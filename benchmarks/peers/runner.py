@@ -9,6 +9,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import python_packages  # noqa: E402
+
 ENVIRONMENT = ROOT / "build/peers"
 SKIPPED = 77
 
@@ -53,20 +57,22 @@ class Runner:
 
 
 def python_of_environment(packages):
-    """The private environment's Python, with these packages of PyPI."""
-    python = ENVIRONMENT / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-    found = subprocess.run(
-        [python, "-c", f"import importlib.util as u; print([n for n in {sorted(packages)!r} if not u.find_spec(n)])"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for package in json.loads(found.stdout.replace("'", '"')):
-        print(f"bench: installing {package} into {ENVIRONMENT}", file=sys.stderr)
-        if subprocess.run([python, "-m", "pip", "install", "-q", package]).returncode != 0:
-            print(f"SKIPPED: {package} could not be installed, so it is not measured.", file=sys.stderr)
+    """The private environment's Python, with these packages of PyPI. Ends the program when there is no environment or numpy, which
+    every measurement needs; says so when another is missing."""
+    folder = python_packages.environment_folder("peers") if os.environ.get("TENON_ENVIRONMENTS") else ENVIRONMENT
+    try:
+        python = python_packages.make_environment(folder, options=())
+        for package in python_packages.modules_missing_in(python, sorted(packages)):
+            print(f"bench: installing {package} into {folder}", file=sys.stderr)
+            try:
+                python_packages.install(python, package)
+            except python_packages.InstallError as error:
+                if package == "numpy":
+                    raise
+                print(f"SKIPPED: {package} could not be installed ({error}), so it is not measured.", file=sys.stderr)
+    except (python_packages.InstallError, OSError) as error:
+        sys.exit(f"bench: measuring beside other runtimes needs {python_packages.in_words(sorted(packages))} in {folder}, which "
+                 f"could not be made: {error}")
     return python
 
 

@@ -13,7 +13,10 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "benchmarks" / "peers"), str(ROOT / "scripts")]
+
+import python_packages  # noqa: E402
 
 FIRST_STEPS = 3
 
@@ -32,6 +35,7 @@ def main():
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
 
+    python_packages.require("torch_step.py", may_install=False, numpy="numpy", torch="torch", onnx="onnx")
     import numpy
     import torch
     from torch_graph import Graph

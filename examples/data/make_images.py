@@ -3,13 +3,19 @@
 
     python3 examples/data/make_images.py [FOLDER]
 
-FOLDER holds the data set (default: where Debian's package dataset-fashion-mnist puts it). Needs python3-pil.
+FOLDER holds the data set (default: where Debian's package dataset-fashion-mnist puts it). Needs PIL (Debian: python3-pil).
 """
 import gzip
 import pathlib
 import sys
 
-from PIL import Image
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("make_images.py", PIL="pillow")
+
+from PIL import Image  # noqa: E402
 
 NAMES = ["t-shirt_top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"]
 HEADER_BYTES = {"images": 16, "labels": 8}

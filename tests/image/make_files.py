@@ -3,7 +3,7 @@
 
     python3 tests/image/make_files.py
 
-needs Debian's python3-pil and python3-numpy. All pictures are synthetic. Written are
+needs PIL and numpy (Debian: python3-pil, python3-numpy). All pictures are synthetic. Written are
 
     *.jpg, *.png         files to decode
     decoded.txt          for each: colour, orientation, height, width, channels, hash of the pixels PIL decodes
@@ -16,11 +16,18 @@ A hash is FNV-1a, 64 bits, over all samples.
 import io
 import pathlib
 import struct
+import sys
 import zlib
 
-import numpy as np
-import PIL
-from PIL import Image, ImageOps
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("make_files.py", numpy="numpy", PIL="pillow")
+
+import numpy as np  # noqa: E402
+import PIL  # noqa: E402
+from PIL import Image, ImageOps  # noqa: E402
 
 FILES = pathlib.Path(__file__).parent / "files"
 

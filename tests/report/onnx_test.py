@@ -1,14 +1,15 @@
+#!/usr/bin/env python3
 """ONNX files of tenon's networks, read by a program of its own (onnx_file.py): the graphs have the operators of the
 libraries' networks, the weights are the parameters byte for byte, and the graphs compute what the models compute.
 
-    onnx_test.py PROGRAM        PROGRAM: tenon_onnx_networks
+    tests/report/onnx_test.py [PROGRAM]
+    tests/report/onnx_test.py --runtime [PROGRAM]
 
-With --runtime the files are checked by onnx.checker and run by ONNX Runtime instead. These are not Debian's; without them
-that test is skipped (77). One way to them:
-
-    python3 -m venv FOLDER && FOLDER/bin/pip install onnx onnxruntime
-    FOLDER/bin/python tests/report/onnx_test.py --runtime PROGRAM
+PROGRAM is tenon_onnx_networks, build/ci's without one. With --runtime the files are checked by onnx.checker and run by ONNX
+Runtime instead. What this Python lacks of numpy, onnx and onnxruntime is installed into build/python/onnx_test.py; with
+TENON_NO_INSTALL=1, as CTest runs it, it is not, and the test is skipped (77).
 """
+import argparse
 import collections
 import pathlib
 import subprocess
@@ -18,11 +19,12 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(pathlib.Path(__file__).parent)]
 
-try:
-    import numpy
-except ImportError as missing:
-    print(f"SKIPPED: {missing}", file=sys.stderr)
-    sys.exit(77)
+import python_packages  # noqa: E402
+
+RUNTIME = {"onnx": "onnx", "onnxruntime": "onnxruntime"} if "--runtime" in sys.argv[1:] else {}
+python_packages.require("onnx_test.py", numpy="numpy", **RUNTIME)
+
+import numpy  # noqa: E402
 
 import onnx_file  # noqa: E402
 import safetensors_file  # noqa: E402
@@ -79,15 +81,13 @@ def check_runtime(_, path, tensors):
 
 
 def main():
-    with_runtime = sys.argv[1:2] == ["--runtime"]
-    program = sys.argv[-1]
-    if with_runtime:
-        try:
-            import onnx  # noqa: F401
-            import onnxruntime  # noqa: F401
-        except ImportError as missing:
-            print(f"SKIPPED: {missing}; {__doc__.split('One way to them:')[1].strip()}", file=sys.stderr)
-            return 77
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", nargs="?", type=pathlib.Path, default=ROOT / "build/ci/tests/report/tenon_onnx_networks")
+    parser.add_argument("--runtime", action="store_true", help="check with onnx.checker, run in ONNX Runtime")
+    options = parser.parse_args()
+    program, with_runtime = options.program.resolve(), options.runtime
+    if not program.exists():
+        parser.error(f"{program} is missing: cmake --preset ci && cmake --build --preset ci --target tenon_onnx_networks")
     names = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
     assert set(EXPECTED) < set(names)
     failed = []

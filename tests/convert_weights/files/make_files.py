@@ -5,8 +5,15 @@ Made with Debian's torch 1.13; tests/convert_weights/files_test.py knows the val
 """
 import collections
 import pathlib
+import sys
 
-import torch
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("make_files.py", torch="torch==2.2.2")
+
+import torch  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).parent
 

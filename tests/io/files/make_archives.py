@@ -2,9 +2,16 @@
 """Writes the .pth and .npz files of tests/io/files with torch and numpy themselves (Debian's python3-torch)."""
 import collections
 import pathlib
+import sys
 
-import numpy
-import torch
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("make_archives.py", numpy="numpy<2", torch="torch==2.2.2")
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -3,10 +3,17 @@
 
     pip install safetensors==0.5.3 numpy && python3 make_files.py
 """
+import sys
 from pathlib import Path
 
-import numpy as np
-from safetensors import serialize_file
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
+
+import python_packages  # noqa: E402
+
+python_packages.require("make_files.py", numpy="numpy", safetensors="safetensors==0.5.3")
+
+import numpy as np  # noqa: E402
+from safetensors import serialize_file  # noqa: E402
 
 FOLDER = Path(__file__).parent
 
