@@ -1,4 +1,4 @@
-# Installs the headers, a CMake package (find_package(tenon COMPONENTS image)) and a pkg-config file. tenon holds no machine
+# Installs the headers, a CMake package (find_package(tenon COMPONENTS image)) and pkg-config files. tenon holds no machine
 # code, so all of it goes under share/.
 
 include(CMakePackageConfigHelpers)
@@ -26,4 +26,8 @@ install(FILES ${PROJECT_BINARY_DIR}/tenonConfig.cmake ${PROJECT_BINARY_DIR}/teno
 
 configure_file(cmake/tenon.pc.in ${PROJECT_BINARY_DIR}/tenon.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tenon.pc DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig)
+if(TARGET tenon_image)
+  configure_file(cmake/tenon-image.pc.in ${PROJECT_BINARY_DIR}/tenon-image.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/tenon-image.pc DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig)
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
