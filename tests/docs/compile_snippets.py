@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles the C++ snippets of a Markdown page, so that what a reader copies works.
+"""Compiles the C++ snippets of Markdown pages, so that what a reader copies works.
 
 Each block that starts with ```cpp is compiled without generating code. A block without a main function is wrapped: its
 declarations stand at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
@@ -7,8 +7,11 @@ declarations stand at file scope, its statements in a function. A block without 
 
     <!-- no-compile -->    leaves it out
     <!-- continues -->     puts the code of the block before in front of it
+    <!-- as NAME -->       puts it into a namespace of this name, for a program that checks what the page defines
 
-usage: compile_snippets.py --compiler g++ [--flags FILE] PAGE...
+With --check, that program follows the snippets of the one page; both are compiled as one file and run.
+
+usage: compile_snippets.py --compiler g++ [--flags FILE] [--check FILE [--lib ARGUMENT]...] PAGE...
 """
 
 import argparse
@@ -19,14 +22,19 @@ import sys
 import tempfile
 
 DECLARATION = re.compile(
-    r"(template|struct|class|enum|union|namespace|using|typedef|static_assert|inline|constexpr|concept|extern|static|"
-    r"\[\[nodiscard\]\]|(int|void|auto|bool|float|double|std::\w+|[A-Z]\w*)(<.*>)?[&*]? [a-z]\w*\([^;]*$)\b"
+    r"(template|struct|class|enum|union|namespace|using|typedef|static_assert|inline|constexpr|concept|extern|static)\b|"
+    r"\[\[nodiscard\]\]|"
+    # A function: its first line has no semicolon, or a body in it. A statement of such a form ends in a semicolon.
+    r"(int|void|auto|bool|float|double|std::\w+|[A-Z]\w*)(<.*>)?[&*]? ([A-Z]\w*::)?[a-z]\w*\(([^;]*$|[^;]*\)\s*\{)|"
+    r"(?P<type>[A-Z]\w*)::~?(?P=type)\("  # a constructor or destructor
 )
 
 
 class Block:
-    def __init__(self, page, line, code, continues):
-        self.page, self.line, self.code, self.continues = page, line, code, continues
+    def __init__(self, page, line, code, mark):
+        self.page, self.line, self.code = page, line, code
+        self.continues = mark == "continues"
+        self.name = mark.removeprefix("as ") if mark and mark.startswith("as ") else None
 
 
 def blocks(page):
@@ -34,7 +42,7 @@ def blocks(page):
     found, mark, start, code = [], None, None, []
     for number, line in enumerate(page.read_text().splitlines(), 1):
         if start is None:
-            if match := re.match(r"<!-- (no-compile|continues) -->\s*$", line):
+            if match := re.match(r"<!-- (no-compile|continues|as \w+) -->\s*$", line):
                 mark = match[1]
             elif re.match(r"```cpp\s*$", line):
                 start, code = number + 1, []
@@ -42,7 +50,7 @@ def blocks(page):
                 mark = None
         elif line.startswith("```"):
             if mark != "no-compile":
-                found.append(Block(page, start, code, mark == "continues"))
+                found.append(Block(page, start, code, mark))
             mark = start = None
         else:
             code.append(line)
@@ -67,7 +75,7 @@ def chunks(block):
         yield first, chunk
 
 
-def source(page_blocks):
+def source(page_blocks, check):
     """One translation unit for the blocks of a page: each in a namespace of its own, errors at the page's lines."""
     includes, bodies, before = [], [], []
     for number, block in enumerate(page_blocks):
@@ -88,11 +96,12 @@ def source(page_blocks):
         if not own_includes:
             includes.append("#include <tenon/tenon.hpp>")
             outside.insert(0, "using namespace tenon;")
-        bodies += [f"namespace snippet_{number} {{", *outside]
+        bodies += [f"namespace {block.name or f'snippet_{number}'} {{", *outside]
         if inside:
             bodies += ["[[maybe_unused]] static void run_snippet(int argc, char** argv) {", *inside, "}"]
         bodies.append("}")
-    return "\n".join([*includes, *bodies, "int main() {}"]) + "\n"
+    end = f'#include "{check.resolve()}"' if check else "int main() {}"
+    return "\n".join([*includes, *bodies, end]) + "\n"
 
 
 def main():
@@ -100,7 +109,11 @@ def main():
     parser.add_argument("pages", nargs="+", type=pathlib.Path)
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one a line")
+    parser.add_argument("--check", type=pathlib.Path, help="a program that runs what the one page defines")
+    parser.add_argument("--lib", action="append", default=[], help="an argument of the linker, with --check")
     arguments = parser.parse_args()
+    if arguments.check and len(arguments.pages) != 1:
+        parser.error("--check takes one page")
     flags = arguments.flags.read_text().splitlines() if arguments.flags else ["-std=c++20", "-Iinclude"]
 
     failed = False
@@ -108,9 +121,13 @@ def main():
         page_blocks = blocks(page)
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "snippets.cpp"
-            path.write_text(source(page_blocks))
-            command = [arguments.compiler, *flags, "-fsyntax-only", "-w", str(path)]
+            path.write_text(source(page_blocks, arguments.check))
+            program = pathlib.Path(folder) / "snippets"
+            output = ["-O0", "-o", program] if arguments.check else ["-fsyntax-only"]
+            command = [arguments.compiler, *flags, *output, "-w", path, *arguments.lib]
             result = subprocess.run(command, capture_output=True, text=True)
+            if arguments.check and result.returncode == 0:
+                failed = subprocess.run([program]).returncode != 0
         if result.returncode != 0:
             failed = True
             print(result.stderr)
