@@ -149,12 +149,15 @@ set(TENON_HEADERS
     include/tenon/io/protobuf.hpp
     include/tenon/io/pth.hpp
     include/tenon/io/read_file.hpp
+    include/tenon/io/read_weights_info.hpp
     include/tenon/io/safetensors.hpp
     include/tenon/io/safetensors_writer.hpp
     include/tenon/io/strided.hpp
     include/tenon/io/tensor_entry.hpp
     include/tenon/io/tensor_file.hpp
+    include/tenon/io/utf8_text.hpp
     include/tenon/io/weight_names.hpp
+    include/tenon/io/weights_info.hpp
     include/tenon/io/zip_archive.hpp
     include/tenon/models/cifar.hpp
     include/tenon/models/cifar10_resnet.hpp
@@ -209,6 +212,7 @@ set(TENON_HEADERS
     include/tenon/runtime/default_backend.hpp
     include/tenon/runtime/emulated_cuda.hpp
     include/tenon/runtime/keras_to_listing.hpp
+    include/tenon/runtime/known_networks.hpp
     include/tenon/runtime/model.hpp
     include/tenon/runtime/parameter_names.hpp
     include/tenon/runtime/parameters.hpp

@@ -7,6 +7,7 @@
 #include <tenon/data/loader.hpp>
 #include <tenon/data/photo_pipeline.hpp>
 #include <tenon/data/split.hpp>
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/models/cifar.hpp>

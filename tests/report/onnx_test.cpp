@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/topology/elementwise.hpp>
 #include <tenon/topology/facts.hpp>
@@ -41,6 +42,42 @@ TEST_CASE("a negative batch and a folder that isn't there are errors, and leave 
                    "a batch can't be -1"));
     CHECK(contains(error_of([&] { write_onnx(folder.file("b/a.onnx"), parameters); }), "cannot create a file"));
     CHECK(std::filesystem::is_empty(folder.file("")));
+}
+
+TEST_CASE("a file says the names of its classes") {
+    const tenon_test::TemporaryFolder folder;
+    const Parameters<Exported> parameters;
+    std::vector<std::string> names{"a", "b", "caf\xE9", "d", "e", "f", "g", "h", "i", "\"j\""};
+    write_onnx(folder.file("a.onnx"), parameters,
+               {.info = {.network = "exported", .classes = names, .more = {{"license", "CC0"}}}});
+    const WeightsInfo info = read_weights_info(folder.file("a.onnx"));
+    CHECK(info.network == "exported");
+    CHECK(info.classes == names);
+    CHECK(info.more == Metadata{{"license", "CC0"}});
+    names.pop_back();
+    CHECK(contains(error_of([&] { write_onnx(folder.file("b.onnx"), parameters, {.info = {.classes = names}}); }),
+                   "b.onnx: expected 10 names of classes, one for each result of the network, found 9"));
+    write_onnx(folder.file("c.onnx"), parameters);
+    CHECK(read_weights_info(folder.file("c.onnx")).classes.empty());
+}
+
+struct ExportedFew : Network<Input<3, 8, 8>, Conv<4, Kernel<3>, Bias>, BatchNorm, ReLU, GlobalAvgPool, Linear<7>> {};
+struct WithoutBias : Network<Input<3, 8, 8>, GlobalAvgPool, Linear<10, NoBias>> {};
+
+TEST_CASE("a network with spare classes is exported as one that has only those that are used") {
+    const tenon_test::TemporaryFolder folder;
+    Parameters<Exported> all;
+    all.seed(1);
+    save_without_spare_classes(all, 7, folder.file("seven"));
+    const std::vector<std::string> names(7, "x");
+    write_onnx(folder.file("a.onnx"), all, {.info = {.classes = names}, .used_classes = 7});
+    write_onnx(folder.file("b.onnx"), Parameters<ExportedFew>{folder.file("seven")}, {.info = {.classes = names}});
+    CHECK(tenon_test::read_file(folder.file("a.onnx")) == tenon_test::read_file(folder.file("b.onnx")));
+    for (const int used : {-1, 11})
+        CHECK(contains(error_of([&] { write_onnx(folder.file("c.onnx"), all, {.used_classes = used}); }),
+                       "c.onnx: the network has 10 classes, so"));
+    CHECK(contains(error_of([&] { write_onnx(folder.file("c.onnx"), Parameters<WithoutBias>{}, {.used_classes = 3}); }),
+                   "c.onnx: spare classes need a network that ends in one Linear with a bias"));
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ struct Stage : TrainerControl {
     int checkpoints = 0, weights = 0, kept_epoch = -1, returned_to = -1;
 
     void stop(const std::string& reason) override { stopped = reason; }
-    void save_weights(const std::string& path) override {
+    WeightsInfo info;
+    void save_weights(const std::string& path, const WeightsInfo& said) override {
         saved = path;
+        info = said;
         ++weights;
     }
     void save_checkpoint(const std::string& path) override {
@@ -79,6 +81,17 @@ TEST_CASE("the best weights are saved, and only those") {
     by_loss.play(smallest, 0.6, 2.5);
     by_loss.play(smallest, 0.4, 1.5);
     CHECK(by_loss.weights == 2);
+}
+
+TEST_CASE("the best weights say their classes, and too few names are refused before the first epoch") {
+    Stage stage;
+    BestWeights best{"best.safetensors", Monitor::validation_accuracy, {.network = "net", .classes = {"a", "b"}}};
+    CHECK(contains(error_of([&] { best.on_begin({.classes = 3}, stage); }),
+                   "best.safetensors: expected 3 names of classes, one for each result of the network, found 2"));
+    best.on_begin({.classes = 2}, stage);
+    stage.play(best, 0.5);
+    CHECK(stage.info.network == "net");
+    CHECK(stage.info.classes == std::vector<std::string>{"a", "b"});
 }
 
 TEST_CASE("an early stop waits for its patience and goes back to the best weights") {

@@ -249,6 +249,10 @@ TEST_CASE("weights are saved without spare classes and loaded with them") {
     close_spare_classes(base, 6);
     CHECK(std::memcmp(again.values().data(), base.values().data(), base.values().size_bytes()) == 0);
 
+    CHECK(stored_classes<Base>(folder.file("six")) == 6);
+    CHECK(stored_classes<Fine>(folder.file("six")) == 6);
+    static_assert(can_spare_classes<Base> && !can_spare_classes<Nested>);  // its Linear has no bias
+
     // A file of more classes gives its first ones.
     base.seed(3);
     base.save(folder.file("ten"));

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/models/cifar.hpp>
 #include <tenon/train/adamw.hpp>
 #include <tenon/train/best_weights.hpp>
@@ -321,6 +322,36 @@ TEST_CASE("undefined parameters are not saved, and the checkpoint before survive
         CHECK(undefined_tensor<Resumed>(again.parameters()).empty());
     }
     CHECK(contains(error_of([&] { trainer.save_weights(folder.file("absent/weights")); }), "absent/weights"));
+}
+
+TEST_CASE("saved weights say the names of their classes") {
+    const TemporaryFolder folder;
+    Trainer<Resumed> trainer{steep, recipe};
+    Patterns source = images();
+    const std::vector<std::string> names{"a", "b", "caf\xE9", "d", "e", "f"};
+    BestWeights best{folder.file("best"), Monitor::validation_loss, {.network = "resumed", .classes = names}};
+    trainer.fit(source, source, {.epochs = 1, .callbacks = {&best}});
+    CHECK(read_weights_info(folder.file("best")).classes == names);
+    trainer.save_weights(folder.file("last"), {.classes = names, .more = {{"license", "CC0"}}});
+    const WeightsInfo info = read_weights_info(folder.file("last"));
+    CHECK(info.classes == names);
+    CHECK(info.network.empty());
+    CHECK(info.more == Metadata{{"license", "CC0"}});
+    CHECK(Parameters<Resumed>{folder.file("last")}.values().size() == trainer.weights().values().size());
+
+    // Too few names, too many: nothing is written, and a fit doesn't begin.
+    const auto before = read_file(folder.file("last"));
+    for (const std::size_t count : {5, 7}) {
+        const WeightsInfo wrong{.classes = std::vector<std::string>(count, "x")};
+        CHECK(contains(error_of([&] { trainer.save_weights(folder.file("last"), wrong); }),
+                       "expected 6 names of classes, one for each result of the network, found "));
+        BestWeights refused{folder.file("best"), Monitor::validation_loss, wrong};
+        const long steps = trainer.state().step;
+        CHECK(contains(error_of([&] { trainer.fit(source, source, {.epochs = 1, .callbacks = {&refused}}); }),
+                       "expected 6 names of classes"));
+        CHECK(trainer.state().step == steps);
+    }
+    CHECK(read_file(folder.file("last")) == before);
 }
 
 }  // namespace

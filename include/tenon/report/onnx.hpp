@@ -9,8 +9,10 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/io/atomic_file.hpp>
+#include <tenon/io/weights_info.hpp>
 #include <tenon/report/onnx_graph.hpp>
 #include <tenon/runtime/parameters.hpp>
+#include <tenon/runtime/spare_classes.hpp>
 #include <tenon/version.hpp>
 
 namespace tenon {
@@ -19,13 +21,16 @@ namespace tenon {
 struct OnnxOptions {
     long batch = 1;                      ///< images that a run takes; 0: any number
     std::string graph_name = "network";  ///< what viewers show
+    WeightsInfo info = {};               ///< names of the classes and other texts, for the file's metadata_props
+    /// Only the first classes of a network with spare ones (runtime/spare_classes.hpp); 0: all.
+    int used_classes = 0;
 };
 
 inline namespace TENON_ISA_NAMESPACE {
 
 namespace detail {
 /// The ModelProto around a graph: format 8, operator set 17.
-inline ProtobufMessage onnx_model(ProtobufMessage graph) {
+inline ProtobufMessage onnx_model(ProtobufMessage graph, const Metadata& metadata) {
     ProtobufMessage operators, model;
     operators.add_text(1, "");
     operators.add_integer(2, 17);
@@ -35,7 +40,26 @@ inline ProtobufMessage onnx_model(ProtobufMessage graph) {
                           std::to_string(TENON_VERSION_PATCH));
     model.add_message(7, std::move(graph));
     model.add_message(8, std::move(operators));
+    for (const auto& [key, value] : metadata) {
+        ProtobufMessage property;
+        property.add_text(1, key);
+        property.add_text(2, value);
+        model.add_message(14, std::move(property));
+    }
     return model;
+}
+
+/// Cuts a network's last Linear, and the values after it, to its first classes.
+inline void keep_used_classes(const auto& ops, const ClassifierIndices& classifier, int used,
+                              std::vector<Shape>& values, std::vector<Parameter>& parameters) {
+    const int layer = parameters[static_cast<std::size_t>(classifier.weight)].layer;
+    bool is_after = false;
+    for (const Op& op : ops) {
+        is_after = is_after || (op.kind == OpKind::linear && op.layer() == layer);
+        if (is_after) values[static_cast<std::size_t>(op.target)].channels = used;
+    }
+    for (const int index : {classifier.weight, classifier.bias})
+        parameters[static_cast<std::size_t>(index)].dimensions[0] = used;
 }
 }  // namespace detail
 
@@ -43,8 +67,8 @@ inline ProtobufMessage onnx_model(ProtobufMessage graph) {
 /// zero-padded pools, global pools and option-A shortcuts take two or three), input `input` [batch, channels, height,
 /// width], result `output`. Nodes have the canonical names of layers, weights the names of a convention, by default
 /// that which the network declares; their elements stand in torch's order in any case. Dropouts do nothing. The file at
-/// `path` is replaced at once or not at all. Throws tenon::Error when it can't be written, the batch is negative, or
-/// the network is beyond the 2 GiB of a protobuf file.
+/// `path` is replaced at once or not at all. Throws tenon::Error when it can't be written, the batch is negative, there
+/// are more or fewer names than classes, or the network is beyond the 2 GiB of a protobuf file.
 template <class Net>
 void write_onnx(const std::string& path, const Parameters<Net>& parameters, const OnnxOptions& options = {},
                 Naming naming = naming_of<Net>) {
@@ -52,14 +76,26 @@ void write_onnx(const std::string& path, const Parameters<Net>& parameters, cons
     const auto& program = lowered<Net>;
     const std::vector<std::string> names = parameter_names<Net>(naming);
     const std::vector<const float*> tensors = parameters.tensors();
+    std::vector<Shape> values(program.values.begin(), program.values.end());
+    std::vector<Parameter> infos(program.parameters.begin(), program.parameters.end());
+    if constexpr (can_spare_classes<Net>) {
+        if (options.used_classes != 0) {
+            detail::check_used_classes<Net>(path, options.used_classes);
+            detail::keep_used_classes(program.ops, classifier_indices<Net>(), options.used_classes, values, infos);
+        }
+    } else if (options.used_classes != 0) {
+        throw Error(path + ": spare classes need a network that ends in one Linear with a bias");
+    }
+    detail::check_class_count(options.info, values[static_cast<std::size_t>(program.output)].elements(), path);
     const OnnxSource source{{program.ops.begin(), program.ops.end()},
-                            {program.values.begin(), program.values.end()},
+                            values,
                             {program.layers.begin(), program.layers.end()},
-                            {program.parameters.begin(), program.parameters.end()},
+                            infos,
                             program.output,
                             names,
                             tensors};
-    const ProtobufMessage model = detail::onnx_model(OnnxGraphBuilder(source, options.batch).build(options.graph_name));
+    const ProtobufMessage model = detail::onnx_model(
+        OnnxGraphBuilder(source, options.batch).build(to_utf8(options.graph_name)), to_metadata(options.info));
     if (model.size() > std::numeric_limits<std::int32_t>::max())
         throw Error(path + ": the network takes " + std::to_string(model.size()) +
                     " bytes as ONNX, more than the 2 GiB that a protobuf file may have");

@@ -8,6 +8,7 @@
 
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/io/utf8_text.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -71,9 +72,10 @@ public:
     }
 
 private:
+    /// XML is UTF-8, and has no place for most control characters.
     static std::string escaped(std::string_view text) {
         std::string result;
-        for (const char c : text) {
+        for (const char c : to_utf8(text)) {
             if (c == '<')
                 result += "&lt;";
             else if (c == '>')

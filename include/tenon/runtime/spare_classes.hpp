@@ -10,7 +10,7 @@
 #include <string>
 
 #include <tenon/runtime/parameters.hpp>
-#include <tenon/topology/replace_head.hpp>
+#include <tenon/topology/facts.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -18,21 +18,54 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The bias of a closed class. exp of it is 0 beside every logit that a network gives.
 inline constexpr float closed_bias = -1e9F;
 
-/// Where the weight and the bias of a network's last Linear stand among its parameters.
+/// Where the weight and the bias of a network's last Linear are among its parameters; -1 where it has none.
 struct ClassifierIndices {
-    int weight = 0, bias = 0;
+    int weight = -1, bias = -1;
 };
+namespace detail {
 template <class Net>
-ClassifierIndices classifier_indices() {
-    static_assert(lowered<Classifier<Net>>.parameters.size() == 2,
-                  "tenon: spare classes need a network that ends in one Linear with a bias");
-    const std::vector<std::string> names = parameter_names<Net>(Naming::canonical);
-    const auto index = [&](const std::string& name) {
-        return static_cast<int>(std::ranges::find(names, name) - names.begin());
-    };
-    const std::vector<std::string> wanted = parameter_names<Classifier<Net>>(Naming::canonical);
-    return {index(wanted[0]), index(wanted[1])};
+constexpr ClassifierIndices find_classifier() {
+    const auto& program = lowered<Net>;
+    ClassifierIndices at;
+    int layer = -1;
+    for (const Op& op : program.ops)
+        if (op.kind == OpKind::linear) layer = op.layer();
+    for (int i = 0; i < program.parameters.size(); ++i) {
+        if (program.parameters[i].layer != layer) continue;
+        if (program.parameters[i].role == ParameterRole::weight) at.weight = i;
+        if (program.parameters[i].role == ParameterRole::bias) at.bias = i;
+    }
+    return at;
 }
+}  // namespace detail
+
+/// Whether a network may have spare classes: it ends in one Linear with a bias, and nothing after that has parameters.
+template <class Net>
+inline constexpr bool can_spare_classes = [] {
+    const ClassifierIndices at = detail::find_classifier<Net>();
+    if (at.weight < 0 || at.bias < 0) return false;
+    const auto& parameters = lowered<Net>.parameters;
+    for (const Parameter& parameter : parameters)
+        if (parameter.layer > parameters[at.bias].layer) return false;
+    return parameters[at.bias].elements() == output_shape<Net>.elements();
+}();
+
+template <class Net>
+constexpr ClassifierIndices classifier_indices() {
+    static_assert(can_spare_classes<Net>, "tenon: spare classes need a network that ends in one Linear with a bias");
+    return detail::find_classifier<Net>();
+}
+
+namespace detail {
+/// Throws Error unless 1 <= used <= the network's classes.
+template <class Net>
+void check_used_classes(const std::string& path, int used) {
+    constexpr int classes = output_shape<Net>.channels;
+    if (used < 1 || used > classes)
+        throw Error(path + ": the network has " + std::to_string(classes) + " classes, so " + std::to_string(used) +
+                    " of them can't be saved");
+}
+}  // namespace detail
 
 /// Closes all classes of a network from `used` on: their weights become 0 and their biases `closed_bias`. Throws
 /// tenon::Error unless 1 <= used <= the network's classes.
@@ -67,20 +100,27 @@ StoredNetwork stored_network_of_classes(Naming naming, int classes) {
     return stored;
 }
 
+/// The number of classes that a file has weights of, which is the length of the last Linear's bias; the network's own
+/// where the file has no such bias. Throws tenon::Error, naming the file, if it can't be read.
+template <class Net>
+int stored_classes(const std::string& path, Naming naming = naming_of<Net>) {
+    const ClassifierIndices at = classifier_indices<Net>();
+    const std::string name = stored_network<Net>(naming).parameters[static_cast<std::size_t>(at.bias)].name;
+    const TensorFile tensors{path};
+    for (const TensorEntry& entry : tensors.tensors())
+        if ((entry.name == name || entry.name == name + ":0") && entry.shape.size() == 1 && entry.shape[0] > 0 &&
+            entry.shape[0] < 1'000'000'000)
+            return static_cast<int>(entry.shape[0]);
+    return output_shape<Net>.channels;
+}
+
 /// Takes over a file of this network's weights with any number of classes, and returns that number. Of more classes
 /// than the type has, the first are taken; of fewer, the others are closed. Throws tenon::Error as WeightsFile does;
 /// the parameters are as before then.
 template <class Net>
 int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path, Naming naming = naming_of<Net>) {
     constexpr int most = output_shape<Net>.channels;
-    const ClassifierIndices at = classifier_indices<Net>();
-    const std::string name = stored_network<Net>(naming).parameters[static_cast<std::size_t>(at.bias)].name;
-    int classes = most;
-    const TensorFile tensors{path};
-    for (const TensorEntry& entry : tensors.tensors())
-        if ((entry.name == name || entry.name == name + ":0") && entry.shape.size() == 1 && entry.shape[0] > 0 &&
-            entry.shape[0] < 1'000'000'000)
-            classes = static_cast<int>(entry.shape[0]);
+    const int classes = stored_classes<Net>(path, naming);
     const StoredNetwork stored = stored_network_of_classes<Net>(naming, classes);
     const WeightsFile file{path, stored};
     for (int i = 0; i < parameters.count(); ++i) {
@@ -98,10 +138,7 @@ template <class Net>
 void save_without_spare_classes(const Parameters<Net>& parameters, int used, const std::string& path,
                                 Naming naming = naming_of<Net>, const Metadata& metadata = {},
                                 DType type = DType::f32) {
-    constexpr int classes = output_shape<Net>.channels;
-    if (used < 1 || used > classes)
-        throw Error(path + ": the network has " + std::to_string(classes) + " classes, so " + std::to_string(used) +
-                    " of them can't be saved");
+    detail::check_used_classes<Net>(path, used);
     write_weights(path, stored_network_of_classes<Net>(naming, used), parameters.tensors(), metadata, type);
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/io/tensor_file.hpp>
+#include <tenon/runtime/known_networks.hpp>
 #include <tenon/runtime/stored_parameter.hpp>
 
 namespace tenon {
@@ -21,20 +22,24 @@ inline namespace TENON_ISA_NAMESPACE {
 class WeightsFile {
 public:
     /// Opens `path` (safetensors, .pth or .npz) and finds every parameter under its name with its shape. Throws
-    /// tenon::Error, naming the file, with both sets of names if some are missing or left over, or with both shapes;
-    /// `num_batches_tracked` counters, which torch stores beside running statistics, are passed over.
+    /// tenon::Error, naming the file, with both sets of names if some are missing or left over, or with both shapes,
+    /// and with the shipped network that the weights do fit; `num_batches_tracked` counters, which torch stores beside
+    /// running statistics, are passed over.
     WeightsFile(const std::string& path, const StoredNetwork& network) : file_{path} {
         find_names(network.convention);
         check_names(network);
+        bool is_misshapen = false;
         try {
             for (const StoredParameter& parameter : network.parameters) {
                 const TensorEntry& entry = *by_name_.at(parameter.name);
+                is_misshapen = entry.shape != parameter.shape;
                 expect_shape(entry, parameter.shape);
                 tensors_.push_back(floats(entry, parameter));
             }
             for (const StoredConstant& constant : network.constants) check_constant(constant);
         } catch (const Error& error) {
-            throw Error(path + ": " + error.what());
+            throw Error(path + ": " + error.what() +
+                        (is_misshapen ? detail::whose_weights(file_.tensors()) : std::string()));
         }
     }
 
@@ -138,7 +143,7 @@ private:
         if (!left_over.empty())
             text += std::string(missing.empty() ? "" : ";") + " the file has " + list(left_over) +
                     ", which the network has no place for";
-        throw Error(text);
+        throw Error(text + detail::whose_weights(file_.tensors()));
     }
 
     const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {

@@ -12,18 +12,26 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Saves the weights that were evaluated, as safetensors, whenever an epoch was the best so far.
+///
+///     BestWeights best{"best.safetensors", Monitor::validation_accuracy, {.network = "resnet18", .classes = names}};
 class BestWeights final : public Callback {
 public:
-    explicit BestWeights(std::string path, Monitor monitor = Monitor::validation_accuracy)
-        : path_{std::move(path)}, best_{monitor} {}
+    /// The file that is written, by what epochs are compared, and what the file says of the weights.
+    explicit BestWeights(std::string path, Monitor monitor = Monitor::validation_accuracy, WeightsInfo info = {})
+        : path_{std::move(path)}, info_{std::move(info)}, best_{monitor} {}
 
-    void on_begin(const FitPlan&, TrainerControl& trainer) override { best_.restart(trainer.history()); }
+    /// Throws tenon::Error if there are more or fewer names than classes: before an epoch of work would be lost.
+    void on_begin(const FitPlan& plan, TrainerControl& trainer) override {
+        if (plan.classes > 0) detail::check_class_count(info_, plan.classes, path_);
+        best_.restart(trainer.history());
+    }
     void on_epoch(const EpochReport& report, TrainerControl& trainer) override {
-        if (best_.take(report)) trainer.save_weights(path_);
+        if (best_.take(report)) trainer.save_weights(path_, info_);
     }
 
 private:
     std::string path_;
+    WeightsInfo info_;
     BestEpoch best_;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/io/weights_info.hpp>
 #include <tenon/train/history.hpp>
 
 namespace tenon {
@@ -17,6 +18,7 @@ struct FitPlan {
     double seconds = 0;  ///< that earlier sittings of it took
     long batches = 0;    ///< of an epoch
     long images = 0;     ///< of an epoch
+    long classes = 0;    ///< results of the network; 0: not known
     bool is_resumed = false;
 };
 
@@ -28,8 +30,9 @@ public:
     virtual ~TrainerControl() = default;
     /// Ends the fit behind the current step or epoch; the epoch is closed and reported.
     virtual void stop(const std::string& reason) = 0;
-    /// Saves the weights that evaluate would use, as safetensors.
-    virtual void save_weights(const std::string& path) = 0;
+    /// Saves the weights that evaluate would use, as safetensors, with the names of their classes and what else `info`
+    /// says.
+    virtual void save_weights(const std::string& path, const WeightsInfo& info = {}) = 0;
     /// Saves the whole state (train/checkpoint.hpp).
     virtual void save_checkpoint(const std::string& path) = 0;
     /// Remembers the weights that evaluate would use, and goes back to them.

@@ -87,8 +87,13 @@ public:
     void load(const std::string& path, Naming naming = naming_of<Net>) {
         set_parameters(Parameters<Net>{path, naming});
     }
-    /// Writes weights() as safetensors under the network's names. Throws tenon::Error when it can't be written.
-    void save_weights(const std::string& path) override { weights().save(path); }
+    /// Writes weights() as safetensors under the network's names, with the names of its classes and what else `info`
+    /// says (read_weights_info reads it). Throws tenon::Error when it can't be written, or there are more or fewer
+    /// names than classes.
+    void save_weights(const std::string& path, const WeightsInfo& info = {}) override {
+        detail::check_class_count(info, classes, path);
+        weights().save(path, naming_of<Net>, to_metadata(info));
+    }
 
     /// Writes the whole state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
     /// written, or when a parameter is undefined; the checkpoint that stood there survives.
@@ -154,7 +159,9 @@ private:
             for (Callback* callback : options.callbacks)
                 (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
         };
-        call(&Callback::on_begin, progress_.plan(source.images(), resumed));
+        FitPlan plan = progress_.plan(source.images(), resumed);
+        plan.classes = classes;
+        call(&Callback::on_begin, plan);
         while (!stopping_ && !progress_.is_over()) {
             while (!stopping_ && !progress_.epoch_is_over()) {
                 const double rate = progress_.learning_rate(options.schedule, step_.learning_rate());

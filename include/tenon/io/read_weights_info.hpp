@@ -1,0 +1,122 @@
+// Reading what a weights file says of itself (io/weights_info.hpp), from safetensors and ONNX files.
+//
+//     for (const std::string& name : read_weights_info("flowers.safetensors").classes) std::puts(name.c_str());
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/mapped_file.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/weights_info.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+namespace detail {
+/// The fields of a protobuf message, one after the other; those of no use here are skipped.
+class ProtobufReader {
+public:
+    explicit ProtobufReader(std::string_view bytes) : bytes_{bytes} {}
+
+    /// Calls text(field number, bytes) for each field that is text, bytes or a message. Throws Error where the bytes
+    /// are no message.
+    template <class Text>
+    void read(const Text& text) {
+        while (!bytes_.empty()) {
+            const std::uint64_t key = varint();
+            switch (key & 7) {
+                case 0:
+                    varint();
+                    break;
+                case 1:
+                    take(8);
+                    break;
+                case 2:
+                    text(key >> 3, take(varint()));
+                    break;
+                case 5:
+                    take(4);
+                    break;
+                default:
+                    fail();
+            }
+        }
+    }
+
+private:
+    [[noreturn]] static void fail() { throw Error("the file is no ONNX file, or damaged"); }
+
+    std::string_view take(std::uint64_t length) {
+        if (length > bytes_.size()) fail();
+        const std::string_view taken = bytes_.substr(0, static_cast<std::size_t>(length));
+        bytes_.remove_prefix(taken.size());
+        return taken;
+    }
+    std::uint64_t varint() {
+        std::uint64_t value = 0;
+        for (int shift = 0; shift < 64; shift += 7) {
+            const auto byte = static_cast<unsigned char>(take(1).front());
+            value |= std::uint64_t{byte & 0x7FU} << shift;
+            if (byte < 0x80) return value;
+        }
+        fail();
+    }
+
+    std::string_view bytes_;
+};
+
+/// The metadata_props of an ONNX file's ModelProto.
+inline Metadata onnx_metadata(std::string_view file) {
+    constexpr std::uint64_t metadata_props = 14, key_field = 1, value_field = 2;
+    Metadata metadata;
+    ProtobufReader{file}.read([&](std::uint64_t field, std::string_view message) {
+        if (field != metadata_props) return;
+        std::string key, value;
+        ProtobufReader{message}.read([&](std::uint64_t part, std::string_view text) {
+            if (part == key_field) key = text;
+            if (part == value_field) value = text;
+        });
+        metadata[key] = value;
+    });
+    return metadata;
+}
+
+/// What `read` returns; an Error it throws gets the file's name in front.
+template <class Read>
+auto naming_file(const std::string& path, const Read& read) {
+    try {
+        return read();
+    } catch (const Error& error) {
+        throw Error(path + ": " + error.what());
+    }
+}
+}  // namespace detail
+
+/// What a weights file says of itself: network, names of classes, other texts. A safetensors or an ONNX file, whoever
+/// wrote it; .pth and .npz files have no place for it, so theirs is empty. Throws tenon::Error, naming the file, if it
+/// can't be read, is of another format, or its metadata are not what weights_info reads.
+inline WeightsInfo read_weights_info(const std::string& path) {
+    const MappedFile file{path};
+    const std::span<const std::byte> bytes = file.bytes();
+    const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    if (text.starts_with("PK")) return {};  // a zip archive
+    // A ModelProto begins with its field 1, a number. So may a safetensors file, as the length of its header, but '{'
+    // follows there.
+    const bool is_onnx = text.starts_with('\x08') && text.substr(0, 9).find('{') != 8;
+    if (!is_onnx) {
+        const SafetensorsFile safetensors{bytes, path};
+        return detail::naming_file(path, [&] { return weights_info(safetensors.metadata()); });
+    }
+    return detail::naming_file(path, [&] { return weights_info(detail::onnx_metadata(text)); });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

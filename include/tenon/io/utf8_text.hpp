@@ -1,0 +1,62 @@
+// Bytes as UTF-8: names that a file system or an old archive gave need not be UTF-8, JSON and XML must be.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <tenon/core/isa.hpp>
+#include <tenon/io/json.hpp>
+
+namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// `bytes` as UTF-8 that a reader can make sense of: each byte that belongs to no UTF-8 sequence becomes four
+/// characters, `caf` and the byte E9 -> `caf\xE9`. What is UTF-8 stays as it is, backslashes too, so another name may
+/// look the same: where the bytes themselves are needed, to_hexadecimal has them.
+inline std::string to_utf8(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string text;
+    while (!bytes.empty()) {
+        const std::size_t length = utf8_sequence_length(bytes);
+        if (length == 0) {
+            const auto byte = static_cast<unsigned char>(bytes.front());
+            text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+        } else {
+            text += bytes.substr(0, length);
+        }
+        bytes.remove_prefix(length == 0 ? 1 : length);
+    }
+    return text;
+}
+
+/// Two lower-case digits for each byte: `caf` and the byte E9 -> `636166e9`.
+inline std::string to_hexadecimal(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += {digits[byte >> 4], digits[byte & 15]};
+    }
+    return text;
+}
+
+/// The bytes that to_hexadecimal wrote; nothing if `text` has another form.
+inline std::optional<std::string> from_hexadecimal(std::string_view text) {
+    const auto value = [](char digit) {
+        const std::size_t at = std::string_view("0123456789abcdef").find(digit);
+        return at == std::string_view::npos ? -1 : static_cast<int>(at);
+    };
+    if (text.size() % 2 != 0) return {};
+    std::string bytes;
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+        const int high = value(text[i]), low = value(text[i + 1]);
+        if (high < 0 || low < 0) return {};
+        bytes += static_cast<char>(high * 16 + low);
+    }
+    return bytes;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

@@ -1,0 +1,119 @@
+// What a weights file says of itself besides its tensors: the network they belong to, and the names of its classes.
+//
+//     trainer.save_weights("flowers.safetensors", {.network = "resnet18", .classes = {"daisy", "rose", "tulip"}});
+//     read_weights_info("flowers.safetensors").classes[1];        // "rose" (io/read_weights_info.hpp)
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/json.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/utf8_text.hpp>
+
+namespace tenon {
+
+/// What is written into a file of weights beside the tensors: into `__metadata__` of safetensors, into `metadata_props`
+/// of ONNX. All of it is optional.
+struct WeightsInfo {
+    std::string network = {};               ///< what programs call the network: `resnet18`
+    std::vector<std::string> classes = {};  ///< the names of the classes in the order of the logits; any bytes
+    Metadata more = {};                     ///< other texts: `accuracy`, `license`
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+namespace detail {
+inline constexpr std::string_view network_key = "network", classes_key = "classes", class_bytes_key = "class_bytes";
+
+inline std::string json_array(const std::vector<std::string>& strings) {
+    std::string text;
+    for (const std::string& string : strings) text += (text.empty() ? "" : ",") + json_string(string);
+    return "[" + text + "]";
+}
+
+/// Throws Error if the text is anything but a JSON array of strings.
+inline std::vector<std::string> parse_json_array(std::string_view text, const std::string& what) {
+    std::vector<std::string> strings;
+    try {
+        JsonReader reader(text);
+        reader.read_array([&] { strings.push_back(reader.read_string()); });
+        reader.read_end();
+    } catch (const Error&) {
+        throw Error("expected the " + what + " in the file's metadata as a JSON array of strings, found " +
+                    std::string(text.substr(0, 200)));
+    }
+    return strings;
+}
+}  // namespace detail
+
+/// The metadata that holds `info`: `network` as it is, `classes` as a JSON array of strings. Metadata are UTF-8: where
+/// a class's name isn't, `classes` has it as to_utf8 writes it, and `class_bytes` has the bytes of all names in
+/// hexadecimal. Throws tenon::Error where `info.more` has one of these keys.
+///
+/// Law: weights_info(to_metadata(info)) has the bytes of `info.classes` (test: tests/io/weights_info_test.cpp).
+inline Metadata to_metadata(const WeightsInfo& info) {
+    Metadata metadata;
+    for (const auto& [key, value] : info.more) {
+        for (const std::string_view own : {detail::network_key, detail::classes_key, detail::class_bytes_key})
+            if (key == own) throw Error("the metadata's key " + quote_name(key) + " is a member of WeightsInfo");
+        metadata[to_utf8(key)] = to_utf8(value);
+    }
+    if (!info.network.empty()) metadata[std::string(detail::network_key)] = to_utf8(info.network);
+    if (info.classes.empty()) return metadata;
+    std::vector<std::string> names, bytes;
+    for (const std::string& name : info.classes) {
+        names.push_back(to_utf8(name));
+        bytes.push_back(to_hexadecimal(name));
+    }
+    if (names != info.classes) metadata[std::string(detail::class_bytes_key)] = detail::json_array(bytes);
+    metadata[std::string(detail::classes_key)] = detail::json_array(names);
+    return metadata;
+}
+
+/// What a file's metadata say. What they don't say is empty; keys that aren't tenon's are in `more`. Throws
+/// tenon::Error where `classes` is no JSON array of strings, or `class_bytes` belongs to other names.
+inline WeightsInfo weights_info(Metadata metadata) {
+    WeightsInfo info;
+    const auto take = [&](std::string_view key) {
+        const auto found = metadata.find(key);
+        return found == metadata.end() ? std::string() : std::move(metadata.extract(found).mapped());
+    };
+    info.network = take(detail::network_key);
+    const std::string names = take(detail::classes_key), bytes = take(detail::class_bytes_key);
+    if (!names.empty()) info.classes = detail::parse_json_array(names, "classes");
+    if (!bytes.empty()) {
+        const std::vector<std::string> exact = detail::parse_json_array(bytes, "bytes of classes");
+        bool fits = exact.size() == info.classes.size();
+        for (std::size_t i = 0; fits && i < exact.size(); ++i) {
+            const auto name = from_hexadecimal(exact[i]);
+            fits = name && to_utf8(*name) == info.classes[i];
+            if (fits) info.classes[i] = *name;
+        }
+        if (!fits)
+            throw Error(
+                "class_bytes in the file's metadata are not those of the names in classes; where classes were "
+                "edited, class_bytes must go");
+    }
+    info.more = std::move(metadata);
+    return info;
+}
+
+namespace detail {
+/// Throws Error, naming the file, unless there are as many names as classes, or none.
+inline void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
+    if (!info.classes.empty() && static_cast<long>(info.classes.size()) != classes)
+        throw Error(path + ": expected " + std::to_string(classes) +
+                    " names of classes, one for each result of the network, found " +
+                    std::to_string(info.classes.size()));
+}
+}  // namespace detail
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon
