@@ -26,6 +26,7 @@
 #include <tenon/data/split.hpp>
 #include <tenon/train/checkpoint.hpp>
 
+#include "../common/json_document.hpp"
 #include "../common/run_folder.hpp"
 #include "../common/run_program.hpp"
 #include "results.hpp"
@@ -219,10 +220,14 @@ int run(const Options& options) {
             std::filesystem::remove(checkpoint);
             std::filesystem::remove(tenon::previous_checkpoint(checkpoint));
         }
-    if (options.json)
-        std::puts(results.document().dump(2).c_str());
-    else
+    if (options.json) {
+        json_document::Json document = json_document::begin("ablation");
+        document.update(results.document());
+        json_document::print(document);
+    } else {
         print_tables(options, images, results);
+    }
+    json_document::finish_output();
     return 0;
 }
 

@@ -4,11 +4,13 @@
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
+//     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
+//     curl https://example.org/cat.jpg | classify --model cifar10 -
 //
 // An image is scaled, resized and cut as the network's library does it.
 //
 // Results go to the standard output, everything else to the standard error. Exit status: 0 when all went well, 2 when
-// something that the user gave is wrong.
+// something that the user gave is wrong; an image that is wrong costs its own answer only.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -22,17 +24,17 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
 #include <tenon/data/cifar.hpp>
 #include <tenon/data/fashion_mnist.hpp>
-#include <tenon/image/decode.hpp>
 #include <tenon/image/preprocess.hpp>
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/version.hpp>
 
+#include "../common/answers.hpp"
 #include "../common/image_files.hpp"
-#include "../common/result.hpp"
+#include "../common/nearest_names.hpp"
 #include "../common/run_program.hpp"
 #include "labels.hpp"
 #include "networks.hpp"
@@ -44,7 +46,7 @@ const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR
 /// What stands on the command line.
 struct Options {
     std::vector<std::string> images;
-    std::string model{default_network};
+    std::optional<std::string> model;  ///< else the one that the weights name, or the default
     std::string backend = "cpu";
     std::string weights;
     std::string labels;
@@ -59,14 +61,21 @@ struct Options {
     long onnx_batch = 1;
 };
 
+bool is_network(const std::string& name) {
+    const std::vector<std::string> all = network_names();
+    return std::ranges::find(all, name) != all.end();
+}
+
 /// Why a name on the command line is no network; empty if it is one.
 std::string refuse_unknown_network(const std::string& name) {
-    const std::vector<std::string> all = network_names();
-    if (std::ranges::find(all, name) != all.end()) return {};
+    if (is_network(name)) return {};
     std::string similar;
-    for (const std::string& each : all)
-        if (!name.empty() && each.find(name) != std::string::npos) similar += (similar.empty() ? "" : ", ") + each;
-    return "there is no network " + name + (similar.empty() ? "" : "; there are " + similar);
+    const std::vector<std::string> nearest = nearest_names(name, network_names());
+    for (const std::string& each : nearest) similar += (similar.empty() ? "" : ", ") + each;
+    const bool holds_name = !nearest.empty() && nearest[0].find(name) != std::string::npos;
+    return "there is no network " + name +
+           (similar.empty() ? ""
+                            : (holds_name ? "; there are " : "; did you mean ") + similar + (holds_name ? "" : "?"));
 }
 
 /// All networks, in lines of at most 100 characters.
@@ -91,20 +100,24 @@ void add_options(CLI::App& app, Options& options) {
     app.set_version_flag("--version", "classify, tenon " + std::to_string(TENON_VERSION_MAJOR) + "." +
                                           std::to_string(TENON_VERSION_MINOR) + "." +
                                           std::to_string(TENON_VERSION_PATCH));
-    app.add_option("images", options.images, "Image files, or folders of them")->type_name("IMAGE");
-    app.add_option("-m,--model", options.model, "The network, one of those listed below")
+    app.add_option("images", options.images, "Image files, or folders of them; - is the standard input")
+        ->type_name("IMAGE");
+    app.add_option("-m,--model", options.model,
+                   "The network, one of those listed below; else the one that the weights' file names, or " +
+                       std::string(default_network))
         ->check(CLI::Validator(refuse_unknown_network, ""))
-        ->type_name("NAME")
-        ->capture_default_str();
+        ->type_name("NAME");
     app.footer(list_of_networks());
     app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
-                       "Its weights: a safetensors, .pth or .npz file with its library's names")
+                       "Its weights: a safetensors, .pth or .npz file with its library's names, of any number of "
+                       "classes; or the folder that finetune wrote")
             ->type_name("FILE");
-    app.add_option("-l,--labels", options.labels, "The names of its classes: one a line, or a JSON array")
+    app.add_option("-l,--labels", options.labels,
+                   "The names of its classes: one a line, or a JSON array; else those in the weights' file")
         ->type_name("FILE");
     app.add_option("-k,--top", options.top, "How many classes are shown for an image")
         ->check(CLI::Range(1, 1'000'000))
@@ -128,109 +141,149 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
 }
 
-std::vector<std::string> class_names(const Options& options, int classes) {
-    if (!options.labels.empty()) return labels::read(options.labels, classes);
-    std::vector<std::string> names;
-    if (options.model == "fashion_mnist") {
-        names.assign(tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end());
-    } else if (classes == 10) {
-        names.assign(tenon::cifar10_classes.begin(), tenon::cifar10_classes.end());
-    } else {
-        for (int i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
+/// The weights that the command line gives, and what their file says of itself.
+struct Weights {
+    std::string path;
+    tenon::WeightsInfo info = {};
+    std::string problem = {};  ///< why the file's information can't be read
+};
+
+/// The weights in a file, or in a folder that finetune wrote.
+Weights find_weights(const std::filesystem::path& path) {
+    std::error_code unknown;
+    const bool is_folder = std::filesystem::is_directory(path, unknown);
+    Weights weights{.path = (is_folder ? path / "weights.safetensors" : path).string()};
+    if (weights.path.empty()) return weights;
+    try {
+        weights.info = tenon::read_weights_info(weights.path);
+    } catch (const tenon::Error& error) {
+        weights.problem = error.what();  // only worth a word if the weights themselves can be read
     }
+    return weights;
+}
+
+/// The network: as the command line says, else as the weights' file says.
+std::string choose_network(const Options& options, const Weights& weights) {
+    if (options.model) return *options.model;
+    const std::string& name = weights.info.network;
+    if (is_network(name)) return name;
+    // What the training examples called their networks once.
+    if (name == "tenon::FashionMnistResNet") return "fashion_mnist";
+    if (name == "tenon::Cifar10ResNet") return "cifar10";
+    if (!name.empty())
+        throw tenon::Error(weights.path + ": the file's weights are those of a network " + name +
+                           ", which classify doesn't know; say which of its networks they fit with --model NAME");
+    return std::string(default_network);
+}
+
+/// Gives the classifier its weights, and returns the names of their classes; none if nobody says them.
+std::vector<std::string> take_weights(Classifier& classifier, const std::string& model, const Options& options,
+                                      const Weights& weights) {
+    if (options.seed) {
+        classifier.initialize(*options.seed);
+    } else if (!weights.path.empty()) {
+        classifier.load(weights.path);
+        if (!weights.problem.empty()) std::fprintf(stderr, "classify: warning: %s\n", weights.problem.c_str());
+    } else {
+        throw tenon::Error("the network " + model + " needs --weights FILE (or --seed N for random weights)");
+    }
+    if (!options.labels.empty()) return labels::read(options.labels, classifier.classes());
+    const std::vector<std::string>& names = weights.info.classes;
+    if (!names.empty() && names.size() != static_cast<std::size_t>(classifier.classes()))
+        throw tenon::Error(weights.path + ": the file names " + std::to_string(names.size()) +
+                           " classes and has weights of " + std::to_string(classifier.classes()));
     return names;
 }
 
-void take_weights(Classifier& classifier, const Options& options) {
-    if (options.seed) {
-        classifier.initialize(*options.seed);
-    } else if (!options.weights.empty()) {
-        classifier.load(options.weights);
-    } else if (options.model == "fashion_mnist" || options.model == "cifar10") {
-        classifier.load(data_folder / (options.model + ".safetensors"));
-    } else {
-        throw tenon::Error("the network " + options.model + " needs --weights FILE (or --seed N for random weights)");
+/// Names to print where nobody says others: those of the data set that a network was made for, or numbers.
+std::vector<std::string> default_names(const Classifier& classifier, const std::string& model) {
+    if (model == "fashion_mnist") return {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
+    if (classifier.network_classes() == 10 && classifier.classes() == 10)
+        return {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()};
+    std::vector<std::string> names;
+    for (int i = 0; i < classifier.classes(); ++i) names.push_back("class " + std::to_string(i));
+    return names;
+}
+
+/// Answers for images, 16 at a time, in their order; returns the seconds that the network took.
+double classify(Classifier& classifier, const std::vector<ImageFile>& files, Answers& answers) {
+    const tenon::Preprocessing& preprocessing = classifier.preprocessing();
+    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::grey : tenon::Color::rgb};
+    const auto classes = static_cast<std::size_t>(classifier.classes());
+    std::chrono::duration<double> seconds{};
+    constexpr std::size_t batch_size = 16;
+    std::vector<float> images;
+    std::vector<std::string> problems;
+    for (std::size_t first = 0; first < files.size(); first += batch_size) {
+        const auto batch = std::span(files).subspan(first, std::min(batch_size, files.size() - first));
+        images.clear();
+        problems.clear();
+        for (const ImageFile& file : batch) {
+            problems.emplace_back();
+            try {
+                const std::vector<float> image = preprocess(read_image_file(file, decoding), preprocessing);
+                images.insert(images.end(), image.begin(), image.end());
+            } catch (const tenon::Error& error) {
+                // The other images are still worth their answers.
+                problems.back() = error.what();
+            }
+        }
+        std::span<const float> logits;
+        if (!images.empty()) {
+            const auto start = std::chrono::steady_clock::now();
+            logits = classifier.logits(images);
+            seconds += std::chrono::steady_clock::now() - start;
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (!problems[i].empty()) {
+                answers.fail(batch[i].path, problems[i]);
+                continue;
+            }
+            answers.add(batch[i].path, logits.first(classes));
+            logits = logits.subspan(classes);
+        }
     }
+    return seconds.count();
 }
 
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
+    Weights weights = find_weights(options.weights);
+    const std::string model = choose_network(options, weights);
+    if (weights.path.empty() && !options.seed && (model == "fashion_mnist" || model == "cifar10"))
+        weights = find_weights(data_folder / (model + ".safetensors"));
     const std::unique_ptr<Classifier> classifier =
-        on_device ? make_classifier_on_cuda(options.model) : make_classifier(options.model, options.threads);
-    const bool has_defaults = options.model == default_network, writes = !options.save.empty() || !options.onnx.empty();
+        on_device ? make_classifier_on_cuda(model) : make_classifier(model, options.threads);
+    const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
         // A network can be looked at without images.
         if (options.summary && !options.profile && !writes) return 0;
         if (!options.profile && !writes)
-            throw tenon::Error("expected image files to classify with " + options.model + ", found none");
+            throw tenon::Error("expected image files to classify with " + model + ", found none");
     }
-    take_weights(*classifier, options);
-    if (!options.save.empty()) classifier->save(options.save);
-    if (!options.onnx.empty()) classifier->write_onnx(options.onnx, options.onnx_batch);
+    std::vector<std::string> names = take_weights(*classifier, model, options, weights);
+    const tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
+    if (!options.save.empty()) classifier->save(options.save, info);
+    if (!options.onnx.empty()) classifier->write_onnx(options.onnx, options.onnx_batch, info);
     if (writes && options.images.empty() && !options.profile) return 0;
-    const std::vector<std::string> names = class_names(options, classifier->classes());
+    if (names.empty()) names = default_names(*classifier, model);
     std::vector<std::string> arguments = options.images;
     if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};
-    const std::vector<std::string> files = expand_folders(arguments);
+    const ImageFiles images = find_images(arguments);
 
-    const Terminal terminal = Terminal::of_stdout();
-    const tenon::Preprocessing& preprocessing = classifier->preprocessing();
-    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::grey : tenon::Color::rgb};
-    const std::size_t elements = preprocessing.elements();
-    const auto classes = static_cast<std::size_t>(classifier->classes());
-    nlohmann::ordered_json results = nlohmann::ordered_json::array();
-    int status = 0;
-    std::size_t classified = 0;
-    std::chrono::duration<double> seconds{};
-
-    constexpr std::size_t batch_size = 16;
-    std::vector<float> images;
-    std::vector<std::string> batch;
-    for (std::size_t first = 0; first < files.size(); first += batch_size) {
-        images.clear();
-        batch.clear();
-        for (std::size_t i = first; i < std::min(first + batch_size, files.size()); ++i) {
-            try {
-                const std::vector<float> image = preprocess(tenon::read_image(files[i], decoding), preprocessing);
-                images.insert(images.end(), image.begin(), image.end());
-                batch.push_back(files[i]);
-            } catch (const tenon::Error& error) {
-                // The other images are still worth their answers.
-                std::fprintf(stderr, "classify: %s\n", error.what());
-                status = user_error;
-            }
-        }
-        if (batch.empty()) continue;
-        const auto start = std::chrono::steady_clock::now();
-        const std::span<const float> logits = classifier->logits(images);
-        seconds += std::chrono::steady_clock::now() - start;
-        classified += batch.size();
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            const Result result = make_result(batch[i], logits.subspan(i * classes, classes), options.top);
-            if (options.json) {
-                results.push_back(json_of(result, names));
-            } else {
-                print_text(result, names, terminal);
-            }
-        }
-    }
-    if (options.json) {
-        const nlohmann::ordered_json document = {{"model", options.model}, {"images", std::move(results)}};
-        // File names and labels need not be UTF-8, JSON must.
-        std::puts(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    }
-    if (options.profile) {
-        images.resize(elements);
-        std::fputs(classifier->profile(images).c_str(), stderr);
-    }
+    Answers answers{{.program = "classify", .model = model, .names = names, .top = options.top, .json = options.json}};
+    answers.skip(images.skipped);
+    const double seconds = classify(*classifier, images.files, answers);
+    answers.finish();
+    if (options.profile)
+        std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);
     const std::string where = on_device                    ? "on the device"
                               : classifier->threads() == 1 ? "1 thread"
                                                            : std::to_string(classifier->threads()) + " threads";
-    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %s\n", options.model.c_str(),
-                 classified, files.size(), 1000 * seconds.count(), where.c_str());
-    if (std::fflush(stdout) != 0) throw tenon::Error("cannot write to the standard output");
-    return status;
+    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %s\n", model.c_str(),
+                 answers.answered(), images.files.size(), 1000 * seconds, where.c_str());
+    return answers.failed() > 0 ? user_error : 0;
 }
 
 }  // namespace

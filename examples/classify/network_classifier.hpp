@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <type_traits>
+#include <vector>
 
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/runtime/spare_classes.hpp>
 
 #include "networks.hpp"
 
@@ -18,12 +20,30 @@ class NetworkClassifier final : public Classifier {
 public:
     NetworkClassifier(std::string_view name, int threads) : name_(name), model_({.threads = threads}) {}
 
-    int classes() const override { return tenon::output_shape<Net>.channels; }
+    int classes() const override { return classes_; }
+    int network_classes() const override { return all_classes; }
     int threads() const override { return model_.threads(); }
     const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
     void load(const std::filesystem::path& weights) override {
+        if constexpr (tenon::can_spare_classes<Net>) {
+            const int classes = tenon::stored_classes<Net>(weights.string());
+            if (classes > all_classes)
+                throw tenon::Error(weights.string() + ": expected weights of at most " + std::to_string(all_classes) +
+                                   " classes, found " + std::to_string(classes));
+            if (classes < all_classes) {
+                parameters_ = [weights] {
+                    tenon::Parameters<Net> parameters;
+                    tenon::load_with_spare_classes(parameters, weights.string());
+                    return parameters;
+                };
+                model_.set_parameters(parameters_());
+                classes_ = classes;
+                return;
+            }
+        }
         model_.load(weights);
         parameters_ = [weights] { return tenon::Parameters<Net>(weights.string()); };
+        classes_ = all_classes;
     }
     void initialize(std::uint64_t seed) override {
         model_.initialize(seed);
@@ -32,8 +52,17 @@ public:
             parameters.seed(seed);
             return parameters;
         };
+        classes_ = all_classes;
     }
-    std::span<const float> logits(std::span<const float> images) override { return model_(images); }
+    std::span<const float> logits(std::span<const float> images) override {
+        const std::span<const float> all = model_(images);
+        if (classes_ == all_classes) return all;
+        used_logits_.clear();
+        for (std::size_t first = 0; first < all.size(); first += all_classes)
+            used_logits_.insert(used_logits_.end(), all.begin() + static_cast<std::ptrdiff_t>(first),
+                                all.begin() + static_cast<std::ptrdiff_t>(first) + classes_);
+        return used_logits_;
+    }
     std::string summary() const override { return tenon::summary<Net>(); }
     std::string profile(std::span<const float> images) override {
         if constexpr (std::is_same_v<Backend, tenon::Cpu>) {
@@ -43,13 +72,27 @@ public:
             throw tenon::Error("--profile knows the steps of --backend cpu only");
         }
     }
-    void save(const std::string& path) const override { parameters_().save(path); }
-    void write_onnx(const std::string& path, long batch) const override {
-        tenon::write_onnx(path, parameters_(), {.batch = batch, .graph_name = name_});
+    void save(const std::string& path, const tenon::WeightsInfo& info) const override {
+        tenon::detail::check_class_count(info, classes_, path);
+        if constexpr (tenon::can_spare_classes<Net>)
+            tenon::save_without_spare_classes(parameters_(), classes_, path, tenon::naming_of<Net>,
+                                              tenon::to_metadata(info));
+        else
+            parameters_().save(path, tenon::naming_of<Net>, tenon::to_metadata(info));
+    }
+    void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
+        const bool spares_some = classes_ < all_classes;
+        tenon::write_onnx(
+            path, parameters_(),
+            {.batch = batch, .graph_name = name_, .info = info, .used_classes = spares_some ? classes_ : 0});
     }
 
 private:
+    static constexpr int all_classes = tenon::output_shape<Net>.channels;
+
     std::string name_;
+    int classes_ = all_classes;
+    std::vector<float> used_logits_;  // of the classes that there are
     tenon::Model<Net, Backend> model_;
     std::function<tenon::Parameters<Net>()> parameters_;  // read again when needed: the model keeps them packed
 };
@@ -57,4 +100,9 @@ private:
 template <class Net>
 std::unique_ptr<Classifier> make_network(std::string_view name, int threads) {
     return std::make_unique<NetworkClassifier<Net>>(name, threads);
+}
+
+template <class Net>
+constexpr NetworkEntry entry_of(std::string_view name) {
+    return {name, &make_network<Net>, [] { return tenon::stored_network<Net>(); }};
 }

@@ -2,30 +2,23 @@
 
 #include <tenon/core/error.hpp>
 
-namespace {
-
-/// Calls visit(entry) for every network, those with weights in the repository first.
-template <class Visit>
-void for_each_network(Visit visit) {
+std::vector<NetworkEntry> all_networks() {
+    std::vector<NetworkEntry> networks;
     for (const auto entries : {networks_of_cifar(), networks_of_torch(), networks_of_keras()})
-        for (const NetworkEntry& entry : entries) visit(entry);
+        networks.insert(networks.end(), entries.begin(), entries.end());
+    return networks;
 }
-
-}  // namespace
 
 std::vector<std::string> network_names() {
     std::vector<std::string> names;
-    for_each_network([&](const NetworkEntry& entry) { names.emplace_back(entry.name); });
+    for (const NetworkEntry& entry : all_networks()) names.emplace_back(entry.name);
     return names;
 }
 
 std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads) {
-    std::unique_ptr<Classifier> made;
-    for_each_network([&](const NetworkEntry& entry) {
-        if (entry.name == name) made = entry.make(name, threads);
-    });
-    if (!made) throw tenon::Error("there is no network " + std::string(name));
-    return made;
+    for (const NetworkEntry& entry : all_networks())
+        if (entry.name == name) return entry.make(name, threads);
+    throw tenon::Error("there is no network " + std::string(name));
 }
 
 std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name) {

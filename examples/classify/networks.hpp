@@ -10,18 +10,22 @@
 #include <vector>
 
 #include <tenon/image/preprocess.hpp>
+#include <tenon/io/weights_info.hpp>
+#include <tenon/runtime/stored_parameter.hpp>
 
 /// A network with weights that classifies preprocessed images.
 class Classifier {
 public:
     virtual ~Classifier() = default;
 
+    /// Classes of the weights it was given last: at most the network's own. Before there are any, the network's own.
     virtual int classes() const = 0;
+    virtual int network_classes() const = 0;
     virtual int threads() const = 0;
     virtual const tenon::Preprocessing& preprocessing() const = 0;
 
-    /// Takes the weights from a safetensors, .pth or .npz file with its library's names, or draws them from a seed.
-    /// tenon::Error if the file is wrong.
+    /// Takes the weights from a safetensors, .pth or .npz file with its library's names, of as many classes as the
+    /// network has or fewer, or draws them from a seed. tenon::Error if the file is wrong.
     virtual void load(const std::filesystem::path& weights) = 0;
     virtual void initialize(std::uint64_t seed) = 0;
 
@@ -32,17 +36,19 @@ public:
     virtual std::string summary() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
 
-    /// Writes the weights it was given last as a safetensors file under the names and in the layout of its library.
-    virtual void save(const std::string& path) const = 0;
+    /// Writes the weights it was given last, with what the file is to say of them, as a safetensors file under the
+    /// names and in the layout of its library.
+    virtual void save(const std::string& path, const tenon::WeightsInfo& info = {}) const = 0;
 
-    /// Writes the network with the weights it was given last as an ONNX file for so many images (0: any number).
-    virtual void write_onnx(const std::string& path, long batch) const = 0;
+    /// Writes the network with the weights it was given last as an ONNX file for `batch` images (0: any number).
+    virtual void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const = 0;
 };
 
 /// The name of a network on the command line, and how it is made.
 struct NetworkEntry {
     std::string_view name;
     std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
+    tenon::StoredNetwork (*stored)() = nullptr;  ///< what a file of its weights holds
 };
 
 /// The networks by kind: CIFAR's and Fashion-MNIST's in torch's conventions, Keras', and others for ImageNet.
@@ -52,6 +58,9 @@ std::span<const NetworkEntry> networks_of_torch();
 
 /// Those that run on a GPU; linked only where the build has CUDA.
 std::span<const NetworkEntry> networks_on_cuda();
+
+/// All networks, those with weights in the repository first.
+std::vector<NetworkEntry> all_networks();
 
 /// The names that make_classifier knows.
 std::vector<std::string> network_names();

@@ -7,12 +7,12 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include <tenon/runtime/softmax.hpp>
 
+#include "json_document.hpp"
 #include "terminal.hpp"
 
 /// The most probable classes of one image, the best first.
@@ -49,11 +49,15 @@ inline void print_text(const Result& result, const std::vector<std::string>& nam
     std::fputs(text.c_str(), stdout);
 }
 
-inline nlohmann::ordered_json json_of(const Result& result, const std::vector<std::string>& names) {
-    nlohmann::ordered_json top = nlohmann::ordered_json::array();
-    for (std::size_t i = 0; i < result.classes.size(); ++i)
-        top.push_back({{"class", result.classes[i]},
-                       {"name", names[static_cast<std::size_t>(result.classes[i])]},
-                       {"probability", result.probabilities[i]}});
-    return {{"file", result.file}, {"top", std::move(top)}};
+inline json_document::Json json_of(const Result& result, const std::vector<std::string>& names) {
+    json_document::Json entry, top = json_document::Json::array();
+    for (std::size_t i = 0; i < result.classes.size(); ++i) {
+        json_document::Json answer{{"class", result.classes[i]}};
+        json_document::add_name(answer, "name", names[static_cast<std::size_t>(result.classes[i])]);
+        answer["probability"] = result.probabilities[i];
+        top.push_back(std::move(answer));
+    }
+    json_document::add_name(entry, "file", result.file);
+    entry["top"] = std::move(top);
+    return entry;
 }

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
 #include <tenon/data/augment/flip.hpp>
@@ -135,7 +134,8 @@ inline std::string accuracy_text(const tenon::Evaluation& evaluation) {
 
 /// What a weights file says of itself.
 struct Description {
-    std::string network, data, input;
+    std::string network;  ///< as classify calls it
+    std::string data, input;
     std::vector<std::string> classes;
 };
 
@@ -144,11 +144,10 @@ template <class Net, class Trainer>
 void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, const Description& about,
                    const Options& options, tenon::DType type = tenon::DType::f32) {
     const std::string accuracy = accuracy_text(evaluation);
-    const tenon::Metadata metadata{{"accuracy", accuracy + " " + about.data},
-                                   {"classes", nlohmann::json(about.classes).dump()},
-                                   {"command", options.command},
-                                   {"input", about.input},
-                                   {"network", about.network}};
+    const tenon::Metadata metadata = tenon::to_metadata(
+        {.network = about.network,
+         .classes = about.classes,
+         .more = {{"accuracy", accuracy + " " + about.data}, {"command", options.command}, {"input", about.input}}});
     trainer.weights().save(file(options, "weights.safetensors"), tenon::naming_of<Net>, metadata, type);
     const std::string title = about.network + ", " + about.data;
     write_text(file(options, "curves.svg"), tenon::curves_svg(trainer.history(), title));

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +19,7 @@
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/runtime/model.hpp>
 
+#include "../common/json_document.hpp"
 #include "../common/run_program.hpp"
 
 namespace {
@@ -27,6 +29,7 @@ struct Options {
     std::string weights = TENON_SOURCE_DIR "/examples/data/fashion_mnist.safetensors";
     int threads = 0;
     double minimum = 0.92;
+    bool json = false;
 };
 
 /// Images and right answers of one class.
@@ -61,6 +64,28 @@ std::array<Tally, 10> evaluate(tenon::Model<tenon::FashionMnistResNet>& model, c
     return tallies;
 }
 
+void print_text(const std::array<Tally, 10>& tallies, int right, std::size_t images) {
+    for (std::size_t i = 0; i < tallies.size(); ++i)
+        std::printf("%-12s %5d of %5d\n", std::string(tenon::fashion_mnist_classes[i]).c_str(), tallies[i].right,
+                    tallies[i].images);
+    std::printf("accuracy     %.2f %% (%d of %zu)\n", 100.0 * right / static_cast<double>(images), right, images);
+}
+
+void print_json(const std::array<Tally, 10>& tallies, int right, std::size_t images) {
+    json_document::Json document = json_document::begin("evaluate_fashion_mnist"), classes;
+    for (std::size_t i = 0; i < tallies.size(); ++i)
+        classes.push_back({{"class", i},
+                           {"name", std::string(tenon::fashion_mnist_classes[i])},
+                           {"right", tallies[i].right},
+                           {"evaluated", tallies[i].images}});
+    document["model"] = "fashion_mnist";
+    document["evaluated"] = images;
+    document["right"] = right;
+    document["accuracy"] = right / static_cast<double>(images);
+    document["classes"] = std::move(classes);
+    json_document::print(document);
+}
+
 int run(const Options& options) {
     tenon::Model<tenon::FashionMnistResNet> model({.threads = options.threads});
     model.load(options.weights);
@@ -69,13 +94,13 @@ int run(const Options& options) {
 
     const std::array<Tally, 10> tallies = evaluate(model, dataset);
     int right = 0;
-    for (std::size_t i = 0; i < tallies.size(); ++i) {
-        const auto& [images, correct] = tallies[i];
-        right += correct;
-        std::printf("%-12s %5d of %5d\n", std::string(tenon::fashion_mnist_classes[i]).c_str(), correct, images);
-    }
+    for (const Tally& tally : tallies) right += tally.right;
     const double accuracy = right / static_cast<double>(dataset.size());
-    std::printf("accuracy     %.2f %% (%d of %zu)\n", 100 * accuracy, right, dataset.size());
+    if (options.json)
+        print_json(tallies, right, dataset.size());
+    else
+        print_text(tallies, right, dataset.size());
+    json_document::finish_output();
     if (accuracy >= options.minimum) return 0;
     std::fprintf(stderr, "evaluate_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * accuracy);
@@ -90,6 +115,7 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--minimum", options.minimum, "The accuracy below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
+    app.add_flag("--json", options.json, "Print the results as JSON");
 }
 
 }  // namespace

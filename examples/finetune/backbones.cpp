@@ -186,12 +186,11 @@ void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
 
     const std::string accuracy = training::accuracy_text(outcome.evaluation);
     const std::string title = std::string(backbone.name) + " on " + options.folder;
-    save_without_spare_classes(parameters, classes, training::file_in(options.output, "weights.safetensors"),
-                               naming_of<Net>,
-                               {{"accuracy", accuracy + " of the validation photos"},
-                                {"classes", nlohmann::json(names).dump()},
-                                {"command", options.command},
-                                {"network", std::string(backbone.name)}});
+    save_without_spare_classes(
+        parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
+        to_metadata({.network = std::string(backbone.name),
+                     .classes = names,
+                     .more = {{"accuracy", accuracy + " of the validation photos"}, {"command", options.command}}}));
     training::write_text(training::file_in(options.output, "curves.svg"), curves_svg(outcome.history, title));
     training::write_text(
         training::file_in(options.output, "confusion.svg"),

@@ -3,28 +3,25 @@
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth        a subfolder of FOLDER for each class
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth --unfreeze 5
 //     finetune --weights finetuned/weights.safetensors --predict cat.jpg dog.jpg
+//     classify --weights finetuned cat.jpg dog.jpg                          the same
 //
 // The features of the photos are computed once, and a new classifier is trained on them; with --unfreeze the whole
 // network is trained on from there. A part of the photos is held out and only measured on. The weights that are written
 // are the library's for so many classes, and hold the names of the classes.
 //
 // Exit status: 0 when all went well, 2 when something that the user gave is wrong.
-#include <algorithm>
 #include <cstddef>
-#include <cstdio>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
 #include <tenon/image/decode.hpp>
-#include <tenon/io/safetensors.hpp>
+#include <tenon/io/read_weights_info.hpp>
 
+#include "../common/answers.hpp"
 #include "../common/image_files.hpp"
-#include "../common/result.hpp"
 #include "../common/run_folder.hpp"
 #include "../common/run_program.hpp"
 #include "backbones.hpp"
@@ -88,7 +85,8 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     CLI::Option* const predict =
-        app.add_option("-p,--predict", options.predict, "Say what these photos, or folders of them, show")
+        app.add_option("-p,--predict", options.predict,
+                       "Say what these photos, or folders of them, show; - is the standard input")
             ->type_name("FILE...")
             ->excludes(data);
     app.add_option("-k,--top", options.top, "How many classes are shown for a photo")
@@ -98,59 +96,42 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--json", options.json, "Print the answers as JSON")->needs(predict);
 }
 
-/// What a file that finetune wrote says of itself.
-struct Saved {
-    std::string network;
-    std::vector<std::string> classes;
-};
-
-Saved read_saved(const std::string& path) {
-    const tenon::SafetensorsFile file(path);
-    const tenon::Metadata& metadata = file.metadata();
-    const auto network = metadata.find("network"), classes = metadata.find("classes");
-    if (network == metadata.end() || classes == metadata.end())
-        throw tenon::Error(path + ": expected weights that finetune wrote, with a network and classes in the file's " +
-                           "metadata, found none there");
-    Saved saved{network->second, {}};
-    const nlohmann::json names = nlohmann::json::parse(classes->second, nullptr, /*allow_exceptions=*/false);
-    const auto is_string = [](const nlohmann::json& name) { return name.is_string(); };
-    if (!names.is_array() || !std::ranges::all_of(names, is_string))
-        throw tenon::Error(path + ": expected the classes in the file's metadata as a JSON array of strings, found " +
-                           classes->second);
-    for (const nlohmann::json& name : names) saved.classes.push_back(name.get<std::string>());
-    return saved;
-}
-
 int predict(const Options& options) {
-    const Saved saved = read_saved(options.weights);
+    const tenon::WeightsInfo saved = tenon::read_weights_info(options.weights);
+    if (saved.network.empty() || saved.classes.empty())
+        throw tenon::Error(options.weights +
+                           ": expected weights that finetune wrote, with a network and classes in the " +
+                           "file's metadata, found none there");
     const Backbone& backbone = find_backbone(saved.network);
+    const ImageFiles photos = find_images(options.predict);
+    Answers answers{{.program = "finetune",
+                     .model = saved.network,
+                     .names = saved.classes,
+                     .top = options.top,
+                     .json = options.json}};
+    answers.skip(photos.skipped);
     std::vector<tenon::Image> images;
-    std::vector<std::string> files;
-    int status = 0;
-    for (const std::string& file : expand_folders(options.predict)) {
+    std::vector<std::string> problems;
+    for (const ImageFile& file : photos.files) {
+        problems.emplace_back();
         try {
-            images.push_back(tenon::read_image(file, {.color = tenon::Color::rgb}));
-            files.push_back(file);
+            images.push_back(read_image_file(file, {.color = tenon::Color::rgb}));
         } catch (const tenon::Error& error) {
             // The other photos are still worth their answers.
-            std::fprintf(stderr, "finetune: %s\n", error.what());
-            status = 2;
+            problems.back() = error.what();
         }
     }
     const auto logits =
         backbone.predict(options.weights, static_cast<int>(saved.classes.size()), images, options.threads);
-    const Terminal terminal = Terminal::of_stdout();
-    nlohmann::ordered_json document = nlohmann::ordered_json::array();
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        const Result result = make_result(files[i], logits[i], options.top);
-        if (options.json)
-            document.push_back(json_of(result, saved.classes));
+    auto result = logits.begin();
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+        if (problems[i].empty())
+            answers.add(photos.files[i].path, *result++);
         else
-            print_text(result, saved.classes, terminal);
+            answers.fail(photos.files[i].path, problems[i]);
     }
-    // File names and classes need not be UTF-8, JSON must.
-    if (options.json) std::puts(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    return status;
+    answers.finish();
+    return answers.failed() > 0 ? user_error : 0;
 }
 
 int run(const Options& options) {

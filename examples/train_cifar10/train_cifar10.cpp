@@ -75,7 +75,7 @@ int run(const Options& options) {
         data = "test images of CIFAR-10";
     }
     training::write_results<Net>(trainer, evaluation,
-                                 {.network = "tenon::Cifar10ResNet",
+                                 {.network = "cifar10",
                                   .data = data,
                                   .input = "[batch, 3, 32, 32]: uint8 / 255, then (x - [0.4914, 0.4822, 0.4465]) / "
                                            "[0.2470, 0.2435, 0.2616]",

@@ -64,7 +64,7 @@ int run(const Options& options) {
                 training::accuracy_text(training::evaluate_with_mirrors(trainer, test_batches)).c_str());
     training::write_results<Net>(
         trainer, evaluation,
-        {.network = "tenon::FashionMnistResNet",
+        {.network = "fashion_mnist",
          .data = "test images of Fashion-MNIST",
          .input = "[batch, 1, 28, 28]: uint8 / 255, then (x - 0.2860) / 0.3530",
          .classes = {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()}},

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+import json_schema
+
 PROGRAM = sys.argv.pop(1)
 sys.argv.pop(1)
 
@@ -75,7 +77,7 @@ class Ablation(unittest.TestCase):
         self.assertIn("original, seed 1: done before", text)
         self.assertIn("original, seed 2\n", text)
         self.assertRegex(text, r"2a +original +[\d.]+ \([\d.]+ to [\d.]+, 2 runs\) +6\.61\n")
-        other = json.loads(self.run_program("two", *budget, *more, "--threads", "2", "--json"))
+        other = json_schema.parse(self.run_program("two", *budget, *more, "--threads", "2", "--json"))
         self.assertEqual(without_time(other), [run for run in without_time(self.results("out"))
                                                if run["variant"] != "exclusive_gating"])
         self.assertNotIn("validation loss", self.run_program("out", *budget, "--tables"))

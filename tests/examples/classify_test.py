@@ -13,6 +13,8 @@ import zipfile
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests" / "report")]
+import json_schema
+
 try:
     import onnx_file
     import safetensors_file
@@ -42,7 +44,7 @@ class Classify(unittest.TestCase):
         return err
 
     def json_of(self, *arguments, **options):
-        return json.loads(self.run_program("--json", *arguments, **options)[0])
+        return json_schema.parse(self.run_program("--json", *arguments, **options)[0])
 
     def test_without_arguments_the_images_beside_the_example_are_classified(self):
         out, err = self.run_program("--top", "1")
@@ -178,7 +180,10 @@ class Classify(unittest.TestCase):
                 self.assertIn(expected, self.refusal(*SEED, folder / name))
                 out, err = self.run_program(*SEED, "--json", folder / name, IMAGES / "8_bag.png", status=2)
                 self.assertIn(expected, err)
-                self.assertEqual([entry["file"] for entry in json.loads(out)["images"]], [str(IMAGES / "8_bag.png")])
+                wrong, right = json_schema.parse(out)["images"]
+                self.assertEqual((wrong["file"], right["file"]), (str(folder / name), str(IMAGES / "8_bag.png")))
+                self.assertIn(expected, wrong["error"])
+                self.assertEqual(len(right["top"]), 5)
             (folder / "nothing").mkdir()
             self.assertIn("found none in it", self.refusal(*SEED, folder / "nothing"))
 
@@ -226,6 +231,200 @@ class Classify(unittest.TestCase):
         self.assertIn("there is no network resnet44; there are cifar_resnet44, cifar_resnet44v2, keras_cifar_resnet44",
                       self.refusal("--model", "resnet44", IMAGES))
         self.assertIn("there is no network alexnet (classify", self.refusal("--model", "alexnet", IMAGES))
+
+    def test_a_misspelt_name_brings_the_nearest(self):
+        for name, nearest in (("resnet81", "resnet18"), ("ResNet-50", "resnet50"), ("rsenet34", "resnet34"),
+                              ("fashon_mnist", "fashion_mnist"), ("keras_resnet50_v2", "keras_resnet50v2")):
+            self.assertRegex(self.refusal("--model", name, IMAGES),
+                             rf"there is no network {name}; did you mean ([a-z0-9_]+, )*{nearest}(, [a-z0-9_]+)*\?")
+
+    def test_the_network_that_weights_fit_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "saved.safetensors"
+            for model, other in (("cifar_resnet20", "cifar_resnet32"), ("keras_cifar_resnet20", "cifar_resnet20"),
+                                 ("mxnet_resnet18v2", "fashion_mnist"), ("mlperf_tiny_resnet8", "resnet18")):
+                self.run_program("--model", model, *SEED, "--save", path)
+                article = "an" if model[0] == "m" else "a"
+                self.assertIn(f"; they are {article} {model}'s of {1000 if 'mxnet' in model else 10} classes\n",
+                              self.refusal("--model", other, "--weights", path, IMAGES))
+            # The names are the same here, only shapes differ.
+            self.run_program("--model", "resnet50", *SEED, "--save", path)
+            self.assertRegex(self.refusal("--model", "wide_resnet50_2", "--weights", path, IMAGES),
+                             r"expected shape \[.*, found \[.*\]; they are a resnet50's of 1000 classes\n")
+            # Weights of no shipped network.
+            self.assertNotIn("they are", self.refusal("--weights", SOURCE / "tests/io/files/kinds.safetensors", IMAGES))
+
+    def write_weights(self, path, classes, metadata=(), model="cifar_resnet20"):
+        """Weights of a network for the first of its ten classes."""
+        self.run_program("--model", model, *SEED, "--save", path)
+        tensors, _ = safetensors_file.read(path)
+        for name in ("linear.weight", "linear.bias"):
+            tensors[name] = tensors[name][:classes].copy()
+        safetensors_file.write(path, tensors, dict(metadata))
+
+    def test_weights_of_fewer_classes_are_a_network_of_as_many(self):
+        image = TEST_FILES / "picture.png"
+        model = ("--model", "cifar_resnet20")
+        ten = self.json_of(*model, *SEED, "--top", "10", image)["images"][0]["top"]
+        expected = {entry["class"]: entry["probability"] for entry in ten if entry["class"] < 3}
+        with tempfile.TemporaryDirectory() as folder:
+            path, saved, onnx = (pathlib.Path(folder) / name for name in ("three.safetensors", "saved", "three.onnx"))
+            self.write_weights(path, 3)
+            three = self.json_of(*model, "--weights", path, "--save", saved, "--onnx", onnx, image, image)
+            for answer in three["images"]:
+                # Nobody knows their names: they are not CIFAR's.
+                self.assertEqual({entry["name"] for entry in answer["top"]}, {"class 0", "class 1", "class 2"})
+                for entry in answer["top"]:
+                    self.assertAlmostEqual(entry["probability"], expected[entry["class"]] / sum(expected.values()), 5)
+            tensors, _ = safetensors_file.read(path)
+            again, metadata = safetensors_file.read(saved)
+            self.assertEqual({name: array.tobytes() for name, array in tensors.items()},
+                             {name: array.tobytes() for name, array in again.items()})
+            self.assertEqual(metadata, {"network": "cifar_resnet20"})
+            model_file = onnx_file.OnnxFile(onnx)
+            self.assertEqual(model_file.outputs, [("output", [1, 3])])
+            self.assertEqual(model_file.initializers["linear.weight"].tobytes(), tensors["linear.weight"].tobytes())
+            self.assertIn("expected 3 class names", self.refusal(*model, "--weights", path, "--labels", __file__, image))
+
+    def test_a_file_of_weights_says_its_network_and_its_classes(self):
+        image = TEST_FILES / "picture.png"
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            path = folder / "weights.safetensors"
+            names = ["ros\u00e9", "tulip", "caf\\xE9"]
+            about = {"network": "cifar_resnet20", "classes": json.dumps(names), "license": "CC0"}
+            self.write_weights(path, 3, about)
+            for weights in (path, folder):  # the folder that finetune wrote
+                result = self.json_of("--weights", weights, image)
+                self.assertEqual(result["model"], "cifar_resnet20")
+                self.assertEqual({entry["name"] for entry in result["images"][0]["top"]}, set(names))
+            # They are handed on, other texts too; --labels replaces them.
+            saved = folder / "saved.safetensors"
+            onnx = folder / "saved.onnx"
+            self.run_program("--weights", path, "--save", saved, "--onnx", onnx)
+            for metadata in (safetensors_file.read(saved)[1], onnx_file.OnnxFile(onnx).metadata):
+                self.assertEqual(json.loads(metadata.pop("classes")), names)
+                self.assertEqual(metadata, {"network": "cifar_resnet20", "license": "CC0"})
+            (folder / "labels.txt").write_bytes(b"a\nb\ncaf\xe9\n")
+            result = self.json_of("--weights", path, "--labels", folder / "labels.txt", "--save", saved, image)
+            byte_names = {entry["name"]: entry.get("name_bytes") for entry in result["images"][0]["top"]}
+            self.assertEqual(byte_names, {"a": None, "b": None, "caf\\xE9": b"caf\xe9".hex()})
+            # Names that are not UTF-8 go through a file byte by byte.
+            self.assertEqual(json.loads(safetensors_file.read(saved)[1]["class_bytes"]),
+                             [name.hex() for name in (b"a", b"b", b"caf\xe9")])
+            again = self.json_of("--weights", saved, image)
+            self.assertEqual(again, result)
+            text = subprocess.run([PROGRAM, "--weights", saved, image], capture_output=True, check=True).stdout
+            self.assertIn(b"  caf\xe9\n", text)
+
+            self.write_weights(path, 4, about)
+            self.assertIn("the file names 3 classes and has weights of 4", self.refusal("--weights", path, image))
+            self.write_weights(path, 4, {"network": "MyNet"})
+            self.assertIn("a network MyNet, which classify doesn't know; say", self.refusal("--weights", path, image))
+            self.write_weights(path, 4, {"network": "cifar_resnet20", "classes": "cat, dog"})
+            _, err = self.run_program("--weights", path, "--model", "cifar_resnet20", image)
+            self.assertIn("warning: ", err)
+            self.assertIn("as a JSON array of strings, found cat, dog", err)
+
+    def test_names_of_files_are_bytes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            name = os.fsencode(folder) + b"/caf\xe9.png"
+            pathlib.Path(os.fsdecode(name)).write_bytes((IMAGES / "8_bag.png").read_bytes())
+            done = subprocess.run([PROGRAM, *SEED, "--json", name, name + b".none"], capture_output=True, check=False)
+            self.assertEqual(done.returncode, 2)
+            right, wrong = json_schema.parse(done.stdout.decode())["images"]
+            for entry, exact in ((right, name), (wrong, name + b".none")):
+                self.assertEqual(bytes.fromhex(entry["file_bytes"]), exact)
+                self.assertIn("caf\\xE9.png", entry["file"])
+            self.assertIn("caf\\xE9.png.none: cannot open", wrong["error"])
+
+    def test_what_a_folder_holds_besides_is_skipped_and_counted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            for name in ("a.png", "._a.png", ".DS_Store", "b.webp", "notes.txt"):
+                (folder / name).write_bytes((IMAGES / "8_bag.png").read_bytes())
+            for name in ("thumbs.png", "more", ".ipynb_checkpoints"):
+                (folder / name).mkdir()
+            out, err = self.run_program(*SEED, "--json", folder)
+            result = json_schema.parse(out)
+            self.assertEqual([entry["file"] for entry in result["images"]], [str(folder / "a.png")])
+            self.assertEqual(result["skipped"], [{"folder": str(folder), "hidden": 3, "others": 2, "folders": 2}])
+            self.assertIn(f"classify: {folder}: 7 skipped: 3 hidden, 2 neither JPEG nor PNG by name (such as b.webp), 2 folders\n",
+                          err)
+            self.assertNotIn("skipped", self.json_of(*SEED, IMAGES / "8_bag.png"))
+            (folder / "a.png").unlink()
+            result = self.json_of(*SEED, folder, status=2)
+            self.assertIn("found none in it", result["images"][0]["error"])
+
+    def test_the_standard_input_is_an_image(self):
+        for path in (IMAGES / "8_bag.png", TEST_FILES / "progressive.jpg"):
+            expected = self.json_of(*SEED, path)["images"][0]["top"]
+            with open(path, "rb") as file:
+                self.assertEqual(self.json_of(*SEED, "-", stdin=file)["images"], [{"file": "-", "top": expected}])
+            piped = self.json_of(*SEED, path, "-", "-", input=path.read_bytes(), status=2)["images"]
+            self.assertEqual((piped[0]["top"], piped[1]["top"]), (expected, expected))
+            self.assertIn("can be read only once", piped[2]["error"])
+        out, err = self.run_program(*SEED, "-", input=b"", status=2)
+        self.assertIn("standard input: expected a JPEG or PNG file, found an empty file", err)
+
+    def test_one_wrong_argument_costs_its_own_answer_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "loop.png").symlink_to(folder / "loop.png")
+            (folder / "empty").mkdir()
+            (folder / "closed").mkdir()
+            (folder / "closed" / "a.png").write_bytes(b"")
+            wrong = [folder / "loop.png", folder / ("x" * 300 + ".png"), folder / "empty", folder / "none" / "a.png"]
+            if os.geteuid() != 0:
+                (folder / "closed").chmod(0)
+                self.addCleanup((folder / "closed").chmod, 0o700)
+                wrong += [folder / "closed", folder / "closed" / "a.png"]
+            good = IMAGES / "8_bag.png"
+            arguments = [argument for each in wrong for argument in (each, good)]
+            result = self.json_of(*SEED, *arguments, status=2)["images"]
+            self.assertEqual([entry["file"] for entry in result], list(map(str, arguments)))
+            for failed, answered in zip(result[::2], result[1::2]):
+                self.assertTrue(failed["error"].startswith(failed["file"] + ": "), failed)
+                self.assertEqual(answered, result[1])
+            self.assertIn("Too many levels of symbolic links", result[0]["error"])
+            self.assertIn("File name too long", result[2]["error"])
+
+    def test_results_that_are_not_finite_are_no_answers(self):
+        tensors, metadata = safetensors_file.read(WEIGHTS)
+        name = next(name for name in tensors if name.endswith("fc.bias"))
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "nan.safetensors"
+            for value in (float("nan"), float("inf")):
+                tensors[name] = tensors[name].copy()
+                tensors[name][3] = value
+                safetensors_file.write(path, tensors, metadata)
+                out, err = self.run_program("--json", "--weights", path, IMAGES / "8_bag.png", status=2)
+                self.assertTrue("finite" in err or "NaN" in err, err)
+                if out:
+                    self.assertIn("error", json_schema.parse(out)["images"][0])
+
+    def test_the_schema_refuses_what_is_no_answer(self):
+        if json_schema.jsonschema is None:
+            self.skipTest("jsonschema is absent")
+        right = self.json_of(*SEED, IMAGES / "8_bag.png")
+
+        def changed(change):
+            document = json.loads(json.dumps(right))
+            change(document, document["images"][0])
+            return json_schema.problem(document)
+
+        self.assertIsNone(changed(lambda document, image: None))
+        for change in (lambda document, image: document.pop("version"),
+                       lambda document, image: document.update(version=2),
+                       lambda document, image: document.update(program="vlc"),
+                       lambda document, image: document.update(skipped=[]),
+                       lambda document, image: image.update(error="both"),
+                       lambda document, image: image.pop("top"),
+                       lambda document, image: image.update(file_bytes="e"),
+                       lambda document, image: image["top"][0].update(probability=1.5),
+                       lambda document, image: image["top"][0].update(probability=None),
+                       lambda document, image: image["top"][0].pop("name")):
+            self.assertIsNotNone(changed(change))
 
     def test_a_full_disk_is_an_error(self):
         if not os.path.exists("/dev/full"):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import json_schema
+
 PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
@@ -38,11 +40,17 @@ def main():
         (folder / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + bytes([8]) * count)
         done = run("--data", folder, "--minimum", "0")
         expect(done.returncode == 0 and re.search(r"^Bag +(0|250) of +250$", done.stdout, re.M), done)
+        found = run("--data", folder, "--minimum", "0", "--json")
+        document = json_schema.parse(found.stdout)
+        expect(found.returncode == 0 and (document["evaluated"], document["right"]) == (count, document["classes"][8]["right"])
+               and document["accuracy"] == document["right"] / count and document["classes"][8]["name"] == "Bag", found)
         # With a label that the answer isn't, the accuracy is 0.
         (folder / "t10k-labels-idx1-ubyte").write_bytes(
             struct.pack(">II", 0x801, count) + bytes([3 if "(250 of 250)" in done.stdout else 8]) * count)
         done = run("--data", folder, "--minimum", "0.01")
         expect(done.returncode == 1 and "expected an accuracy of at least 1.00 %, found 0.00 %" in done.stderr, done)
+        done = run("--data", folder, "--minimum", "0.01", "--json")
+        expect(done.returncode == 1 and json_schema.parse(done.stdout)["accuracy"] == 0, done)
 
     if not DATA.exists():
         print(f"SKIPPED: {DATA} is absent; Debian's package dataset-fashion-mnist has it.")

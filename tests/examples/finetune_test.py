@@ -1,9 +1,10 @@
 """What finetune writes, prints and refuses, on small pictures that a network with random weights can tell apart.
 
-    python3 finetune_test.py PROGRAM SOURCE_FOLDER
+    python3 finetune_test.py PROGRAM SOURCE_FOLDER CLASSIFY
 """
 import csv
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
-PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
+PROGRAM, SOURCE, CLASSIFY = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1)), sys.argv.pop(1)
 sys.path[:0] = [str(SOURCE / "scripts")]
 try:
     import numpy
@@ -20,6 +21,7 @@ try:
 except ImportError as missing:
     print(f"SKIPPED: {missing}", file=sys.stderr)
     sys.exit(77)
+import json_schema
 import pictures
 
 CLASSES = ("blue", "green", "red")
@@ -86,9 +88,11 @@ class FineTuning(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
-    def run_program(self, *arguments, status=0):
+    def run_program(self, *arguments, status=0, output=None):
         done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=self.folder, check=False)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        if output:
+            return getattr(done, output)
         return done.stdout + done.stderr if status or "--json" not in arguments else done.stdout
 
     def train(self, *more, data=None, weights=None, **options):
@@ -121,8 +125,10 @@ class FineTuning(unittest.TestCase):
         for label, name in enumerate(CLASSES):
             pictures.write_png(self.folder / f"{name}.png", picture(label, noise))
         weights = out / "weights.safetensors"
-        answers = json.loads(self.run_program("--weights", weights, "--json", "--predict",
-                                              *(self.folder / f"{name}.png" for name in CLASSES)))
+        photos = [self.folder / f"{name}.png" for name in CLASSES]
+        document = json_schema.parse(self.run_program("--weights", weights, "--json", "--predict", *photos))
+        self.assertEqual((document["program"], document["model"]), ("finetune", "resnet18"))
+        answers = document["images"]
         self.assertEqual([answer["top"][0]["name"] for answer in answers], list(CLASSES))
         for answer in answers:
             self.assertEqual(len(answer["top"]), 3)
@@ -132,6 +138,16 @@ class FineTuning(unittest.TestCase):
                                 self.folder / "red.png", status=2)
         self.assertIn("text.png: ", text)
         self.assertRegex(text, r"red\.png\n +\d+\.\d\d %.* red\n")
+        wrong, right = json_schema.parse(self.run_program("--weights", weights, "--json", "--predict", self.folder / "text.png",
+                                                          photos[2], status=2, output="stdout"))["images"]
+        self.assertIn("text.png: ", wrong["error"])
+        self.assertEqual(right, answers[2])
+
+        # classify reads the same from the file or its folder, without being told the network.
+        for given in (weights, out):
+            done = subprocess.run([CLASSIFY, "--json", "--weights", given, *photos], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json_schema.parse(done.stdout), {**document, "program": "classify"})
 
         # What was trained is a backbone, too; the same seed trains the same weights.
         self.train("--epochs", "1", weights=weights)
@@ -146,6 +162,8 @@ class FineTuning(unittest.TestCase):
         text = self.train(*arguments, "--steps", "2")
         self.assertIn("now the whole network", text)
         self.assertIn("stopped: --steps 2 are done", text)
+        for line in (self.folder / "out" / "log.jsonl").read_text().splitlines():
+            json_schema.parse(line, "log_line")
         tensors, _ = safetensors_file.read(self.folder / "out" / "weights.safetensors")
         before = torchvision_resnet18(7)
         for name, array in before.items():
@@ -163,6 +181,36 @@ class FineTuning(unittest.TestCase):
         self.assertIn("left out 1 hidden", text)
         self.assertRegex(text, r"left out: .*red/9\.png: ")
         self.assertRegex(text, r"features to train with: (18 of 18|20 of 20) images")
+
+    def test_names_of_classes_are_bytes(self):
+        data = os.fsencode(self.folder / "photos")
+        noise = numpy.random.default_rng(1)
+        names = (b"caf\xe9", b"th\xc3\xa9")
+        for label, name in enumerate(names):
+            os.makedirs(data + b"/" + name)
+            for i in range(3):
+                pictures.write_png(pathlib.Path(os.fsdecode(data + b"/" + name + b"/%d.png" % i)), picture(label, noise))
+        # The folder's name is in the command line, which is kept, too.
+        os.rename(data, data + b"\xff")
+        arguments = [b"--data", data + b"\xff", b"--model", b"resnet18", b"--weights", os.fsencode(self.shared / "backbone.safetensors"),
+                     b"--output", b"out", b"--epochs", b"1"]
+        done = subprocess.run([PROGRAM, *arguments], capture_output=True, cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = self.folder / "out"
+        metadata = safetensors_file.read(out / "weights.safetensors")[1]
+        self.assertEqual(json.loads(metadata["classes"]), ["caf\\xE9", "th\u00e9"])
+        self.assertEqual([bytes.fromhex(name) for name in json.loads(metadata["class_bytes"])], list(names))
+        self.assertIn("photos\\xFF", metadata["command"])
+        for plot in ("curves.svg", "confusion.svg"):
+            xml.etree.ElementTree.parse(out / plot)
+        photo = data + b"\xff/caf\xe9/0.png"
+        for program, flags in ((PROGRAM, ["--predict"]), (CLASSIFY, [])):
+            done = subprocess.run([program, "--weights", out / "weights.safetensors", "--json", *flags, photo], capture_output=True,
+                                  check=True)
+            answer, = json_schema.parse(done.stdout.decode())["images"]
+            self.assertEqual(bytes.fromhex(answer["file_bytes"]), photo)
+            self.assertEqual({(entry["name"], entry.get("name_bytes")) for entry in answer["top"]},
+                             {("caf\\xE9", names[0].hex()), ("th\u00e9", None)})
 
     def test_what_is_wrong_is_said(self):
         photos, copy = self.folder / "photos", self.folder / "copy"

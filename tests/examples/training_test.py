@@ -13,6 +13,8 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
+import json_schema
+
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 NAME = pathlib.Path(PROGRAM).name
 CIFAR = NAME == "train_cifar10"
@@ -77,7 +79,8 @@ class Training(unittest.TestCase):
         rows = list(csv.DictReader((out / "log.csv").read_text().splitlines()))
         self.assertEqual([row["epoch"] for row in rows], ["0", "1"])
         self.assertTrue(all(0 <= float(row["validation_accuracy"]) <= 1 for row in rows))
-        events = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        self.assertEqual(metadata["network"], NAME.removeprefix("train_"))
+        events = [json_schema.parse(line, "log_line") for line in (out / "log.jsonl").read_text().splitlines()]
         self.assertEqual(sum(event["event"] == "epoch" for event in events), 2)
         for plot in ("curves.svg", "confusion.svg"):
             self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")

@@ -95,6 +95,8 @@ class OnnxFile:
         self.producer = text(model[2][0])
         operators = gathered(model[8][0])
         self.operator_set = (text(operators.get(1, [b""])[0]), operators[2][0])
+        properties = [gathered(each) for each in model.get(14, [])]
+        self.metadata = {text(each[1][0]): text(each[2][0]) for each in properties}
         graph = gathered(model[7][0])
         self.name = text(graph[2][0])
         self.nodes = [Node(each) for each in graph.get(1, [])]

@@ -1,0 +1,37 @@
+// The JSON that the examples print: docs/json.md describes it, docs/json.schema.json is its JSON Schema.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include <tenon/core/error.hpp>
+#include <tenon/io/utf8_text.hpp>
+
+namespace json_document {
+
+using Json = nlohmann::ordered_json;
+
+/// The version of the schema. It grows when a member's meaning changes or a member goes; new members may come without.
+inline constexpr int version = 1;
+
+inline Json begin(std::string_view program) { return {{"version", version}, {"program", program}}; }
+
+/// Adds a name, of a file or a class, that may be any bytes. JSON is UTF-8: where the name isn't, `key` has it as
+/// tenon::to_utf8 writes it, and `key_bytes` has its bytes in hexadecimal.
+inline void add_name(Json& object, const std::string& key, const std::string& name) {
+    const std::string text = tenon::to_utf8(name);
+    object[key] = text;
+    if (text != name) object[key + "_bytes"] = tenon::to_hexadecimal(name);
+}
+
+/// Says that the standard output is complete; tenon::Error if some of it was lost.
+inline void finish_output() {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw tenon::Error("cannot write to the standard output");
+}
+
+inline void print(const Json& document) { std::puts(document.dump(2).c_str()); }
+
+}  // namespace json_document
