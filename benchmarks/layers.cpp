@@ -90,6 +90,9 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
+    benchmark::AddCustomContext("%peak",
+                                "of two operations for each multiply-add of the layer; above 100 where Winograd (/F) "
+                                "or Strassen needs fewer products, or the clock rose between the measurements");
     register_steps<ConvAlgorithm::exact>();
     register_steps<ConvAlgorithm::fast>();
     benchmark::RunSpecifiedBenchmarks();

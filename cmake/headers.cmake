@@ -200,6 +200,7 @@ set(TENON_HEADERS
     include/tenon/report/dot.hpp
     include/tenon/report/onnx.hpp
     include/tenon/report/onnx_graph.hpp
+    include/tenon/report/operation_name.hpp
     include/tenon/report/profile.hpp
     include/tenon/report/summary.hpp
     include/tenon/report/svg.hpp

@@ -62,6 +62,42 @@ TEST_CASE("a profile has a row per step, and its work is the network's") {
     }
     CHECK(work == multiply_adds<Small>);
     CHECK(contains(to_string(steps), "linear0"));
+    CHECK(tenon_test::error_of([&] { profile<Small>(model, image, 0); }) == "a profile takes 1 or more runs, not 0");
+}
+
+TEST_CASE("a table of profiles has a heading with units, and explains rates above the peak where there may be some") {
+    StepProfile load, plain;
+    load.name = "load_input";
+    load.input = load.output = {3, 8, 8};
+    load.seconds = 0.001;
+    plain.name = "stack0.block0.body.conv0";
+    plain.input = {3, 8, 8};
+    plain.output = {4};
+    plain.multiply_adds = 2'000'000;
+    plain.seconds = 0.003;
+    const std::string table = to_string(std::vector<StepProfile>{load, plain});
+    CHECK(
+        table ==
+        "step                                      input            output           time/image  share of      rate\n"
+        "                                                                                  (ms)  time (%) (GFLOP/s)\n"
+        "load_input                                [3, 8, 8]        [3, 8, 8]             1.000      25.0         -\n"
+        "stack0.block0.body.conv0                  [3, 8, 8]        [4]                   3.000      75.0       1.3\n"
+        "all steps                                                                        4.000     100.0       1.0\n");
+    StepProfile fast = plain;
+    fast.name =
+        "a layer inside of many scopes with a name of more than two hundred characters " + std::string(200, 'x');
+    fast.saves_products = true;
+    const std::string explained = to_string(std::vector<StepProfile>{load, plain, fast});
+    CHECK(contains(explained, "1.3*\n"));
+    CHECK(contains(explained, fast.name + "  "));
+    CHECK(contains(explained, "more than 100 % of"));
+    CHECK(to_string(std::vector<StepProfile>{}).find("all steps") != std::string::npos);
+}
+
+TEST_CASE("a graph of an optimised program names both convolutions of a sum") {
+    struct Projected : Network<Input<3, 8, 8>, Conv<4>, ReLU, Residual<Conv<8>, Conv<8>>> {};
+    constexpr auto joined = optimize(lowered<Projected>);
+    CHECK(contains(to_dot(joined), "block0.body.conv0\\n+ block0.shortcut.conv0"));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ struct LayerInfo {
 /// A convolution as one term of a sum: what it reads and with which weights.
 struct ConvTerm {
     int source = -1;  ///< value; -1: there is no such term
-    int layer = -1;   ///< LayerInfo of the convolution: weight, then bias if it has one
+    int layer = -1;   ///< LayerInfo of the convolution: weight, then bias if it has one; -1: the term is no convolution
     int norm = -1;    ///< LayerInfo of a batch norm folded into the weights, or -1
     Window window{};
     int groups = 1;
@@ -76,8 +76,8 @@ struct ConvTerm {
 struct Op {
     OpKind kind{};
     int target = -1;
-    ConvTerm terms[2]{};  ///< every operation has its source, layer and window in terms[0]; a multiply its second
-                          ///< operand as the source of terms[1]
+    ConvTerm terms[2]{};  ///< every operation has its source, layer and window in terms[0]. What terms[1] is depends
+                          ///< on the kind: ask second_convolution() and second_factor()
 
     int residual = -1;        ///< value added to the result; the second operand of an add
     int residual_stride = 1;  ///< the residual is read at every n-th row and column
@@ -91,6 +91,15 @@ struct Op {
     constexpr int source() const { return terms[0].source; }
     constexpr int layer() const { return terms[0].layer; }
     constexpr const Window& window() const { return terms[0].window; }
+
+    /// Whether the operation reads two values as terms: a sum of two convolutions or a product of two maps.
+    constexpr bool has_second_term() const { return terms[1].source >= 0; }
+    /// The convolution whose products are added to those of the first (fuse_add); nullptr if there is none.
+    constexpr const ConvTerm* second_convolution() const {
+        return kind == OpKind::conv && has_second_term() ? &terms[1] : nullptr;
+    }
+    /// The value that a multiply multiplies its source by; -1 for every other kind. It is a value without a layer.
+    constexpr int second_factor() const { return kind == OpKind::multiply ? terms[1].source : -1; }
 };
 
 /// How much of everything a program holds.

@@ -40,7 +40,7 @@ struct Uses {
 
 /// Whether an operation's result is still its bare sum: nothing has been fused behind it, and it has one operand.
 constexpr bool is_bare(const Op& op) {
-    return op.residual < 0 && op.terms[1].source < 0 && !op.relu && op.activated < 0;
+    return op.residual < 0 && !op.has_second_term() && !op.relu && op.activated < 0;
 }
 
 /// Drops operations that a pass marked by taking away all results.

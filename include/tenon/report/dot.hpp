@@ -1,8 +1,10 @@
 // dot: a network's program as a Graphviz graph.
 #pragma once
 
+#include <span>
 #include <string>
 
+#include <tenon/report/operation_name.hpp>
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
@@ -13,6 +15,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <Capacity C>
 std::string to_dot(const Program<C>& program) {
     std::string text = "digraph network {\n  node [shape=box, fontname=\"sans-serif\"];\n  input [shape=oval];\n";
+    const std::span<const LayerInfo> layers{program.layers.begin(), program.layers.end()};
     const auto writer = [&](int value) {
         const int op = program.producer(value);
         return op < 0 ? std::string("input") : "op" + std::to_string(op);
@@ -23,13 +26,15 @@ std::string to_dot(const Program<C>& program) {
     };
     for (int i = 0; i < program.ops.size(); ++i) {
         const Op& op = program.ops[i];
-        std::string label = to_string(program.layers[op.layer()].path);
+        std::string label = detail::operation_name(op, layers);
+        if (const ConvTerm* second = op.second_convolution())
+            label += "\\n+ " + detail::layer_name(layers, second->layer);
         for (const ConvTerm& term : op.terms)
-            if (term.norm >= 0) label += "\\n" + to_string(program.layers[term.norm].path);
+            if (term.norm >= 0) label += "\\n" + detail::layer_name(layers, term.norm);
         if (op.relu) label += "\\nReLU";
         if (op.activated >= 0) {
             label += "\\nsecond result:";
-            if (op.activated_norm >= 0) label += " " + to_string(program.layers[op.activated_norm].path);
+            if (op.activated_norm >= 0) label += " " + detail::layer_name(layers, op.activated_norm);
             if (op.activated_relu) label += " ReLU";
         }
         text += "  op" + std::to_string(i) + " [label=\"" + label + "\"];\n";

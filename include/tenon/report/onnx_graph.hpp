@@ -14,7 +14,7 @@
 #include <vector>
 
 #include <tenon/io/protobuf.hpp>
-#include <tenon/program/program.hpp>
+#include <tenon/report/operation_name.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -64,10 +64,6 @@ private:
         std::string result = name;
         for (int i = 1; !used_.insert(result).second; ++i) result = name + "_" + std::to_string(i);
         return result;
-    }
-
-    std::string path_of(const Op& op) const {
-        return op.layer() >= 0 ? to_string(source_.layers[index(op.layer())].path) : std::string(op_name(op.kind));
     }
 
     std::vector<std::int64_t> dimensions(Shape shape) const {
@@ -234,7 +230,7 @@ private:
     }
 
     void add_op(const Op& op) {
-        const std::string path = path_of(op), x = value_names_[index(op.source())];
+        const std::string path = detail::operation_name(op, source_.layers), x = value_names_[index(op.source())];
         const bool is_result = op.target == source_.output;
         const std::string y = value_names_[index(op.target)] = unique(is_result ? "output" : path);
         const auto plain = [&](std::string_view type) { add_node(type, {x}, y, {}); };
@@ -263,7 +259,7 @@ private:
                 add_node("Add", {x, value_names_[index(op.residual)]}, y, {});
                 break;
             case OpKind::multiply:
-                add_node("Mul", {x, value_names_[index(op.terms[1].source)]}, y, {});
+                add_node("Mul", {x, value_names_[index(op.second_factor())]}, y, {});
                 break;
             case OpKind::scale: {
                 const auto factor = static_cast<float>(source_.layers[index(op.layer())].rate);

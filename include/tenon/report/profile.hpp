@@ -1,8 +1,13 @@
 // profile: how long each step of a model takes, at which rate.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
 
+#include <tenon/report/operation_name.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/model.hpp>
 
@@ -11,51 +16,53 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// One step of a model on the CPU: what it does, its size, and the time it took.
 struct StepProfile {
-    std::string name;        ///< the layers it stands for, `stack0.block1.body.conv2`
-    Shape input, output;     ///< of one image
-    long multiply_adds = 0;  ///< per image
-    long bytes = 0;          ///< of tensors and weights it must read or write once, per image
-    double seconds = 0;      ///< per image: the median over the runs
+    std::string name;             ///< the layers it computes, `stack0.block1.body.conv2 + stack0.block1.shortcut.conv0`
+    Shape input, output;          ///< of one image
+    long multiply_adds = 0;       ///< per image, as the layers define them
+    long bytes = 0;               ///< of tensors and weights it must read or write once, per image
+    double seconds = 0;           ///< per image: the median over the runs
+    bool saves_products = false;  ///< Winograd or Strassen computes it with fewer products than `multiply_adds` counts
 };
 
-/// The steps of a network on the CPU without times: names, sizes and work.
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
-std::vector<StepProfile> step_profiles() {
-    using Compiled = CpuProgram<Net, Algorithm>;
+namespace detail {
+
+/// The profiles of a plan's steps without times; the same code for all networks. `ops`, `layers` and `parameters` are
+/// those of the program that was planned.
+inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span<const LayerInfo> layers,
+                                              std::span<const Parameter> parameters, std::span<const Step> steps,
+                                              std::span<const Step> followers) {
     const auto shape_of = [](const Tensor& tensor) {
         return tensor.pixels() == 1 ? Shape{tensor.channels} : Shape{tensor.channels, tensor.height, tensor.width};
     };
     std::vector<StepProfile> profiles;
-    for (const Step& step : Compiled::plan.steps) {
-        StepProfile profile;
+    for (const Step& step : steps) {
         const bool transfer = step.kind == OpKind::load_input || step.kind == OpKind::store_output;
-        profile.name = std::string(op_name(step.kind));
-        if (!transfer) {
-            const Op& op = Compiled::program.ops[step.op];
-            profile.name = to_string(Compiled::program.layers[op.layer()].path);
-            profile.multiply_adds = multiply_adds_of(Compiled::program, op);
-            if (op.terms[1].source >= 0)
-                profile.name += " + " + to_string(Compiled::program.layers[op.terms[1].layer].path);
-            if (op.kind == OpKind::max_pool && op.window().taps() == 1) profile.name += ", thinned out";
-        }
-        const Step* follower = step.follower < 0 ? nullptr : &Compiled::plan.followers[step.follower];
-        if (follower) {
-            const Op& op = Compiled::program.ops[follower->op];
-            profile.name += ", " + to_string(Compiled::program.layers[op.layer()].path);
-            profile.multiply_adds += multiply_adds_of(Compiled::program, op);
-        }
+        const Step* const follower = step.follower < 0 ? nullptr : &followers[static_cast<std::size_t>(step.follower)];
         const Tensor& first = step.kind == OpKind::load_input ? step.target : step.source();
         const Tensor& last = follower ? follower->result() : step.result().exists() ? step.result() : step.source();
+        StepProfile profile;
         profile.input = shape_of(first);
         profile.output = shape_of(last);
+        if (transfer) profile.name = std::string(op_name(step.kind));
         long floats = 0;
         for (const Step* part : {&step, follower}) {
             if (!part) continue;
-            for (const Tensor* tensor :
-                 {&part->terms[0].source, &part->terms[1].source, &part->residual, &part->target, &part->activated})
-                if (tensor->exists() && !tensor->is_strip())
+            if (!transfer) {
+                const Op& op = ops[static_cast<std::size_t>(part->op)];
+                if (part == follower) profile.name += ", ";
+                profile.name += operation_name(op, layers);
+                if (const ConvTerm* second = op.second_convolution())
+                    profile.name += " + " + layer_name(layers, second->layer);
+                if (op.kind == OpKind::max_pool && op.window().taps() == 1) profile.name += ", thinned out";
+                profile.multiply_adds += multiply_adds_of(layers, parameters, op);
+            }
+            const Tensor &source = part->terms[0].source, &second = part->terms[1].source;
+            const bool same_source = second.exists() && second.offset == source.offset;
+            for (const Tensor* tensor : {&source, &second, &part->residual, &part->target, &part->activated})
+                if (tensor->exists() && !tensor->is_strip() && !(same_source && tensor == &second))
                     floats += static_cast<long>(tensor->channels) * tensor->pixels();
             if (part->kind == OpKind::conv) floats += part->panel_floats * part->panels;
+            if (part->winograd.m > 0 || part->pair_floats > 0) profile.saves_products = true;
         }
         if (step.kind == OpKind::linear) floats += step.source().floats() * step.target.channels;
         profile.bytes = floats * static_cast<long>(sizeof(float));
@@ -64,9 +71,25 @@ std::vector<StepProfile> step_profiles() {
     return profiles;
 }
 
-/// Runs a model `runs` times on a batch and gives each step's median time per image.
+}  // namespace detail
+
+/// The steps of a network on the CPU without times: names, sizes and work.
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+std::vector<StepProfile> step_profiles() {
+    using Compiled = CpuProgram<Net, Algorithm>;
+    const auto& program = Compiled::program;
+    return detail::step_profiles({program.ops.begin(), program.ops.end()},
+                                 {program.layers.begin(), program.layers.end()},
+                                 {program.parameters.begin(), program.parameters.end()},
+                                 {Compiled::plan.steps.begin(), Compiled::plan.steps.end()},
+                                 {Compiled::plan.followers.begin(), Compiled::plan.followers.end()});
+}
+
+/// Runs a model `runs` times on a batch and gives each step's median time per image. Throws tenon::Error for less than
+/// one run, and as a call of the model does.
 template <class Net>
 std::vector<StepProfile> profile(Model<Net, Cpu>& model, std::span<const float> images, int runs = 10) {
+    if (runs < 1) throw Error("a profile takes 1 or more runs, not " + std::to_string(runs));
     std::vector<StepProfile> profiles = step_profiles<Net>();
     std::vector<std::vector<double>> times(profiles.size());
     const double count = static_cast<double>(images.size()) / static_cast<double>(input_shape<Net>.elements());
@@ -77,30 +100,57 @@ std::vector<StepProfile> profile(Model<Net, Cpu>& model, std::span<const float> 
     }
     for (std::size_t i = 0; i < times.size(); ++i) {
         std::sort(times[i].begin(), times[i].end());
-        if (!times[i].empty()) profiles[i].seconds = times[i][times[i].size() / 2];
+        profiles[i].seconds = times[i][times[i].size() / 2];
     }
     return profiles;
 }
 
-/// A table of profiles with rates and shares of the whole.
+/// A table of profiles under a heading: for each step its time per image, the share of all steps' time, and the rate at
+/// which it does the layers' multiply-adds. A note explains rates above the processor's peak, more than 100 % of it, if
+/// there may be some.
 inline std::string to_string(std::span<const StepProfile> profiles) {
     double total = 0;
     long multiply_adds = 0;
+    std::size_t widest = 40;
+    bool saves_products = false;
     for (const StepProfile& profile : profiles) {
         total += profile.seconds;
         multiply_adds += profile.multiply_adds;
+        widest = std::max(widest, profile.name.size());
+        saves_products = saves_products || profile.saves_products;
     }
-    char row[256];
     std::string text;
-    const auto add = [&](const char* name, const std::string& in, const std::string& out, double seconds, long work) {
-        std::snprintf(row, sizeof row, "%-58s %-16s %-16s %9.3f ms %8.1f GFLOP/s %6.1f %%\n", name, in.c_str(),
-                      out.c_str(), seconds * 1e3, seconds > 0 ? 2e-9 * static_cast<double>(work) / seconds : 0.0,
-                      total > 0 ? 100 * seconds / total : 0.0);
-        text += row;
+    const auto add = [&](const std::string& name, const std::string& in, const std::string& out,
+                         const std::string& time, const std::string& share, const std::string& rate) {
+        char columns[128];
+        std::snprintf(columns, sizeof columns, "  %-16s %-16s %10s %9s %10s", in.c_str(), out.c_str(), time.c_str(),
+                      share.c_str(), rate.c_str());
+        text += name + std::string(widest - name.size(), ' ') + columns;
+        text.erase(text.find_last_not_of(' ') + 1);
+        text += '\n';
     };
+    const auto number = [](const char* format, double value) {
+        char digits[64];
+        std::snprintf(digits, sizeof digits, format, value);
+        return std::string(digits);
+    };
+    const auto add_times = [&](const std::string& name, const std::string& in, const std::string& out, double seconds,
+                               long work, const char* mark) {
+        const double rate = seconds > 0 ? 2e-9 * static_cast<double>(work) / seconds : 0;
+        add(name, in, out, number("%.3f", seconds * 1e3), number("%.1f", total > 0 ? 100 * seconds / total : 0),
+            (work > 0 ? number("%.1f", rate) : "-") + mark);
+    };
+    add("step", "input", "output", "time/image", "share of", "rate ");
+    add("", "", "", "(ms)", "time (%)", "(GFLOP/s) ");
     for (const StepProfile& p : profiles)
-        add(p.name.c_str(), to_string(p.input), to_string(p.output), p.seconds, p.multiply_adds);
-    add("all", "", "", total, multiply_adds);
+        add_times(p.name, to_string(p.input), to_string(p.output), p.seconds, p.multiply_adds,
+                  p.saves_products ? "*" : " ");
+    add_times("all steps", "", "", total, multiply_adds, saves_products ? "*" : " ");
+    if (saves_products)
+        text +=
+            "* Two operations for each multiply-add of the layer as it is defined. Winograd and Strassen compute the "
+            "same\n  result with fewer products, so such a rate may be above the processor's peak: more than 100 % of "
+            "it.\n";
     return text;
 }
 

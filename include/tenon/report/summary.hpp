@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include <tenon/report/operation_name.hpp>
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
@@ -39,17 +40,15 @@ inline std::string summary(std::span<const Op> ops, std::span<const LayerInfo> l
     std::string text = summary_row("layer", "output", "parameters", "multiply-adds") + line + "\n";
     for (const Op& op : ops) {
         const LayerInfo& layer = layers[static_cast<std::size_t>(op.layer())];
-        long own = 0, first_weight = 0;
+        long own = 0;
         for (int i = 0; i < layer.parameters; ++i) {
             const Parameter& parameter = parameters[static_cast<std::size_t>(layer.first_parameter + i)];
             (is_trainable(parameter.role) ? trainable : buffers) += parameter.elements();
             own += parameter.elements();
-            if (i == 0) first_weight = parameter.elements();
         }
-        const bool counts = op.kind == OpKind::conv || op.kind == OpKind::linear;
-        const long multiply_adds = counts ? layer.output.pixels() * first_weight : 0;
+        const long multiply_adds = multiply_adds_of(layers, parameters, op);
         total_multiply_adds += multiply_adds;
-        text += summary_row(to_string(layer.path), to_string(layer.output), own ? with_commas(own) : "",
+        text += summary_row(operation_name(op, layers), to_string(layer.output), own ? with_commas(own) : "",
                             multiply_adds ? with_commas(multiply_adds) : "");
     }
     text += line + "\n";

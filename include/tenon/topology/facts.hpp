@@ -1,6 +1,8 @@
 // Facts about a network as constants: shapes, parameters, multiply-adds.
 #pragma once
 
+#include <span>
+
 #include <tenon/topology/network.hpp>
 
 namespace tenon {
@@ -30,17 +32,23 @@ inline constexpr long state_count = [] {
     return count;
 }();
 
-/// Multiply-adds of an operation on one sample; convolutions and linear layers count, everything else is free.
-template <Capacity C>
-constexpr long multiply_adds_of(const Program<C>& program, const Op& op) {
+/// Multiply-adds of an operation on one sample, of a program with these layers and parameters; convolutions and linear
+/// layers count, everything else is free.
+constexpr long multiply_adds_of(std::span<const LayerInfo> layers, std::span<const Parameter> parameters,
+                                const Op& op) {
     if (op.kind != OpKind::conv && op.kind != OpKind::linear) return 0;
     long sum = 0;
     for (const ConvTerm& term : op.terms) {
         if (term.layer < 0) continue;
-        const LayerInfo& layer = program.layers[term.layer];
-        sum += layer.output.pixels() * program.parameters[layer.first_parameter].elements();
+        const LayerInfo& layer = layers[static_cast<std::size_t>(term.layer)];
+        sum += layer.output.pixels() * parameters[static_cast<std::size_t>(layer.first_parameter)].elements();
     }
     return sum;
+}
+template <Capacity C>
+constexpr long multiply_adds_of(const Program<C>& program, const Op& op) {
+    return multiply_adds_of({program.layers.begin(), program.layers.end()},
+                            {program.parameters.begin(), program.parameters.end()}, op);
 }
 
 /// Multiply-adds of one sample's way through a network.

@@ -123,7 +123,7 @@ private:
         if (algorithm_ == ConvAlgorithm::exact) return;
         for (int i = 0; i < program_.ops.size(); ++i) {
             const Op& op = program_.ops[i];
-            if (op.kind != OpKind::conv || op.terms[1].source >= 0 || op.residual_stride != 1) continue;
+            if (op.kind != OpKind::conv || op.second_convolution() || op.residual_stride != 1) continue;
             winograd_[i] = choose_constant_winograd<tile_pixels>(op.terms[0], program_.values[op.source()],
                                                                  program_.values[result_of(op)]);
         }
@@ -171,7 +171,7 @@ private:
         for (const Op& op : program_.ops) {
             if (op.residual == value) return false;
             for (const ConvTerm& term : op.terms)
-                if (term.source == value && (op.kind != OpKind::conv || term.groups != 1 || op.terms[1].source >= 0))
+                if (term.source == value && (op.kind != OpKind::conv || term.groups != 1 || op.second_convolution()))
                     return false;
         }
         return true;

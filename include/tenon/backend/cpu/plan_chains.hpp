@@ -50,7 +50,7 @@ public:
         const bool pools = is_pooling(next.kind);
         const int value = pools ? op.target : op.activated;
         if (value < 0 || (pools ? op.activated >= 0 : op.target < 0)) return false;
-        if (next.source() != value || next.residual == value || next.terms[1].source >= 0) return false;
+        if (next.source() != value || next.residual == value || next.has_second_term()) return false;
         if (is_used_from(program_, i + 2, value) || program_.output == value) return false;
         Tensor& tensor = tensors_[value];
         const bool one_row_tiles = make_grid(tensor.height, tensor.width, tile_pixels).rows_per_tile == 1;

@@ -78,7 +78,7 @@ private:
             if (op.kind == TrainingKind::data_gradient) {
                 source = op.gradient;
                 term.window.stride_height = term.window.stride_width = 1;
-            } else if (!is_forward(op.kind) || forward.terms[1].source >= 0 || forward.residual_stride != 1) {
+            } else if (!is_forward(op.kind) || forward.second_convolution() || forward.residual_stride != 1) {
                 continue;
             }
             winograd_[i] =

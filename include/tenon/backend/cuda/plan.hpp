@@ -33,7 +33,7 @@ constexpr void plan_product(Step& step, const Op& op, int number_bytes, const Ta
     constexpr int copy_bytes = 16;  // what a thread loads at once, at most
     const int outputs = step.result().channels;
     step.groups = op.kind == OpKind::conv ? op.terms[0].groups : 1;
-    if (op.terms[1].source >= 0 && op.terms[1].groups != step.groups) step.groups = 1;
+    if (const ConvTerm* second = op.second_convolution(); second && second->groups != step.groups) step.groups = 1;
     step.vector = copy_bytes / number_bytes;
     for (int i = 0; i < 2; ++i) {
         Term& term = step.terms[i];

@@ -57,7 +57,7 @@ public:
                 return;
             }
             case OpKind::multiply:
-                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * values[index(op.terms[1].source)][i];
+                for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * values[index(op.second_factor())][i];
                 return;
             case OpKind::sigmoid:
                 for (std::size_t i = 0; i < y.size(); ++i) y[i] = Scalar{1} / (Scalar{1} + std::exp(-x[i]));
