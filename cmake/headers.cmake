@@ -108,6 +108,7 @@ set(TENON_HEADERS
     include/tenon/core/index.hpp
     include/tenon/core/isa.hpp
     include/tenon/core/number_text.hpp
+    include/tenon/core/moved_from.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
     include/tenon/cuda.hpp

@@ -31,23 +31,23 @@ CudaEngine<Net, P>::~CudaEngine() {
 
 template <class Net, Precision P>
 void CudaEngine<Net, P>::set_parameters(std::span<const float* const> tensors) {
-    state_->runner.set_parameters(tensors);
+    state().runner.set_parameters(tensors);
 }
 
 template <class Net, Precision P>
 void CudaEngine<Net, P>::run(const float* images, float* results, long count) {
-    state_->runner.run(images, results, count);
+    state().runner.run(images, results, count);
 }
 
 template <class Net, Precision P>
 void CudaEngine<Net, P>::run_steps(const float* images, float* results, long count, void (*observe)(int, void*),
                                    void* observer) {
-    state_->runner.run_observed(images, results, count, [&](int step) { observe(step, observer); });
+    state().runner.run_observed(images, results, count, [&](int step) { observe(step, observer); });
 }
 
 template <class Net, Precision P>
 void CudaEngine<Net, P>::repeat(int size, int times) {
-    state_->runner.repeat(size, times);
+    state().runner.repeat(size, times);
 }
 
 }  // namespace tenon

@@ -10,12 +10,14 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/moved_from.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// An image of 8 bits a sample that owns its pixels: `height` rows from top to bottom, each of `width` pixels from left
-/// to right, each of `channels` samples side by side: 1 (grey) or 3 (red, green, blue). No padding between rows.
+/// to right, each of `channels` samples side by side: 1 (grey) or 3 (red, green, blue). No padding between rows. An
+/// image that was moved from has no pixels.
 class Image {
 public:
     /// An image without pixels.
@@ -68,9 +70,9 @@ private:
         return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
     }
 
-    int height_ = 0;
-    int width_ = 0;
-    int channels_ = 0;
+    detail::ClearedByMove<int> height_ = 0;
+    detail::ClearedByMove<int> width_ = 0;
+    detail::ClearedByMove<int> channels_ = 0;
     std::vector<std::uint8_t> pixels_;
 };
 

@@ -118,6 +118,11 @@ public:
         }
     }
 
+    // Tensors may be views of the copies that the object owns; moving keeps these where they are, copying doesn't.
+    NpzFile(const NpzFile&) = delete;
+    NpzFile& operator=(const NpzFile&) = delete;
+    NpzFile(NpzFile&&) = default;
+
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
 private:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/moved_from.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -85,9 +86,9 @@ private:
 
     void add_varint(std::uint64_t value) {
         std::string& text = tail();
-        for (; value >= 0x80; value >>= 7, ++size_) text += static_cast<char>((value & 0x7F) | 0x80);
+        for (; value >= 0x80; value >>= 7, size_ += 1) text += static_cast<char>((value & 0x7F) | 0x80);
         text += static_cast<char>(value);
-        ++size_;
+        size_ += 1;
     }
     void add_key(int field, unsigned wire_type) { add_varint(static_cast<std::uint64_t>(field) << 3 | wire_type); }
     void add_length(int field, std::size_t length) {
@@ -96,7 +97,7 @@ private:
     }
 
     std::vector<Piece> pieces_;
-    std::size_t size_ = 0;
+    detail::ClearedByMove<std::size_t> size_ = 0;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -54,6 +54,11 @@ public:
         drop_common_prefix("module.");
     }
 
+    // Tensors may be views of the copies that the object owns; moving keeps these where they are, copying doesn't.
+    PthFile(const PthFile&) = delete;
+    PthFile& operator=(const PthFile&) = delete;
+    PthFile(PthFile&&) = default;
+
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
 private:

@@ -12,6 +12,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/io/mapped_file.hpp>
 #include <tenon/io/npz.hpp>
 #include <tenon/io/pth.hpp>
@@ -21,7 +22,7 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A safetensors file, a .pth of PyTorch 1.6 or later, or a .npz. The file is mapped into memory; tensors are views
-/// into it where its layout allows.
+/// into it where its layout allows. A file that was moved from throws tenon::Error when it is asked for tensors.
 class TensorFile {
 public:
     /// Opens and checks a file. Throws tenon::Error, naming the file, if it can't be read or is of another format; for
@@ -32,7 +33,10 @@ public:
     TensorFile(std::span<const std::byte> bytes, std::string source) : source_{std::move(source)} { open(bytes); }
 
     /// All tensors, in the file's order.
-    const std::vector<TensorEntry>& tensors() const { return *tensors_; }
+    const std::vector<TensorEntry>& tensors() const {
+        detail::check_not_moved_from(safetensors_ || pth_ || npz_, "file of tensors");
+        return safetensors_ ? safetensors_->tensors() : pth_ ? pth_->tensors() : npz_->tensors();
+    }
 
     /// The path the file was opened by: for error messages.
     const std::string& source() const { return source_; }
@@ -59,17 +63,14 @@ private:
                         ": this is a .pth file from before PyTorch 1.6; load it with torch.load and save it again with "
                         "torch.save, or convert it with scripts/convert_weights.py");
         safetensors_ = std::make_unique<SafetensorsFile>(bytes, source_);
-        tensors_ = &safetensors_->tensors();
     }
 
     void open_zip(std::span<const std::byte> bytes) {
         archive_ = std::make_unique<ZipArchive>(bytes);
         if (PthFile::looks_like(*archive_)) {
             pth_ = std::make_unique<PthFile>(*archive_);
-            tensors_ = &pth_->tensors();
         } else if (NpzFile::looks_like(*archive_)) {
             npz_ = std::make_unique<NpzFile>(*archive_);
-            tensors_ = &npz_->tensors();
         } else if (archive_->find("model.weights.h5") != nullptr) {
             throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
         } else {
@@ -80,7 +81,7 @@ private:
     /// No name may stand for two tensors; a safetensors file was checked for that when it was opened.
     void check_names() const {
         std::set<std::string_view> names;
-        for (const TensorEntry& entry : *tensors_)
+        for (const TensorEntry& entry : tensors())
             if (!names.insert(entry.name).second) throw Error("the name " + quote_name(entry.name) + " stands twice");
     }
 
@@ -90,7 +91,6 @@ private:
     std::unique_ptr<SafetensorsFile> safetensors_;
     std::unique_ptr<PthFile> pth_;
     std::unique_ptr<NpzFile> npz_;
-    const std::vector<TensorEntry>* tensors_ = nullptr;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -8,6 +8,7 @@
 #include <tenon/backend/cpu/pack_weights.hpp>
 #include <tenon/backend/cpu/step_function.hpp>
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/program/optimize.hpp>
 #include <tenon/program/passes/thin_projections.hpp>
 #include <tenon/topology/network.hpp>
@@ -37,7 +38,7 @@ struct CpuProgram {
 ///
 /// The threads work on a step together, or, where a batch has images for all of them, each goes its own way through the
 /// network with images of its own: it waits for nobody and reads nothing that another core wrote. Who has no images
-/// left helps the others.
+/// left helps the others. An engine that was moved from throws tenon::Error when it is called.
 ///
 /// Law: an image's results are bitwise the same either way (test: tests/runtime/determinism_test.cpp).
 template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
@@ -55,6 +56,7 @@ public:
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
     void set_parameters(std::span<const float* const> tensors) {
+        moved_from_.check("engine");
         std::fill(weights_.begin(), weights_.end(), 0.0f);
         const WeightPacker packer{std::span(lowered<Net>.layers.begin(), lowered<Net>.layers.end()), tensors};
         for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
@@ -63,6 +65,7 @@ public:
 
     /// Runs all steps on `count` images.
     void run(const float* images, float* results, long count) {
+        moved_from_.check("engine");
         const int threads = team_.size();
         if (threads == 1 || count < 2 * threads) return run(images, results, count, [](int) {});
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
@@ -86,6 +89,7 @@ public:
     /// steps that work on one at a time.
     template <class Observe>
     void run(const float* images, float* results, long count, Observe observe) {
+        moved_from_.check("engine");
         for (long first = 0; first < count; first += images_)
             run_group(lanes_[0], team_, images + first * inputs, results + first * outputs,
                       static_cast<int>(std::min<long>(images_, count - first)), observe);
@@ -93,6 +97,7 @@ public:
 
     /// Runs one step of one image on what the arena holds, for measurements.
     void run_step(int step, const float* image, float* results) {
+        moved_from_.check("engine");
         Lane& lane = lanes_[0];
         run_step(step,
                  step < Compiled::plan.joint ? single_frame(lane, team_, image)
@@ -171,6 +176,7 @@ private:
     int images_;
     Buffer<float> weights_;
     std::deque<Lane> lanes_;  ///< one a thread; what all do together uses the first
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

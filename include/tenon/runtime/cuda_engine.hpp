@@ -5,12 +5,13 @@
 #include <span>
 #include <utility>
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/cuda_program.hpp>
 
 namespace tenon {
 
 /// Runs one network on the current device. Stands outside of the instruction set's namespace: all that exists at run
-/// time is in the file that nvcc compiles.
+/// time is in the file that nvcc compiles. An engine that was moved from throws tenon::Error when it is called.
 template <class Net, Precision P>
 class CudaEngine {
 public:
@@ -49,6 +50,11 @@ public:
 
 private:
     struct State;
+
+    State& state() const {
+        detail::check_not_moved_from(state_ != nullptr, "engine");
+        return *state_;
+    }
 
     void run_steps(const float* images, float* results, long count, void (*observe)(int, void*), void* observer);
 

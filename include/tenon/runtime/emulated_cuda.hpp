@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <tenon/backend/cuda/emulated_driver.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/cuda_runner.hpp>
 
 namespace tenon {
@@ -19,22 +20,28 @@ public:
 
     EmulatedCudaEngine(int, int images) : runner_{std::make_unique<Runner>(images)} {}
 
-    void set_parameters(std::span<const float* const> tensors) { runner_->set_parameters(tensors); }
+    void set_parameters(std::span<const float* const> tensors) { runner().set_parameters(tensors); }
 
     /// By graphs, as CudaEngine does; with an observer step by step.
-    void run(const float* images, float* results, long count) { runner_->run(images, results, count); }
+    void run(const float* images, float* results, long count) { runner().run(images, results, count); }
     template <class Observe>
     void run(const float* images, float* results, long count, Observe observe) {
-        runner_->run_observed(images, results, count, observe);
+        runner().run_observed(images, results, count, observe);
     }
 
-    void repeat(int size, int times) { runner_->repeat(size, times); }
+    void repeat(int size, int times) { runner().repeat(size, times); }
 
     int threads() const { return 1; }
-    cuda::EmulatedDriver& driver() { return runner_->driver(); }
+    cuda::EmulatedDriver& driver() { return runner().driver(); }
 
 private:
     using Runner = CudaRunner<Net, P, cuda::EmulatedDriver>;
+
+    Runner& runner() {
+        detail::check_not_moved_from(runner_ != nullptr, "engine");
+        return *runner_;
+    }
+
     std::unique_ptr<Runner> runner_;
 };
 

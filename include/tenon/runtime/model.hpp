@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/default_backend.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/runtime/softmax.hpp>
@@ -23,7 +24,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// A network with weights. Everything is allocated when it is constructed: a call allocates nothing once the result has
 /// room for its batch. A model may be moved to another thread but not called from two at once; two models don't share
-/// anything, threads included.
+/// anything, threads included. One that was moved from throws tenon::Error when it is called or given weights.
 ///
 /// Law: results are bitwise equal for any number of threads and any batch an image is part of
 /// (test: tests/runtime/determinism_test.cpp).
@@ -40,6 +41,7 @@ public:
     /// convention the network declares or of the given one. Throws tenon::Error, naming file and tensor, when anything
     /// is missing, left over or of another shape; the model is as before then.
     void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
+        moved_from_.check("model");
         const WeightsFile file{path.string(), stored_network<Net>(naming)};
         set(file.tensors());
     }
@@ -49,6 +51,7 @@ public:
 
     /// Gives the model seeded weights, for tests and measurements (Parameters::seed).
     void initialize(std::uint64_t seed) {
+        moved_from_.check("model");
         Parameters<Net> parameters;
         parameters.seed(seed);
         set_parameters(parameters);
@@ -99,6 +102,7 @@ private:
 
     long checked_count(std::size_t size) const {
         constexpr long elements = input_shape<Net>.elements();
+        moved_from_.check("model");
         if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
         const long scalars = static_cast<long>(size);
         // The analyzer can't evaluate the program behind the constant.
@@ -118,6 +122,7 @@ private:
     }
 
     void set(std::span<const float* const> tensors) {
+        moved_from_.check("model");
         engine_.set_parameters(tensors);
         has_weights_ = true;
     }
@@ -125,6 +130,7 @@ private:
     Engine engine_;
     Buffer<Scalar> results_;
     bool has_weights_ = false;
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

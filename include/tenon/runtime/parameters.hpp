@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/runtime/weights_file.hpp>
 #include <tenon/runtime/write_weights.hpp>
@@ -35,7 +36,8 @@ inline SeededRange seeded_range(const Parameter& parameter) {
     }
 }
 
-/// All parameters and running statistics of a network, one after the other in an arena.
+/// All parameters and running statistics of a network, one after the other in an arena. Those that were moved from
+/// throw tenon::Error when they are read, written or saved.
 template <class Net>
 class Parameters {
 public:
@@ -55,12 +57,18 @@ public:
     static std::span<const Parameter> infos() { return {program.parameters.begin(), program.parameters.end()}; }
 
     /// The values of one parameter, row-major in its own shape.
-    std::span<float> operator[](int index) { return {arena_.data() + offset(index), length(index)}; }
-    std::span<const float> operator[](int index) const { return {arena_.data() + offset(index), length(index)}; }
+    std::span<float> operator[](int index) { return values().subspan(offset(index), length(index)); }
+    std::span<const float> operator[](int index) const { return values().subspan(offset(index), length(index)); }
 
     /// All values, one parameter after the other (Parameter::offset).
-    std::span<float> values() { return arena_; }
-    std::span<const float> values() const { return arena_; }
+    std::span<float> values() {
+        detail::check_not_moved_from(arena_.size() == size(), "set of parameters");
+        return arena_;
+    }
+    std::span<const float> values() const {
+        detail::check_not_moved_from(arena_.size() == size(), "set of parameters");
+        return arena_;
+    }
 
     /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
     /// values on any machine, running statistics and affine parameters included.

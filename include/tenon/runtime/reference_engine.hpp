@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tenon/backend/reference/interpreter.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/topology/network.hpp>
 
 namespace tenon {
@@ -23,6 +24,7 @@ public:
     ReferenceEngine(int, int) {}
 
     void set_parameters(std::span<const float* const> tensors) {
+        moved_from_.check("engine");
         tensors_.clear();
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             const long elements = lowered<Net>.parameters[static_cast<int>(i)].elements();
@@ -32,6 +34,7 @@ public:
 
     template <class Observe>
     void run(const Scalar* images, Scalar* results, long count, Observe observe) {
+        moved_from_.check("engine");
         const auto& program = lowered<Net>;
         const ReferenceInterpreter<Scalar> interpreter{{program.values.begin(), program.values.end()},
                                                        {program.layers.begin(), program.layers.end()}};
@@ -55,6 +58,7 @@ public:
 
 private:
     std::vector<std::vector<Scalar>> tensors_, values_;
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -3,6 +3,7 @@
 
 #include <tenon/backend/cpu/training_function.hpp>
 #include <tenon/backend/cpu/training_plan.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/cpu_engine.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/train/training_options.hpp>
@@ -27,7 +28,8 @@ struct CpuTraining {
 };
 
 /// Training steps of one network on the CPU, in float: everything is allocated by the constructor. An engine may be
-/// moved to another thread but not called from two at once.
+/// moved to another thread but not called from two at once. One that was moved from throws tenon::Error when it is
+/// called.
 ///
 /// Law: losses, gradients and running statistics are bitwise equal for any number of threads
 /// (test: tests/train/cpu_training_test.cpp).
@@ -68,6 +70,7 @@ public:
     /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
     /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
     LossResult forward_backward(std::span<const float> images, Targets<float> targets, StepOptions options = {}) {
+        moved_from_.check("engine");
         const long batch = checked_batch<Net>(images.size(), largest_batch_);
         targets.check(batch, classes);
         check_smoothing(options.label_smoothing);
@@ -98,13 +101,19 @@ public:
     }
 
     /// Of the last batch: [batch x classes].
-    std::span<const float> logits() const { return {logits_.data(), size(batch_ * classes)}; }
+    std::span<const float> logits() const {
+        moved_from_.check("engine");
+        return {logits_.data(), size(batch_ * classes)};
+    }
 
     int threads() const { return team_.size(); }
     int largest_batch() const { return largest_batch_; }
 
     /// The engine's threads: for an optimizer's loops.
-    const Team& team() const { return team_; }
+    const Team& team() const {
+        moved_from_.check("engine");
+        return team_;
+    }
 
     /// Calls function(step) behind each step from now on, for measurements.
     void observe(void (*function)(int step)) { observe_ = function; }
@@ -178,6 +187,7 @@ private:
     Buffer<float> scratch_;
     Parameters<Net> parameters_, gradients_;
     void (*observe_)(int) = nullptr;
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

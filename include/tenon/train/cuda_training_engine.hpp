@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/cuda_engine.hpp>
 #include <tenon/runtime/parameters.hpp>
 #include <tenon/train/cuda_training_device.hpp>
@@ -17,7 +18,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// CudaTrainingDevice, or CudaTrainingRunner over the driver's double.
 ///
 /// Parameters and gradients are copied from the device when they are asked for, and parameters back before the next
-/// step if they were asked for by a caller who may change them: after a step ask again rather than keep a reference.
+/// step if they were asked for by a caller who may change them: after a step ask again rather than keep a reference. An
+/// engine that was moved from throws tenon::Error when it is called.
 template <class Net, class Runner>
 class CudaTrainingEngine {
 public:
@@ -60,24 +62,24 @@ public:
 
     /// Where the scale of the loss stands behind the last step, and whether that step's gradients overflowed: those are
     /// of no use then. It moves in every step. 1 in precisions that scale no loss.
-    LossScale loss_scale() const { return runner_->loss_scale(); }
-    void set_loss_scale(const LossScale& scale) { runner_->set_loss_scale(scale); }
+    LossScale loss_scale() const { return device().loss_scale(); }
+    void set_loss_scale(const LossScale& scale) { device().set_loss_scale(scale); }
 
     /// One training step but for the optimizer: the loss of a batch, its gradients, and new running statistics. Throws
     /// tenon::Error for a batch or targets that don't fit; nothing is changed then.
     LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
-        return runner_->forward_backward(prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options),
+        return device().forward_backward(prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options),
                                          options);
     }
     LossResult forward_backward(std::span<const float> images, std::span<const float> targets,
                                 StepOptions options = {}) {
-        return runner_->forward_backward(
+        return device().forward_backward(
             prepared(images, Targets<float>{targets}, {.targets = targets.data()}, options), options);
     }
 
     /// Lets the device update parameters by itself from now on, in train(). Called once.
     void prepare_updates(const UpdateRule& rule, std::span<const ParameterRun> runs, bool average) {
-        runner_->prepare_updates(rule, runs.data(), static_cast<long>(runs.size()), average);
+        device().prepare_updates(rule, runs.data(), static_cast<long>(runs.size()), average);
     }
 
     /// forward_backward and the update in one graph; an undefined loss, or scaled gradients that overflow, change
@@ -85,37 +87,42 @@ public:
     UpdateResult train(std::span<const float> images, std::span<const int> labels, StepOptions options,
                        const UpdateStep& update) {
         const TrainingBatch batch = prepared(images, Targets<float>{labels}, {.labels = labels.data()}, options);
-        return runner_->train(batch, options, update);
+        return device().train(batch, options, update);
     }
     UpdateResult train(std::span<const float> images, std::span<const float> targets, StepOptions options,
                        const UpdateStep& update) {
         const TrainingBatch batch = prepared(images, Targets<float>{targets}, {.targets = targets.data()}, options);
-        return runner_->train(batch, options, update);
+        return device().train(batch, options, update);
     }
 
     /// Does the last train() `times` times more, with the batch and the scalars that it left on the device, and waits
     /// once: for measurements of the device alone. Throws tenon::Error if there was none.
     UpdateResult repeat(int times) {
         begin_step();
-        return runner_->repeat(times);
+        return device().repeat(times);
     }
 
     /// Copies an optimizer's slot or the average of the parameters from or to the device.
-    void fetch(TrainingArena arena, std::span<float> values) const { runner_->get(arena, values.data()); }
-    void send(TrainingArena arena, std::span<const float> values) { runner_->set(arena, values.data()); }
+    void fetch(TrainingArena arena, std::span<float> values) const { device().get(arena, values.data()); }
+    void send(TrainingArena arena, std::span<const float> values) { device().set(arena, values.data()); }
 
     /// Of the last batch: [batch x classes].
     std::span<const float> logits() const {
-        if (!logits_are_fetched_) runner_->get_logits(logits_.data(), batch_);
+        if (!logits_are_fetched_) device().get_logits(logits_.data(), batch_);
         logits_are_fetched_ = true;
         return {logits_.data(), static_cast<std::size_t>(batch_ * classes)};
     }
 
     int threads() const { return 1; }
     int largest_batch() const { return largest_batch_; }
-    Runner& runner() { return *runner_; }
+    Runner& runner() { return device(); }
 
 private:
+    Runner& device() const {
+        detail::check_not_moved_from(runner_ != nullptr, "engine");
+        return *runner_;
+    }
+
     /// Checks a batch and gets ready for its step.
     TrainingBatch prepared(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
                            StepOptions options) {
@@ -131,17 +138,17 @@ private:
 
     /// Sends the parameters if they are not on the device; what was fetched will be out of date.
     void begin_step() {
-        if (!parameters_are_sent_) runner_->set(TrainingArena::parameters, parameters_.values().data());
+        if (!parameters_are_sent_) device().set(TrainingArena::parameters, parameters_.values().data());
         parameters_are_sent_ = true;
         parameters_are_fetched_ = gradients_are_fetched_ = logits_are_fetched_ = false;
     }
 
     void fetch_parameters() const {
-        if (!parameters_are_fetched_) runner_->get(TrainingArena::parameters, parameters_.values().data());
+        if (!parameters_are_fetched_) device().get(TrainingArena::parameters, parameters_.values().data());
         parameters_are_fetched_ = true;
     }
     void fetch_gradients() const {
-        if (!gradients_are_fetched_) runner_->get(TrainingArena::gradients, gradients_.values().data());
+        if (!gradients_are_fetched_) device().get(TrainingArena::gradients, gradients_.values().data());
         gradients_are_fetched_ = true;
     }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/runtime/copy_parameters.hpp>
@@ -26,7 +27,7 @@ struct FeatureCacheOptions {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The features of a source's images: a BatchSource for `Trainer<Classifier<Net>>`. The trunk runs in evaluation mode,
-/// so its batch norms and dropouts are those of a trunk inside Frozen.
+/// so its batch norms and dropouts are those of a trunk inside Frozen. A cache that was moved from has no batch.
 class FeatureCache {
 public:
     /// Runs the trunk of a network with the given parameters on all batches of `source`. Throws tenon::Error for
@@ -105,7 +106,9 @@ private:
     }
 
     FeatureCacheOptions options_;
-    long features_, images_ = 0, ordered_ = -1;
+    long features_;
+    detail::ClearedByMove<long> images_ = 0;
+    long ordered_ = -1;
     std::vector<float> values_, targets_, batch_values_, batch_targets_;
     std::vector<int> labels_, batch_labels_;
     std::vector<long> order_;

@@ -5,13 +5,14 @@
 #include <cmath>
 #include <vector>
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/train/loss.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// How many images of each class were taken for which.
+/// How many images of each class were taken for which. A matrix that was moved from has no classes.
 class ConfusionMatrix {
 public:
     explicit ConfusionMatrix(int classes = 0)
@@ -22,18 +23,23 @@ public:
     /// Images of class `label` that were taken for `predicted`.
     long operator()(int label, int predicted) const { return counts_[at(label, predicted)]; }
 
+    /// Images of a class.
+    long images(int klass) const {
+        long sum = 0;
+        for (int predicted = 0; predicted < classes_; ++predicted) sum += (*this)(klass, predicted);
+        return sum;
+    }
+    /// Images that were taken for a class.
+    long taken_for(int klass) const {
+        long sum = 0;
+        for (int label = 0; label < classes_; ++label) sum += (*this)(label, klass);
+        return sum;
+    }
+
     /// Of the images that were taken for a class, the share that is of it; 0 if there are none.
-    double precision(int klass) const {
-        long taken = 0;
-        for (int label = 0; label < classes_; ++label) taken += (*this)(label, klass);
-        return share((*this)(klass, klass), taken);
-    }
+    double precision(int klass) const { return share((*this)(klass, klass), taken_for(klass)); }
     /// Of the images of a class, the share that was taken for it; 0 if there are none.
-    double recall(int klass) const {
-        long there = 0;
-        for (int predicted = 0; predicted < classes_; ++predicted) there += (*this)(klass, predicted);
-        return share((*this)(klass, klass), there);
-    }
+    double recall(int klass) const { return share((*this)(klass, klass), images(klass)); }
     /// The harmonic mean of precision and recall.
     double f1(int klass) const {
         const double p = precision(klass), r = recall(klass);
@@ -49,7 +55,7 @@ private:
                static_cast<std::size_t>(predicted);
     }
 
-    int classes_;
+    detail::ClearedByMove<int> classes_;
     std::vector<long> counts_;
 };
 
@@ -64,13 +70,14 @@ struct Evaluation {
     double accuracy() const { return top1; }
 };
 
-/// Collects the results of batches.
+/// Collects the results of batches. What was moved from takes no more.
 class Metrics {
 public:
     explicit Metrics(int classes) : classes_{classes} { sum_.confusion = ConfusionMatrix{classes}; }
 
     /// Adds a batch. Throws tenon::Error for labels or targets that don't fit.
     void add(std::span<const float> logits, const Batch& batch) {
+        moved_from_.check("sum of metrics");
         const auto images = static_cast<long>(logits.size()) / classes_;
         const Targets<float> targets =
             batch.targets.empty() ? Targets<float>{batch.labels} : Targets<float>{batch.targets};
@@ -108,6 +115,7 @@ public:
 private:
     int classes_;
     Evaluation sum_;
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -11,6 +11,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/moved_from.hpp>
 #include <tenon/core/number_text.hpp>
 
 namespace tenon {
@@ -60,7 +61,11 @@ public:
 
     Schedule(std::string identity, Function factor) : identity_{std::move(identity)}, factor_{std::move(factor)} {}
 
-    double operator()(const ScheduleTime& time) const { return factor_(time); }
+    /// Throws tenon::Error if it was moved from.
+    double operator()(const ScheduleTime& time) const {
+        detail::check_not_moved_from(factor_ != nullptr, "schedule");
+        return factor_(time);
+    }
     const std::string& identity() const { return identity_; }
 
     /// The product of two, as of a warm-up and a decay.

@@ -1,6 +1,7 @@
 // Trainer: trains a network on batches, evaluates it, and can stop and go on at any step.
 #pragma once
 
+#include <tenon/core/moved_from.hpp>
 #include <tenon/runtime/copy_parameters.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/train/metrics.hpp>
@@ -15,6 +16,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Law: the parameters after any number of steps are a function of options, seed and batches alone: bitwise the same
 /// for any number of threads, and for a run that was killed and restored from a checkpoint, mid-epoch or not
 /// (tests: tests/train/trainer_test.cpp, resume_test.cpp). A fit with a budget of time is the exception.
+///
+/// A trainer that was moved from throws tenon::Error when it is asked for anything but its state and history.
 template <class Net, class Backend = DefaultBackend>
 class Trainer final : private TrainerControl {
 public:
@@ -49,6 +52,7 @@ public:
     /// Runs the network in evaluation mode on all batches of epoch 0, with the averaged parameters if there are any.
     template <BatchSource Source>
     Evaluation evaluate(Source&& source) {
+        moved_from_.check("trainer");
         refresh_model();
         Metrics metrics{classes};
         for (long i = 0; i < source.batches(); ++i) {
@@ -60,17 +64,25 @@ public:
 
     /// The logits of images in evaluation mode, valid until the next call.
     std::span<const float> predict(std::span<const float> images) {
+        moved_from_.check("trainer");
         refresh_model();
         return model_(images);
     }
 
     /// The parameters that are trained.
-    const Parameters<Net>& parameters() const { return step_.parameters(); }
+    const Parameters<Net>& parameters() const {
+        moved_from_.check("trainer");
+        return step_.parameters();
+    }
     /// The parameters that are evaluated and saved: the averaged ones if there are any.
-    const Parameters<Net>& weights() const { return step_.weights(); }
+    const Parameters<Net>& weights() const {
+        moved_from_.check("trainer");
+        return step_.weights();
+    }
 
     /// Takes over parameters, running statistics included; the moving average begins again from them.
     void set_parameters(const Parameters<Net>& parameters) {
+        moved_from_.check("trainer");
         std::ranges::copy(parameters.values(), step_.parameters().values().begin());
         restart_average();
     }
@@ -78,6 +90,7 @@ public:
     /// copy_parameters does. Returns how many there were. Throws tenon::Error when there were none.
     template <class Other>
     int transfer(const Parameters<Other>& parameters) {
+        moved_from_.check("trainer");
         const int copied = copy_parameters(parameters, step_.parameters());
         if (copied == 0) throw Error("no parameter of the other network has the name and shape of one of this network");
         restart_average();
@@ -116,7 +129,10 @@ public:
     const TrainerState& state() const { return progress_.state(); }
     /// Why the last fit ended early; empty if it didn't.
     const std::string& stop_reason() const { return stop_reason_; }
-    int threads() const { return step_.threads(); }
+    int threads() const {
+        moved_from_.check("trainer");
+        return step_.threads();
+    }
 
 private:
     void stop(const std::string& reason) override {
@@ -132,6 +148,7 @@ private:
     }
 
     TrainerCheckpoint<Net> checkpoint() {
+        moved_from_.check("trainer");
         return {step_.settings(), step_.arenas(), kept_, progress_, step_.loss_scale()};
     }
 
@@ -146,6 +163,7 @@ private:
 
     template <class Source, class Validate>
     const History& fit_with(Source& source, const FitOptions& options, const Validate& validate) {
+        moved_from_.check("trainer");
         const bool resumed = state().fit_open;
         progress_.begin(options, source.batches());
         // However the fit ends, by an exception too, no other goes on with it.
@@ -185,6 +203,7 @@ private:
     FitProgress progress_;
     bool stopping_ = false;
     std::string stop_reason_;
+    detail::MovedFrom moved_from_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
