@@ -127,6 +127,28 @@ TEST_CASE("senseless sizes are refused") {
     CHECK_THROWS_AS(preprocess(Image(), tenon::torchvision_imagenet), Error);
     CHECK_THROWS_AS(preprocess(pixel, Preprocessing{.crop_height = 0}), Error);
     CHECK_THROWS_AS(preprocess(pixel, Preprocessing{.channels = 4}), Error);
+
+    // A deviation divides: 0, a negative one and NaN would make every sample infinite, upside down or undefined.
+    std::vector<float> output(3, 7);
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    for (const float deviation : {0.0F, -0.5F, nan, infinity}) {
+        const Preprocessing options{
+            .resize = 0, .crop_height = 1, .crop_width = 1, .standard_deviation = {1, deviation, 1}};
+        const std::string expected =
+            "expected a Preprocessing with a standard deviation of channel 1 that is a finite number above 0, which "
+            "samples are divided by, found " +
+            std::to_string(deviation);
+        CHECK_THROWS_WITH_AS(preprocess(pixel, options, output), expected.c_str(), Error);
+        CHECK_THROWS_WITH_AS(preprocess(pixel, options), expected.c_str(), Error);
+    }
+    CHECK_THROWS_WITH_AS(preprocess(pixel, Preprocessing{.mean = {nan, 0, 0}}),
+                         "expected a Preprocessing with a mean of channel 0 that is a finite number, found nan", Error);
+    CHECK_THROWS_WITH_AS(preprocess(pixel, Preprocessing{.scale = infinity}),
+                         "expected a Preprocessing with a finite scale, found inf", Error);
+    CHECK(output == std::vector<float>{7, 7, 7});
+    // What a grey image doesn't need may be anything.
+    CHECK(preprocess(pixel, {.crop_height = 1, .crop_width = 1, .channels = 1, .standard_deviation = {1, 0, nan}})
+              .size() == 1);
     std::vector<float> small(7);
     CHECK_THROWS_WITH_AS(preprocess(pixel, tenon::torchvision_imagenet, small),
                          "expected room for the 150528 floats of a preprocessed image, found 7", Error);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -42,7 +43,7 @@ struct Preprocessing {
     ChannelOrder order = ChannelOrder::rgb;
     double scale = 1.0 / 255;
     std::array<float, 3> mean = {0.485F, 0.456F, 0.406F};  ///< in the order `order`; the first alone for grey
-    std::array<float, 3> standard_deviation = {0.229F, 0.224F, 0.225F};
+    std::array<float, 3> standard_deviation = {0.229F, 0.224F, 0.225F};  ///< above 0
 
     /// Floats that one image becomes.
     constexpr std::size_t elements() const {
@@ -93,6 +94,18 @@ inline void check(const Preprocessing& options) {
     }
     if (options.channels != 1 && options.channels != 3) {
         throw Error("expected a Preprocessing with 1 or 3 channels, found " + std::to_string(options.channels));
+    }
+    if (!std::isfinite(options.scale))
+        throw Error("expected a Preprocessing with a finite scale, found " + std::to_string(options.scale));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(options.channels); ++i) {
+        const std::string channel = " of channel " + std::to_string(i) + " that is ";
+        if (!std::isfinite(options.mean[i]))
+            throw Error("expected a Preprocessing with a mean" + channel + "a finite number, found " +
+                        std::to_string(options.mean[i]));
+        if (!(options.standard_deviation[i] > 0) || !std::isfinite(options.standard_deviation[i]))
+            throw Error("expected a Preprocessing with a standard deviation" + channel +
+                        "a finite number above 0, which samples are divided by, found " +
+                        std::to_string(options.standard_deviation[i]));
     }
 }
 
