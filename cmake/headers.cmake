@@ -198,6 +198,7 @@ set(TENON_HEADERS
     include/tenon/program/training_program.hpp
     include/tenon/program/update_rule.hpp
     include/tenon/program/uses.hpp
+    include/tenon/report/class_report.hpp
     include/tenon/report/dot.hpp
     include/tenon/report/onnx.hpp
     include/tenon/report/onnx_graph.hpp

@@ -14,6 +14,7 @@
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/timm.hpp>
+#include <tenon/report/class_report.hpp>
 #include <tenon/runtime/spare_classes.hpp>
 #include <tenon/train/adamw.hpp>
 #include <tenon/train/feature_cache.hpp>
@@ -192,9 +193,13 @@ void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
                      .classes = names,
                      .more = {{"accuracy", accuracy + " of the validation photos"}, {"command", options.command}}}));
     training::write_text(training::file_in(options.output, "curves.svg"), curves_svg(outcome.history, title));
-    training::write_text(
-        training::file_in(options.output, "confusion.svg"),
-        confusion_svg(used_part(outcome.evaluation.confusion, classes), names, title + ", " + accuracy));
+    const ConfusionMatrix confusion = used_part(outcome.evaluation.confusion, classes);
+    training::write_text(training::file_in(options.output, "confusion.svg"),
+                         confusion_svg(confusion, names, title + ", " + accuracy));
+    const std::string table = class_report(confusion, names);
+    training::write_text(training::file_in(options.output, "classes.txt"), table);
+    constexpr int most_printed = 100;
+    if (classes <= most_printed) std::fputs(table.c_str(), stdout);
     std::printf("%s of the validation photos\nweights, logs and plots are in %s\n", accuracy.c_str(),
                 options.output.c_str());
 }

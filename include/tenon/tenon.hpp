@@ -21,6 +21,7 @@
 #include <tenon/models/timm.hpp>
 #include <tenon/models/variants.hpp>
 #include <tenon/models/wide_resnet.hpp>
+#include <tenon/report/class_report.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>

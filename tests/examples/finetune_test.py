@@ -120,6 +120,14 @@ class FineTuning(unittest.TestCase):
         for plot in ("curves.svg", "confusion.svg"):
             self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")
 
+        # What was held out, class by class.
+        table = (out / "classes.txt").read_text()
+        self.assertIn(table, text)
+        self.assertRegex(table, r"^class +images +precision \(%\) +recall \(%\) +F1 \(%\) +most often taken for\n")
+        for name in CLASSES:
+            self.assertRegex(table, rf"\n{name} +2 +100\.0 +100\.0 +100\.0\n")
+        self.assertRegex(table, r"\nmean +6 +100\.0 +100\.0 +100\.0\n$")
+
         # The classes of new pictures, as JSON and as text; a file that is none has its error, the others their answers.
         noise = numpy.random.default_rng(2)
         for label, name in enumerate(CLASSES):

@@ -1,10 +1,12 @@
 // Svg: a small writer of SVG images: rectangles, lines, texts.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
@@ -58,6 +60,35 @@ public:
             (degrees != 0 ? " transform=\"rotate(" + number(degrees) + " " + number(at.x) + " " + number(at.y) + ")\""
                           : "") +
             ">" + escaped(content) + "</text>\n";
+    }
+
+    /// The width of a text in UTF-8, estimated from above: no common sans-serif font needs more.
+    static double text_width(std::string_view text, double size, bool bold = false) {
+        double ems = 0;
+        for (const char c : text) {
+            const auto byte = static_cast<unsigned char>(c);
+            if ((byte & 0xC0U) == 0x80U) continue;  // goes on with a character
+            if (byte >= 0x80U)
+                ems += 1.1;  // may be as wide as it is high
+            else
+                ems += std::string_view("mwMW@%").find(c) != std::string_view::npos ? 1.05 : bold ? 0.74 : 0.66;
+        }
+        return ems * size;
+    }
+
+    /// A text cut at spaces into lines of at most `width`; a word that is longer has a line of its own.
+    static std::vector<std::string> wrapped(std::string_view text, double width, double size, bool bold = false) {
+        std::vector<std::string> lines;
+        for (std::size_t begin = 0; begin < text.size();) {
+            const std::size_t end = std::min(text.find(' ', begin), text.size());
+            const std::string word(text.substr(begin, end - begin));
+            if (!lines.empty() && text_width(lines.back() + " " + word, size, bold) <= width)
+                lines.back() += " " + word;
+            else if (!word.empty())
+                lines.push_back(word);
+            begin = end + 1;
+        }
+        return lines;
     }
 
     /// The whole image.

@@ -40,6 +40,40 @@ inline std::vector<double> ticks(double low, double high, int count) {
     return result;
 }
 
+/// The title of a plot, in as many lines as it needs.
+class PlotTitle {
+public:
+    /// For a plot of a width; a long word may need more.
+    PlotTitle(std::string_view title, double width) : lines_{Svg::wrapped(title, width, size, true)} {}
+
+    double width() const {
+        double widest = 0;
+        for (const std::string& line : lines_) widest = std::max(widest, Svg::text_width(line, size, true));
+        return widest;
+    }
+    /// What it takes above a plot; 0 without a title.
+    double height() const { return lines_.empty() ? 0 : 36 + 24 * static_cast<double>(lines_.size() - 1); }
+    void draw(Svg& svg, double left) const {
+        double y = 34;
+        for (const std::string& line : lines_) {
+            svg.text({left, y}, line, size, "#222222", SvgAnchor::start, true);
+            y += 24;
+        }
+    }
+
+private:
+    static constexpr double size = 18;
+
+    std::vector<std::string> lines_;
+};
+
+/// A share as a whole number of percent; neither is a part said to be all nor something nothing.
+inline std::string percent_text(long part, long whole) {
+    if (part == 0 || part == whole) return part == 0 ? "0 %" : "100 %";
+    const long rounded = std::lround(100 * static_cast<double>(part) / static_cast<double>(whole));
+    return rounded == 0 ? "<1 %" : rounded == 100 ? ">99 %" : std::to_string(rounded) + " %";
+}
+
 /// Curves in a frame with its upper left corner at `corner`.
 inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, std::string_view title,
                         std::span<const PlotCurve> curves, std::string_view unit) {
@@ -107,9 +141,10 @@ inline std::string curves_svg(const History& history, std::string_view title = {
         validation_accuracy.values.push_back(100 * epoch.validation_accuracy);
     }
     constexpr double width = 380, height = 260;
-    const double top = title.empty() ? 50 : 86;
-    Svg svg(2 * width + 190, top + height + 60);
-    if (!title.empty()) svg.text({60, 34}, title, 18, "#222222", SvgAnchor::start, true);
+    const detail::PlotTitle heading(title, 2 * width + 130);
+    const double top = 50 + heading.height();
+    Svg svg(std::max(2 * width + 190, 60 + heading.width() + 24), top + height + 60);
+    heading.draw(svg, 60);
     const PlotCurve losses[] = {loss, validation_loss}, accuracies[] = {accuracy, validation_accuracy};
     detail::draw_curves(svg, {60, top}, width, height, "Loss", losses, "");
     detail::draw_curves(svg, {width + 150, top}, width, height, "Accuracy", accuracies, " %");
@@ -117,21 +152,25 @@ inline std::string curves_svg(const History& history, std::string_view title = {
 }
 
 /// A confusion matrix: a row for each class, a column for what its images were taken for; the darker, the larger the
-/// share of the row. Error unless there is a name for each class.
+/// share of the row. Up to 20 classes a cell says how many images it stands for and what percentage of its row. Error
+/// unless there is a name for each class.
 inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<const std::string> names,
                                  std::string_view title = {}) {
     const int classes = confusion.classes();
     if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
         throw Error("expected a name for each of the " + std::to_string(classes) +
                     " classes of a confusion matrix, found " + std::to_string(names.size()));
-    std::size_t longest = 0;
-    for (const std::string& name : names) longest = std::max(longest, name.size());
     // Cells with numbers up to 20 classes; smaller ones beyond.
     const double cell = classes <= 20 ? 44 : std::max(4.0, 880.0 / classes), label = classes <= 60 ? 12 : 0;
-    const double margin = 40 + (label > 0 ? 7.0 * static_cast<double>(longest) : 0);
-    const double left = margin, top = margin + (title.empty() ? 0 : 34), size = cell * classes;
-    Svg svg(left + size + 40, top + size + 50);
-    if (!title.empty()) svg.text({24, 34}, title, 18, "#222222", SvgAnchor::start, true);
+    double longest = 0;
+    for (const std::string& name : names) longest = std::max(longest, Svg::text_width(name, label));
+    // The names above the columns rise at 60 degrees, the last one beyond the cells.
+    const double left = 40 + longest, size = cell * classes, beyond = std::max(40.0, 0.5 * longest + 20 - cell / 2);
+    const double width = std::max(left + size + beyond, 440.0);
+    const detail::PlotTitle heading(title, width - 48);
+    const double top = 40 + longest + heading.height();
+    Svg svg(std::max(width, heading.width() + 48), top + size + 50);
+    heading.draw(svg, 24);
     const auto mixed = [](double share, bool right) {
         // From nearly white to blue for right answers, to orange for wrong ones, which show from a few percent on.
         const double s = right ? share : std::min(1.0, std::sqrt(3 * share));
@@ -158,9 +197,13 @@ inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<con
             const double x = left + cell * column, gap = cell > 10 ? 1 : 0;
             svg.rectangle({x + gap, y + gap}, cell - 2 * gap, cell - 2 * gap, mixed(share, row == column),
                           cell > 10 ? 3 : 0);
-            if (cell >= 40 && count > 0)
-                svg.text({x + cell / 2, y + cell / 2 + 4}, std::to_string(count), count < 10000 ? 12 : 10,
-                         row == column && share > 0.55 ? "#ffffff" : "#333333", SvgAnchor::middle);
+            if (cell >= 40 && count > 0) {
+                const char* const color = row == column && share > 0.55 ? "#ffffff" : "#333333";
+                svg.text({x + cell / 2, y + cell / 2 - 1}, std::to_string(count), count < 10000 ? 12 : 10, color,
+                         SvgAnchor::middle);
+                svg.text({x + cell / 2, y + cell / 2 + 13}, detail::percent_text(count, images), 10, color,
+                         SvgAnchor::middle);
+            }
         }
     }
     svg.text({left + size / 2, top + size + 28}, "taken for", 13, "#666666", SvgAnchor::middle);
