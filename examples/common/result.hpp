@@ -28,8 +28,11 @@ inline Result make_result(const std::string& file, std::span<const float> logits
     std::iota(order.begin(), order.end(), 0);
     const auto count = std::min<std::ptrdiff_t>(top, std::ssize(order));
     // By logit: probabilities of confident networks are equal where they underflow.
-    std::ranges::partial_sort(order, order.begin() + count,
-                              [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+    std::ranges::partial_sort(order, order.begin() + count, [&](int a, int b) {
+        const float first = logits[static_cast<std::size_t>(a)];
+        const float second = logits[static_cast<std::size_t>(b)];
+        return first != second ? first > second : a < b;
+    });
     order.resize(static_cast<std::size_t>(count));
     Result result{file, order, {}};
     for (const int index : order) result.probabilities.push_back(probabilities[static_cast<std::size_t>(index)]);

@@ -98,11 +98,11 @@ void add_options(CLI::App& app, Options& options) {
 
 int predict(const Options& options) {
     const tenon::WeightsInfo saved = tenon::read_weights_info(options.weights);
-    if (saved.network.empty() || saved.classes.empty())
+    const Backbone* const backbone = saved.network.empty() ? nullptr : &find_backbone(saved.network);
+    if (backbone == nullptr || saved.classes.empty())
         throw tenon::Error(options.weights +
                            ": expected weights that finetune wrote, with a network and classes in the " +
                            "file's metadata, found none there");
-    const Backbone& backbone = find_backbone(saved.network);
     const ImageFiles photos = find_images(options.predict);
     Answers answers{{.program = "finetune",
                      .model = saved.network,
@@ -122,7 +122,7 @@ int predict(const Options& options) {
         }
     }
     const auto logits =
-        backbone.predict(options.weights, static_cast<int>(saved.classes.size()), images, options.threads);
+        backbone->predict(options.weights, static_cast<int>(saved.classes.size()), images, options.threads);
     auto result = logits.begin();
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (problems[i].empty())
