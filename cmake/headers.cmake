@@ -107,8 +107,8 @@ set(TENON_HEADERS
     include/tenon/core/fixed_vector.hpp
     include/tenon/core/index.hpp
     include/tenon/core/isa.hpp
-    include/tenon/core/number_text.hpp
     include/tenon/core/moved_from.hpp
+    include/tenon/core/number_text.hpp
     include/tenon/core/random.hpp
     include/tenon/core/shape.hpp
     include/tenon/cuda.hpp
