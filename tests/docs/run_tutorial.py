@@ -96,7 +96,7 @@ def main():
         header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
         check(json.loads(header["__metadata__"]["classes"]) == list(CLASSES), "the weights name other classes", str(header))
         onnx = (trained / "flowers.onnx").read_bytes()
-        check(len(onnx) > len(content) // 2 and b"flowers" in onnx and b"output" in onnx, "flowers.onnx is no network")
+        check(len(onnx) > len(content) // 2 and b"tulip" in onnx and b"output" in onnx, "flowers.onnx is no such network")
         check((trained / "run.checkpoint").stat().st_size > len(content), "there is no checkpoint")
 
         for label, klass in enumerate(CLASSES):
