@@ -7,6 +7,8 @@ A case is a C++ file that starts with comments:
     // meaning: What the compiler wants to say.    required, may be given several times; so may fix
     // fix: What to do about it.
     // expect: a regular expression                what each compiler has to print; at least one, all have to match
+    // first: a regular expression                 what the first line with `error:` has to match
+    // errors: 1                                   the most errors; 1 when not given
     // max-lines: 10                               the longest message allowed, without the lines that say where a header
                                                    is included; 10 when not given
     // page: no                                    keeps the case out of docs/compile_errors.md
@@ -55,6 +57,10 @@ class Case:
     def max_lines(self):
         return int(self.text("max-lines") or 10)
 
+    @property
+    def max_errors(self):
+        return int(self.text("errors") or 1)
+
     def variant(self, twin):
         """The code as a reader of the page sees it: without includes, and one side of the #ifndef."""
         kept, side = [], None
@@ -88,6 +94,10 @@ def message_lines(output):
     return [line for line in output.splitlines() if not re.match(r"(In file included from|\s+from) ", line)]
 
 
+def first_error(output):
+    return next((line for line in output.splitlines() if re.search(r"\berror: ", line)), "")
+
+
 def check(case, compilers, flags):
     """Everything that is wrong with a case, as sentences, and the output of each compiler."""
     complaints, outputs = [], {}
@@ -101,8 +111,10 @@ def check(case, compilers, flags):
             complaints.append(f"{name}: the wrong network compiles")
             continue
         errors = len(re.findall(r"\berror: ", output))
-        if errors != 1:
-            complaints.append(f"{name}: {errors} errors, expected 1:\n{output}")
+        if not 1 <= errors <= case.max_errors:
+            complaints.append(f"{name}: {errors} errors, expected {case.max_errors}:\n{output}")
+        if not re.search(case.text("first"), first_error(output)):
+            complaints.append(f"{name}: the first error doesn't match `{case.text('first')}`:\n{output}")
         for pattern in case.fields.get("expect", []):
             if not re.search(pattern, output):
                 complaints.append(f"{name}: nothing matches `{pattern}`:\n{output}")
@@ -140,8 +152,10 @@ def page_output(output):
 
 
 def verdict(output):
-    """The Rejected<...> in a compiler's output, one template argument a line and without namespaces."""
-    start = output.index("Rejected<tenon::")
+    """The Rejected<...> in a compiler's output, one template argument a line and without namespaces; or what else it says."""
+    start = output.find("Rejected<tenon::")
+    if start < 0:
+        return re.sub(r".*\berror: (static assertion failed: )?", "", first_error(output))
     depth, end, cuts = 0, start, []
     for end in range(start, len(output)):
         depth += (output[end] in "<{") - (output[end] in ">}")

@@ -101,6 +101,6 @@ constexpr Reason reason_of(Cursor (*lower)(Builder&, Cursor)) {
 }
 static_assert(reason_of(&PadChannels<7>::lower) == Reason::cannot_drop_channels);
 static_assert(reason_of(&PadChannels<8, Stride<0>>::lower) == Reason::size_is_not_positive);
-static_assert(reason_of(&Product<Identity, Conv<7>>::lower) == Reason::branches_disagree);
+static_assert(reason_of(&Product<Identity, Conv<7>>::lower) == Reason::factors_disagree);
 static_assert(reason_of(&Product<Identity, Conv<8>>::lower) == Reason::none);
 }  // namespace

@@ -10,12 +10,14 @@ enum class Reason {
     none,
     not_a_layer,                          ///< an entry of the list is no layer
     input_has_no_size,                    ///< a dimension of Input is below 1
+    begins_without_input,                 ///< the first entry of a network is no Input
     needs_a_map,                          ///< got: the flat shape where channels x height x width are needed
     needs_a_flat_input,                   ///< expected: the flattened shape; got: the map
     size_is_not_positive,                 ///< a count, kernel or stride below 1 or a negative padding; got: the values
     kernel_exceeds_padded_input,          ///< expected: the least map; got: the padded map
     channels_not_divisible_by_groups,     ///< expected: {groups}; got: {channels}
     branches_disagree,                    ///< expected: the body's shape; got: the shortcut's
+    factors_disagree,                     ///< expected: the first factor's shape; got: the second's
     stack_needs_at_least_two_blocks,      ///< got: {blocks}
     padding_exceeds_kernel,               ///< a pooling window could lie outside; expected: the least kernel; got: it
     rate_is_not_below_one,                ///< a dropout's rate; got: {numerator, denominator}

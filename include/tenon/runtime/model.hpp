@@ -30,6 +30,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// (test: tests/runtime/determinism_test.cpp).
 template <class Net, class Backend = DefaultBackend>
 class Model {
+    static_assert(NetworkArgument<Net>::done);
+
 public:
     using Engine = typename Backend::template Engine<Net>;
     using Scalar = typename Engine::Scalar;

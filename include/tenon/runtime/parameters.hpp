@@ -40,6 +40,8 @@ inline SeededRange seeded_range(const Parameter& parameter) {
 /// throw tenon::Error when they are read, written or saved.
 template <class Net>
 class Parameters {
+    static_assert(NetworkArgument<Net>::done);
+
 public:
     static constexpr const auto& program = lowered<Net>;
 

@@ -17,12 +17,14 @@ namespace tenon {
 namespace reason {
 struct this_is_not_a_layer {};
 struct input_dimensions_must_be_positive {};
+struct a_network_begins_with_its_Input_before_the_first_layer {};
 struct this_layer_needs_channels_x_height_x_width_but_gets_a_flat_vector {};
 struct this_layer_needs_a_flat_vector_so_put_Flatten_or_a_global_pool_before_it {};
 struct sizes_and_strides_must_be_at_least_1_and_paddings_at_least_0 {};
 struct the_kernel_is_larger_than_the_padded_input {};
 struct the_channels_are_not_divisible_by_the_groups {};
 struct the_body_and_the_shortcut_of_this_residual_have_different_shapes {};
+struct the_two_factors_of_this_product_have_different_shapes {};
 struct a_stack_needs_at_least_two_blocks {};
 struct the_padding_of_a_pooling_must_be_smaller_than_its_kernel {};
 struct the_rate_of_a_dropout_must_be_at_least_0_and_below_1 {};
@@ -41,6 +43,7 @@ consteval auto reason_type() {
     using enum Reason;
     if constexpr (R == not_a_layer) return reason::this_is_not_a_layer{};
     if constexpr (R == input_has_no_size) return reason::input_dimensions_must_be_positive{};
+    if constexpr (R == begins_without_input) return reason::a_network_begins_with_its_Input_before_the_first_layer{};
     if constexpr (R == needs_a_map) return reason::this_layer_needs_channels_x_height_x_width_but_gets_a_flat_vector{};
     if constexpr (R == needs_a_flat_input)
         return reason::this_layer_needs_a_flat_vector_so_put_Flatten_or_a_global_pool_before_it{};
@@ -50,6 +53,7 @@ consteval auto reason_type() {
     if constexpr (R == channels_not_divisible_by_groups) return reason::the_channels_are_not_divisible_by_the_groups{};
     if constexpr (R == branches_disagree)
         return reason::the_body_and_the_shortcut_of_this_residual_have_different_shapes{};
+    if constexpr (R == factors_disagree) return reason::the_two_factors_of_this_product_have_different_shapes{};
     if constexpr (R == stack_needs_at_least_two_blocks) return reason::a_stack_needs_at_least_two_blocks{};
     if constexpr (R == padding_exceeds_kernel)
         return reason::the_padding_of_a_pooling_must_be_smaller_than_its_kernel{};
@@ -110,6 +114,8 @@ template <Rejection R, class Input, class Layers>
 consteval auto verdict() {
     if constexpr (R.reason == Reason::none) {
         return Accepted{};
+    } else if constexpr (R.reason == Reason::begins_without_input) {
+        return Rejected<Input, decltype(reason_type<R.reason>()), At<0>, Inside<>>{};
     } else if constexpr (R.reason == Reason::input_has_no_size) {
         return Rejected<Input, decltype(reason_type<R.reason>()), At<>, Inside<>, Got<R.got>>{};
     } else {

@@ -50,7 +50,7 @@ constexpr Cursor lower_product(Builder& builder, Cursor x, Cursor y) {
     if (builder.failed()) return x;
     if (x.shape != y.shape) {
         builder.leave();
-        builder.reject(Reason::branches_disagree, x.shape, y.shape);
+        builder.reject(Reason::factors_disagree, x.shape, y.shape);
         builder.enter();
         return x;
     }

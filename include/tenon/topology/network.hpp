@@ -12,6 +12,13 @@ requires(sizeof...(Dimensions) == 1 || sizeof...(Dimensions) == 3) struct Input 
     static constexpr bool is_positive = ((Dimensions > 0) && ...);
 };
 
+/// What a network begins with: Input, or a type with the same constants.
+template <class T>
+concept InputType = requires {
+    { T::shape } -> std::convertible_to<Shape>;
+    { T::is_positive } -> std::convertible_to<bool>;
+};
+
 /// Lowers a list of layers after an input. The program is empty when the list was rejected.
 template <class In, class... Layers>
 constexpr Cursor lower_network(Builder& builder) {
@@ -25,9 +32,13 @@ constexpr Cursor lower_network(Builder& builder) {
 /// What the check of a network found.
 template <class In, class... Layers>
 consteval Rejection check_network() {
-    Builder builder;
-    lower_network<In, Layers...>(builder);
-    return builder.rejection();
+    if constexpr (InputType<In>) {
+        Builder builder;
+        lower_network<In, Layers...>(builder);
+        return builder.rejection();
+    } else {
+        return {.reason = Reason::begins_without_input};
+    }
 }
 
 /// The one static_assert of a network. It stands in a class of its own so that the network stays usable after it failed
@@ -62,20 +73,37 @@ concept NetworkType = requires(Builder& builder) {
     { T::rejection } -> std::convertible_to<Rejection>;
 };
 
+/// What is worked with in place of a type that is no network, once the compiler has said so: nothing cascades.
+struct NoNetwork : Network<Input<1>> {};
+
+/// The static_assert of everything that takes a network, in a class of its own as NetworkCheck.
+template <class T, bool IsNetwork = NetworkType<T>>
+struct NetworkArgument {
+    static constexpr bool done = true;  // first: Clang leaves out what follows an assertion that fails
+    static_assert(IsNetwork,
+                  "tenon: this is not a network; a network is a struct that is derived from Network<Input<channels, "
+                  "height, width>, layers...>");
+};
+
+/// A network, or what stands in for a type that is none.
+template <class T>
+using NetworkOrNone = std::conditional_t<NetworkType<T>, T, NoNetwork>;
+
 /// How much a network's program holds.
-template <NetworkType Net>
+template <class Net>
 inline constexpr Capacity capacity = [] {
+    static_assert(NetworkArgument<Net>::done);
     Builder builder;
-    Net::lower(builder);
+    NetworkOrNone<Net>::lower(builder);
     return builder.counts();
 }();
 
 /// A network's program as its layers lower it, before any pass.
-template <NetworkType Net>
+template <class Net>
 inline constexpr auto lowered = [] {
     Program<capacity<Net>> program;
     Builder builder{program};
-    program.output = Net::lower(builder).value;
+    program.output = NetworkOrNone<Net>::lower(builder).value;
     program.ops.count = capacity<Net>.ops;
     program.values.count = capacity<Net>.values;
     program.layers.count = capacity<Net>.layers;

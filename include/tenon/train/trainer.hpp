@@ -20,6 +20,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// A trainer that was moved from throws tenon::Error when it is asked for anything but its state and history.
 template <class Net, class Backend = DefaultBackend>
 class Trainer final : private TrainerControl {
+    static_assert(NetworkArgument<Net>::done);
+
 public:
     static constexpr int classes = classes_of<Net>;
 
