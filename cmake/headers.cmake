@@ -270,6 +270,7 @@ set(TENON_HEADERS
     include/tenon/train/reference_training_engine.hpp
     include/tenon/train/schedule.hpp
     include/tenon/train/sgd.hpp
+    include/tenon/train/stop_on_interrupt.hpp
     include/tenon/train/test_layer.hpp
     include/tenon/train/trainer.hpp
     include/tenon/train/trainer_checkpoint.hpp

@@ -8,7 +8,7 @@
 // Results are kept in results.json in the output folder. Given the same command again, the program goes on where it was
 // cut off, within a run from its last checkpoint.
 //
-// Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+// Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped it.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -25,6 +25,7 @@
 #include <tenon/data/cifar.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/train/checkpoint.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 
 #include "../common/json_document.hpp"
 #include "../common/run_folder.hpp"
@@ -43,6 +44,7 @@ struct Options {
     std::size_t held_out = 5000;
     int threads = 0;
     double checkpoint_minutes = 5;
+    std::string command;
     bool tables = false;
     bool json = false;
 };
@@ -210,13 +212,15 @@ int run(const Options& options) {
             std::fprintf(log, "%s, seed %lu\n", name.c_str(), static_cast<unsigned long>(seed));
             const std::string checkpoint =
                 training::file_in(options.output, name + "_" + std::to_string(seed) + ".checkpoint");
-            results.add(name, seed,
-                        variant.run(images, {.budget = options.budget,
-                                             .seed = seed,
-                                             .threads = options.threads,
-                                             .checkpoint = checkpoint,
-                                             .checkpoint_minutes = options.checkpoint_minutes,
-                                             .quiet = options.json}));
+            const auto result = variant.run(images, {.budget = options.budget,
+                                                     .seed = seed,
+                                                     .threads = options.threads,
+                                                     .checkpoint = checkpoint,
+                                                     .checkpoint_minutes = options.checkpoint_minutes,
+                                                     .quiet = options.json,
+                                                     .command = options.command});
+            if (!result) return tenon::StopOnInterrupt::exit_status;
+            results.add(name, seed, *result);
             std::filesystem::remove(checkpoint);
             std::filesystem::remove(tenon::previous_checkpoint(checkpoint));
         }
@@ -240,5 +244,8 @@ int main(int argc, char** argv) {
             app.description("Trains the residual blocks that He et al. 2016 compare, and prints the paper's tables.");
             add_options(app, options);
         },
-        run);
+        [&](Options& options) {
+            options.command = training::command_line(argc, argv);
+            return run(options);
+        });
 }

@@ -14,6 +14,7 @@
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/progress_bar.hpp>
 #include <tenon/train/sgd.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../common/step_limit.hpp"
@@ -43,7 +44,7 @@ void set_gate_biases(Trainer<Net>& trainer, double value) {
 }
 
 template <class Net>
-nlohmann::ordered_json run(const Images& images, const RunOptions& options) {
+std::optional<nlohmann::ordered_json> run(const Images& images, const RunOptions& options) {
     const Budget& budget = options.budget;
     // The paper's recipe (He et al. 2015, section 4.2; everything is decayed), but for the schedule: the rate falls to
     // 0 with the budget, however small it is.
@@ -72,13 +73,15 @@ nlohmann::ordered_json run(const Images& images, const RunOptions& options) {
     ProgressBar progress{options.quiet ? std::cerr : std::cout};
     training::StepLimit limit(budget.steps);
     PeriodicCheckpoint checkpoints(options.checkpoint, {.epochs = 1, .seconds = 60 * options.checkpoint_minutes});
+    StopOnInterrupt interrupt(options.checkpoint, options.command);
     nlohmann::ordered_json result;
     try {
         trainer.fit(batches, test,
                     {.epochs = budget.epochs,
                      .budget_seconds = 60 * budget.minutes,
                      .schedule = schedules::piecewise_linear({{0, 0.1}, {0.1, 1}, {1, 0}}),
-                     .callbacks = {&progress, &limit, &checkpoints}});
+                     .callbacks = {&interrupt, &progress, &limit, &checkpoints}});
+        if (trainer.is_interrupted()) return std::nullopt;
         const EpochReport& last = trainer.history().back();
         result["error"] = 100 * (1 - last.validation_accuracy);
         result["test_loss"] = last.validation_loss;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,8 @@ struct RunOptions {
     int threads = 0;
     std::string checkpoint;  ///< the file; a run that finds one goes on with it
     double checkpoint_minutes = 5;
-    bool quiet = false;  ///< no progress on the standard output
+    bool quiet = false;   ///< no progress on the standard output
+    std::string command;  ///< that goes on with a run that a signal stopped
 };
 
 /// The images that all variants see.
@@ -52,8 +54,8 @@ struct Variant {
     std::string_view placement;  ///< its figure among the placements of the activation, "4a" to "4e"; empty: none
     std::string_view paper_110;  ///< the paper's error in percent: ResNet-110
     std::string_view paper_164;  ///< ResNet-164; empty: not in the paper
-    /// Trains it: the error in percent and how it came about, or why there is none.
-    nlohmann::ordered_json (*run)(const Images&, const RunOptions&);
+    /// Trains it: the error in percent and how it came about, or why there is none. Nothing if a signal stopped it.
+    std::optional<nlohmann::ordered_json> (*run)(const Images&, const RunOptions&);
 };
 
 /// In the order of the paper. The original stands in both figures and is one network.

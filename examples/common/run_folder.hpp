@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include <tenon/core/error.hpp>
+#include <tenon/train/checkpoint.hpp>
 
 namespace training {
 
@@ -22,6 +23,16 @@ inline std::string command_line(int argc, char** argv) {
         text += plain && !argument.empty() ? " " + argument : " '" + argument + "'";
     }
     return text;
+}
+
+/// The command that goes on with a run where it was stopped.
+inline std::string resume_command(const std::string& command) {
+    return (command + " ").find(" --resume ") != std::string::npos ? command : command + " --resume";
+}
+
+/// Whether there is a checkpoint at `path`, or one before it.
+inline bool has_checkpoint(const std::string& path) {
+    return std::filesystem::exists(path) || std::filesystem::exists(tenon::previous_checkpoint(path));
 }
 
 /// A file in a folder.

@@ -19,6 +19,7 @@
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/progress_bar.hpp>
 #include <tenon/train/sgd.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "run_folder.hpp"
@@ -26,7 +27,10 @@
 
 namespace training {
 
-/// What stands on the command line of every training example. Numbers of 0 mean: as the recipe says.
+/// What a program ends with after a signal stopped its fit.
+inline constexpr int interrupted_status = tenon::StopOnInterrupt::exit_status;
+
+/// What is on the command line of every training example. Numbers of 0 mean: as the recipe says.
 struct Options {
     std::string output;
     int epochs = 0;
@@ -73,7 +77,9 @@ inline void add_options(CLI::App& app, Options& options) {
     app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
-    app.add_flag("--resume", options.resume, "Go on with the run whose checkpoint lies in the output folder");
+    app.add_flag("--resume", options.resume,
+                 "Go on with the run whose checkpoint is in the output folder; with more --epochs or --minutes than it "
+                 "had, it gets longer");
 }
 
 /// The file of a run.
@@ -97,16 +103,27 @@ tenon::Trainer<Net> make_trainer(const Options& options) {
          .average = tenon::AverageOptions{.decay = 0.95, .every = 5}}};
 }
 
+/// Takes over the checkpoint at `path` and says so. tenon::Error, saying what to do, if there is none.
+template <class Trainer>
+void restore(Trainer& trainer, const std::string& path, int epochs) {
+    if (!has_checkpoint(path))
+        throw tenon::Error(path + ": there is no checkpoint to go on from; without --resume the run begins anew");
+    const tenon::Restored restored = trainer.restore(path, {.fall_back = true});
+    if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
+    std::printf("going on from %s: %ld steps are done\n", restored.path.c_str(), trainer.state().step);
+    if (const long begun = trainer.state().fit_epochs; trainer.state().fit_open && begun > 0 && epochs > begun)
+        std::printf("the run gets longer: %d epochs, it began with %ld\n", epochs, begun);
+}
+
 /// Trains with progress on the standard output, logs and a checkpoint in the output folder. The learning rate rises to
-/// its peak in a quarter of the run and falls to 0 towards its end.
+/// its peak in a quarter of the run and falls to 0 towards its end. False if a signal stopped it: the program has
+/// nothing more to do then but to end with interrupted_status.
 template <class Trainer, class Source, class Validation>
-void fit(Trainer& trainer, Source& source, Validation& validation, const Options& options) {
+[[nodiscard]] bool fit(Trainer& trainer, Source& source, Validation& validation, const Options& options) {
     create_folder(options.output);
     const std::string checkpoint = file(options, "checkpoint.safetensors");
     if (options.resume) {
-        const tenon::Restored restored = trainer.restore(checkpoint, {.fall_back = true});
-        if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
-        std::printf("going on from %s: %ld steps are done\n", restored.path.c_str(), trainer.state().step);
+        restore(trainer, checkpoint, options.epochs);
     } else {
         write_text(file(options, "command.txt"), options.command + "\n");
     }
@@ -116,12 +133,15 @@ void fit(Trainer& trainer, Source& source, Validation& validation, const Options
     tenon::JsonlLog jsonl(file(options, "log.jsonl"), 10);
     StepLimit limit(options.steps);
     tenon::PeriodicCheckpoint checkpoints(checkpoint, {.epochs = 1, .seconds = 60 * options.checkpoint_minutes});
+    tenon::StopOnInterrupt interrupt(checkpoint, resume_command(options.command));
     trainer.fit(source, validation,
                 {.epochs = options.epochs,
                  .budget_seconds = 60 * options.minutes,
                  .schedule = tenon::schedules::piecewise_linear({{0, 0.1}, {0.25, 1}, {0.98, 0}}),
-                 .callbacks = {&progress, &csv, &jsonl, &limit, &checkpoints}});
+                 .callbacks = {&interrupt, &progress, &csv, &jsonl, &limit, &checkpoints}});
+    if (trainer.is_interrupted()) return false;
     if (!trainer.stop_reason().empty()) std::printf("stopped: %s\n", trainer.stop_reason().c_str());
+    return true;
 }
 
 /// `92.60 % (9260 of 10000)`

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
+#include <optional>
 
 #include <unistd.h>
 
@@ -85,10 +87,38 @@ struct Outcome {
     Evaluation evaluation;  ///< of the validation photos
 };
 
-/// Trains the classifier of a network on features of its trunk, which are computed once.
+/// The checkpoints of the two parts of a training. Which of them there is says where it was stopped: that of the
+/// classifier stays when it is finished, that of the whole network is written before its first step.
+struct Checkpoints {
+    explicit Checkpoints(const std::string& folder)
+        : classifier{training::file_in(folder, "classifier.checkpoint")},
+          whole{training::file_in(folder, "checkpoint.safetensors")} {}
+
+    std::string classifier, whole;
+
+    /// A training that begins anew leaves those of another one to be found as the ones before its own.
+    void set_aside() const {
+        for (const std::string& path : {classifier, whole})
+            if (std::filesystem::exists(path)) std::filesystem::rename(path, previous_checkpoint(path));
+    }
+    /// Whether to go on with the whole network. tenon::Error, saying what to do, if there is nothing to go on with.
+    bool resume_whole(const TrainingOptions& options) const {
+        if (options.unfreeze > 0 && std::filesystem::exists(whole)) return true;
+        if (std::filesystem::exists(classifier)) return false;
+        std::string text = options.output + ": there is no checkpoint to go on from";
+        if (options.unfreeze == 0 && std::filesystem::exists(whole))
+            text += " but that of a whole network, which needs the --unfreeze that it began with";
+        else if (const std::string before = previous_checkpoint(whole); std::filesystem::exists(before))
+            text += "; " + before + " is of a training before the last one: to go on with that, rename it to " + whole;
+        throw Error(text + "; without --resume the training begins anew");
+    }
+};
+
+/// Trains the classifier of a network on features of its trunk, which are computed once. Nothing if a signal stopped
+/// it.
 template <class Net, class Train, class Validation>
-Outcome train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
-                         const TrainingOptions& options) {
+std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
+                                        const TrainingOptions& options, const std::string& checkpoint) {
     Announced training_photos{photos, "features to train with", options.passes};
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
     FeatureCache features{
@@ -107,18 +137,24 @@ Outcome train_classifier(Parameters<Net>& parameters, Train& photos, Validation&
     std::ranges::copy(trainer.parameters().values(), start.values().begin());
     close_spare_classes(start, classes);
     trainer.set_parameters(start);
+    if (options.resume) training::restore(trainer, checkpoint, options.epochs);
     ProgressBar progress;
     CsvLog csv(training::file_in(options.output, "classifier.csv"));
+    PeriodicCheckpoint checkpoints(checkpoint, {.epochs = options.epochs, .seconds = 60 * options.checkpoint_minutes});
+    StopOnInterrupt interrupt(checkpoint, training::resume_command(options.command));
     trainer.fit(features, held_out,
-                {.epochs = options.epochs, .schedule = schedules::cosine(), .callbacks = {&progress, &csv}});
+                {.epochs = options.epochs,
+                 .schedule = schedules::cosine(),
+                 .callbacks = {&interrupt, &progress, &csv, &checkpoints}});
+    if (trainer.is_interrupted()) return std::nullopt;
     copy_parameters(trainer.weights(), parameters);
-    return {trainer.history(), trainer.evaluate(held_out)};
+    return Outcome{trainer.history(), trainer.evaluate(held_out)};
 }
 
-/// Trains all of a network but its batch norms, which few photos would spoil.
+/// Trains all of a network but its batch norms, which few photos would spoil. Nothing if a signal stopped it.
 template <class Net, class Train, class Validation>
-Outcome train_whole(Parameters<Net>& parameters, Train& photos, Validation& validation,
-                    const TrainingOptions& options) {
+std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, Validation& validation,
+                                   const TrainingOptions& options, const Checkpoints& checkpoints, bool resume) {
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
     Trainer<FreezeNorms<Net>> trainer{
         SgdOptions{.learning_rate = options.whole_rate, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-4},
@@ -128,15 +164,19 @@ Outcome train_whole(Parameters<Net>& parameters, Train& photos, Validation& vali
     running.output = options.output;
     running.epochs = options.unfreeze;
     running.steps = options.steps;
-    running.resume = options.resume;
+    running.checkpoint_minutes = options.checkpoint_minutes;
+    running.resume = resume;
     running.command = options.command;
-    training::fit(trainer, photos, validation, running);
+    if (!resume) trainer.save_checkpoint(checkpoints.whole);
+    if (!training::fit(trainer, photos, validation, running)) return std::nullopt;
     copy_parameters(trainer.weights(), parameters);
-    return {trainer.history(), trainer.evaluate(validation)};
+    return Outcome{trainer.history(), trainer.evaluate(validation)};
 }
 
 template <class Net>
-void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
+int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
+    const Checkpoints checkpoints(options.output);
+    const bool resume_whole = options.resume && checkpoints.resume_whole(options);
     Parameters<Net> parameters;
     load_with_spare_classes(parameters, options.weights);
     const FolderSplit files = list_photos(options, most_classes);
@@ -162,36 +202,45 @@ void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     Loader validation{held_out, plain, in_order};
 
     Outcome outcome;
-    if (!options.resume) {
+    const auto save = [&] {
+        save_without_spare_classes(
+            parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
+            to_metadata(
+                {.network = std::string(backbone.name),
+                 .classes = names,
+                 .more = {{"accuracy", training::accuracy_text(outcome.evaluation) + " of the validation photos"},
+                          {"command", options.command}}}));
+    };
+    if (!options.resume) checkpoints.set_aside();
+    if (!resume_whole) {
         const auto classify = [&](const auto& pipeline) {
             Loader source{photos, pipeline, in_order};
-            outcome = train_classifier(parameters, source, validation, classes, options);
+            return train_classifier(parameters, source, validation, classes, options, checkpoints.classifier);
         };
-        if (options.passes == 1)
-            classify(plain);
-        else
-            classify(augmented);
+        const std::optional<Outcome> trained = options.passes == 1 ? classify(plain) : classify(augmented);
+        if (!trained) return training::interrupted_status;
+        outcome = *trained;
     }
     if (options.unfreeze > 0) {
-        if (!options.resume)
+        if (!resume_whole) {
+            save();  // of use whatever becomes of the whole network, which takes long
             std::printf("classifier on frozen features: %s of the validation photos; now the whole network\n",
                         training::accuracy_text(outcome.evaluation).c_str());
+        }
         close_spare_classes(parameters, classes);
         Loader source{photos,
                       augmented,
                       {.batch_size = batch, .drop_last = true, .seed = options.seed, .threads = options.threads}};
-        const Outcome whole = train_whole(parameters, source, validation, options);
-        outcome.history.insert(outcome.history.end(), whole.history.begin(), whole.history.end());
-        outcome.evaluation = whole.evaluation;
+        const std::optional<Outcome> whole =
+            train_whole(parameters, source, validation, options, checkpoints, resume_whole);
+        if (!whole) return training::interrupted_status;
+        outcome.history.insert(outcome.history.end(), whole->history.begin(), whole->history.end());
+        outcome.evaluation = whole->evaluation;
     }
 
     const std::string accuracy = training::accuracy_text(outcome.evaluation);
     const std::string title = std::string(backbone.name) + " on " + options.folder;
-    save_without_spare_classes(
-        parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
-        to_metadata({.network = std::string(backbone.name),
-                     .classes = names,
-                     .more = {{"accuracy", accuracy + " of the validation photos"}, {"command", options.command}}}));
+    save();
     training::write_text(training::file_in(options.output, "curves.svg"), curves_svg(outcome.history, title));
     const ConfusionMatrix confusion = used_part(outcome.evaluation.confusion, classes);
     training::write_text(training::file_in(options.output, "confusion.svg"),
@@ -202,6 +251,7 @@ void fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     if (classes <= most_printed) std::fputs(table.c_str(), stdout);
     std::printf("%s of the validation photos\nweights, logs and plots are in %s\n", accuracy.c_str(),
                 options.output.c_str());
+    return 0;
 }
 
 template <class Net>

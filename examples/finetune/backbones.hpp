@@ -33,6 +33,7 @@ struct TrainingOptions : PhotoSource {
     int batch_size = 32;
     int threads = 0;
     long steps = 0;  ///< of the whole network
+    double checkpoint_minutes = 5;
     bool resume = false;
     std::string command;
 };
@@ -41,8 +42,9 @@ struct TrainingOptions : PhotoSource {
 struct Backbone {
     std::string_view name;
     const tenon::Preprocessing* preprocessing;
-    /// Trains on photos and writes weights, logs and plots. tenon::Error if a file is wrong.
-    void (*fine_tune)(const Backbone&, const TrainingOptions&);
+    /// Trains on photos and writes weights, logs and plots. tenon::Error if a file is wrong. The program's exit status:
+    /// not 0 if a signal stopped it.
+    int (*fine_tune)(const Backbone&, const TrainingOptions&);
     /// The logits of images, by weights that fine_tune wrote for so many classes.
     std::vector<std::vector<float>> (*predict)(const std::string& weights, int classes,
                                                std::span<const tenon::Image> images, int threads);

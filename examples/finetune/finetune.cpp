@@ -2,6 +2,7 @@
 //
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth        a subfolder of FOLDER for each class
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth --unfreeze 5
+//     finetune --data FOLDER ... --resume                                   goes on where a run was cut off
 //     finetune --weights finetuned/weights.safetensors --predict cat.jpg dog.jpg
 //     classify --weights finetuned cat.jpg dog.jpg                          the same
 //
@@ -9,7 +10,8 @@
 // network is trained on from there. A part of the photos is held out and only measured on. The weights that are written
 // are the library's for so many classes, and hold the names of the classes.
 //
-// Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+// Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped the
+// training, which can be gone on with.
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -81,7 +83,12 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--steps", options.steps, "Stop the whole network after so many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
-    app.add_flag("--resume", options.resume, "Go on with a whole network whose checkpoint lies in the output folder");
+    app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
+        ->check(CLI::Range(0.0, 100000.0))
+        ->capture_default_str();
+    app.add_flag("--resume", options.resume,
+                 "Go on with the run whose checkpoint is in the output folder, in the classifier or the whole network; "
+                 "with more --epochs or --unfreeze than it had, it gets longer");
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     CLI::Option* const predict =
@@ -137,11 +144,8 @@ int predict(const Options& options) {
 int run(const Options& options) {
     if (!options.predict.empty()) return predict(options);
     if (options.folder.empty()) throw tenon::Error("expected --data FOLDER to train, or --predict FILE...");
-    if (options.resume && options.unfreeze == 0)
-        throw tenon::Error("--resume goes on with a whole network, so it needs the --unfreeze that it began with");
     training::create_folder(options.output);
-    find_backbone(options.model).fine_tune(find_backbone(options.model), options);
-    return 0;
+    return find_backbone(options.model).fine_tune(find_backbone(options.model), options);
 }
 
 }  // namespace

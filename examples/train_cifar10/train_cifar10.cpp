@@ -2,9 +2,11 @@
 //
 //     train_cifar10 --data FOLDER                   the binary files data_batch_1.bin to data_batch_5.bin, an hour
 //     train_cifar10 --data FOLDER --resume          goes on where a run was cut off
+//     train_cifar10 --data FOLDER --resume --epochs 30      goes on with a run of fewer epochs, finished or not
 //
 // 5,000 of the training images are held out and only measured on. If FOLDER has test_batch.bin, the test images are
-// measured on, too. Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+// measured on, too. Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or
+// kill stopped the training, which can be gone on with.
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -52,12 +54,10 @@ int run(const Options& options) {
     const auto fit_with = [&](const auto&... more) {
         const tenon::PadCrop shift{options.shift};
         tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
-        training::fit(trainer, batches, validation_batches, options);
+        return training::fit(trainer, batches, validation_batches, options);
     };
-    if (options.cutout > 0)
-        fit_with(tenon::Cutout{options.cutout});
-    else
-        fit_with();
+    const bool is_done = options.cutout > 0 ? fit_with(tenon::Cutout{options.cutout}) : fit_with();
+    if (!is_done) return training::interrupted_status;
 
     const auto report = [&](const std::string& what, auto& batches) {
         tenon::Evaluation plain = trainer.evaluate(batches);

@@ -3,10 +3,11 @@
 //     train_fashion_mnist --quick                   two epochs
 //     train_fashion_mnist                           the full recipe, an hour
 //     train_fashion_mnist --resume                  goes on where a run was cut off
+//     train_fashion_mnist --resume --epochs 30      goes on with a run of fewer epochs, finished or not
 //
 // 1,000 of the training images are held out and only measured on; the test images are classified once, at the end. Exit
 // status: 0 when all went well, 1 when the accuracy stays below --minimum, 2 when something that the user gave is
-// wrong.
+// wrong, 130 when Ctrl-C or kill stopped the training, which can be gone on with.
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -52,12 +53,10 @@ int run(const Options& options) {
     const auto fit_with = [&](const auto&... more) {
         const tenon::PadCrop shift{options.shift, tenon::Border::zero};
         tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
-        training::fit(trainer, batches, validation_batches, options);
+        return training::fit(trainer, batches, validation_batches, options);
     };
-    if (options.cutout > 0)
-        fit_with(tenon::Cutout{options.cutout});
-    else
-        fit_with();
+    const bool is_done = options.cutout > 0 ? fit_with(tenon::Cutout{options.cutout}) : fit_with();
+    if (!is_done) return training::interrupted_status;
 
     const tenon::Evaluation evaluation = trainer.evaluate(test_batches);
     std::printf("test images with mirror images: %s\n",

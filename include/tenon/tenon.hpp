@@ -46,6 +46,7 @@
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/progress_bar.hpp>
 #include <tenon/train/sgd.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 #include <tenon/train/trainer.hpp>
 #include <tenon/version.hpp>
 // IWYU pragma: end_exports

@@ -6,12 +6,14 @@ import json
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
 import json_schema
+import stopping
 
 PROGRAM = sys.argv.pop(1)
 sys.argv.pop(1)
@@ -102,6 +104,17 @@ class Ablation(unittest.TestCase):
         running.kill()
         running.communicate()
         self.assertFalse((self.folder / "killed" / "results.json").exists())
+
+        # The same with Ctrl-C, which loses not one step: checkpoints are far apart here.
+        arguments = self.arguments("stopped", *chosen, "--checkpoint-minutes", "1000")
+        running = stopping.start(arguments, self.folder)
+        checkpoint_of_epoch = self.folder / "stopped" / "full_preactivation_1.checkpoint"
+        stopping.wait_until(running, checkpoint_of_epoch.exists)
+        self.assertEqual(stopping.stop(self, running, signal.SIGINT), arguments)
+        self.assertFalse((self.folder / "stopped" / "results.json").exists())
+        self.assertIn("going on: ", self.run_program("stopped", *chosen))
+        self.assertEqual(without_time(self.results("stopped")), without_time(self.results("whole")))
+        self.assertFalse(checkpoint_of_epoch.exists())
         self.assertIn("going on: ", self.run_program("killed", *chosen))
         self.assertEqual(without_time(self.results("killed")), without_time(self.results("whole")))
         self.assertFalse(checkpoint.exists())

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ except ImportError as missing:
     sys.exit(77)
 import json_schema
 import pictures
+import stopping
 
 CLASSES = ("blue", "green", "red")
 
@@ -179,6 +181,48 @@ class FineTuning(unittest.TestCase):
                 self.assertEqual((tensors[name] != array).any(), array.ndim == 4, name)
         self.assertIn("going on from", self.train(*arguments, "--resume", status=0))
 
+    def test_a_stopped_training_goes_on_to_the_same_weights(self):
+        arguments = ("--epochs", "100", "--hold-out", "0.2", "--batch", "4", "--unfreeze", "1")
+        self.train(*arguments)
+        whole, _ = safetensors_file.read(self.folder / "out" / "weights.safetensors")
+        # A run that begins anew in this folder doesn't take the checkpoints of this one for its own.
+        command = [PROGRAM, "--data", str(self.shared / "photos"), "--model", "resnet18", "--weights",
+                   str(self.shared / "backbone.safetensors"), "--output", "out", *arguments]
+        out = self.folder / "out"
+        for name in ("classifier.csv", "log.csv", "weights.safetensors"):
+            (out / name).unlink()
+        running = stopping.start(command, self.folder)
+        stopping.wait_until(running, lambda: stopping.has_text(out / "classifier.csv", "\n2,"))
+        resume = stopping.stop(self, running, signal.SIGTERM)
+        self.assertEqual(resume, [*command, "--resume"])
+        self.assertFalse((out / "weights.safetensors").exists())
+
+        # The finished classifier is there before the whole network is trained, and of use.
+        running = stopping.start(resume, self.folder)
+        stopping.wait_until(running, (out / "log.csv").exists)
+        self.assertEqual(stopping.stop(self, running, signal.SIGINT), resume)
+        tensors, metadata = safetensors_file.read(out / "weights.safetensors")
+        before = torchvision_resnet18(7)
+        self.assertTrue(all((tensors[name] == before[name]).all() for name in before if name[:2] != "fc"))
+        self.assertIn("of the validation photos", metadata["accuracy"])
+        photo = self.shared / "photos" / "red" / "0.png"
+        answers = json.loads(self.run_program("--weights", out / "weights.safetensors", "--json", "--predict", photo))
+        self.assertEqual(answers[0]["top"][0]["name"], "red")
+
+        text = self.run_program(*resume[1:])
+        self.assertRegex(text, r"going on from out/checkpoint\.safetensors: \d steps are done")
+        tensors, _ = safetensors_file.read(out / "weights.safetensors")
+        self.assertEqual({name for name in whole if (tensors[name] != whole[name]).any()}, set())
+
+    def test_a_finished_classifier_is_trained_longer(self):
+        self.train("--epochs", "2")
+        rows = (self.folder / "out" / "classifier.csv").read_text()
+        self.assertIn("the run gets longer: 4 epochs, it began with 2", self.train("--epochs", "4", "--resume"))
+        longer = (self.folder / "out" / "classifier.csv").read_text()
+        self.assertTrue(longer.startswith(rows))
+        self.assertEqual([row["epoch"] for row in csv.DictReader(longer.splitlines())], ["0", "1", "2", "3"])
+        self.assertIn("began with 4 epochs, expected as much or more", self.train("--epochs", "3", "--resume", status=2))
+
     def test_augmented_features_without_broken_photos(self):
         photos = self.folder / "photos"
         shutil.copytree(self.shared / "photos", photos)
@@ -259,7 +303,17 @@ class FineTuning(unittest.TestCase):
         self.assertIn("--weights", self.run_program("--data", shared, status=2))
         self.assertIn("expected --data FOLDER to train, or --predict",
                       self.run_program("--weights", self.shared / "backbone.safetensors", status=2))
-        self.assertIn("--resume goes on", self.train("--resume", status=2))
+        # There is nothing to go on from, and the program says what to do.
+        for more in ((), ("--unfreeze", "1")):
+            self.assertIn("out: there is no checkpoint to go on from; without --resume the training begins anew",
+                          self.train("--resume", *more, status=2))
+        (self.folder / "out").mkdir(exist_ok=True)
+        (self.folder / "out" / "checkpoint.safetensors").write_text("")
+        self.assertIn("but that of a whole network, which needs the --unfreeze that it began with",
+                      self.train("--resume", status=2))
+        (self.folder / "out" / "checkpoint.safetensors").rename(self.folder / "out" / "checkpoint.safetensors.previous")
+        self.assertIn("rename it to out/checkpoint.safetensors; without --resume",
+                      self.train("--resume", "--unfreeze", "1", status=2))
         self.assertIn("--unfreeze", self.run_program("--help"))
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import pathlib
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import unittest
 import xml.etree.ElementTree
 
 import json_schema
+import stopping
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 NAME = pathlib.Path(PROGRAM).name
@@ -62,9 +64,12 @@ class Training(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
-    def train(self, output, *more, **options):
-        return self.run_program("--data", self.folder, "--output", output, "--batch", "8", "--hold-out", "6", "--epochs", "2",
-                                "--cutout", "0", "--rate", "0.05", *more, **options)
+    def arguments(self, output, *more, epochs=2):
+        return ["--data", str(self.folder), "--output", output, "--batch", "8", "--hold-out", "6", "--epochs", str(epochs),
+                "--cutout", "0", "--rate", "0.05", *more]
+
+    def train(self, output, *more, epochs=2, **options):
+        return self.run_program(*self.arguments(output, *more, epochs=epochs), **options)
 
     def test_a_run_writes_weights_logs_and_plots(self):
         text = self.train("out", "--threads", "1")
@@ -105,10 +110,66 @@ class Training(unittest.TestCase):
         self.assertEqual(tensors_and_metadata(self.folder / "killed" / "weights.safetensors")[0],
                          tensors_and_metadata(self.folder / "whole" / "weights.safetensors")[0])
 
+    def test_a_run_that_is_stopped_goes_on_to_the_same_weights(self):
+        epochs = 20
+        self.train("whole", epochs=epochs)
+        out = self.folder / "stopped"
+        first = [PROGRAM, *self.arguments("stopped", epochs=epochs)]
+
+        def run_to(step, arguments):
+            running = stopping.start(arguments, self.folder)
+            stopping.wait_until(running, lambda: stopping.has_text(out / "log.jsonl", f'"step":{step},'))
+            return running
+
+        resume = stopping.stop(self, run_to(10, first), signal.SIGINT)
+        self.assertEqual(resume, [*first, "--resume"])
+        self.assertFalse((out / "weights.safetensors").exists())
+        self.assertEqual(stopping.stop(self, run_to(20, resume), signal.SIGTERM), resume)
+        stopping.end_at_once(self, run_to(30, resume))
+        self.assertFalse((out / "weights.safetensors").exists())
+        self.assertIn("going on from", self.run_program(*resume[1:]))
+        self.assertEqual(tensors_and_metadata(out / "weights.safetensors")[0],
+                         tensors_and_metadata(self.folder / "whole" / "weights.safetensors")[0])
+
+        def figures(folder):
+            return [{name: value for name, value in row.items() if "second" not in name}
+                    for row in csv.DictReader((self.folder / folder / "log.csv").read_text().splitlines())]
+        self.assertEqual(figures("stopped"), figures("whole"))
+
+    def test_a_finished_run_is_lengthened(self):
+        self.train("out")
+        out = self.folder / "out"
+        two = (out / "log.csv").read_text()
+        # Finished as it is, it only writes its results again.
+        weights = (out / "weights.safetensors").read_bytes()
+        (out / "weights.safetensors").unlink()
+        text = self.train("out", "--resume")
+        self.assertIn("going on from", text)
+        self.assertNotIn("longer", text)
+        self.assertEqual(tensors_and_metadata(out / "weights.safetensors")[0],
+                         self.tensors_of(weights))
+        self.assertIn("the run gets longer: 4 epochs, it began with 2", self.train("out", "--resume", epochs=4))
+        self.assertTrue((out / "log.csv").read_text().startswith(two))
+        rows = list(csv.DictReader((out / "log.csv").read_text().splitlines()))
+        steps = 3 if CIFAR else 2
+        self.assertEqual([(int(row["epoch"]), int(row["step"])) for row in rows], [(i, steps * (i + 1)) for i in range(4)])
+        # The rate is the longer run's, a straight line from 1 to 0 between a quarter and 0.98 of it.
+        for row in rows[2:]:
+            share = (int(row["step"]) - 1) / (4 * steps)
+            self.assertAlmostEqual(float(row["learning_rate"]), 0.05 * (1 - (share - 0.25) / 0.73), places=6)
+        self.assertNotEqual(tensors_and_metadata(out / "weights.safetensors")[0], self.tensors_of(weights))
+        self.assertIn("began with 4 epochs, expected as much or more to go on with, found 3 epochs",
+                      self.train("out", "--resume", epochs=3, status=2))
+
+    def tensors_of(self, content):
+        (self.folder / "copy").write_bytes(content)
+        return tensors_and_metadata(self.folder / "copy")[0]
+
     def test_what_is_wrong_is_refused(self):
         self.assertIn("No such file", self.run_program("--data", self.folder / "absent", status=2))
         self.assertIn("--epochs", self.run_program("--data", self.folder, "--epochs", "-1", status=2))
-        self.assertIn("No such file", self.train("none", "--resume", status=2))
+        self.assertIn("checkpoint.safetensors: there is no checkpoint to go on from; without --resume the run begins anew",
+                      self.train("none", "--resume", status=2))
         (self.folder / "file").write_text("")
         self.assertIn("cannot create the folder", self.train("file/out", status=2))
         self.assertIn("--output", self.run_program("--help"))

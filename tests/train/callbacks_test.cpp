@@ -1,12 +1,16 @@
 // The callbacks, without a network: a trainer that only plays reports.
+#include <csignal>
 #include <sstream>
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <tenon/train/best_weights.hpp>
 #include <tenon/train/log_files.hpp>
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/progress_bar.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 
 #include "../support.hpp"
 
@@ -20,10 +24,11 @@ using tenon_test::TemporaryFolder;
 /// Remembers what callbacks asked for.
 struct Stage : TrainerControl {
     History epochs;
-    std::string stopped, saved;
+    std::string stopped, interrupted, saved;
     int checkpoints = 0, weights = 0, kept_epoch = -1, returned_to = -1;
 
     void stop(const std::string& reason) override { stopped = reason; }
+    void interrupt(const std::string& reason) override { interrupted = reason; }
     WeightsInfo info;
     void save_weights(const std::string& path, const WeightsInfo& said) override {
         saved = path;
@@ -251,6 +256,109 @@ TEST_CASE("progress is a bar on a terminal and lines elsewhere") {
           "epoch 2/3, loss 0.5000, accuracy 25.00 %, 25 images/s, 0:04\n");
     stage.play(bar, 0.5, 1.5);
     CHECK(drawn.str().ends_with("25 images/s, 0:04\x1b[K\n"));
+}
+
+/// Runs `action` in a child process; its status. No other thread's work is needed there.
+template <class Action>
+int in_child(const Action& action) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);  // the test program has its own
+        action();
+        ::_exit(0);
+    }
+    REQUIRE(child > 0);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+
+TEST_CASE("the second signal ends the process at once") {
+    const auto killed_by = [](int signal, int status) { return WIFSIGNALED(status) && WTERMSIG(status) == signal; };
+    for (const int first : {SIGINT, SIGTERM})
+        for (const int second : {SIGINT, SIGTERM}) {
+            CHECK(killed_by(second, in_child([&] {
+                                Stage stage;
+                                StopOnInterrupt stop{"run"};
+                                stop.on_begin({}, stage);
+                                ::raise(first);
+                                stop.on_step(step_report(1), stage);
+                                if (stage.interrupted.empty()) ::_exit(1);
+                                ::raise(second);
+                                ::_exit(2);
+                            })));
+            // Both before the fit looks.
+            CHECK(killed_by(second, in_child([&] {
+                                Stage stage;
+                                StopOnInterrupt stop{"run"};
+                                stop.on_begin({}, stage);
+                                ::raise(first);
+                                ::raise(second);
+                                ::_exit(2);
+                            })));
+        }
+    // One signal alone ends nothing; after a fit it ends the process as ever, and so does one that no fit obeyed.
+    CHECK(in_child([] {
+              Stage stage;
+              StopOnInterrupt stop{"run"};
+              stop.on_begin({}, stage);
+              ::raise(SIGINT);
+              ::_exit(0);
+          }) == 0);
+    CHECK(killed_by(SIGINT, in_child([] {
+                        Stage stage;
+                        StopOnInterrupt stop{"run"};
+                        stop.on_begin({}, stage);
+                        stop.on_leave();
+                        ::raise(SIGINT);
+                    })));
+    CHECK(killed_by(SIGTERM, in_child([] {
+                        Stage stage;
+                        StopOnInterrupt stop{"run"};
+                        stop.on_begin({}, stage);
+                        ::raise(SIGTERM);
+                        stop.on_leave();
+                    })));
+}
+
+TEST_CASE("an ignored signal stays ignored, and fits at the same time share the handlers") {
+    CHECK(in_child([] {
+              std::signal(SIGINT, SIG_IGN);
+              Stage stage;
+              StopOnInterrupt stop{"run"};
+              stop.on_begin({}, stage);
+              ::raise(SIGINT);
+              ::raise(SIGINT);
+              stop.on_step(step_report(1), stage);
+              if (!stage.interrupted.empty()) ::_exit(1);
+              ::raise(SIGTERM);
+              stop.on_step(step_report(2), stage);
+              ::raise(SIGINT);
+              ::_exit(stage.interrupted == "SIGTERM" ? 0 : 2);
+          }) == 0);
+    CHECK(in_child([] {
+              Stage outer_stage, inner_stage;
+              StopOnInterrupt outer{"run"};
+              std::ostringstream said;
+              outer.on_begin({}, outer_stage);
+              {
+                  StopOnInterrupt inner{"part", "", said};
+                  inner.on_begin({}, inner_stage);
+                  ::raise(SIGINT);
+                  inner.on_step(step_report(3), inner_stage);
+                  if (inner_stage.interrupted != "SIGINT") ::_exit(1);
+                  inner.on_interrupt(inner_stage);
+                  inner.on_leave();
+                  if (inner_stage.saved != "part") ::_exit(2);
+              }
+              if (said.str() !=
+                  "stopped by SIGINT after step 3, saved in part; to go on: restore it and fit with the same "
+                  "options\n")
+                  ::_exit(3);
+              outer.on_epoch({}, outer_stage);
+              ::_exit(outer_stage.interrupted == "SIGINT" ? 0 : 4);
+          }) == 0);
+    CHECK(contains(error_of([] { StopOnInterrupt{""}; }), "expected the path of a checkpoint"));
 }
 
 }  // namespace

@@ -136,6 +136,43 @@ TEST_CASE("other schedules are what their formulas say") {
     CHECK_THROWS_WITH_AS(piecewise_linear({{0.5, 1}, {0.5, 0}}), doctest::Contains("rising"), Error);
 }
 
+TEST_CASE("schedules in steps and epochs are the same in a longer run, those that span it are stretched") {
+    using namespace schedules;
+    const auto is_the_same = [](const Schedule& schedule) {
+        for (double at = 0; at < 40; ++at)
+            if (schedule({at, 40, 10}) != schedule({at, 80, 10})) return false;
+        return true;
+    };
+    const auto is_stretched = [](const Schedule& schedule) {
+        for (double at = 0; at <= 40; ++at)
+            if (schedule({at, 40, 10}) != doctest::Approx(schedule({2 * at, 80, 10}))) return false;
+        return schedule({39, 40, 10}) != schedule({39, 80, 10});
+    };
+    for (const Schedule& schedule :
+         {constant(0.5), step(Duration::epochs(2)), step(Duration::steps(15)), warm_up(Duration::epochs(1)),
+          multi_step({Duration::epochs(1), Duration::steps(30)}),
+          warm_up(Duration::steps(5)) * step(Duration::epochs(3)),
+          sequence(constant(0.1), Duration::epochs(1), step(Duration::epochs(1)))}) {
+        CAPTURE(schedule.identity());
+        CHECK(is_the_same(schedule));
+        CHECK_FALSE(is_stretched(schedule));
+    }
+    for (const Schedule& schedule :
+         {linear(1, 0.1), linear_to_zero(), cosine(), piecewise_linear({{0, 0.2}, {0.25, 1}, {1, 0}}),
+          step(Duration::share(0.3)), multi_step({Duration::share(0.5)}), warm_up(Duration::share(1)),
+          sequence(linear(0.1, 1), Duration::share(0.25), cosine())}) {
+        CAPTURE(schedule.identity());
+        CHECK(is_stretched(schedule));
+        CHECK_FALSE(is_the_same(schedule));
+    }
+    // The rise and fall of one_cycle and the second part of a sequence are placed by the longer run.
+    CHECK_FALSE(is_the_same(one_cycle()));
+    CHECK(one_cycle()({39, 40, 10}) == doctest::Approx(one_cycle()({79, 80, 10})));
+    const Schedule warmed = sequence(linear(0.1, 1), Duration::epochs(1), cosine());
+    CHECK(warmed({5, 40, 10}) == warmed({5, 80, 10}));
+    CHECK(warmed({25, 40, 10}) == doctest::Approx(warmed({45, 80, 10})));
+}
+
 /// Tensors of awkward sizes: trained, not trained, decayed or not.
 const std::vector<Parameter> tensors = [] {
     std::vector<Parameter> result;

@@ -1,6 +1,8 @@
-// Checkpoints: a run that is killed and goes on ends bitwise as one that never was; what is no checkpoint is refused.
+// Checkpoints: a run that is killed, interrupted or lengthened ends bitwise as one that never was; what is no
+// checkpoint is refused.
 #include <csignal>
 #include <cstring>
+#include <sstream>
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -12,6 +14,7 @@
 #include <tenon/train/best_weights.hpp>
 #include <tenon/train/periodic_checkpoint.hpp>
 #include <tenon/train/sgd.hpp>
+#include <tenon/train/stop_on_interrupt.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
@@ -208,13 +211,17 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     CHECK(earlier.state().step == 3);
     CHECK_FALSE(std::filesystem::exists(path + ".keep"));
 
-    // A fit goes on only as it began.
+    // A fit goes on only as it began, or longer.
     Patterns source = images();
     const FitOptions begun{.epochs = 2, .schedule = schedules::cosine()};
-    FitOptions longer = begun, other_schedule = begun;
+    FitOptions longer = begun, shorter = begun, timed = begun, other_schedule = begun;
     longer.epochs = 3;
+    shorter.epochs = 1;
+    timed.budget_seconds = 100;
     other_schedule.schedule = schedules::linear_to_zero();
-    CHECK(contains(error_of([&] { trainer.fit(source, longer); }), "began with epochs 2 and can't go on with 3"));
+    CHECK(contains(error_of([&] { trainer.fit(source, shorter); }),
+                   "began with 2 epochs, expected as much or more to go on with, found 1 epoch"));
+    CHECK(contains(error_of([&] { trainer.fit(source, timed); }), "found 2 epochs in at most 100 s"));
     CHECK(contains(error_of([&] { trainer.fit(source, other_schedule); }), "began with the schedule cosine"));
     Patterns fewer{{3, 8, 8}, 6, 4, 12};
     CHECK(contains(error_of([&] { trainer.fit(fewer, begun); }), "batches in an epoch: 5 and can't go on with 4"));
@@ -226,6 +233,210 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     // Then it is over: another one begins anew.
     trainer.fit(source, longer);
     CHECK(trainer.state().step == 25);
+}
+
+/// What a trainer is after epochs of training that nothing stopped, and with an evaluation after each.
+std::string never_stopped(int count, const Schedule& schedule) {
+    Trainer<Resumed> trainer{steep, recipe};
+    Patterns source = images();
+    trainer.fit(source, source, {.epochs = count, .schedule = schedule});
+    return state_of(trainer);
+}
+
+TEST_CASE("a finished run that gets more epochs ends bitwise as one that was as long from the start") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    // Its rates are the same in a run of any length.
+    const Schedule schedule =
+        schedules::warm_up(Duration::steps(3)) * schedules::multi_step({Duration::epochs(1), Duration::epochs(3)}, 0.5);
+    Patterns source = images();
+    PeriodicCheckpoint save{path};
+    Trainer<Resumed> first{steep, recipe};
+    first.fit(source, source, {.epochs = 2, .schedule = schedule, .callbacks = {&save}});
+    for (const int count : {2, 3, 4}) {  // each goes on with what the one before it saved
+        Trainer<Resumed> trainer{steep, recipe};
+        trainer.restore(path);
+        CHECK(trainer.history().size() == static_cast<std::size_t>(std::max(2, count - 1)));
+        trainer.fit(source, source, {.epochs = count, .schedule = schedule, .callbacks = {&save}});
+        CHECK(state_of(trainer) == never_stopped(count, schedule));
+    }
+    // A run that isn't finished can be lengthened as well.
+    struct Stop : Callback {
+        void on_step(const StepReport& report, TrainerControl& trainer) override {
+            if (report.step == 7) trainer.interrupt("step 7");
+        }
+        void on_interrupt(TrainerControl& trainer) override { trainer.save_checkpoint(where); }
+        std::string where;
+    } stop;
+    stop.where = folder.file("part.safetensors");
+    Trainer<Resumed> part{steep, recipe}, longer{steep, recipe};
+    part.fit(source, source, {.epochs = 2, .schedule = schedule, .callbacks = {&stop}});
+    CHECK(part.is_interrupted());
+    CHECK(part.stop_reason() == "step 7");
+    longer.restore(stop.where);
+    longer.fit(source, source, {.epochs = 3, .schedule = schedule});
+    CHECK(state_of(longer) == never_stopped(3, schedule));
+}
+
+TEST_CASE("a schedule that spans the run goes on as that of the longer run") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    Patterns source = images();
+    PeriodicCheckpoint save{path};
+    struct Rates : Callback {
+        std::vector<double> rates;
+        void on_step(const StepReport& report, TrainerControl&) override { rates.push_back(report.learning_rate); }
+    } rates;
+    Trainer<Resumed> first{steep, recipe}, second{steep, recipe};
+    first.fit(source, {.epochs = 2, .schedule = schedules::cosine(), .callbacks = {&rates, &save}});
+    second.restore(path);
+    second.fit(source, {.epochs = 4, .schedule = schedules::cosine(), .callbacks = {&rates}});
+    REQUIRE(rates.rates.size() == 20);
+    for (std::size_t i = 0; i < 20; ++i)
+        CHECK(rates.rates[i] ==
+              steep.learning_rate * schedules::cosine()({static_cast<double>(i), i < 10 ? 10.0 : 20.0, 5}));
+
+    // A run that its time ended may go on by epochs, if they are more than it had.
+    Trainer<Resumed> timed{steep, recipe}, more{steep, recipe};
+    timed.fit(source, {.budget_seconds = 1e-6, .callbacks = {&save}});
+    const int done = static_cast<int>(timed.state().epoch);
+    REQUIRE(done == 1);
+    more.restore(path);
+    const std::string before = state_of(more);
+    CHECK(contains(error_of([&] { more.fit(source, {.epochs = done}); }),
+                   "began with 1e-06 s, expected as much or more to go on with, found 1 epoch"));
+    CHECK(state_of(more) == before);
+    more.fit(source, {.epochs = done + 2});
+    CHECK(more.state().step == timed.state().step + 2 * batches);
+}
+
+/// Raises a signal at a place in a fit.
+struct RaiseAt : Callback {
+    enum class Place { step, validation, end, leave };
+    int signal;
+    Place place = Place::step;
+    long count = 1;  ///< the step, or the batch of all validations
+    bool was_raised = false;
+    RaiseAt(int number, Place where, long at = 1) : signal{number}, place{where}, count{at} {}
+    void reach(Place where, long at) {
+        if (where != place || at != count || std::exchange(was_raised, true)) return;
+        std::raise(signal);
+    }
+    void on_step(const StepReport& report, TrainerControl&) override { reach(Place::step, report.step); }
+    void on_validation_batch(TrainerControl&) override { reach(Place::validation, ++validated); }
+    void on_end(TrainerControl&) override { reach(Place::end, 1); }
+    void on_leave() noexcept override { reach(Place::leave, 1); }
+    long validated = 0;
+};
+
+/// Handlers that count, as a program has them that uses the library.
+int signals_seen = 0;
+struct CountSignals {
+    struct sigaction int_before {
+    }, term_before{};
+    CountSignals() {
+        signals_seen = 0;
+        struct sigaction action {};
+        action.sa_handler = [](int) { ++signals_seen; };
+        ::sigaction(SIGINT, &action, &int_before);
+        ::sigaction(SIGTERM, &action, &term_before);
+    }
+    CountSignals(const CountSignals&) = delete;
+    CountSignals& operator=(const CountSignals&) = delete;
+    ~CountSignals() {
+        ::sigaction(SIGINT, &int_before, nullptr);
+        ::sigaction(SIGTERM, &term_before, nullptr);
+    }
+    /// Whether a handler of the program is set, not one of the fit.
+    static bool is_set(int signal) {
+        struct sigaction action {};
+        ::sigaction(signal, nullptr, &action);
+        return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+               action.sa_handler != &tenon::detail::handle_interrupt;
+    }
+};
+
+TEST_CASE("a signal ends a fit where it is, and the fit goes on to the same bits") {
+    using Place = RaiseAt::Place;
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    const std::string expected = never_stopped(2, schedules::cosine());
+    Patterns source = images();
+    struct Stopped {
+        int signal;
+        Place place;
+        long at, step, epoch;
+    };
+    for (const auto& [signal, place, at, step, epoch] :
+         {Stopped{SIGINT, Place::step, 7, 7, 1}, Stopped{SIGTERM, Place::step, 5, 5, 0},
+          Stopped{SIGINT, Place::validation, 2, 5, 0}, Stopped{SIGTERM, Place::validation, 10, 10, 1},
+          Stopped{SIGINT, Place::end, 1, 10, 2}}) {
+        const CountSignals count;
+        std::ostringstream said;
+        RaiseAt raise{signal, place, at};
+        StopOnInterrupt stop{path, "again --resume", said};
+        EarlyStop keep{};
+        Trainer<Resumed> trainer{steep, recipe};
+        trainer.fit(source, source,
+                    {.epochs = 2, .schedule = schedules::cosine(), .callbacks = {&raise, &stop, &keep}});
+        CHECK(trainer.is_interrupted());
+        CHECK(stop.is_interrupted());
+        CHECK(stop.signal() == signal);
+        const std::string name = signal == SIGINT ? "SIGINT" : "SIGTERM";
+        CHECK(trainer.stop_reason() == name);
+        CHECK(said.str() == "stopped by " + name + " after step " + std::to_string(step) + ", saved in " + path +
+                                "; to go on: again --resume\n");
+        CHECK(trainer.state().step == step);
+        CHECK(trainer.state().epoch == epoch);
+        CHECK(trainer.history().size() == static_cast<std::size_t>(epoch));
+        CHECK(signals_seen == 0);
+        CHECK(CountSignals::is_set(SIGINT));
+        CHECK(CountSignals::is_set(SIGTERM));
+
+        Trainer<Resumed> resumed{steep, recipe};
+        resumed.restore(path);
+        CHECK(resumed.state().step == step);
+        RaiseAt none{signal, Place::step, 1000};
+        resumed.fit(source, source, {.epochs = 2, .schedule = schedules::cosine(), .callbacks = {&none, &stop}});
+        CHECK_FALSE(resumed.is_interrupted());
+        CHECK_FALSE(stop.is_interrupted());
+        CHECK(resumed.state().epoch == 2);
+        if (place != Place::end) CHECK(state_of(resumed) == expected);
+        // The same trainer can fit again, too.
+        trainer.fit(source, {.epochs = 1, .callbacks = {&stop}});
+        CHECK_FALSE(trainer.is_interrupted());
+    }
+}
+
+TEST_CASE("the handlers of a fit are gone however it ends, and a late signal is not lost") {
+    const TemporaryFolder folder;
+    const CountSignals count;
+    struct Throw : Callback {
+        void on_step(const StepReport&, TrainerControl&) override { throw Error("a full disk"); }
+    } thrower;
+    std::ostringstream said;
+    StopOnInterrupt stop{folder.file("run.safetensors"), "", said};
+    Patterns source = images();
+    Trainer<Resumed> trainer{steep, recipe};
+    CHECK(error_of([&] { trainer.fit(source, {.epochs = 1, .callbacks = {&stop, &thrower}}); }) == "a full disk");
+    CHECK(CountSignals::is_set(SIGINT));
+
+    // After the last look at it and before the handlers go: whoever handles it then gets it.
+    RaiseAt late{SIGTERM, RaiseAt::Place::leave};
+    trainer.fit(source, {.epochs = 1, .callbacks = {&late, &stop}});
+    CHECK_FALSE(trainer.is_interrupted());
+    CHECK(signals_seen == 1);
+    CHECK(said.str().empty());
+
+    // What can't be saved is an error, and no line says it was.
+    StopOnInterrupt nowhere{folder.file("absent/run"), "", said};
+    RaiseAt raise{SIGINT, RaiseAt::Place::step, trainer.state().step + 1};
+    CHECK(contains(error_of([&] {
+                       trainer.fit(source, {.epochs = 1, .callbacks = {&raise, &nowhere}});
+                   }),
+                   "absent/run: cannot"));
+    CHECK(said.str().empty());
+    CHECK(CountSignals::is_set(SIGINT));
 }
 
 TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is as before") {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/train/trainer_options.hpp>
 #include <tenon/train/trainer_state.hpp>
 
@@ -16,8 +17,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Counts steps, epochs and seconds of a trainer and sums up its epochs.
 class FitProgress {
 public:
-    /// Begins a fit, or goes on with the one that is open. Throws tenon::Error for options that don't fit, also those
-    /// of the open one; nothing is changed then.
+    /// Begins a fit, or goes on with the one that is open, which may get longer. Throws tenon::Error for options that
+    /// don't fit, also those of the open one; nothing is changed then.
     void begin(const FitOptions& options, long batches) {
         if (options.epochs < 0 || !(options.budget_seconds >= 0) ||
             (options.epochs == 0 && options.budget_seconds == 0))
@@ -25,10 +26,11 @@ public:
         if (options.validate_every < 1) throw Error("a fit validates every 1 or more epochs");
         if (batches < 1) throw Error("the source of training images has no batch");
         if (state_.fit_open) {
-            expect_same("epochs", std::to_string(state_.fit_epochs), std::to_string(options.epochs));
-            expect_same("a budget in seconds of", exact_text(state_.fit_budget), exact_text(options.budget_seconds));
+            expect_no_shorter(options);
             expect_same("the schedule", schedule_, options.schedule.identity());
             expect_same("batches in an epoch:", std::to_string(state_.batches), std::to_string(batches));
+            state_.fit_epochs = options.epochs;
+            state_.fit_budget = options.budget_seconds;
         } else {
             state_.fit_open = true;
             state_.fit_step = state_.step;
@@ -85,29 +87,33 @@ public:
         report.progress = std::min(progress(), 1.0);
     }
 
-    /// Counts the epoch, calls validate(report) if a validation is due or `last`, and adds the report to the history.
+    /// Calls validate(report) if a validation is due or `last`, counts the epoch and adds the report to the history.
+    /// False, and the epoch stays as it was, if validate gives up by returning false.
     template <class Validate>
-    void close_epoch(const FitOptions& options, bool last, const Validate& validate) {
+    bool close_epoch(const FitOptions& options, bool last, const Validate& validate) {
         EpochReport report;
-        report.epoch = state_.epoch++;
+        report.epoch = state_.epoch;
         report.step = state_.step;
         report.images = state_.epoch_images;
         report.loss = epoch_mean(state_.epoch_loss);
         report.accuracy = epoch_mean(static_cast<double>(state_.epoch_correct));
         report.learning_rate = state_.learning_rate;
         report.seconds = epoch_seconds();
-        if (last || is_over() || (state_.epoch - state_.fit_epoch) % options.validate_every == 0) {
+        const long epochs_then = state_.epoch - state_.fit_epoch + 1;
+        if (last || is_over_after(epochs_then) || epochs_then % options.validate_every == 0) {
             const auto start = Clock::now();
-            validate(report);
+            if (!validate(report)) return false;
             validation_seconds_ = seconds_since(start);
         }
+        ++state_.epoch;
         history_.push_back(report);
         begin_epoch();
+        return true;
     }
 
-    bool is_over() const {
-        return time_is_up() || (state_.fit_epochs > 0 && state_.epoch - state_.fit_epoch >= state_.fit_epochs);
-    }
+    bool is_over() const { return is_over_after(state_.epoch - state_.fit_epoch); }
+    /// Whether there is an epoch with steps that is not closed, as after a restored checkpoint.
+    bool has_open_epoch() const { return state_.batch > 0; }
     bool epoch_is_over() const { return state_.batch >= state_.batches || time_is_up(); }
 
     /// What on_begin is told.
@@ -148,6 +154,27 @@ private:
             throw Error("the fit that the checkpoint was made of began with " + what + " " + begun +
                         " and can't go on with " + now);
     }
+    /// "2 epochs in at most 60 s"
+    static std::string length_text(long epochs, double seconds) {
+        std::string text;
+        if (epochs > 0) text = std::to_string(epochs) + (epochs == 1 ? " epoch" : " epochs");
+        if (seconds > 0)
+            text +=
+                (epochs > 0 ? " in at most " : "") + detail::number_text(seconds, std::chars_format::general, 6) + " s";
+        return text;
+    }
+    /// The open fit may get more epochs or time, not less: what it did was for a run of at least its length, and less
+    /// is more likely a mistake. One that is over, by its time as a rule, may also go on by epochs alone.
+    void expect_no_shorter(const FitOptions& options) const {
+        const auto is_shorter = [](auto begun, auto now) { return begun > 0 ? now < begun : now > 0; };
+        if (!is_shorter(state_.fit_epochs, long{options.epochs}) &&
+            !is_shorter(state_.fit_budget, options.budget_seconds))
+            return;
+        if (is_over() && options.epochs > state_.epoch - state_.fit_epoch && options.budget_seconds == 0) return;
+        throw Error(
+            "the fit that the checkpoint was made of began with " + length_text(state_.fit_epochs, state_.fit_budget) +
+            ", expected as much or more to go on with, found " + length_text(options.epochs, options.budget_seconds));
+    }
     static double seconds_since(Clock::time_point start) {
         return std::chrono::duration<double>(Clock::now() - start).count();
     }
@@ -170,6 +197,9 @@ private:
         if (state_.fit_budget > 0)
             share = std::max(share, fit_seconds() / std::max(state_.fit_budget - validation_seconds_, 1e-3));
         return share;
+    }
+    bool is_over_after(long epochs) const {
+        return time_is_up() || (state_.fit_epochs > 0 && epochs >= state_.fit_epochs);
     }
     bool time_is_up() const { return state_.fit_budget > 0 && progress() >= 1; }
 

@@ -1,4 +1,10 @@
 // Schedules: the learning rate as a function of the step, without any state.
+//
+// A run that is gone on with for more epochs than it began with has a larger total from there on, and its rate is what
+// the longer run has at that step. Schedules that are given in steps or epochs don't notice: the run ends as if it had
+// been so long from the start. Those that span the run jump: cosine() is at 0 after 10 of 10 epochs and at 0.5 after 10
+// of 20, and then falls to 0 again. Each schedule says which of both it is; a product is what its factors are. (tests:
+// tests/train/optimizer_test.cpp, resume_test.cpp)
 #pragma once
 
 #include <algorithm>
@@ -112,29 +118,33 @@ inline std::string text(const char* name, std::initializer_list<double> numbers)
 }
 }  // namespace detail
 
-/// The same factor throughout.
+/// The same factor throughout, in a lengthened run too.
 inline Schedule constant(double factor = 1) {
     return {detail::text("constant", {factor}), [factor](const ScheduleTime&) { return factor; }};
 }
 
-/// A straight line from one factor to another over the whole run.
+/// A straight line from one factor to another over the whole run. In a lengthened run it jumps back to the line to the
+/// new end.
 inline Schedule linear(double from, double to) {
     return {detail::text("linear", {from, to}), [from, to](const ScheduleTime& time) {
                 return detail::anneal(Annealing::linear, from, to, detail::share_of(time.step, time.total));
             }};
 }
 
-/// From 1 to 0 in a straight line: what suits a run of a given length best (Li et al. 2020, budgeted training).
+/// From 1 to 0 in a straight line: what suits a run of a given length best (Li et al. 2020, budgeted training). In a
+/// lengthened run it jumps up, as `linear`: after 10 epochs that become 20 it is 0.5.
 inline Schedule linear_to_zero() { return linear(1, 0); }
 
-/// From 1 to `end` along half a cosine. Equals torch's CosineAnnealingLR with T_max the steps of the run.
+/// From 1 to `end` along half a cosine. Equals torch's CosineAnnealingLR with T_max the steps of the run. In a
+/// lengthened run it jumps up to the longer cosine, where torch's, whose T_max stays, would rise again.
 inline Schedule cosine(double end = 0) {
     return {detail::text("cosine", {end}), [end](const ScheduleTime& time) {
                 return detail::anneal(Annealing::cosine, 1, end, detail::share_of(time.step, time.total));
             }};
 }
 
-/// Times `factor` after every `length`. Equals torch's StepLR.
+/// Times `factor` after every `length`. Equals torch's StepLR. A lengthened run goes on unchanged, unless the length is
+/// a share of the run.
 inline Schedule step(Duration length, double factor = 0.1) {
     return {"step every " + length.text() + detail::text(" by", {factor}), [length, factor](const ScheduleTime& time) {
                 const double steps = length.in_steps(time);
@@ -142,7 +152,8 @@ inline Schedule step(Duration length, double factor = 0.1) {
             }};
 }
 
-/// Times `factor` at each milestone. Equals torch's MultiStepLR.
+/// Times `factor` at each milestone. Equals torch's MultiStepLR. A lengthened run goes on unchanged; milestones that
+/// are shares of the run move, and the rate rises again if they are still to come.
 inline Schedule multi_step(std::vector<Duration> milestones, double factor = 0.1) {
     std::string identity = detail::text("multi_step", {factor}) + " at";
     for (const Duration& milestone : milestones) identity += " " + milestone.text();
@@ -155,7 +166,8 @@ inline Schedule multi_step(std::vector<Duration> milestones, double factor = 0.1
 }
 
 /// Up to the peak and down again (Smith and Topin 2018). Equals torch's OneCycleLR, with the optimizer's rate as
-/// max_lr, but for the momentum, which stays.
+/// max_lr, but for the momentum, which stays. In a lengthened run it jumps to the place in the longer cycle, and the
+/// peak comes once more if it is later there.
 inline Schedule one_cycle(OneCycleOptions options = {}) {
     return {detail::text("one_cycle", {options.rise, options.start, options.end}) +
                 (options.annealing == Annealing::cosine ? " cosine" : " linear"),
@@ -174,7 +186,9 @@ struct Knot {
     double factor;  ///< there
 };
 
-/// Straight lines between points, constant outside of them: {{0, 0.2}, {0.25, 1}, {1, 0}} is a triangle.
+/// Straight lines between points, constant outside of them: {{0, 0.2}, {0.25, 1}, {1, 0}} is a triangle. Points are
+/// shares of the run, so in a lengthened run it jumps to the place on the longer lines: that triangle, finished and
+/// then twice as long, from 0 to 0.67, and falls to 0 again.
 inline Schedule piecewise_linear(std::vector<Knot> knots) {
     if (knots.empty()) throw Error("a piecewise linear schedule needs at least one point");
     std::string identity = "piecewise_linear";
@@ -194,7 +208,7 @@ inline Schedule piecewise_linear(std::vector<Knot> knots) {
 }
 
 /// From `start` to 1 in a straight line over `length`, then 1: `warm_up(Duration::epochs(5)) * cosine()`. Equals
-/// torch's LinearLR.
+/// torch's LinearLR. A lengthened run does not warm up again, unless the length is a share of the run.
 inline Schedule warm_up(Duration length, double start = 0) {
     return {"warm_up " + length.text() + detail::text(" from", {start}), [length, start](const ScheduleTime& time) {
                 return start + (1 - start) * detail::share_of(time.step, length.in_steps(time));
@@ -202,6 +216,9 @@ inline Schedule warm_up(Duration length, double start = 0) {
 }
 
 /// `first` for `length`, then `second` as if its run began there; each spans its own part. Equals torch's SequentialLR.
+/// In a lengthened run the part of `second` is longer, and that of `first` too if its length is a share of the run: to
+/// go on with another schedule than the run began with, save a checkpoint after the fit and begin another one from
+/// there.
 inline Schedule sequence(const Schedule& first, Duration length, const Schedule& second) {
     return {"(" + first.identity() + " for " + length.text() + ", then " + second.identity() + ")",
             [first, length, second](const ScheduleTime& time) {
@@ -211,7 +228,7 @@ inline Schedule sequence(const Schedule& first, Duration length, const Schedule&
             }};
 }
 
-/// A schedule times a constant.
+/// A schedule times a constant; a lengthened run is that of the schedule.
 inline Schedule scale(const Schedule& schedule, double factor) { return constant(factor) * schedule; }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -30,38 +30,39 @@ public:
     explicit Trainer(const Choice& optimizer, const TrainerOptions& options = {})
         : step_{optimizer, options}, model_{{.threads = options.threads}} {}
 
-    /// Trains on all batches of `source`, epoch after epoch, and evaluates on `validation` behind each; source and
+    /// Trains on all batches of `source`, epoch after epoch, and evaluates on `validation` after each; source and
     /// validation are BatchSources. Epochs are counted through all fits, so each sees its own shuffling. A fit that a
-    /// checkpoint was made of is gone on with; it must be given the same options then. Returns the history of all
-    /// epochs of the trainer. Throws tenon::Error for batches that don't fit, and when a loss is not a number, saying
-    /// at which step and where; what an unfinished fit did to the parameters remains.
+    /// checkpoint was made of is gone on with; it must be given the same options then, or more epochs or time: a
+    /// finished one is lengthened so, with the optimizer's state, and the schedule is that of the longer run from there
+    /// (train/schedule.hpp). Returns the history of all epochs of the trainer. Throws tenon::Error for batches that
+    /// don't fit, and when a loss is not a number, saying at which step and where; what an unfinished fit did to the
+    /// parameters remains.
     template <BatchSource Source, BatchSource Validation>
     const History& fit(Source&& source, Validation&& validation, const FitOptions& options) {
         return fit_with(source, options, [&](EpochReport& report) {
-            const Evaluation found = evaluate(validation);
+            const Evaluation found = evaluate_batches(validation, [&] {
+                call(options, &Callback::on_validation_batch);
+                return !interrupted_;
+            });
+            if (interrupted_) return false;
             report.validation_loss = found.loss;
             report.validation_accuracy = found.top1;
             report.validation_top5 = found.top5;
+            return true;
         });
     }
 
     /// The same without validation.
     template <BatchSource Source>
     const History& fit(Source&& source, const FitOptions& options) {
-        return fit_with(source, options, [](EpochReport&) {});
+        return fit_with(source, options, [](EpochReport&) { return true; });
     }
 
     /// Runs the network in evaluation mode on all batches of epoch 0, with the averaged parameters if there are any.
     template <BatchSource Source>
     Evaluation evaluate(Source&& source) {
         moved_from_.check("trainer");
-        refresh_model();
-        Metrics metrics{classes};
-        for (long i = 0; i < source.batches(); ++i) {
-            const Batch batch = source.batch(0, i);
-            metrics.add(model_(batch.images), batch);
-        }
-        return metrics.result();
+        return evaluate_batches(source, [] { return true; });
     }
 
     /// The logits of images in evaluation mode, valid until the next call.
@@ -131,6 +132,11 @@ public:
     const TrainerState& state() const { return progress_.state(); }
     /// Why the last fit ended early; empty if it didn't.
     const std::string& stop_reason() const { return stop_reason_; }
+    /// Whether the last fit was interrupted (StopOnInterrupt): its last epoch is not complete.
+    bool is_interrupted() const {
+        moved_from_.check("trainer");
+        return interrupted_;
+    }
     int threads() const {
         moved_from_.check("trainer");
         return step_.threads();
@@ -139,6 +145,10 @@ public:
 private:
     void stop(const std::string& reason) override {
         stopping_ = true;
+        stop_reason_ = reason;
+    }
+    void interrupt(const std::string& reason) override {
+        interrupted_ = true;
         stop_reason_ = reason;
     }
     void keep_weights() override {
@@ -163,6 +173,25 @@ private:
         model_is_current_ = true;
     }
 
+    /// The figures of all batches, or of those up to the one after which `go_on` says no.
+    template <class Source, class GoOn>
+    Evaluation evaluate_batches(Source& source, const GoOn& go_on) {
+        refresh_model();
+        Metrics metrics{classes};
+        for (long i = 0; i < source.batches(); ++i) {
+            const Batch batch = source.batch(0, i);
+            metrics.add(model_(batch.images), batch);
+            if (!go_on()) break;
+        }
+        return metrics.result();
+    }
+
+    template <class Function, class... Arguments>
+    void call(const FitOptions& options, Function function, const Arguments&... arguments) {
+        for (Callback* callback : options.callbacks)
+            (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
+    }
+
     template <class Source, class Validate>
     const History& fit_with(Source& source, const FitOptions& options, const Validate& validate) {
         moved_from_.check("trainer");
@@ -171,29 +200,31 @@ private:
         // However the fit ends, by an exception too, no other goes on with it.
         struct Guard {
             FitProgress& progress;
-            ~Guard() { progress.end(); }
-        } const guard{progress_};
-        stopping_ = false;
+            const FitOptions& options;
+            ~Guard() {
+                progress.end();
+                for (Callback* callback : options.callbacks) callback->on_leave();
+            }
+        } const guard{progress_, options};
+        stopping_ = interrupted_ = false;
         stop_reason_.clear();
-        const auto call = [&](auto function, const auto&... arguments) {
-            for (Callback* callback : options.callbacks)
-                (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
-        };
+        const auto is_ending = [this] { return stopping_ || interrupted_; };
         FitPlan plan = progress_.plan(source.images(), resumed);
         plan.classes = classes;
-        call(&Callback::on_begin, plan);
-        while (!stopping_ && !progress_.is_over()) {
-            while (!stopping_ && !progress_.epoch_is_over()) {
+        call(options, &Callback::on_begin, plan);
+        while (!is_ending() && (progress_.has_open_epoch() || !progress_.is_over())) {
+            while (!is_ending() && !progress_.epoch_is_over()) {
                 const double rate = progress_.learning_rate(options.schedule, step_.learning_rate());
                 model_is_current_ = false;
                 StepReport report = step_.run(source.batch(state().epoch, state().batch), rate, state());
                 progress_.advance(report);
-                call(&Callback::on_step, report);
+                call(options, &Callback::on_step, report);
             }
-            progress_.close_epoch(options, stopping_, validate);
-            call(&Callback::on_epoch, history().back());
+            if (interrupted_ || !progress_.close_epoch(options, stopping_, validate)) break;
+            call(options, &Callback::on_epoch, history().back());
         }
-        call(&Callback::on_end);
+        if (!interrupted_) call(options, &Callback::on_end);
+        if (interrupted_) call(options, &Callback::on_interrupt);
         return history();
     }
 
@@ -203,7 +234,7 @@ private:
     std::optional<Parameters<Net>> kept_;
 
     FitProgress progress_;
-    bool stopping_ = false;
+    bool stopping_ = false, interrupted_ = false;
     std::string stop_reason_;
     detail::MovedFrom moved_from_;
 };
