@@ -271,6 +271,7 @@ set(TENON_HEADERS
     include/tenon/train/schedule.hpp
     include/tenon/train/sgd.hpp
     include/tenon/train/stop_on_interrupt.hpp
+    include/tenon/train/terminal_line.hpp
     include/tenon/train/test_layer.hpp
     include/tenon/train/trainer.hpp
     include/tenon/train/trainer_checkpoint.hpp

@@ -20,6 +20,7 @@
 #include <tenon/runtime/spare_classes.hpp>
 #include <tenon/train/adamw.hpp>
 #include <tenon/train/feature_cache.hpp>
+#include <tenon/train/terminal_line.hpp>
 
 #include "../common/training.hpp"
 
@@ -43,21 +44,23 @@ public:
     /// Says that all is read, and how fast.
     void finish() {
         const double seconds = since(start_);
-        show(all_, true);
-        std::printf(", %.1f s, %.0f images/s\n", seconds, static_cast<double>(all_) / std::max(seconds, 1e-9));
-        std::fflush(stdout);
+        char speed[64];
+        std::snprintf(speed, sizeof speed, ", %.1f s, %.0f images/s", seconds,
+                      static_cast<double>(all_) / std::max(seconds, 1e-9));
+        show(all_, true, speed);
     }
 
 private:
     using Clock = std::chrono::steady_clock;
     static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-    /// On a terminal one line that is drawn over and over, elsewhere a line now and then.
-    void show(long done, bool is_last) {
+    /// On a terminal one line that is drawn over and over and fits, elsewhere a line now and then.
+    void show(long done, bool is_last, const std::string& speed = {}) {
         const bool terminal = ::isatty(STDOUT_FILENO) == 1;
         if (!is_last && since(shown_) < (terminal ? 0.1 : 30.0)) return;
         shown_ = Clock::now();
-        std::printf("%s%s: %ld of %ld images%s", terminal ? "\r" : "", what_.c_str(), done, all_,
-                    terminal || is_last ? "" : "\n");
+        std::string text = what_ + ": " + std::to_string(done) + " of " + std::to_string(all_) + " images" + speed;
+        if (terminal) text = "\r" + text.substr(0, terminal_columns(STDOUT_FILENO) - 1) + "\x1b[K";
+        std::printf("%s%s", text.c_str(), terminal && !is_last ? "" : "\n");
         std::fflush(stdout);
     }
 

@@ -258,6 +258,47 @@ TEST_CASE("progress is a bar on a terminal and lines elsewhere") {
     CHECK(drawn.str().ends_with("25 images/s, 0:04\x1b[K\n"));
 }
 
+TEST_CASE("a line on a terminal loses its parts in a fixed order") {
+    using tenon::detail::TerminalLine;
+    const auto shortened = [](std::size_t limit) {
+        TerminalLine line;
+        line.add("epoch 1");
+        const std::size_t loss = line.add(", loss 0.5"), rate = line.add(", 40 images/s");
+        line.then_shorten(rate);
+        line.then_shorten(loss, ", 0.5");
+        line.then_shorten(loss);
+        line.shorten(limit);
+        return line.text(limit);
+    };
+    CHECK(shortened(30) == "epoch 1, loss 0.5, 40 images/s");
+    CHECK(shortened(29) == "epoch 1, loss 0.5");
+    CHECK(shortened(17) == "epoch 1, loss 0.5");
+    CHECK(shortened(16) == "epoch 1, 0.5");
+    CHECK(shortened(11) == "epoch 1");
+    CHECK(shortened(5) == "epoch");
+    CHECK(shortened(0).empty());
+    CHECK(tenon::detail::line_limit(80) == 79);
+    CHECK(tenon::detail::line_limit(1) == 1);
+    // What is no terminal has no width.
+    CHECK(terminal_columns(-1) == std::numeric_limits<std::size_t>::max());
+}
+
+TEST_CASE("a fit that ends early leaves no half line of a bar") {
+    Stage stage;
+    std::ostringstream drawn;
+    ProgressBar bar{drawn, ProgressStyle::bar};
+    bar.on_begin({}, stage);
+    bar.on_leave();
+    CHECK(drawn.str().empty());
+    bar.on_step(step_report(11), stage);
+    bar.on_leave();
+    CHECK(drawn.str().ends_with("left\x1b[K\n"));
+    stage.play(bar, 0.5);
+    const std::string before = drawn.str();
+    bar.on_leave();
+    CHECK(drawn.str() == before);
+}
+
 /// Runs `action` in a child process; its status. No other thread's work is needed there.
 template <class Action>
 int in_child(const Action& action) {

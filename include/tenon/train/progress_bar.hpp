@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <tenon/train/callback.hpp>
+#include <tenon/train/terminal_line.hpp>
 
 namespace tenon {
 
@@ -22,12 +24,16 @@ enum class ProgressStyle {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Shows epoch, loss, accuracy, images per second and the time that is left.
+/// Shows epoch, loss, accuracy, images per second and the time that is left. Where a terminal is too narrow, the bar
+/// gets shorter, and then parts are left out one after another: images per second, the bar, accuracy, time and loss; of
+/// the line that stays for an epoch images per second, time, the training's accuracy, and the losses. A window may be
+/// resized while a fit runs.
 class ProgressBar final : public Callback {
 public:
     explicit ProgressBar(std::ostream& stream = std::cout, ProgressStyle style = ProgressStyle::automatic)
         : stream_{stream},
-          bar_{style == ProgressStyle::bar || (style == ProgressStyle::automatic && is_terminal(stream))} {}
+          bar_{style == ProgressStyle::bar ||
+               (style == ProgressStyle::automatic && ::isatty(detail::descriptor_of(stream)) == 1)} {}
 
     void on_begin(const FitPlan& plan, TrainerControl&) override {
         plan_ = plan;
@@ -40,42 +46,98 @@ public:
         last_ = report.seconds;
         const double done = static_cast<double>(report.batch + 1) / static_cast<double>(report.batches);
         const double left = report.progress > 0 ? report.seconds * (1 - report.progress) / report.progress : 0;
-        const std::string text = epoch(report.epoch) + (bar_ ? " " + drawn(done) : "") +
-                                 format(" %3.0f %%", 100 * done) + figures(report.epoch_loss, report.epoch_accuracy) +
-                                 rate(report.epoch_images, report.epoch_seconds) + ", " + clock(left) + " left";
-        if (bar_)
-            stream_ << '\r' << text << "\x1b[K" << std::flush;
-        else
-            stream_ << text << std::endl;
+        detail::TerminalLine line;
+        line.add(epoch(report.epoch));
+        const std::size_t bar = line.add(bar_ ? drawn(done, least_width) : "");
+        line.add(format(" %3.0f %%", 100 * done));
+        const std::size_t loss = line.add(format(", loss %.4f", report.epoch_loss));
+        const std::size_t accuracy = line.add(format(", accuracy %.2f %%", 100 * report.epoch_accuracy));
+        const std::size_t speed = line.add(rate(report.epoch_images, report.epoch_seconds));
+        const std::size_t time = line.add(", " + clock(left) + " left");
+        for (const std::size_t part : {speed, bar, accuracy, time, loss}) line.then_shorten(part);
+        const std::size_t limit = shorten(line);
+        if (!line[bar].empty()) {
+            // What is left of the line is the bar's.
+            const std::size_t room = std::min(limit - line.size(), std::size_t{most_width - least_width});
+            line[bar] = drawn(done, least_width + static_cast<int>(room));
+        }
+        show(line.text(limit));
+        if (!bar_) end_line();
     }
 
     void on_epoch(const EpochReport& report, TrainerControl&) override {
-        std::string text = epoch(report.epoch) + figures(report.loss, report.accuracy);
-        if (report.is_validated())
-            text += format(", validation loss %.4f", report.validation_loss) +
-                    format(", accuracy %.2f %%", 100 * report.validation_accuracy);
-        text += rate(report.images, report.seconds) + ", " + clock(report.seconds);
-        stream_ << (bar_ ? "\r" : "") << text << (bar_ ? "\x1b[K" : "") << std::endl;
+        detail::TerminalLine line;
+        line.add(epoch(report.epoch));
+        const std::size_t loss = line.add(format(", loss %.4f", report.loss));
+        const std::size_t accuracy = line.add(format(", accuracy %.2f %%", 100 * report.accuracy));
+        const bool validated = report.is_validated();
+        const std::size_t validation_loss =
+            line.add(validated ? format(", validation loss %.4f", report.validation_loss) : "");
+        const std::size_t validation_accuracy =
+            line.add(validated ? format(", accuracy %.2f %%", 100 * report.validation_accuracy) : "");
+        const std::size_t speed = line.add(rate(report.images, report.seconds));
+        const std::size_t time = line.add(", " + clock(report.seconds));
+        line.then_shorten(speed);
+        line.then_shorten(time);
+        if (validated) {
+            line.then_shorten(validation_loss, format(", val. loss %.4f", report.validation_loss));
+            line.then_shorten(accuracy, format(", acc. %.2f %%", 100 * report.accuracy));
+            line.then_shorten(validation_accuracy, format(", acc. %.2f %%", 100 * report.validation_accuracy));
+        }
+        line.then_shorten(accuracy);
+        if (validated) {
+            // Alone it has to say what it is of.
+            line.then_shorten(validation_accuracy, format(", val. acc. %.2f %%", 100 * report.validation_accuracy));
+            line.then_shorten(validation_loss);
+        }
+        line.then_shorten(loss);
+        const std::size_t limit = shorten(line);
+        show(line.text(limit));
+        end_line();
+    }
+
+    /// A fit that was interrupted, or that an exception ended, leaves the bar's line complete.
+    void on_leave() noexcept override {
+        try {
+            if (is_open_) end_line();
+        } catch (...) {
+            // The stream throws; whoever reads it sees that.
+        }
     }
 
 private:
-    static bool is_terminal(const std::ostream& stream) {
-        if (stream.rdbuf() == std::cout.rdbuf()) return ::isatty(STDOUT_FILENO) == 1;
-        if (stream.rdbuf() == std::cerr.rdbuf()) return ::isatty(STDERR_FILENO) == 1;
-        return false;
+    static constexpr int least_width = 8, most_width = 24;  ///< of the bar
+
+    /// Shortens a line so that it fits; the characters that fit.
+    std::size_t shorten(detail::TerminalLine& line) const {
+        const std::size_t limit =
+            bar_ ? detail::line_limit(terminal_columns(detail::descriptor_of(stream_))) : std::string::npos;
+        line.shorten(limit);
+        return limit;
+    }
+    /// A bar's line is drawn over the one before, until it is ended.
+    void show(const std::string& text) {
+        if (bar_)
+            stream_ << '\r' << text << "\x1b[K" << std::flush;
+        else
+            stream_ << text;
+        is_open_ = true;
+    }
+    void end_line() {
+        stream_ << std::endl;
+        is_open_ = false;
     }
     static std::string format(const char* pattern, double value) {
         char text[48];
         std::snprintf(text, sizeof text, pattern, value);
         return text;
     }
-    static std::string drawn(double share) {
-        constexpr int width = 24;
+    static std::string drawn(double share, int width) {
         const int full = static_cast<int>(std::lround(share * width));
-        std::string bar(width, '.');
+        std::string bar(static_cast<std::size_t>(width), '.');
         std::fill_n(bar.begin(), full, '=');
         if (full > 0 && full < width) bar[static_cast<std::size_t>(full) - 1] = '>';
-        return "[" + bar + "]";
+        return " [" + bar + "]";
     }
     static std::string figures(double loss, double accuracy) {
         return format(", loss %.4f", loss) + format(", accuracy %.2f %%", 100 * accuracy);
@@ -97,6 +159,7 @@ private:
 
     std::ostream& stream_;
     bool bar_;
+    bool is_open_ = false;  ///< whether the bar's line is drawn and not ended
     FitPlan plan_{};
     double last_ = 0;  ///< when something was shown, in seconds of the fit
 };
