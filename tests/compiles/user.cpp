@@ -78,6 +78,7 @@ bool run(const std::string& folder) {
     const TrainerOptions options{.batch_size = 4, .label_smoothing = 0.1, .clip_norm = 5, .average = AverageOptions{}};
     Trainer<Net> trainer{SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4}, options};
     train(trainer, images, folder);
+    trainer.save_checkpoint(folder + "/run.checkpoint");
     Trainer<Net> again{SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4}, options};
     again.restore(folder + "/run.checkpoint");
     trainer.save_weights(folder + "/weights.safetensors");

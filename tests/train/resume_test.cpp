@@ -1,5 +1,6 @@
 // Checkpoints: a run that is killed, interrupted or lengthened ends bitwise as one that never was; what is no
 // checkpoint is refused.
+#include <clocale>
 #include <csignal>
 #include <cstring>
 #include <sstream>
@@ -437,6 +438,21 @@ TEST_CASE("the handlers of a fit are gone however it ends, and a late signal is 
                    "absent/run: cannot"));
     CHECK(said.str().empty());
     CHECK(CountSignals::is_set(SIGINT));
+}
+
+TEST_CASE("a checkpoint that is written under a locale with a decimal comma is read under that and any other") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    const auto resumes = [&] {
+        Trainer<Resumed> trainer{steep, recipe};
+        trainer.restore(path);
+        return trainer.state().step == 7 && trainer.state().learning_rate > 0;
+    };
+    REQUIRE_MESSAGE(std::setlocale(LC_ALL, "de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing; run scripts/setup");
+    make_checkpoints(path);
+    CHECK(resumes());
+    std::setlocale(LC_ALL, "C");
+    CHECK(resumes());
 }
 
 TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is as before") {
