@@ -1,5 +1,6 @@
-// Rounding errors of the CPU's algorithms beside sums in double: of each kind of convolution in ResNet50V2, and of
-// whole networks. An error is the largest deviation, as a part of the largest result. Fails where one is beyond 1e-4.
+// Rounding errors of the CPU's algorithms compared with sums in double: of each kind of convolution in ResNet50V2, and
+// of complete networks. An error is the largest deviation, as a share of the largest result. Fails when one is above
+// 1e-4.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -21,7 +22,7 @@ struct Layer : Network<Input<Inputs, Size, Size>, Conv<Outputs, Kernel<Taps>, Pa
 /// The algorithm of a network's first convolution step.
 template <class Net>
 const char* algorithm() {
-    for (const Step& step : CpuProgram<Net>::plan.steps) {
+    for (const cpu::Step& step : cpu::CompiledNetwork<Net>::plan.steps) {
         if (step.kind != OpKind::conv) continue;
         if (step.winograd.plain_filters) return "F(4x4), plain filters";
         if (step.winograd.m > 0) return step.winograd.m == 4 ? "F(4x4)" : "F(2x2)";
@@ -57,7 +58,7 @@ bool compare(const std::string& name, const char* algorithm) {
     parameters.seed(1);
     std::vector<double> image(static_cast<std::size_t>(input_shape<Net>.elements()));
     for (std::size_t i = 0; i < image.size(); ++i)
-        image[i] = static_cast<float>(uniform(random_bits(1, hash_name("input"), i), -1, 1));
+        image[i] = static_cast<float>(detail::uniform(detail::random_bits(1, detail::hash_name("input"), i), -1, 1));
     const std::vector<double> expected = results_of<Net, Reference<double>>(parameters, image);
     const double exact = error_of(results_of<Net, ExactCpu>(parameters, image), expected);
     const double fast = error_of(results_of<Net, Cpu>(parameters, image), expected);

@@ -1,7 +1,6 @@
 // Every distinct step of ResNet50V2 on its own: time, GFLOP/s, percent of the peak measured around it, bytes moved.
 // Steps with the same kernel and sizes are measured once. Convolutions are direct; those that the backend computes by
-// Winograd follow with the effective rate of the same multiply-adds. One image, as many threads as --threads=N says
-// (default 1).
+// Winograd follow, with the effective rate of the same multiply-adds. One image, --threads=N threads (default 1).
 #include <cstring>
 #include <map>
 #include <string>
@@ -21,10 +20,10 @@ using Net = ResNet50V2<Classes<1000>>;
 
 int threads = 1;
 
-template <ConvAlgorithm Algorithm>
-CpuEngine<Net, Algorithm>& engine() {
-    static CpuEngine<Net, Algorithm> engine = [] {
-        CpuEngine<Net, Algorithm> built{threads, 1};
+template <cpu::ConvAlgorithm Algorithm>
+cpu::Engine<Net, Algorithm>& engine() {
+    static cpu::Engine<Net, Algorithm> engine = [] {
+        cpu::Engine<Net, Algorithm> built{threads, 1};
         Parameters<Net> parameters;
         parameters.seed(1);
         built.set_parameters(parameters.tensors());
@@ -36,10 +35,10 @@ CpuEngine<Net, Algorithm>& engine() {
     return engine;
 }
 
-template <ConvAlgorithm Algorithm>
+template <cpu::ConvAlgorithm Algorithm>
 void run_step(benchmark::State& state, int step, StepProfile profile) {
     std::vector<float> image(static_cast<std::size_t>(input_shape<Net>.elements()), 0.5f), logits(1000);
-    CpuEngine<Net, Algorithm>& engine = ::engine<Algorithm>();
+    cpu::Engine<Net, Algorithm>& engine = ::engine<Algorithm>();
     const double before = tenon_benchmark::peak(threads);
     for (auto _ : state) {
         engine.run_step(step, image.data(), logits.data());
@@ -57,18 +56,18 @@ void run_step(benchmark::State& state, int step, StepProfile profile) {
 }
 
 /// One benchmark per distinct step; of the fast algorithms only the steps that differ from the exact ones.
-template <ConvAlgorithm Algorithm>
+template <cpu::ConvAlgorithm Algorithm>
 void register_steps() {
-    using Compiled = CpuProgram<Net, Algorithm>;
+    using Compiled = cpu::CompiledNetwork<Net, Algorithm>;
     const std::vector<StepProfile> profiles = step_profiles<Net, Algorithm>();
-    std::map<std::tuple<StepFunction, long, long, int, int>, bool> seen;
+    std::map<std::tuple<cpu::StepFunction, long, long, int, int>, bool> seen;
     for (int i = 0; i < Compiled::steps; ++i) {
-        const Step& step = Compiled::plan.steps[i];
+        const cpu::Step& step = Compiled::plan.steps[i];
         const StepProfile& profile = profiles[static_cast<std::size_t>(i)];
         const auto key = std::tuple{Compiled::functions[i], profile.multiply_adds, profile.bytes,
                                     step.result().channels, step.source().channels};
         if (!seen.try_emplace(key, true).second) continue;
-        if (Algorithm == ConvAlgorithm::fast && step.winograd.m == 0) continue;
+        if (Algorithm == cpu::ConvAlgorithm::fast && step.winograd.m == 0) continue;
         std::string name = profile.name + "/" + to_string(profile.input) + "->" + to_string(profile.output);
         if (step.winograd.m > 0) name += "/F(" + std::to_string(step.winograd.m) + ")";
         benchmark::RegisterBenchmark(name.c_str(), run_step<Algorithm>, i, profile)
@@ -93,7 +92,7 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("%peak",
                                 "of two operations for each multiply-add of the layer; above 100 where Winograd (/F) "
                                 "or Strassen needs fewer products, or the clock rose between the measurements");
-    register_steps<ConvAlgorithm::exact>();
-    register_steps<ConvAlgorithm::fast>();
+    register_steps<cpu::ConvAlgorithm::exact>();
+    register_steps<cpu::ConvAlgorithm::fast>();
     benchmark::RunSpecifiedBenchmarks();
 }

@@ -1,5 +1,5 @@
-// ResNet50V2 as a whole, batch 1 and 16 on 1..N threads: milliseconds a batch, GFLOP/s, percent of the peak measured
-// around it; and its convolutions alone, which are what the peak is a fair bound for. Rows named "scaling" have batches
+// The complete ResNet50V2, batch 1 and 16 on 1..N threads: milliseconds per batch, GFLOP/s, percent of the peak
+// measured around it; and its convolutions alone, for which the peak is a fair bound. Rows named "scaling" have batches
 // 1 to 32, more threads than cores, and models side by side.
 #include <algorithm>
 #include <string>
@@ -24,7 +24,7 @@ std::vector<float> images_of(int batch) {
     return std::vector<float>(static_cast<std::size_t>(batch * input_shape<Net>.elements()), 0.5f);
 }
 
-/// Counters from the seconds of one iteration on which `multiply_adds` multiply-adds fall.
+/// Counters of one iteration that takes `seconds` and has `multiply_adds` multiply-adds.
 void count(benchmark::State& state, double multiply_adds, double peak) {
     using benchmark::Counter;
     state.counters["GFLOP/s"] = Counter(2e-9 * multiply_adds, Counter::kIsIterationInvariantRate);
@@ -68,7 +68,7 @@ void convolutions(benchmark::State& state, int batch, int threads) {
     Model<Net, ExactCpu> model{{.threads = threads}};
     model.initialize(1);
     const std::vector<float> images = images_of(batch);
-    using Compiled = CpuProgram<Net, ConvAlgorithm::exact>;
+    using Compiled = cpu::CompiledNetwork<Net, cpu::ConvAlgorithm::exact>;
     model.profile(images);
     const double before = tenon_benchmark::peak(threads);
     double work = 0;
@@ -77,12 +77,13 @@ void convolutions(benchmark::State& state, int batch, int threads) {
         double sum = 0;
         work = 0;
         for (int i = 0; i < Compiled::steps; ++i) {
-            const Step& step = Compiled::plan.steps[i];
+            const cpu::Step& step = Compiled::plan.steps[i];
             if (step.kind != OpKind::conv) continue;
             sum += seconds[static_cast<std::size_t>(i)];
-            const auto add_work = [&](const Step& part) {
+            const auto add_work = [&](const cpu::Step& part) {
                 work +=
-                    static_cast<double>(multiply_adds_of(Compiled::program, Compiled::program.ops[part.op])) * batch;
+                    static_cast<double>(detail::multiply_adds_of(Compiled::program, Compiled::program.ops[part.op])) *
+                    batch;
             };
             add_work(step);
             if (step.follower >= 0) add_work(Compiled::plan.followers[step.follower]);

@@ -8,7 +8,8 @@ Inputs, told apart by their content:
   PyTorch   a state_dict, or a checkpoint that holds one; no code in the file is run
   Keras     .h5 weights or model (Keras 1 and 2), .weights.h5 or .keras (Keras 2.12 and later)
 
-Needs numpy, and h5py for Keras files; installs them into build/python where this Python lacks them. Errors are one sentence, and the exit status is then 2.
+Needs numpy, and h5py for Keras files; installs them into build/python where this Python lacks them. An error is reported as one
+sentence, with exit status 2.
 """
 import argparse
 import io
@@ -28,7 +29,7 @@ layouts:
   oihw      convolution kernels [output, input, height, width] and dense kernels [output, input], as in PyTorch;
             depthwise kernels become [input * multiplier, 1, height, width]
   keep      as the input has them: Keras' are [height, width, input, output] and [input, output]
-  Other tensors are never rearranged. A dense layer behind a Flatten expects its inputs in the order of the framework that
+  Other tensors are never rearranged. A dense layer after a Flatten expects its inputs in the order of the framework that
   trained it; no layout changes that.
 
 names of a Keras file:
@@ -36,11 +37,11 @@ names of a Keras file:
             name is known: the file has it (since Keras 3.9, and any .keras), or the layers of a .weights.h5 of an older
             Keras are by number and shape those of a ResNet of Keras (which is said); else conv2d.kernel
   slashed   conv1/kernel:0 -> conv1/kernel: what tenon's Keras networks load, together with --layout keep
-  keep      as they stand in the file
+  keep      as they are in the file
 """
 
-# What the variables of a layer are, in the order in which Keras stores them, by the layer's class; newer files have no
-# names. A BatchNormalization of 3 variables lacks gamma or beta, one cannot tell which.
+# The variables of a layer in the order in which Keras stores them, by the layer's class; newer files have no names. A
+# BatchNormalization with 3 variables lacks gamma or beta, and one cannot tell which.
 KERAS_VARIABLES = {
     r"(conv[123]d(_transpose)?|dense)": [["kernel"], ["kernel", "bias"]],
     r"depthwise_conv[12]d": [["depthwise_kernel"], ["depthwise_kernel", "bias"]],
@@ -83,7 +84,7 @@ def read_torch(path, key):
 
 
 def find_state_dict(content, key, tensor_class):
-    """The part of what a file holds that maps names to tensors."""
+    """The part of a file's content that maps names to tensors."""
     def holds_tensors(value):
         return isinstance(value, dict) and any(isinstance(item, tensor_class) for item in value.values())
 
@@ -133,12 +134,12 @@ def read_keras(file, names, layout, config=None):
                     raise ConversionError(f"two tensors would be named {name!r}; try --names keep")
                 tensors[name] = array if layout == "keep" else to_oihw(role, array)
             return tensors
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py throws at a damaged file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises for a damaged file
         raise ConversionError(f"the HDF5 file can't be read: {first_line(error)}") from error
 
 
 def get_item(group, name, kind, h5py):
-    """A member of a group. Links that lead out of the file are refused: a weights file must not read other files."""
+    """A member of a group. Links that lead out of the file are refused: reading a weights file must not read other files."""
     item = group
     for part in name.split("/"):
         link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
@@ -167,7 +168,7 @@ def get_array(group, name, h5py):
     if text(dataset.attrs.get("dtype", "")) == "bfloat16":
         return array.view("<u2").view(BFLOAT16)
     if array.dtype.kind not in "fiub":
-        raise ConversionError(f"{name!r} in the HDF5 file holds no numbers but {array.dtype}")
+        raise ConversionError(f"{name!r} in the HDF5 file holds {array.dtype}, expected numbers")
     return array
 
 
@@ -176,7 +177,7 @@ def text(value):
 
 
 def attribute(group, name):
-    """A list of texts; a long one is split over NAME0, NAME1, ..."""
+    """A list of texts; a long one is split into NAME0, NAME1, ..."""
     if name in group.attrs:
         return [text(value) for value in group.attrs[name]]
     if name + "0" not in group.attrs:
@@ -188,7 +189,7 @@ def attribute(group, name):
 
 
 def legacy_variables(weights, h5py):
-    """Of Keras 1 and 2 files: (name as stored, dotted name, role, array) of each variable."""
+    """For files of Keras 1 and 2: (name as stored, dotted name, role, array) for each variable."""
     layers = attribute(weights, "layer_names")
     if "top_level_model_weights" in weights:
         layers = layers + ["top_level_model_weights"]
@@ -203,8 +204,9 @@ def legacy_variables(weights, h5py):
 
 
 def layer_names(config, path=()):
-    """The names of a model's layers by where Keras stores them, ("layers", "conv2d_1"): a group is called by the class of
-    the layer and counted in the order of the model's layers. Layers within layers that are no models have no name here."""
+    """The names of a model's layers by the place where Keras stores them, ("layers", "conv2d_1"): a group is named by the
+    class of the layer and counted in the order of the model's layers. Layers inside layers that are not models have no
+    name here."""
     names, counts = {}, {}
     layers = config.get("config", {}).get("layers", []) if isinstance(config, dict) else []
     for layer in layers if isinstance(layers, list) else []:
@@ -221,7 +223,7 @@ def layer_names(config, path=()):
 
 
 def snake_case(name):
-    """As Keras does it: Conv2D is conv2d, BatchNormalization is batch_normalization."""
+    """Snake case as in Keras: Conv2D is conv2d, BatchNormalization is batch_normalization."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -229,7 +231,7 @@ def snake_case(name):
 
 def application_layers(blocks, version):
     """The layers with weights of a ResNet of keras.applications in the order of model.layers, which is by their distance
-    from the output: for each class a list of names and of the shapes of their kernels (None: not compared)."""
+    from the output: for each class a list of names and shapes of kernels (None: not compared)."""
     convs, norms = [("conv1_conv", (7, 7, 3, 64))], [("conv1_bn", None)] if version == 1 else []
     channels = 64
     for stage, count in enumerate(blocks):
@@ -253,8 +255,8 @@ def application_layers(blocks, version):
 
 
 def cifar_layers(blocks):
-    """The same of version 2 of Keras' cifar10_resnet example, whose layers are called by the order in which they are made:
-    a projection after the block's last convolution, but in model.layers it stands before it."""
+    """The same of version 2 of Keras' cifar10_resnet example, whose layers are named in the order in which they are created:
+    a projection after the block's last convolution, but in model.layers it is before it."""
     convs, channels, filters = [("conv2d", (3, 3, 3, 16))], 16, 16
     for stage in range(3):
         outputs = filters * (2 if stage else 4)
@@ -271,7 +273,7 @@ def cifar_layers(blocks):
 
 
 def known_networks(convs):
-    """Networks whose layers can be told by their order: a name for people, and the layers. `convs` is how many a file has."""
+    """Networks whose layers can be identified by their order: a readable name, and the layers. `convs`: how many a file has."""
     for depth, blocks in ((50, (3, 4, 6, 3)), (101, (3, 4, 23, 3)), (152, (3, 8, 36, 3))):
         yield f"keras.applications' ResNet{depth}", application_layers(blocks, 1)
         yield f"keras.applications' ResNet{depth}V2", application_layers(blocks, 2)
@@ -280,8 +282,8 @@ def known_networks(convs):
 
 
 def recognised_names(groups):
-    """The names of layers that a file numbers without naming them, if they are those of a network that is known; `groups`
-    maps the path of each layer with variables to the shapes of these."""
+    """The names of layers that a file only numbers, if they belong to a known network; `groups` maps the path of each layer
+    with variables to their shapes."""
     found = {"conv2d": [], "batch_normalization": [], "dense": []}
     for path in groups:
         parts = re.fullmatch(r"(conv2d|batch_normalization|dense)(?:_(\d+))?", path[-1])
@@ -300,8 +302,8 @@ def recognised_names(groups):
 
 
 def vars_variables(root, names, h5py):
-    """Of files since Keras 2.12, where a layer is a group with a group `vars`: as legacy_variables. `names` has the names of
-    layers that are known already."""
+    """The same as legacy_variables for files since Keras 2.12, where a layer is a group with a group `vars`. `names` has the
+    names of layers that are already known."""
     groups = []
 
     def walk(group, path):
@@ -345,7 +347,7 @@ def variable_names(layer_class, count):
 
 
 def to_oihw(role, array):
-    """A Keras kernel in PyTorch's order of axes; anything else as it is."""
+    """A Keras kernel with its axes in PyTorch's order; anything else unchanged."""
     axes = array.ndim
     if role in ("kernel", "pointwise_kernel") and axes >= 2:  # [..., input, output] -> [output, input, ...]
         return array.transpose(axes - 1, axes - 2, *range(axes - 2))
@@ -376,7 +378,7 @@ def read(arguments):
                     config = json.loads(archive.read("config.json")) if "config.json" in archive.namelist() else None
                     return read_keras(file, arguments.names, arguments.layout, config), "keras"
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ConversionError(f"config.json in the file is no JSON: {first_line(error)}") from error
+            raise ConversionError(f"config.json in the file is not JSON: {first_line(error)}") from error
         except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
             raise ConversionError(f"the file is a damaged zip archive: {first_line(error)}") from error
     return read_torch(str(path), arguments.key), "pytorch"

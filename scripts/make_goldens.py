@@ -3,17 +3,17 @@
 
 The networks are tests/reference/resnet50v.py (the original listing), tests/reference/variants.py (He et al. 2016) and
 torchvision's ResNets, in evaluation mode; all weights, running statistics and inputs are drawn by the rule of
-tests/reference/seeded.py, so the file holds outputs only.
+tests/reference/seeded.py, so the file has only outputs.
 Needs Debian's python3-torch, python3-torchvision and python3-numpy; exits with 77 where they are missing.
 
-A case CASE has either `CASE/output`, the whole output, or, beyond 2048 elements, `CASE/samples`: 512 of them.
-With N elements in row-major order, sample i is element (i * 7919) mod N. `CASE/statistics` holds for each image the
+A case CASE has either `CASE/output`, the complete output, or, above 2048 elements, `CASE/samples`: 512 of them.
+With N elements in row-major order, sample i is element (i * 7919) mod N. `CASE/statistics` has for each image the
 mean and the largest absolute value over its elements. The metadata's `cases` is a JSON list that says what each case is.
 
 tests/models/fashion_mnist_golden.safetensors is written too: ten test images of Fashion-MNIST, the first of each class,
-and the logits that PyTorch gives for them with the weights in examples/data.
+and the logits that PyTorch computes for them with the weights in examples/data.
 
-    scripts/make_goldens.py                     write the files; one that is right within rounding stays as it is
+    scripts/make_goldens.py                     write the files, except those that are right within rounding
     scripts/make_goldens.py --check             compare the files with newly computed values
     scripts/make_goldens.py --check --only block/
 """
@@ -41,7 +41,7 @@ from resnet50v import Block, ResNet50V, Stack  # noqa: E402
 from variants import PLACEMENTS, SHORTCUTS, Unit, VariantNet  # noqa: E402
 
 SEED = 1
-LARGEST_WHOLE = 2048  # elements of an output that is stored whole
+LARGEST_WHOLE = 2048  # elements of an output that is stored completely
 SAMPLES = 512
 SAMPLE_STEP = 7919
 TOLERANCE = 1e-12  # of a tensor's largest value: what another machine's order of summation may change in float64
@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     if options.only and not options.check:
-        parser.error("--only needs --check: the files are written whole")
+        parser.error("--only needs --check: the files are written completely")
     torch.set_num_threads(options.threads)
 
     cases = [case for case in all_cases() if options.only in case["name"]]

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Writes tests/train/golden_training.safetensors: 20 training steps of small networks as PyTorch makes them, in float64; and
+"""Writes tests/train/golden_training.safetensors: 20 training steps of small networks as PyTorch computes them, in float64; and
 tests/train/golden_optimizers.safetensors: 20 steps of the network "basic" with each optimizer, and learning rates of schedules.
 
 The networks are those of tests/train/golden_nets.hpp; Block and Stack come from tests/reference/resnet50v.py (the
 original listing), the basic block from torchvision. Parameters, running statistics, images and labels are drawn by the
-rule of tests/reference/seeded.py, so the file holds results only. Needs Debian's python3-torch, python3-torchvision and
+rule of tests/reference/seeded.py, so the file has only results. Needs Debian's python3-torch, python3-torchvision and
 python3-numpy; exits with 77 where they are missing.
 
 For a case CASE: `CASE/losses` (20), `CASE/logits` and `CASE/logits20` of the first and the last step, and per tensor under
@@ -261,7 +261,7 @@ def schedules():
 
 
 def compare(path, results):
-    """The number of tensors in a file that differ from the results."""
+    """How many tensors in a file differ from the results."""
     golden, _ = safetensors_file.read(path)
     wrong = sorted(set(golden) ^ set(results))
     for name in set(golden) & set(results):

@@ -1,11 +1,11 @@
-"""Packages of PyPI for scripts: a script whose Python lacks one goes on in a virtual environment of its own, which gets it.
+"""Packages of PyPI for scripts: a script whose Python lacks one restarts in a virtual environment of its own, which gets it.
 
     import python_packages
     python_packages.require("make_goldens.py", numpy="numpy==1.26.4", torch="torch==2.2.2")
 
 The environment is build/python/make_goldens.py (build/python is TENON_ENVIRONMENTS, if that is set). It sees what is installed
-for the Python that made it. With TENON_NO_INSTALL=1, as in the tests, nothing is installed: the script says what it needs and
-ends with 77, the tests' status for "skipped". --help takes no packages.
+for the Python that created it. With TENON_NO_INSTALL=1, as in tests, nothing is installed: the script says what it needs and
+exits with 77, the tests' status for "skipped". --help takes no packages.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ def missing_modules(modules):
 
 
 def run(command):
-    """Runs what makes an environment. Raises InstallError with the last line that it printed."""
+    """Runs a command that creates an environment. Raises InstallError with the last line that it printed."""
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if result.returncode != 0:
         lines = [line.strip() for line in result.stdout.splitlines() if line.strip()]
@@ -42,7 +42,7 @@ def run(command):
 
 
 def make_environment(folder, base=sys.executable, options=("--system-site-packages",)):
-    """The Python of the virtual environment in a folder, which is made if it isn't there or if making it was cut off. Raises
+    """The Python of the virtual environment in a folder; creates it if there is none or if creating it was cut off. Raises
     InstallError."""
     python = folder / "bin" / "python"
     if not python.exists() or subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode != 0:
@@ -51,14 +51,14 @@ def make_environment(folder, base=sys.executable, options=("--system-site-packag
 
 
 def modules_missing_in(python, modules):
-    """Those that another Python lacks."""
+    """Those of the modules that another Python lacks."""
     code = "import sys; sys.path[:0] = sys.argv[1:2]; from python_packages import *; print(*missing_modules(sys.argv[2:]))"
     result = subprocess.run([python, "-c", code, pathlib.Path(__file__).parent, *modules], capture_output=True, text=True)
     return result.stdout.split() if result.returncode == 0 else list(modules)
 
 
 def install(python, *arguments):
-    """Has pip install packages. Raises InstallError."""
+    """Installs packages with pip. Raises InstallError."""
     run([python, "-m", "pip", "install", "-q", *arguments])
 
 
@@ -67,8 +67,8 @@ def environment_folder(script):
 
 
 def require(script, may_install=True, **requirements):
-    """Returns if this Python has all modules; `requirements` says what pip calls each. Else installs what is missing into the
-    script's environment and starts the script again in it; when that can't be done, ends it with a sentence."""
+    """Returns if this Python has all modules; `requirements` maps each to its name for pip. Otherwise installs what is
+    missing into the script's environment and restarts the script there; when that fails, exits with a sentence."""
     missing = missing_modules(requirements)
     if not missing:
         return

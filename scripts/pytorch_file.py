@@ -2,8 +2,8 @@
 
 Such a file is a pickle whose tensors refer to storages: since PyTorch 1.6 both are members of a zip archive, before that
 they follow each other in one stream. A pickle names the functions that build its objects. Only those that build tensors
-and plain containers are known here, and they are these of this file; whatever else a pickle names becomes an Inert object.
-(torch.load can't be used: version 1.13 with weights_only=True refuses checkpoints that hold a floating point number, and
+and plain containers are known, and this file implements them; whatever else a pickle names becomes an Inert object.
+(torch.load can't be used: version 1.13 with weights_only=True refuses checkpoints that contain a floating-point number, and
 it ignores the argument pickle_module.)
 """
 import collections
@@ -29,7 +29,7 @@ class FileError(Exception):
 
 
 class Inert:
-    """Stands in for an object of a class that isn't known: takes whatever it is given, does nothing."""
+    """A placeholder for an object of an unknown class: accepts whatever it is given and does nothing."""
     def __init__(self, *arguments, **options):
         pass
 
@@ -43,7 +43,7 @@ class Inert:
 
 
 def _tensor(storage, offset, size, stride, *rest):
-    """A view of a storage, which must not reach beyond it."""
+    """A view of a storage; raises FileError if it reaches beyond the storage."""
     numbers = (offset, *size, *stride)
     if len(size) != len(stride) or not all(type(number) is int and number >= 0 for number in numbers):
         raise FileError("a tensor has a malformed shape")
@@ -81,7 +81,7 @@ class _Unpickler(pickle.Unpickler):
         if module == "torch" and name in _TYPE_OF_STORAGE:
             return name  # not the type itself: a pickle may change the state of what it was given
         if module.startswith("torch") and (name.startswith("_rebuild") or name.endswith("Storage")):
-            raise FileError(f"a tensor is of a kind that can't be read, such as sparse or quantised ({name})")
+            raise FileError(f"a tensor is of a kind that can't be read, such as sparse or quantized ({name})")
         return type(name, (Inert,), {"__module__": module})
 
     def persistent_load(self, identifier):
@@ -163,7 +163,7 @@ def _load_stream(path):
 
 
 def load(path):
-    """What torch.save was given, tensors as numpy arrays (bfloat16 as BFLOAT16); FileError if that can't be read."""
+    """What torch.save was given, with tensors as numpy arrays (bfloat16 as BFLOAT16); FileError if that can't be read."""
     try:
         with open(path, "rb") as file:
             is_archive = file.read(4) == b"PK\3\4"

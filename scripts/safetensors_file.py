@@ -53,7 +53,7 @@ def encode(tensors, metadata=None):
 
 
 def write(path, tensors, metadata=None):
-    """Writes a file whole or not at all: into a neighbour first, which then takes the file's place."""
+    """Writes a file completely or not at all: into a temporary file next to it, which then replaces it."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is a folder, pipe or device")

@@ -1,12 +1,12 @@
 // What a device's arithmetic reaches, by a large product of cuBLASLt; and its description, as cuDNN writes it.
-#include "ceilings.hpp"
-
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
-#include <tenon/backend/cuda/device_libraries.hpp>
+#include <tenon/backend/cuda/libraries/device_libraries.hpp>
+
+#include "ceilings.hpp"
 
 namespace gpu_check {
 namespace {
@@ -41,7 +41,7 @@ double measure_product(tenon::Precision precision) {
     DeviceDriver driver;
     const ConvProblem problem{.precision = precision, .images = size, .channels = size, .outputs = size};
     CublasLtProduct product{std::make_shared<const CublasLt>(), problem, workspace};
-    const std::size_t bytes = std::size_t{size} * size * tenon::number_bytes(precision);
+    const std::size_t bytes = std::size_t{size} * size * tenon::detail::number_bytes(precision);
     std::vector<void*> memory;
     for (const std::size_t amount : {bytes, bytes, bytes, workspace}) memory.push_back(driver.allocate(amount));
     // Random numbers between -1 and 1, as equal ones would be multiplied faster.

@@ -1,17 +1,17 @@
-// What only nvcc's part of the program `gpu` can measure.
+// The measurements that only the part of the program `gpu` compiled by nvcc can make.
 #pragma once
 
 #include <string>
 
-#include <tenon/backend/cuda/precision.hpp>
+#include <tenon/backend/shared/precision.hpp>
 
 namespace gpu_check {
 
-/// TFLOP/s of cuBLASLt's product of matrices of 8192 x 8192. Throws tenon::Error where there is no cuBLASLt.
+/// TFLOP/s of cuBLASLt's product of matrices of 8192 x 8192. Throws tenon::Error when there is no cuBLASLt.
 double measure_product(tenon::Precision precision);
 
-/// The device as cuDNN describes it, JSON for tests/cudnn; empty where the build found no headers of cuDNN. Throws
-/// tenon::Error where there is no library.
+/// The device as cuDNN describes it, JSON for tests/cudnn; empty when the build found no headers of cuDNN. Throws
+/// tenon::Error when there is no library.
 std::string device_description();
 
 }  // namespace gpu_check

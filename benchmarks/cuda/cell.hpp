@@ -1,5 +1,5 @@
-// One network in one precision on the device: what it answers, how long it takes, and what it must at least do.
-// `Backend` is CudaWith, or EmulatedCuda in tests.
+// One network in one precision on the device: its results, its time, and a lower bound of that time. `Backend` is
+// CudaWith, or EmulatedCuda in tests.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +22,8 @@ inline std::string_view name_of(tenon::Precision precision) {
                                          : "fp16";
 }
 
-/// What two right answers may differ by, of the largest logit. In 32 bits: what each backend may differ from the exact
-/// one; in others sixteen roundings, as tests/cuda allows the emulator.
+/// The tolerance of two correct results, as a share of the largest logit. In 32 bits: the tolerance of each backend
+/// from the exact result; in others sixteen roundings, as tests/cuda allows the emulator.
 inline double bound_of(tenon::Precision precision) {
     using enum tenon::Precision;
     return precision == float32 ? 2e-5 : precision == bfloat16 ? 0x1p-4 : 0x1p-6;
@@ -34,7 +34,8 @@ template <class Net>
 std::vector<float> images_of(int batch) {
     std::vector<float> images(static_cast<std::size_t>(batch * tenon::input_shape<Net>.elements()));
     for (std::size_t i = 0; i < images.size(); ++i)
-        images[i] = static_cast<float>(tenon::uniform(tenon::random_bits(1, tenon::hash_name("input"), i), -1, 1));
+        images[i] = static_cast<float>(
+            tenon::detail::uniform(tenon::detail::random_bits(1, tenon::detail::hash_name("input"), i), -1, 1));
     return images;
 }
 
@@ -45,7 +46,8 @@ tenon::Parameters<Net> parameters_of() {
     return parameters;
 }
 
-/// The largest difference between two answers, as a part of the largest expected value; a NaN gives a NaN.
+/// The largest difference between two results, as a share of the largest expected value; NaN when one of them has a
+/// NaN.
 inline double difference(std::span<const float> found, std::span<const float> expected) {
     double largest = 0, worst = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -68,14 +70,14 @@ std::vector<float> device_answer(std::span<const float> images, int batch, int i
     return results;
 }
 
-/// The device's answer beside the CPU's.
+/// Compares the device's results with the CPU's.
 template <class Net, class Backend>
 nlohmann::json compare(std::string_view network, tenon::Precision precision, int batch) {
     const std::vector<float> images = images_of<Net>(batch);
     tenon::Model<Net, tenon::ExactCpu> cpu;
     cpu.set_parameters(parameters_of<Net>());
     const auto expected = cpu(images);
-    // A group of images less than the batch takes both buffers.
+    // A group of fewer images than the batch uses both buffers.
     const double error = difference(device_answer<Net, Backend>(images, batch, std::max(1, batch - 1)), expected);
     return {{"kind", "logits"},     {"network", network}, {"precision", name_of(precision)}, {"batch", batch},
             {"against", "the CPU"}, {"error", error},     {"bound", bound_of(precision)}};
@@ -90,7 +92,7 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-/// Milliseconds of each call of `run`: enough for a median, unless that takes more than a few seconds.
+/// The milliseconds of each call of `run`: enough calls for a median, unless they take more than a few seconds.
 template <class Run>
 std::vector<double> time_rounds(Run run) {
     std::vector<double> times;
@@ -127,8 +129,8 @@ nlohmann::json time_batch(std::string_view kind, std::string_view network, tenon
             {"rounds", times.size()}};
 }
 
-/// Milliseconds of a batch on the device. Up to 8 images every run is waited for, as who asks for few wants the answer;
-/// beyond that runs follow each other.
+/// Milliseconds of a batch on the device. Up to 8 images every run is waited for, as small batches are about latency;
+/// beyond that runs are queued.
 template <class Net, class Backend>
 nlohmann::json measure(std::string_view network, tenon::Precision precision, int batch) {
     const std::vector<float> images = images_of<Net>(batch);
@@ -142,26 +144,27 @@ nlohmann::json measure(std::string_view network, tenon::Precision precision, int
         once);
 }
 
-/// Every step's work: floating-point operations and bytes of an image, and bytes of weights that a batch reads once.
-/// The least time of a batch follows from it and the device's peaks.
+/// The work of every step: floating-point operations and bytes per image, and the bytes of weights that a batch reads
+/// once. With the device's peaks it gives the minimum time of a batch.
 template <class Net, tenon::Precision P>
 nlohmann::json describe(std::string_view network) {
-    using Compiled = tenon::CudaProgram<Net, P>;
+    using Compiled = tenon::cuda::CompiledNetwork<Net, P>;
     nlohmann::json steps = nlohmann::json::array();
     for (const tenon::cuda::Step& step : Compiled::plan.steps) {
         long operations = 0, bytes = 0, weights = 0;
         for (const tenon::cuda::Tensor* tensor :
              {&step.terms[0].source, &step.terms[1].source, &step.residual, &step.target, &step.activated})
-            if (tensor->exists()) bytes += tensor->channels * tensor->pixels() * tenon::number_bytes(P);
-        // Two convolutions of one map read it once.
+            if (tensor->exists()) bytes += tensor->channels * tensor->pixels() * tenon::detail::number_bytes(P);
+        // Two convolutions of the same map read it once.
         if (step.terms[1].source.exists() && step.terms[1].source.offset == step.terms[0].source.offset)
-            bytes -= step.terms[1].source.channels * step.terms[1].source.pixels() * tenon::number_bytes(P);
+            bytes -= step.terms[1].source.channels * step.terms[1].source.pixels() * tenon::detail::number_bytes(P);
         if (step.kind == tenon::OpKind::load_input) bytes += 4 * tenon::input_shape<Net>.elements();
         if (step.kind == tenon::OpKind::store_output) bytes += 4 * tenon::output_shape<Net>.elements();
         if (step.is_product()) {
-            operations = 2 * tenon::multiply_adds_of(Compiled::program, Compiled::program.ops[step.op]);
+            operations = 2 * tenon::detail::multiply_adds_of(Compiled::program, Compiled::program.ops[step.op]);
             for (const tenon::cuda::Term& term : step.terms)
-                if (term.source.exists()) weights += long{term.depth} * step.result().channels * tenon::number_bytes(P);
+                if (term.source.exists())
+                    weights += long{term.depth} * step.result().channels * tenon::detail::number_bytes(P);
         }
         steps.push_back({operations, bytes, weights});
     }

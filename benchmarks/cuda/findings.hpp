@@ -1,4 +1,4 @@
-// How the program `gpu` is asked and how it tells what it finds.
+// The options of the program `gpu`, and how it prints its findings.
 #pragma once
 
 #include <fstream>
@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/backend/cuda/precision.hpp>
+#include <tenon/backend/shared/precision.hpp>
 #include <tenon/core/error.hpp>
 
 namespace gpu_check {
@@ -18,7 +18,7 @@ struct Options {
     std::vector<int> batches{1};
 };
 
-/// A finding is a line, at once.
+/// Prints a finding: one line, flushed.
 inline void print(const nlohmann::json& finding) { std::cout << finding << std::endl; }
 
 /// Calls f with each precision as a constant.

@@ -1,7 +1,7 @@
-// What scripts/gpu_check runs on a device: tenon's side of its comparisons and measurements. Every finding is a line of
-// JSON on the standard output as soon as it is there, so that a run that is cut off keeps what it found.
+// What scripts/gpu_check runs on a device: tenon's side of its comparisons and measurements. Every finding is printed
+// at once as a line of JSON on the standard output, so that a run that is stopped keeps its findings.
 //
-// Exit status: 0, 1 for an error (a sentence on the standard error), 77 where there is no device.
+// Exit status: 0, 1 for an error (a sentence on the standard error), 77 when there is no device.
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -40,7 +40,7 @@ void probe() {
            {"driver", driver}});
 }
 
-/// GB/s of a copy within the device's memory, bytes read and written counted.
+/// GB/s of a copy within the device's memory, counting bytes read and bytes written.
 void measure_memory() {
     constexpr std::size_t bytes = std::size_t{1} << 30;
     void *from = nullptr, *to = nullptr;
@@ -66,7 +66,7 @@ void measure_arithmetic() {
     });
 }
 
-/// For tests/cudnn, whose descriptions of devices should come from devices.
+/// For tests/cudnn, whose descriptions of devices should be real ones.
 void describe_device() {
     try {
         print({{"kind", "description"}, {"cudnn", device_description()}});
@@ -89,7 +89,7 @@ void compare_networks() {
     compare_network<Listing>("ResNet50V2", {1, 8, 32});
 }
 
-/// Weights, images and, of every precision, the device's answer: for a comparison with PyTorch.
+/// Weights, images and the device's results in every precision: for a comparison with PyTorch.
 void answer(const std::string& folder) {
     constexpr int batch = 4;
     parameters_of<Listing>().save(folder + "/weights.safetensors");
@@ -113,7 +113,7 @@ void measure_networks(const Options& options) {
     });
 }
 
-/// Small shapes that take every kernel, for compute-sanitizer, which makes them hundreds of times slower.
+/// Small shapes that run every kernel, for compute-sanitizer, which makes them hundreds of times slower.
 void run_small() {
     compare_network<Small>("FashionMnistResNet", {2});
     compare_small_step();
@@ -124,7 +124,7 @@ void describe_networks() {
     describe_steps();
 }
 
-/// Says why there is no device; 77, or 1 where one is required.
+/// Reports why there is no device; returns 77, or 1 when one is required.
 int report_no_device(const char* why) {
     std::printf("SKIPPED: there is no device: %s\n", why);
     const char* const required = std::getenv("TENON_REQUIRE_GPU");
@@ -137,15 +137,14 @@ int main(int argc, char** argv) {
     CLI::App app{"tenon's side of scripts/gpu_check"};
     Options options;
     app.require_subcommand(1);
-    app.add_subcommand("work", "what the network's steps must do; needs no device");
+    app.add_subcommand("work", "the work of the network's steps; needs no device");
     app.add_subcommand("probe", "the device");
     app.add_subcommand("ceilings", "what the device reaches");
     app.add_subcommand("logits", "compare with the CPU");
     app.add_subcommand("small", "the same on small shapes");
     app.add_subcommand("gradients", "compare training steps with the CPU's");
     CLI::App* const answers = app.add_subcommand("answer", "write weights, images and answers into a folder");
-    CLI::App* const steps =
-        app.add_subcommand("step", "write what a training step begins with and makes into a folder");
+    CLI::App* const steps = app.add_subcommand("step", "write a training step's inputs and results into a folder");
     for (CLI::App* const command : {answers, steps})
         command->add_option("folder", options.folder)->required()->check(CLI::ExistingDirectory);
     for (CLI::App* const command :

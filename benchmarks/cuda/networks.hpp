@@ -5,7 +5,7 @@
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 namespace gpu_check {
 
@@ -14,7 +14,8 @@ struct Cifar : tenon::CifarResNet20V2<10> {};
 struct PostActivation : tenon::ResNet50<> {};
 struct Listing : tenon::ResNet50V2<tenon::Classes<1000>> {};
 
-/// For gradients below 32 bits: a strided stem and block without kinks, with maps and channels that take large tiles.
+/// For gradients below 32 bits: a strided stem and block without kinks, with maps and channels large enough for large
+/// tiles.
 struct Smooth
     : tenon::Network<tenon::Input<3, 64, 64>, tenon::Conv<64, tenon::Kernel<7>, tenon::Stride<2>, tenon::Padding<3>>,
                      tenon::BatchNorm, tenon::Sigmoid,

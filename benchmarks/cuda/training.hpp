@@ -5,18 +5,18 @@
 
 namespace gpu_check {
 
-/// Training steps beside the CPU's.
+/// Compares training steps with the CPU's.
 void compare_gradients();
 /// The same on small shapes alone, for compute-sanitizer.
 void compare_small_step();
 
-/// What one step began with and what it made, into a folder: for PyTorch.
+/// Writes one step's inputs and results into a folder: for PyTorch.
 void answer_step(const std::string& folder);
 
-/// How long steps take.
+/// Measures the time of steps.
 void measure_steps(const Options& options);
 
-/// What steps must at least do; needs no device.
+/// The minimum work of steps; needs no device.
 void describe_steps();
 
 }  // namespace gpu_check

@@ -1,24 +1,24 @@
-// Training of one network in one precision on the device: one step beside the CPU's. `Backend` is CudaWith, or
+// Training of one network in one precision on the device: one step compared with the CPU's. `Backend` is CudaWith, or
 // EmulatedCuda in tests.
 #pragma once
 
-#include <tenon/train/cuda_training_runner.hpp>
-#include <tenon/train/sgd.hpp>
-#include <tenon/train/training_engine.hpp>
+#include <tenon/engine/cuda_training_runner.hpp>
+#include <tenon/engine/training_engine.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 
 #include "cell.hpp"
 #include "findings.hpp"
 
 namespace gpu_check {
 
-/// The optimizer of all cells, PyTorch's too. Steps that are compared have a rate of 1, so that changes of parameters
-/// are large beside their rounding.
+/// The optimizer of all cells, PyTorch's too. Steps that are compared have a learning rate of 1, so that changes of
+/// parameters are large compared with their rounding.
 inline const tenon::SgdOptions step_optimizer{
     .learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-4, .decayed = tenon::DecayedRoles::all()};
 inline constexpr double compared_rate = 1;
 
-/// What gradients may differ by from exact ones, of each tensor's largest value: tests/cuda/training_test.cpp holds the
-/// emulator to the same. The CPU's may differ as much, in 32 bits.
+/// The tolerance of gradients from exact ones, as a share of each tensor's largest value: tests/cuda/training_test.cpp
+/// has the same for the emulator. The CPU's has it, too, in 32 bits.
 inline double gradient_bound_of(tenon::Precision precision) {
     using enum tenon::Precision;
     return precision == float32 ? 1e-4 : precision == bfloat16 ? 0x1p-5 : 0x1p-8;
@@ -27,14 +27,14 @@ inline double gradient_bound_of(tenon::Precision precision) {
 /// Whether rounding can make gradients jump, by putting a value on the other side of a ReLU's kink.
 template <class Net>
 inline constexpr bool has_kinks = [] {
-    for (const tenon::Op& op : tenon::lowered<Net>.ops)
+    for (const tenon::detail::Op& op : tenon::lowered<Net>.ops)
         if (op.kind == tenon::OpKind::relu) return true;
     return false;
 }();
 
-/// Parameters that steps are compared from. Where every ReLU follows a batch norm they keep it away from its kink: one
-/// value of a last map on its other side changes all gradients in front by a hundredth. A channel is above zero or
-/// below in almost all of its pixels, half of the channels either.
+/// Parameters that steps are compared from. Where every ReLU follows a batch norm they keep its input away from the
+/// kink: one value of a last map on the other side changes all gradients before it by a hundredth. Half of the channels
+/// are above zero in almost all of their pixels, the other half below.
 template <class Net>
 tenon::Parameters<Net> compared_parameters_of() {
     constexpr float deviations = 6;
@@ -42,7 +42,7 @@ tenon::Parameters<Net> compared_parameters_of() {
     if (!has_kinks<Net>) return parameters;
     for (int i = 0; i + 1 < parameters.count(); ++i) {
         using enum tenon::ParameterRole;
-        const std::span<const tenon::Parameter> infos = parameters.infos();
+        const std::span<const tenon::detail::Parameter> infos = parameters.infos();
         if (infos[static_cast<std::size_t>(i)].role != gamma || infos[static_cast<std::size_t>(i + 1)].role != beta)
             continue;
         for (std::size_t c = 0; c < parameters[i].size(); ++c)
@@ -51,8 +51,8 @@ tenon::Parameters<Net> compared_parameters_of() {
     return parameters;
 }
 
-/// Whether a layer lies in front of a pool that chooses among values: of two that are nearly equal another one gets the
-/// gradient, which changes the gradients of weights.
+/// Whether a layer is before a max pool: of two nearly equal values the other one may get the gradient, which changes
+/// the gradients of weights.
 template <class Net>
 constexpr bool is_before_choice(int layer) {
     const auto& program = tenon::lowered<Net>;
@@ -68,8 +68,9 @@ constexpr bool is_before_choice(int layer) {
 /// The tensors whose gradients are compared.
 template <class Net>
 bool is_compared(int tensor) {
-    const tenon::Parameter& info = tenon::lowered<Net>.parameters[tensor];
-    return is_trainable(info.role) && !(info.role == tenon::ParameterRole::weight && is_before_choice<Net>(info.layer));
+    const tenon::detail::Parameter& info = tenon::lowered<Net>.parameters[tensor];
+    return tenon::detail::is_trainable(info.role) &&
+           !(info.role == tenon::ParameterRole::weight && is_before_choice<Net>(info.layer));
 }
 
 /// Seeded labels.
@@ -77,12 +78,12 @@ template <class Net>
 std::vector<int> labels_of(int batch) {
     std::vector<int> labels(static_cast<std::size_t>(batch));
     for (std::size_t i = 0; i < labels.size(); ++i)
-        labels[i] = static_cast<int>(tenon::random_bits(1, tenon::hash_name("label"), i) %
-                                     static_cast<std::uint64_t>(tenon::classes_of<Net>));
+        labels[i] = static_cast<int>(tenon::detail::random_bits(1, tenon::detail::hash_name("label"), i) %
+                                     static_cast<std::uint64_t>(tenon::detail::classes_of<Net>));
     return labels;
 }
 
-/// What a step makes: everything that it computes or changes.
+/// The results of a step: everything that it computes or changes.
 template <class Net>
 struct StepAnswer {
     double loss = 0;
@@ -97,9 +98,9 @@ struct StepAnswer {
 };
 
 template <class Engine, class Net>
-std::unique_ptr<tenon::Optimizer<float>> optimizer_of() {
+std::unique_ptr<tenon::detail::Optimizer<float>> optimizer_of() {
     return step_optimizer.make<float>(
-        tenon::parameter_runs(tenon::Parameters<Net>::infos(), &Engine::is_trained, step_optimizer.decayed),
+        tenon::detail::parameter_runs(tenon::Parameters<Net>::infos(), &Engine::is_trained, step_optimizer.decayed),
         tenon::state_count<Net>);
 }
 
@@ -113,7 +114,7 @@ StepAnswer<Net> answer_of(Engine& engine, double loss) {
     return answer;
 }
 
-/// An engine whose device updates parameters, with seeded ones.
+/// An engine with seeded parameters, which the device updates.
 template <class Net, class Backend>
 class DeviceTraining {
 public:
@@ -127,20 +128,20 @@ public:
 
     void restart(const tenon::Parameters<Net>& parameters) {
         std::ranges::copy(parameters.values(), engine_.parameters().values().begin());
-        engine_.send(tenon::TrainingArena::first_slot, std::vector<float>(tenon::state_count<Net>));
+        engine_.send(tenon::detail::TrainingArena::first_slot, std::vector<float>(tenon::state_count<Net>));
     }
     double step(double rate) {
         return engine_.train(images_, std::span<const int>(labels_), {}, {.learning_rate = rate}).loss.loss;
     }
-    /// A step from the parameters that is not skipped: where the scale of the loss is so large that gradients overflow,
-    /// it is done again with the smaller one that it left.
+    /// A step from the parameters that is not skipped: when the scale of the loss is so large that gradients overflow,
+    /// it is repeated with the smaller scale that it left.
     double first_step(const tenon::Parameters<Net>& parameters, double rate) {
         for (;;) {
             restart(parameters);
             const double loss = step(rate);
-            const tenon::LossScale scale = engine_.loss_scale();
+            const tenon::detail::LossScale scale = engine_.loss_scale();
             if (scale.overflowed == 0) return loss;
-            if (scale.scale <= tenon::smallest_loss_scale)
+            if (scale.scale <= tenon::detail::min_loss_scale)
                 throw tenon::Error("the gradients of a training step overflow at every scale of its loss");
         }
     }
@@ -158,7 +159,7 @@ StepAnswer<Net> device_step(int batch) {
     DeviceTraining<Net, Backend> training{batch};
     const auto step = [&] {
         const double loss = training.first_step(compared_parameters_of<Net>(), compared_rate);
-        if (!std::isfinite(loss)) throw tenon::Error("the loss of a training step is not a number");
+        if (!std::isfinite(loss)) throw tenon::Error("the loss of a training step is NaN or infinite");
         return answer_of<Net>(training.engine(), loss);
     };
     StepAnswer<Net> answer = step();
@@ -178,14 +179,14 @@ StepAnswer<Net> cpu_step(int batch) {
     return answer_of<Net>(engine, loss);
 }
 
-/// The largest difference between two sets of tensors, each a part of its tensor's largest value, or of `least`; a NaN
-/// gives a NaN. `value(i, k)` and `expected(i, k)` are element k of tensor i, `rounding(i, k)` is what they may differ
-/// by in any case.
+/// The largest difference between two sets of tensors, each as a share of its tensor's largest value, or of `least`;
+/// NaN when a value is. `value(i, k)` and `expected(i, k)` are element k of tensor i, `rounding(i, k)` is a difference
+/// that is always allowed.
 template <class Net, class Takes, class Value, class Expected, class Rounding>
 double tensor_difference(double least, Takes takes, Value value, Expected expected, Rounding rounding) {
     double worst = 0;
     for (int i = 0; i < tenon::Parameters<Net>::count(); ++i) {
-        const tenon::Parameter& info = tenon::lowered<Net>.parameters[i];
+        const tenon::detail::Parameter& info = tenon::lowered<Net>.parameters[i];
         if (!takes(i, info)) continue;
         double scale = least, error = 0;
         for (std::size_t k = 0; k < static_cast<std::size_t>(info.elements()); ++k) {
@@ -198,8 +199,9 @@ double tensor_difference(double least, Takes takes, Value value, Expected expect
     return worst;
 }
 
-/// A step on the device beside the CPU's, as findings. Of networks with kinks only logits are compared below 32 bits,
-/// as such rounding reaches the kinks; half of them come from what is the same in all images, hence a smaller bound.
+/// Compares a step on the device with the CPU's; the results are findings. Of networks with kinks only logits are
+/// compared below 32 bits, as such rounding reaches the kinks; half of their size is the same for all images, hence a
+/// smaller bound.
 template <class Net, class Backend>
 std::vector<nlohmann::json> compare_step(std::string_view network, tenon::Precision precision, int batch) {
     const StepAnswer<Net> found = device_step<Net, Backend>(batch), exact = cpu_step<Net>(batch);
@@ -219,13 +221,15 @@ std::vector<nlohmann::json> compare_step(std::string_view network, tenon::Precis
     add("logits", difference(found.logits, exact.logits), bound_of(precision) / (has_kinks<Net> && rounded ? 4 : 1));
     const bool finite =
         std::ranges::all_of(found.parameters.values(), [](float value) { return std::isfinite(value); });
-    if (!finite) throw tenon::Error("a parameter is not a number after a training step");
+    if (!finite) throw tenon::Error("a parameter is NaN or infinite after a training step");
     if (has_kinks<Net> && rounded) return findings;
 
     const double bound = gradient_bound_of(precision) * (rounded ? 1 : 2);
     add("loss", std::abs(found.loss - exact.loss) / (1 + std::abs(exact.loss)), bound / 10);
-    const auto compared = [](int i, const tenon::Parameter&) { return is_compared<Net>(i); };
-    const auto statistic = [](int, const tenon::Parameter& info) { return !is_trainable(info.role); };
+    const auto compared = [](int i, const tenon::detail::Parameter&) { return is_compared<Net>(i); };
+    const auto statistic = [](int, const tenon::detail::Parameter& info) {
+        return !tenon::detail::is_trainable(info.role);
+    };
     const auto at = [](const tenon::Parameters<Net>& tensors) {
         return [&tensors](int i, std::size_t k) { return static_cast<double>(tensors[i][k]); };
     };
@@ -235,7 +239,7 @@ std::vector<nlohmann::json> compare_step(std::string_view network, tenon::Precis
     const auto none = [](int, std::size_t) { return 0.0; };
     // Two roundings of the changed parameter.
     const auto rounding = [&](int i, std::size_t k) { return 0x1p-23 * std::abs(double{exact.parameters[i][k]}); };
-    double largest = 0;  // a tensor whose gradient is zero but for rounding is measured by the others
+    double largest = 0;  // a tensor whose gradient is zero except for rounding is measured by the others
     for (const float gradient : exact.gradients.values()) largest = std::max(largest, std::abs(double{gradient}));
     const double least = 1e-3 * largest;
     add("gradients", tensor_difference<Net>(least, compared, at(found.gradients), at(exact.gradients), none), bound);
@@ -248,7 +252,7 @@ std::vector<nlohmann::json> compare_step(std::string_view network, tenon::Precis
     return findings;
 }
 
-/// What a step began with and what it made, into a folder; step.json tells what step it was.
+/// Writes a step's inputs and results into a folder; step.json says which step it was.
 template <class Net>
 void write_step(const std::string& folder, const StepAnswer<Net>& step, tenon::Precision precision, int batch) {
     compared_parameters_of<Net>().save(folder + "/step_weights.safetensors");
@@ -258,7 +262,7 @@ void write_step(const std::string& folder, const StepAnswer<Net>& step, tenon::P
     step.gradients.save(folder + "/gradients.safetensors");
     step.parameters.save(folder + "/updated.safetensors");
     nlohmann::json compared = nlohmann::json::array();
-    const std::vector<std::string> names = tenon::parameter_names<Net>(tenon::naming_of<Net>);
+    const std::vector<std::string> names = tenon::detail::parameter_names<Net>(tenon::naming_of<Net>);
     for (int i = 0; i < tenon::Parameters<Net>::count(); ++i)
         if (is_compared<Net>(i)) compared.push_back(names[static_cast<std::size_t>(i)]);
     const nlohmann::json settings{{"precision", name_of(precision)},

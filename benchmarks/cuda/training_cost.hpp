@@ -1,14 +1,14 @@
-// What training steps of one network in one precision cost on the device: how long they take, and what they must at
-// least do. `Backend` is CudaWith, or EmulatedCuda in tests.
+// The cost of training steps of one network in one precision on the device: their time, and their minimum work.
+// `Backend` is CudaWith, or EmulatedCuda in tests.
 #pragma once
 
 #include "training_cell.hpp"
 
 namespace gpu_check {
 
-/// Milliseconds of a training step: forward, loss, backward and update, one graph, on a batch that the device has.
-/// Steps follow each other; with copies each gets its batch from the host and is waited for. They are many steps on one
-/// batch, so its loss falls.
+/// Milliseconds of a training step: forward, loss, backward and update, one graph, on a batch in the device's memory.
+/// Steps are queued; with copies each gets its batch from the host and is waited for. All steps train on one batch, so
+/// its loss falls.
 template <class Net, class Backend>
 nlohmann::json measure_training(std::string_view network, tenon::Precision precision, int batch) {
     DeviceTraining<Net, Backend> training{batch};
@@ -25,18 +25,18 @@ nlohmann::json measure_training(std::string_view network, tenon::Precision preci
     return finding;
 }
 
-/// Every training step's work, as describe() has it for inference: what each operation must read and write once, and a
-/// batch's share once: packed weights, weight gradients, the update.
+/// The work of a training step's operations, as describe() has it for inference: what each operation must read and
+/// write per image, and what a batch must read and write once: packed weights, weight gradients, the update.
 template <class Net, tenon::Precision P>
 nlohmann::json describe_training(std::string_view network) {
-    using Compiled = tenon::CudaTraining<Net, P>;
-    using tenon::TrainingKind;
-    const long number = tenon::number_bytes(P), input = tenon::input_shape<Net>.elements();
+    using Compiled = tenon::cuda::CompiledTraining<Net, P>;
+    using tenon::detail::TrainingKind;
+    const long number = tenon::detail::number_bytes(P), input = tenon::input_shape<Net>.elements();
     nlohmann::json steps = nlohmann::json::array();
     steps.push_back({0, 4 * input + number * Compiled::plan.input.scalars(), 0});
     for (int i = 0; i < Compiled::steps; ++i) {
         const tenon::cuda::TrainingStep& training = Compiled::plan.steps[i];
-        const tenon::TrainingOp& op = Compiled::program.ops[i];
+        const tenon::detail::TrainingOp& op = Compiled::program.ops[i];
         std::vector<const tenon::cuda::Tensor*> read;
         for (const tenon::cuda::Tensor* tensor :
              {&training.step.terms[0].source, &training.step.terms[1].source, &training.step.residual,
@@ -44,17 +44,18 @@ nlohmann::json describe_training(std::string_view network) {
             const auto same = [&](const auto* other) { return other->offset == tensor->offset; };
             if (tensor->exists() && std::ranges::none_of(read, same)) read.push_back(tensor);
         }
-        const bool of_weights = op.kind == TrainingKind::weight_gradient;
+        const bool of_weights = op.kind == tenon::detail::TrainingKind::weight_gradient;
         long bytes = of_weights ? 0 : training.target().channels * training.target().pixels();  // written
         for (const auto* tensor : read) bytes += tensor->channels * tensor->pixels();
         long operations = 0, weights = 0;
-        const tenon::Op& forward = Compiled::program.op_of(op);
+        const tenon::detail::Op& forward = Compiled::program.op_of(op);
         for (int t = 0; t < 2; ++t) {
-            const bool whole = op.kind == TrainingKind::forward || op.kind == TrainingKind::recompute;
-            const bool product = whole || of_weights || op.kind == TrainingKind::data_gradient;
+            const bool whole =
+                op.kind == tenon::detail::TrainingKind::forward || op.kind == tenon::detail::TrainingKind::recompute;
+            const bool product = whole || of_weights || op.kind == tenon::detail::TrainingKind::data_gradient;
             if (!product || (!whole && t != op.term) || forward.terms[t].layer < 0) continue;
             if (forward.kind != tenon::OpKind::conv && forward.kind != tenon::OpKind::linear) continue;
-            const tenon::LayerInfo& layer = Compiled::program.forward.layers[forward.terms[t].layer];
+            const tenon::detail::LayerInfo& layer = Compiled::program.forward.layers[forward.terms[t].layer];
             const long elements = Compiled::program.forward.parameters[layer.first_parameter].elements();
             operations += 2 * layer.output.pixels() * elements;
             weights += (of_weights ? 4 : number) * elements;

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include <tenon/backend/cpu/simd.hpp>
-#include <tenon/backend/cpu/team.hpp>
+#include <tenon/backend/cpu/simd/vector.hpp>
+#include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
 
 namespace tenon_benchmark {
@@ -14,19 +14,20 @@ namespace tenon_benchmark {
 inline double bandwidth(int threads) {
     using namespace tenon;
     constexpr long floats = 32L << 20;
-    Team team{threads};
-    std::vector<Buffer<float>> buffers;
+    cpu::Team team{threads};
+    std::vector<detail::Buffer<float>> buffers;
     for (int i = 0; i < team.size(); ++i) buffers.emplace_back(static_cast<std::size_t>(floats));
     double best = 0;
     for (int pass = 0; pass < 6; ++pass) {
         const auto start = std::chrono::steady_clock::now();
-        team.run([&](int rank, int) {
-            float* const from = buffers[static_cast<std::size_t>(rank)].data();
+        team.run([&](int worker, int) {
+            float* const from = buffers[static_cast<std::size_t>(worker)].data();
             if (pass == 0) std::fill_n(from, floats, 1.0f);  // pages exist from now on
-            Vector sums[8];
-            TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = zero();
-            for (long at = 0; at < floats; at += 8 * lanes)
-                TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = add(sums[i], load(from + at + i * lanes));
+            cpu::Vector sums[8];
+            TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] = cpu::zero();
+            for (long at = 0; at < floats; at += 8 * cpu::vector_width)
+                TENON_UNROLL for (int i = 0; i < 8; ++i) sums[i] =
+                    cpu::add(sums[i], cpu::load(from + at + i * cpu::vector_width));
             TENON_UNROLL for (int i = 0; i < 8; ++i) asm volatile("" : "+x"(sums[i]));
         });
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

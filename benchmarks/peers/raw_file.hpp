@@ -1,5 +1,4 @@
-// Files of plain floats, by which the processes of a measurement beside other runtimes hand each other images and
-// results.
+// Files of plain floats, through which the processes of a comparison with other runtimes exchange images and results.
 #pragma once
 
 #include <fstream>

@@ -16,7 +16,7 @@
 
 namespace tenon_benchmark {
 
-/// What a process can be told: by name, functions of the number behind it (0: there is none).
+/// The commands of a process: by name, functions of the number after it (0: there is none).
 using Commands = std::map<std::string, std::function<nlohmann::json(int)>>;
 
 /// The milliseconds of `count` calls.
@@ -31,8 +31,8 @@ nlohmann::json time_calls(int count, const F& f) {
     return times;
 }
 
-/// Prints what is known from the start, then answers each line until there is none. Throws tenon::Error for a line that
-/// is no command.
+/// Prints what is known from the start, then answers each line until there is none. Throws tenon::Error when a line is
+/// not a command.
 inline void serve(const nlohmann::json& facts, const Commands& commands) {
     std::cout << facts << std::endl;
     for (std::string line; std::getline(std::cin, line);) {
@@ -44,13 +44,13 @@ inline void serve(const nlohmann::json& facts, const Commands& commands) {
         if (found == commands.end() || count < 0) {
             std::string known;
             for (const auto& [command, function] : commands) known += (known.empty() ? "" : ", ") + command;
-            throw tenon::Error("\"" + line + "\" is no command, expected one of " + known);
+            throw tenon::Error("\"" + line + "\" is not a command, expected one of " + known);
         }
         std::cout << found->second(count) << std::endl;
     }
 }
 
-/// What a program does with a network: write what its peers read, and serve.
+/// The actions of a program with a network: write what its peers read, and serve.
 template <class Options>
 struct NetworkProgram {
     const char* name;

@@ -1,5 +1,5 @@
-// tenon's side of `scripts/bench peers`: a process that loads one network, answers one batch, and then times itself
-// whenever it is told to. The peers' side, peer.py, speaks the same protocol.
+// tenon's side of `scripts/bench peers`: a process that loads one network, computes one batch, and then times itself on
+// command. The peers' side, peer.py, speaks the same protocol.
 //
 // Lines on standard input: "time N" prints the milliseconds of N calls, "peak" GFLOP/s and "bandwidth" GB/s of the
 // same threads. The first line on standard output says that the batch's results are written.
@@ -26,7 +26,7 @@ struct Options {
     int batch = 1, threads = 1;
 };
 
-/// Weights, and the graph for the peers: what a run prepares once per network and batch.
+/// Writes weights, and the graph for the peers, once per network and batch.
 template <class Net>
 void prepare(const Options& options) {
     Parameters<Net> parameters;
@@ -46,7 +46,7 @@ void serve(const Options& options) {
     write_floats(options.output, results);
     tenon_benchmark::serve(
         {{"multiply_adds", multiply_adds<Net>},
-         {"instruction_set", isa_name},
+         {"instruction_set", detail::isa_name},
          {"image_bytes", 4 * Compiled::plan.image_floats}},
         {{"time", [&](int count) { return tenon_benchmark::time_calls(count, [&] { model(images, results); }); }},
          {"peak", [&](int) { return tenon_benchmark::peak(options.threads); }},

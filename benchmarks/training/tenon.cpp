@@ -1,19 +1,19 @@
-// tenon's side of `scripts/bench train`: a process that trains one network on one batch again and again, and times its
-// steps whenever it is told to. PyTorch's side, torch_step.py, speaks the same protocol.
+// tenon's side of `scripts/bench train`: a process that trains one network on one batch repeatedly, and times its steps
+// on command. PyTorch's side, torch_step.py, speaks the same protocol.
 //
 // Lines on standard input: "time N" prints the milliseconds of N steps, "peak" GFLOP/s of the same threads and "steps"
 // the share of each kind of operation in a step. The first line on standard output holds the losses of the first steps,
-// and by how much they raised the process's memory.
+// and the memory that they added to the process.
 #include <fstream>
 #include <map>
 
 #include <CLI/CLI.hpp>
 #include <time.h>
 
+#include <tenon/engine/training_engine.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/tenon.hpp>
-#include <tenon/train/sgd.hpp>
-#include <tenon/train/training_engine.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 
 #include "../peak.hpp"
 #include "../peers/raw_file.hpp"
@@ -36,7 +36,7 @@ double status_megabytes(const std::string& name) {
     throw Error("/proc/self/status has no line " + name);
 }
 
-/// The graph for PyTorch, with the weights that tenon's side begins with.
+/// The graph for PyTorch, with the weights with which tenon's side begins.
 template <class Net>
 void prepare(const Options& options) {
     Parameters<Net> parameters;
@@ -55,7 +55,7 @@ public:
           before_{status_megabytes("VmRSS")},
           engine_{options.batch, {.threads = options.threads}},
           optimizer_{SgdOptions{.learning_rate = 0.001, .momentum = 0.9, .weight_decay = 1e-4}.make<float>(
-              parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, {}), state_count<Net>)} {
+              detail::parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, {}), state_count<Net>)} {
         engine_.parameters().seed(1);
         for (int i = 0; i < options.batch; ++i) labels_.push_back(i % Engine::classes);
     }
@@ -63,8 +63,9 @@ public:
     double step() {
         const LossResult result = engine_.forward_backward(images_, labels_);
         ++steps_;
-        engine_.team().run([&](int rank, int ranks) {
-            optimizer_->step({engine_.parameters().values(), engine_.gradients().values(), 0.001, steps_}, rank, ranks);
+        engine_.team().run([&](int worker, int workers) {
+            optimizer_->step({engine_.parameters().values(), engine_.gradients().values(), 0.001, steps_}, worker,
+                             workers);
         });
         return result.loss;
     }
@@ -77,7 +78,7 @@ private:
     std::vector<int> labels_;
     double before_;
     Engine engine_;
-    std::unique_ptr<Optimizer<float>> optimizer_;
+    std::unique_ptr<detail::Optimizer<float>> optimizer_;
     long steps_ = 0;
 };
 
@@ -92,23 +93,23 @@ double last_step;
 std::vector<double> step_milliseconds;
 
 /// What an operation is: its part in training and its kind.
-std::string describe(const TrainingStep& step) {
-    static const std::map<TrainingKind, const char*> names{
-        {TrainingKind::forward, "forward"},
-        {TrainingKind::recompute, "recompute"},
-        {TrainingKind::statistics, "statistics"},
-        {TrainingKind::data_gradient, "data gradient"},
-        {TrainingKind::weight_gradient, "weight gradient"},
-        {TrainingKind::norm_gradient, "norm gradient"},
-        {TrainingKind::relu_gradient, "relu gradient"},
-        {TrainingKind::pool_gradient, "pool gradient"},
-        {TrainingKind::subsample_gradient, "subsample gradient"},
-        {TrainingKind::spread, "spread"},
-        {TrainingKind::add_gradient, "add gradient"},
+std::string describe(const cpu::TrainingStep& step) {
+    static const std::map<detail::TrainingKind, const char*> names{
+        {detail::TrainingKind::forward, "forward"},
+        {detail::TrainingKind::recompute, "recompute"},
+        {detail::TrainingKind::statistics, "statistics"},
+        {detail::TrainingKind::data_gradient, "data gradient"},
+        {detail::TrainingKind::weight_gradient, "weight gradient"},
+        {detail::TrainingKind::norm_gradient, "norm gradient"},
+        {detail::TrainingKind::relu_gradient, "relu gradient"},
+        {detail::TrainingKind::pool_gradient, "pool gradient"},
+        {detail::TrainingKind::subsample_gradient, "subsample gradient"},
+        {detail::TrainingKind::spread, "spread"},
+        {detail::TrainingKind::add_gradient, "add gradient"},
     };
     const auto found = names.find(step.kind);
     std::string text = found == names.end() ? "other" : found->second;
-    const Step& s = step.step;
+    const cpu::Step& s = step.step;
     if (s.kind == OpKind::conv) {
         text += " conv " + std::to_string(s.window().kernel_height) + "x" + std::to_string(s.window().kernel_width);
         if (s.winograd.m > 0) text += " F(" + std::to_string(s.winograd.m) + ")";
@@ -120,7 +121,7 @@ std::string describe(const TrainingStep& step) {
     return text;
 }
 
-/// Milliseconds of the calling thread that each kind of operation takes, the quickest of a few steps.
+/// Milliseconds of the calling thread per kind of operation, the fastest of a few steps.
 template <class Net>
 nlohmann::json profile(Training<Net>& training) {
     constexpr const auto& steps = TrainingEngine<Net>::Compiled::plan.steps;

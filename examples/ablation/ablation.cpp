@@ -1,14 +1,14 @@
 // ablation: trains the residual blocks that He et al. 2016 (arXiv 1603.05027) compare, six shortcuts and five
-// placements of the activation, under one budget on CIFAR-10, and prints the paper's tables with what came out beside.
+// placements of the activation, under one budget on CIFAR-10, and prints the paper's tables next to its own results.
 //
 //     ablation --data FOLDER                                     all of them, ten epochs each
 //     ablation --data FOLDER --minutes 20 --variant original full_preactivation
-//     ablation --data FOLDER --tables                            the tables of what is done, without training
+//     ablation --data FOLDER --tables                            the tables of finished runs, without training
 //
-// Results are kept in results.json in the output folder. Given the same command again, the program goes on where it was
-// cut off, within a run from its last checkpoint.
+// Results are saved in results.json in the output folder. Run again with the same command, the program resumes where it
+// was stopped, within a run from its last checkpoint.
 //
-// Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped it.
+// Exit status: 0 for success, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped it.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -22,10 +22,10 @@
 #include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/cifar.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/split.hpp>
-#include <tenon/train/checkpoint.hpp>
-#include <tenon/train/stop_on_interrupt.hpp>
+#include <tenon/train/callbacks/stop_on_interrupt.hpp>
+#include <tenon/train/checkpoints/checkpoint.hpp>
 
 #include "../common/json_document.hpp"
 #include "../common/run_folder.hpp"
@@ -65,24 +65,24 @@ void add_options(CLI::App& app, Options& options) {
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
     app.add_option("--minutes", budget.minutes,
-                   "Wall-clock time of each run, which then ends in front of the last epoch and can't be repeated bit "
+                   "Wall-clock time of each run, which may then end before the last epoch and can't be repeated bit "
                    "by bit; 0: no limit")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
-    app.add_option("--steps", budget.steps, "Stop each run after so many steps, to try things out; 0: don't")
+    app.add_option("--steps", budget.steps, "Stop each run after this many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
     app.add_option("--seeds", options.seeds, "Seeds of everything random; each variant is trained with each of them")
         ->capture_default_str();
-    app.add_option("-b,--batch", budget.batch_size, "Images in a step")
+    app.add_option("-b,--batch", budget.batch_size, "Images per step")
         ->check(CLI::Range(2, 65536))
         ->capture_default_str();
     app.add_option("-r,--rate", budget.rate, "The highest learning rate")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
-    app.add_option("--decay", budget.decay, "Weight decay, of everything as in the paper")
+    app.add_option("--decay", budget.decay, "Weight decay, of all parameters as in the paper")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    app.add_option("--gate-bias", budget.gate_bias, "What the biases of gates begin with; the paper's best is -6")
+    app.add_option("--gate-bias", budget.gate_bias, "Initial bias of gates; the paper's best is -6")
         ->check(CLI::Range(-100.0, 100.0))
         ->capture_default_str();
     app.add_option("--hold-out", options.held_out,
@@ -92,11 +92,11 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
-    app.add_flag("--tables", options.tables, "Print the tables of what is done, and train nothing");
+    app.add_flag("--tables", options.tables, "Print the tables of finished runs, and train nothing");
     app.add_flag("--json", options.json, "Print the results as JSON instead of the tables");
 }
 
-/// Test images if there are any, else held-out training images, which are then not trained with.
+/// Test images if there are any, else held-out training images, which are not used for training.
 Images read_images(const Options& options) {
     Images images;
     images.training = tenon::read_cifar10(tenon::Subset::training, options.data);
@@ -130,7 +130,7 @@ std::string number(const char* pattern, double value) {
     return text;
 }
 
-/// An error in percent; runs whose loss was no longer a number have none.
+/// An error in percent; `fail` for runs whose loss became NaN or infinite.
 std::string percent(double error) { return std::isinf(error) ? "fail" : number("%.2f", error); }
 
 /// The median error of a variant's runs, with their range if there are several.
@@ -184,7 +184,7 @@ void print_tables(const Options& options, const Images& images, const Results& r
         "\nNot the same experiment. Here: ResNet-%d, %s of %zu training images,\nerrors of %zu %s%s.\n"
         "The paper: networks of 110 and 164 layers, 64,000 steps, 10,000 test images,\nmedian of 5 runs, \"fail\" "
         "above "
-        "20 %%.\nGates begin with a bias of %g here, of -6 in the paper's runs that stand above.\n",
+        "20 %%.\nGates begin with a bias of %g here, of -6 in the paper's runs above.\n",
         network_layers, limits.c_str(), images.training.size(), images.test.size(), images.test_name.c_str(),
         several ? ", median of the runs" : "", budget.gate_bias);
     if (!originals.empty() && std::isfinite(originals[originals.size() / 2])) {
@@ -222,7 +222,7 @@ int run(const Options& options) {
             if (!result) return tenon::StopOnInterrupt::exit_status;
             results.add(name, seed, *result);
             std::filesystem::remove(checkpoint);
-            std::filesystem::remove(tenon::previous_checkpoint(checkpoint));
+            std::filesystem::remove(tenon::detail::previous_checkpoint(checkpoint));
         }
     if (options.json) {
         json_document::Json document = json_document::begin("ablation");

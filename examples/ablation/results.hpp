@@ -1,4 +1,4 @@
-// The runs that are done, in a JSON file: a program that was cut off goes on with those that are missing.
+// The finished runs, in a JSON file: a program that was stopped resumes with those that are missing.
 #pragma once
 
 #include <algorithm>
@@ -24,13 +24,13 @@ class Results {
 public:
     using Json = nlohmann::ordered_json;
 
-    /// Reads the file at `path`, if there is one. tenon::Error if it holds no results, or those of another setting,
-    /// which is named.
+    /// Reads the file at `path`, if there is one. Throws tenon::Error when it holds no results, or, naming the
+    /// difference, those of another setting.
     Results(std::string path, Json setting) : path_{std::move(path)} {
         document_ = {{"setting", std::move(setting)}, {"runs", Json::array()}};
         if (!std::filesystem::exists(path_)) return;
         constexpr std::size_t max_bytes = 16 << 20;
-        const std::vector<std::byte> bytes = tenon::read_file(path_, max_bytes);
+        const std::vector<std::byte> bytes = tenon::detail::read_file(path_, max_bytes);
         const auto* const text = reinterpret_cast<const char*>(bytes.data());
         Json found = Json::parse(text, text + bytes.size(), nullptr, /*allow_exceptions=*/false);
         if (!found.is_object() || !found["setting"].is_object() || !found["runs"].is_array() ||
@@ -44,7 +44,7 @@ public:
         document_["runs"] = std::move(found["runs"]);
     }
 
-    /// The run of a variant with a seed; nullptr if it isn't done.
+    /// The run of a variant with a seed; nullptr when it isn't finished.
     const Json* find(std::string_view variant, std::uint64_t seed) const {
         for (const Json& run : document_["runs"])
             if (run["variant"] == variant && run["seed"] == seed) return &run;
@@ -58,7 +58,7 @@ public:
         document_["runs"].push_back(std::move(run));
         const std::string text = document_.dump(2) + "\n";
         const std::array parts{std::as_bytes(std::span(text))};
-        tenon::write_file_atomically(path_, parts);
+        tenon::detail::write_file_atomically(path_, parts);
     }
 
     /// The errors of a variant in percent, sorted; infinity for runs that failed.

@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/cifar.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/models/variants.hpp>
-#include <tenon/train/periodic_checkpoint.hpp>
-#include <tenon/train/progress_bar.hpp>
-#include <tenon/train/sgd.hpp>
-#include <tenon/train/stop_on_interrupt.hpp>
+#include <tenon/train/callbacks/periodic_checkpoint.hpp>
+#include <tenon/train/callbacks/progress_bar.hpp>
+#include <tenon/train/callbacks/stop_on_interrupt.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../common/step_limit.hpp"
@@ -30,13 +30,14 @@ struct ShortcutVariant : CifarVariant<blocks_per_stage, Shortcut<Kind>, Placemen
 template <ActivationPlacement Where>
 struct PlacementVariant : CifarVariant<blocks_per_stage, Placement<Where>> {};
 
-/// Where gates begin: mostly closed, so that shortcuts begin nearly as identities. No other convolution has a bias.
+/// Sets the initial biases of gates: mostly closed, so that shortcuts are at first nearly identities. No other
+/// convolution has a bias.
 template <class Net>
 void set_gate_biases(Trainer<Net>& trainer, double value) {
     Parameters<Net> parameters;
     std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
     for (int i = 0; i < parameters.count(); ++i) {
-        const Parameter& info = lowered<Net>.parameters[i];
+        const auto& info = lowered<Net>.parameters[i];
         if (info.role == ParameterRole::bias && lowered<Net>.layers[info.layer].path.kind == OpKind::conv)
             std::ranges::fill(parameters[i], static_cast<float>(value));
     }
@@ -65,9 +66,9 @@ std::optional<nlohmann::ordered_json> run(const Images& images, const RunOptions
                    {.batch_size = budget.batch_size, .drop_last = true, .seed = options.seed}};
     Loader test{images.test, Pipeline{normalize}, {.batch_size = budget.batch_size, .shuffle = false}};
     if (std::filesystem::exists(options.checkpoint)) {
-        const Restored restored = trainer.restore(options.checkpoint, {.fall_back = true});
+        const auto restored = trainer.restore(options.checkpoint, {.fall_back = true});
         if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
-        std::fprintf(options.quiet ? stderr : stdout, "going on: %ld steps are done\n", trainer.state().step);
+        std::fprintf(options.quiet ? stderr : stdout, "resuming after %ld steps\n", trainer.state().step);
     }
     std::fflush(stdout);
     ProgressBar progress{options.quiet ? std::cerr : std::cout};
@@ -88,7 +89,7 @@ std::optional<nlohmann::ordered_json> run(const Images& images, const RunOptions
         result["training_error"] = 100 * (1 - last.accuracy);
         result["training_loss"] = last.loss;
     } catch (const Error& error) {
-        // A variant that diverges is a result, as in the paper; a disk that is full is none.
+        // A variant that diverges is a result, as in the paper; a full disk is not.
         if (std::string_view(error.what()).find("the loss of step") == std::string_view::npos) throw;
         result["failed"] = error.what();
     }

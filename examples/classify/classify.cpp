@@ -1,16 +1,16 @@
 // classify: says what image files show.
 //
-//     classify                                      the images of Fashion-MNIST that lie beside this example
+//     classify                                      the images of Fashion-MNIST in this repository
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
 //     curl https://example.org/cat.jpg | classify --model cifar10 -
 //
-// An image is scaled, resized and cut as the network's library does it.
+// Images are scaled, resized and cut as in the network's library.
 //
-// Results go to the standard output, everything else to the standard error. Exit status: 0 when all went well, 2 when
-// something that the user gave is wrong; an image that is wrong costs its own answer only.
+// Results go to the standard output, everything else to the standard error. Exit status: 0 for success, 2 when
+// something that the user gave is wrong; for a broken image only its own answer is missing.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -26,8 +26,9 @@
 #include <CLI/CLI.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/cifar.hpp>
-#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
+#include <tenon/data/datasets/cifar.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/read_weights_info.hpp>
 #include <tenon/version.hpp>
@@ -43,10 +44,10 @@ namespace {
 
 const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR) / "examples" / "data";
 
-/// What stands on the command line.
+/// The command line.
 struct Options {
     std::vector<std::string> images;
-    std::optional<std::string> model;  ///< else the one that the weights name, or the default
+    std::optional<std::string> model;  ///< empty: the one that the weights name, or the default
     std::string backend = "cpu";
     std::string weights;
     std::string labels;
@@ -66,7 +67,7 @@ bool is_network(const std::string& name) {
     return std::ranges::find(all, name) != all.end();
 }
 
-/// Why a name on the command line is no network; empty if it is one.
+/// Why a name on the command line is not a network's; empty when it is.
 std::string refuse_unknown_network(const std::string& name) {
     if (is_network(name)) return {};
     std::string similar;
@@ -96,15 +97,15 @@ void add_options(CLI::App& app, Options& options) {
     app.description(
         "Says what image files (JPEG, PNG) show. Without arguments: the clothes in examples/data/images, classified "
         "by\n"
-        "a small network whose weights lie beside them.");
+        "a small network whose weights are in the repository, too.");
     app.set_version_flag("--version", "classify, tenon " + std::to_string(TENON_VERSION_MAJOR) + "." +
                                           std::to_string(TENON_VERSION_MINOR) + "." +
                                           std::to_string(TENON_VERSION_PATCH));
     app.add_option("images", options.images, "Image files, or folders of them; - is the standard input")
         ->type_name("IMAGE");
-    app.add_option("-m,--model", options.model,
-                   "The network, one of those listed below; else the one that the weights' file names, or " +
-                       std::string(default_network))
+    app.add_option(
+           "-m,--model", options.model,
+           "The network, one of those below; else the one in the weights' file, or " + std::string(default_network))
         ->check(CLI::Validator(refuse_unknown_network, ""))
         ->type_name("NAME");
     app.footer(list_of_networks());
@@ -113,13 +114,12 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
-                       "Its weights: a safetensors, .pth or .npz file with its library's names, of any number of "
-                       "classes; or the folder that finetune wrote")
+                       "Its weights: safetensors, .pth or .npz with its library's names, or finetune's folder")
             ->type_name("FILE");
     app.add_option("-l,--labels", options.labels,
-                   "The names of its classes: one a line, or a JSON array; else those in the weights' file")
+                   "The names of its classes: one per line, or a JSON array; else those in the weights' file")
         ->type_name("FILE");
-    app.add_option("-k,--top", options.top, "How many classes are shown for an image")
+    app.add_option("-k,--top", options.top, "The number of classes shown for each image")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")
@@ -135,17 +135,17 @@ void add_options(CLI::App& app, Options& options) {
     CLI::Option* const onnx =
         app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
             ->type_name("FILE");
-    app.add_option("--onnx-batch", options.onnx_batch, "Images at once that the ONNX file takes; 0: any number")
+    app.add_option("--onnx-batch", options.onnx_batch, "Batch size of the ONNX file; 0: any")
         ->check(CLI::Range(0, 1'000'000))
         ->needs(onnx)
         ->capture_default_str();
 }
 
-/// The weights that the command line gives, and what their file says of itself.
+/// The weights that the command line names, and the information in their file.
 struct Weights {
     std::string path;
     tenon::WeightsInfo info = {};
-    std::string problem = {};  ///< why the file's information can't be read
+    std::string problem = {};  ///< why the information can't be read
 };
 
 /// The weights in a file, or in a folder that finetune wrote.
@@ -157,7 +157,7 @@ Weights find_weights(const std::filesystem::path& path) {
     try {
         weights.info = tenon::read_weights_info(weights.path);
     } catch (const tenon::Error& error) {
-        weights.problem = error.what();  // only worth a word if the weights themselves can be read
+        weights.problem = error.what();  // reported only if the weights themselves can be read
     }
     return weights;
 }
@@ -167,7 +167,7 @@ std::string choose_network(const Options& options, const Weights& weights) {
     if (options.model) return *options.model;
     const std::string& name = weights.info.network;
     if (is_network(name)) return name;
-    // What the training examples called their networks once.
+    // Former names of the training examples' networks.
     if (name == "tenon::FashionMnistResNet") return "fashion_mnist";
     if (name == "tenon::Cifar10ResNet") return "cifar10";
     if (!name.empty())
@@ -176,7 +176,7 @@ std::string choose_network(const Options& options, const Weights& weights) {
     return std::string(default_network);
 }
 
-/// Gives the classifier its weights, and returns the names of their classes; none if nobody says them.
+/// Gives the classifier its weights and returns the names of their classes; none when nothing states them.
 std::vector<std::string> take_weights(Classifier& classifier, const std::string& model, const Options& options,
                                       const Weights& weights) {
     if (options.seed) {
@@ -195,7 +195,7 @@ std::vector<std::string> take_weights(Classifier& classifier, const std::string&
     return names;
 }
 
-/// Names to print where nobody says others: those of the data set that a network was made for, or numbers.
+/// Default names: those of the data set that a network was made for, or numbers.
 std::vector<std::string> default_names(const Classifier& classifier, const std::string& model) {
     if (model == "fashion_mnist") return {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
     if (classifier.network_classes() == 10 && classifier.classes() == 10)
@@ -208,7 +208,7 @@ std::vector<std::string> default_names(const Classifier& classifier, const std::
 /// Answers for images, 16 at a time, in their order; returns the seconds that the network took.
 double classify(Classifier& classifier, const std::vector<ImageFile>& files, Answers& answers) {
     const tenon::Preprocessing& preprocessing = classifier.preprocessing();
-    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::grey : tenon::Color::rgb};
+    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb};
     const auto classes = static_cast<std::size_t>(classifier.classes());
     std::chrono::duration<double> seconds{};
     constexpr std::size_t batch_size = 16;
@@ -224,7 +224,7 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, Ans
                 const std::vector<float> image = preprocess(read_image_file(file, decoding), preprocessing);
                 images.insert(images.end(), image.begin(), image.end());
             } catch (const tenon::Error& error) {
-                // The other images are still worth their answers.
+                // The other images still get their answers.
                 problems.back() = error.what();
             }
         }
@@ -257,7 +257,7 @@ int run(const Options& options) {
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
-        // A network can be looked at without images.
+        // A network can be inspected without images.
         if (options.summary && !options.profile && !writes) return 0;
         if (!options.profile && !writes)
             throw tenon::Error("expected image files to classify with " + model + ", found none");

@@ -15,7 +15,7 @@
 
 namespace labels {
 
-/// The strings of a JSON array, or the lines of a text; nothing else is accepted.
+/// The strings of a JSON array, or the lines of a text.
 inline std::vector<std::string> parse(std::string_view text, const std::string& file) {
     const auto fail = [&](const std::string& what) { throw tenon::Error(file + ": " + what); };
     std::vector<std::string> names;
@@ -39,15 +39,15 @@ inline std::vector<std::string> parse(std::string_view text, const std::string& 
     return names;
 }
 
-/// The `count` names in a file: one a line, or a JSON array of strings. tenon::Error unless there are exactly as many
-/// and none is empty.
+/// The `count` names in a file: one per line, or a JSON array of strings. Throws tenon::Error unless there are exactly
+/// as many and none is empty.
 inline std::vector<std::string> read(const std::filesystem::path& path, int count) {
     constexpr std::size_t max_bytes = 16 << 20;
-    const std::vector<std::byte> bytes = tenon::read_file(path, max_bytes);
+    const std::vector<std::byte> bytes = tenon::detail::read_file(path, max_bytes);
     std::vector<std::string> names = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
     if (names.size() != static_cast<std::size_t>(count))
         throw tenon::Error(path.string() + ": expected " + std::to_string(count) +
-                           " class names, one a line or as a JSON array, found " + std::to_string(names.size()));
+                           " class names, one per line or as a JSON array, found " + std::to_string(names.size()));
     const auto empty = std::ranges::find(names, "");
     if (empty != names.end())
         throw tenon::Error(path.string() + ": the name of class " + std::to_string(empty - names.begin()) +

@@ -1,5 +1,5 @@
-// A network of the library behind the interface Classifier. What it costs to compile is mostly a network's kernels,
-// which networks of one kind share: the tables of networks are split over files by kind.
+// Implements the interface Classifier with a network of the library. Most of the compile time is in the network's
+// kernels, which networks of one kind share: so the tables of networks are split into files by kind.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/runtime/spare_classes.hpp>
+#include <tenon/weights/spare_classes.hpp>
 
 #include "networks.hpp"
 
@@ -25,7 +25,7 @@ public:
     int threads() const override { return model_.threads(); }
     const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
     void load(const std::filesystem::path& weights) override {
-        if constexpr (tenon::can_spare_classes<Net>) {
+        if constexpr (tenon::detail::can_spare_classes<Net>) {
             const int classes = tenon::stored_classes<Net>(weights.string());
             if (classes > all_classes)
                 throw tenon::Error(weights.string() + ": expected weights of at most " + std::to_string(all_classes) +
@@ -74,11 +74,11 @@ public:
     }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
         tenon::detail::check_class_count(info, classes_, path);
-        if constexpr (tenon::can_spare_classes<Net>)
+        if constexpr (tenon::detail::can_spare_classes<Net>)
             tenon::save_without_spare_classes(parameters_(), classes_, path, tenon::naming_of<Net>,
-                                              tenon::to_metadata(info));
+                                              tenon::detail::to_metadata(info));
         else
-            parameters_().save(path, tenon::naming_of<Net>, tenon::to_metadata(info));
+            parameters_().save(path, tenon::naming_of<Net>, tenon::detail::to_metadata(info));
     }
     void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
         const bool spares_some = classes_ < all_classes;
@@ -92,7 +92,7 @@ private:
 
     std::string name_;
     int classes_ = all_classes;
-    std::vector<float> used_logits_;  // of the classes that there are
+    std::vector<float> used_logits_;  // of the used classes
     tenon::Model<Net, Backend> model_;
     std::function<tenon::Parameters<Net>()> parameters_;  // read again when needed: the model keeps them packed
 };
@@ -104,5 +104,5 @@ std::unique_ptr<Classifier> make_network(std::string_view name, int threads) {
 
 template <class Net>
 constexpr NetworkEntry entry_of(std::string_view name) {
-    return {name, &make_network<Net>, [] { return tenon::stored_network<Net>(); }};
+    return {name, &make_network<Net>, [] { return tenon::detail::stored_network<Net>(); }};
 }

@@ -1,4 +1,4 @@
-// The networks that classify can run, behind one interface: which one it is, the user says on the command line.
+// The networks that classify can run, with one interface: the user chooses one on the command line.
 #pragma once
 
 #include <cstdint>
@@ -11,36 +11,37 @@
 
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/weights_info.hpp>
-#include <tenon/runtime/stored_parameter.hpp>
+#include <tenon/weights/stored_parameter.hpp>
 
 /// A network with weights that classifies preprocessed images.
 class Classifier {
 public:
     virtual ~Classifier() = default;
 
-    /// Classes of the weights it was given last: at most the network's own. Before there are any, the network's own.
+    /// The number of classes of the weights that were loaded last, at most the network's own; before that, the
+    /// network's own.
     virtual int classes() const = 0;
     virtual int network_classes() const = 0;
     virtual int threads() const = 0;
     virtual const tenon::Preprocessing& preprocessing() const = 0;
 
-    /// Takes the weights from a safetensors, .pth or .npz file with its library's names, of as many classes as the
-    /// network has or fewer, or draws them from a seed. tenon::Error if the file is wrong.
+    /// Loads the weights from a safetensors, .pth or .npz file with its library's names, of at most the network's
+    /// classes, or draws them from a seed. Throws tenon::Error when the file can't be read or doesn't fit.
     virtual void load(const std::filesystem::path& weights) = 0;
     virtual void initialize(std::uint64_t seed) = 0;
 
     /// `classes()` logits for each of the images, valid until the next call.
     virtual std::span<const float> logits(std::span<const float> images) = 0;
 
-    /// A table of the network's layers; a table of the time that each step takes on these images.
+    /// A table of the network's layers, and a table of the time that each step takes on these images.
     virtual std::string summary() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
 
-    /// Writes the weights it was given last, with what the file is to say of them, as a safetensors file under the
-    /// names and in the layout of its library.
+    /// Writes the weights that were loaded last, with the information about them, as a safetensors file under the names
+    /// and in the layout of its library.
     virtual void save(const std::string& path, const tenon::WeightsInfo& info = {}) const = 0;
 
-    /// Writes the network with the weights it was given last as an ONNX file for `batch` images (0: any number).
+    /// Writes the network with the weights that were loaded last as an ONNX file for `batch` images (0: any number).
     virtual void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const = 0;
 };
 
@@ -48,7 +49,7 @@ public:
 struct NetworkEntry {
     std::string_view name;
     std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
-    tenon::StoredNetwork (*stored)() = nullptr;  ///< what a file of its weights holds
+    tenon::detail::StoredNetwork (*stored)() = nullptr;  ///< the content of a file of its weights
 };
 
 /// The networks by kind: CIFAR's and Fashion-MNIST's in torch's conventions, Keras', and others for ImageNet.
@@ -68,9 +69,10 @@ std::vector<std::string> network_names();
 /// The network that classifies when none is named.
 inline constexpr std::string_view default_network = "fashion_mnist";
 
-/// The network of this name, without weights, on so many threads (0: one per core).
+/// The network of this name, without weights, on `threads` threads (0: one per core). Throws tenon::Error when there is
+/// none.
 std::unique_ptr<Classifier> make_classifier(std::string_view name, int threads);
 
-/// The same on a GPU. tenon::Error where this program was built without CUDA, there is no device, or the network is not
-/// among networks_on_cuda().
+/// The same on a GPU. Throws tenon::Error when this program was built without CUDA, there is no device, or the network
+/// is not among networks_on_cuda().
 std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name);

@@ -1,4 +1,4 @@
-// The answers of a program for images, printed as text while they come or as one JSON document at the end.
+// The answers of a program for images, printed as text at once or as one JSON document at the end.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ public:
         document_["images"] = json_document::Json::array();
     }
 
-    /// Says what was left out of folders.
+    /// Reports what was skipped in folders.
     void skip(const std::vector<SkippedFiles>& skipped) {
         for (const SkippedFiles& folder : skipped) {
             std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), to_string(folder).c_str());
@@ -55,17 +55,17 @@ public:
         ++answered_;
     }
 
-    /// Why there is no answer for a file. The others are still worth theirs.
+    /// Reports why there is no answer for a file; the others still get theirs.
     void fail(const std::string& file, const std::string& problem) {
         std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), problem.c_str());
         json_document::Json entry;
         json_document::add_name(entry, "file", file);
-        entry["error"] = tenon::to_utf8(problem);
+        entry["error"] = tenon::detail::to_utf8(problem);
         document_["images"].push_back(std::move(entry));
         ++failed_;
     }
 
-    /// Prints the document. tenon::Error if the standard output was not written in full.
+    /// Prints the document. Throws tenon::Error when the standard output could not be written completely.
     void finish() {
         if (options_.json) json_document::print(document_);
         json_document::finish_output();

@@ -1,4 +1,4 @@
-// The images that a command line means: files, folders of them, and the standard input.
+// The images that a command line names: files, folders of them, and the standard input.
 #pragma once
 
 #include <algorithm>
@@ -13,18 +13,18 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 
-/// A file that should be an image; or why there is none where an argument of the command line should give some.
+/// A file that should be an image; or why an argument of the command line gives none.
 struct ImageFile {
     std::string path;
-    std::string problem = {};  ///< a sentence; empty: there is none
+    std::string problem = {};  ///< a sentence; empty: none
 };
 
-/// What was left out of a folder.
+/// The files that were skipped in a folder.
 struct SkippedFiles {
     std::string folder;
-    int hidden = 0;            ///< a leading dot: what macOS and editors leave behind, `._cat.jpg`
+    int hidden = 0;            ///< with a leading dot, as macOS and editors write them: `._cat.jpg`
     int others = 0;            ///< files that aren't called .jpg, .jpeg or .png
     int folders = 0;           ///< folders in the folder
     std::string example = {};  ///< the first of the others
@@ -49,7 +49,7 @@ inline void list_folder(const std::string& folder, ImageFiles& images) {
         std::string extension = path.extension().string();
         std::ranges::transform(extension, extension.begin(),
                                [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        std::error_code unknown;  // then it is taken as a file, and reading it says why not
+        std::error_code unknown;  // then it counts as a file, and reading it reports why it fails
         if (path.filename().string().starts_with('.'))
             ++skipped.hidden;
         else if (entry->is_directory(unknown))
@@ -72,7 +72,7 @@ inline void list_folder(const std::string& folder, ImageFiles& images) {
     if (skipped.hidden + skipped.others + skipped.folders > 0) images.skipped.push_back(std::move(skipped));
 }
 
-/// All bytes of the standard input. tenon::Error if it can't be read or holds more than `max_bytes`.
+/// All bytes of the standard input. Throws tenon::Error when it can't be read or holds more than `max_bytes`.
 inline std::vector<std::byte> read_standard_input(std::size_t max_bytes) {
     std::vector<std::byte> bytes;
     std::array<std::byte, 1 << 16> part;
@@ -86,8 +86,8 @@ inline std::vector<std::byte> read_standard_input(std::size_t max_bytes) {
 }
 }  // namespace image_files
 
-/// The images that arguments mean: folders are replaced by the image files in them. An argument that is wrong costs its
-/// own images only: it becomes a file with a problem.
+/// The images that arguments name: folders are replaced by the image files in them. An argument that is wrong becomes a
+/// file with a problem, so only its own images are missing.
 inline ImageFiles find_images(const std::vector<std::string>& arguments) {
     ImageFiles images;
     bool reads_input = false;
@@ -105,7 +105,7 @@ inline ImageFiles find_images(const std::vector<std::string>& arguments) {
     return images;
 }
 
-/// Decodes a file, or the standard input for `-`. tenon::Error if it is no image.
+/// Decodes a file, or the standard input for `-`. Throws tenon::Error when it is not an image.
 inline tenon::Image read_image_file(const ImageFile& file, const tenon::DecodeOptions& options) {
     if (!file.problem.empty()) throw tenon::Error(file.problem);
     if (file.path != standard_input) return tenon::read_image(file.path, options);

@@ -1,4 +1,4 @@
-// The JSON that the examples print: docs/json.md describes it, docs/json.schema.json is its JSON Schema.
+// The JSON that the examples print: docs/reference/json.md describes it, json.schema.json beside it is its JSON Schema.
 #pragma once
 
 #include <cstdio>
@@ -14,20 +14,20 @@ namespace json_document {
 
 using Json = nlohmann::ordered_json;
 
-/// The version of the schema. It grows when a member's meaning changes or a member goes; new members may come without.
+/// The version of the schema. It grows when a member's meaning changes or a member is removed, not when one is added.
 inline constexpr int version = 1;
 
 inline Json begin(std::string_view program) { return {{"version", version}, {"program", program}}; }
 
-/// Adds a name, of a file or a class, that may be any bytes. JSON is UTF-8: where the name isn't, `key` has it as
+/// Adds a name of a file or a class, which may be any bytes. JSON is UTF-8: when the name isn't, `key` has it as
 /// tenon::to_utf8 writes it, and `key_bytes` has its bytes in hexadecimal.
 inline void add_name(Json& object, const std::string& key, const std::string& name) {
-    const std::string text = tenon::to_utf8(name);
+    const std::string text = tenon::detail::to_utf8(name);
     object[key] = text;
-    if (text != name) object[key + "_bytes"] = tenon::to_hexadecimal(name);
+    if (text != name) object[key + "_bytes"] = tenon::detail::to_hexadecimal(name);
 }
 
-/// Says that the standard output is complete; tenon::Error if some of it was lost.
+/// Flushes the standard output. Throws tenon::Error when some of it was lost.
 inline void finish_output() {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw tenon::Error("cannot write to the standard output");
 }

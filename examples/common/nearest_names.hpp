@@ -1,4 +1,4 @@
-// The names that a misspelt one may mean.
+// The names that a misspelled one may mean.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-/// How many letters must be inserted, removed, replaced or swapped with their neighbor to make `b` of `a`.
+/// The number of letters that must be inserted, removed, replaced or swapped with their neighbor to turn `a` into `b`.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before_last, last, row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
@@ -26,7 +26,7 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
-/// Letters and digits alone, in lower case: `ResNet-18` and `resnet_18` mean the same.
+/// Only the letters and digits, in lower case: `ResNet-18` and `resnet_18` mean the same.
 inline std::string bare_name(std::string_view name) {
     std::string bare;
     for (const char c : name) {
@@ -37,7 +37,7 @@ inline std::string bare_name(std::string_view name) {
 }
 
 /// The names that hold the given one, `cifar_resnet44` for `resnet44`; if there are none, those nearest to it, at most
-/// five and only where no more than a third of the letters differ.
+/// five and only those of which at most a third of the letters differ.
 inline std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& all) {
     const std::string wanted = bare_name(name);
     std::vector<std::string> nearest;

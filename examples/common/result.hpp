@@ -1,4 +1,4 @@
-// What a network says of one image, as text and as JSON.
+// The answer of a network for one image, as text and as JSON.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ inline Result make_result(const std::string& file, std::span<const float> logits
     std::vector<int> order(logits.size());
     std::iota(order.begin(), order.end(), 0);
     const auto count = std::min<std::ptrdiff_t>(top, std::ssize(order));
-    // By logit: probabilities of confident networks are equal where they underflow.
+    // By logit: the probabilities of a confident network are equal where they underflow.
     std::ranges::partial_sort(order, order.begin() + count, [&](int a, int b) {
         const float first = logits[static_cast<std::size_t>(a)];
         const float second = logits[static_cast<std::size_t>(b)];

@@ -1,4 +1,4 @@
-// The folder that a program writes what it made into, and the command that made it.
+// The folder into which a program writes its results, and the command that made them.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include <tenon/core/error.hpp>
-#include <tenon/train/checkpoint.hpp>
+#include <tenon/train/checkpoints/checkpoint.hpp>
 
 namespace training {
 
@@ -25,28 +25,28 @@ inline std::string command_line(int argc, char** argv) {
     return text;
 }
 
-/// The command that goes on with a run where it was stopped.
+/// The command that resumes a run where it was stopped.
 inline std::string resume_command(const std::string& command) {
     return (command + " ").find(" --resume ") != std::string::npos ? command : command + " --resume";
 }
 
 /// Whether there is a checkpoint at `path`, or one before it.
 inline bool has_checkpoint(const std::string& path) {
-    return std::filesystem::exists(path) || std::filesystem::exists(tenon::previous_checkpoint(path));
+    return std::filesystem::exists(path) || std::filesystem::exists(tenon::detail::previous_checkpoint(path));
 }
 
 /// A file in a folder.
 inline std::string file_in(const std::string& folder, const std::string& name) {
     return (std::filesystem::path(folder) / name).string();
 }
-/// tenon::Error if it can't be created.
+/// Throws tenon::Error when it can't be created.
 inline void create_folder(const std::string& folder) {
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
     if (failed) throw tenon::Error(folder + ": cannot create the folder: " + failed.message());
 }
 
-/// tenon::Error if it can't be written.
+/// Throws tenon::Error when it can't be written.
 inline void write_text(const std::string& path, std::string_view text) {
     std::ofstream stream(path, std::ios::binary);
     if (!(stream << text << std::flush)) throw tenon::Error(path + ": cannot write the file");

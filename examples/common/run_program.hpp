@@ -1,4 +1,4 @@
-// How the examples' programs begin and end: the command line, --help, and mistakes of the user.
+// The beginning and end of the examples' programs: the command line, --help, and errors of the user.
 #pragma once
 
 #include <cstdio>
@@ -13,7 +13,7 @@
 inline constexpr int user_error = 2;
 
 /// Describes a program's command line by describe(app, options), reads it, and returns what run(options) returns:
-/// main's result. Behind --help and --version that is 0; when something is wrong, a sentence on the standard error says
+/// main's result. After --help and --version that is 0; when something is wrong, a sentence on the standard error says
 /// what, and it is user_error.
 template <class Options, class Describe, class Run>
 int run_program(const char* name, int argc, char** argv, const Describe& describe, const Run& run) {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tenon/train/callback.hpp>
+#include <tenon/train/callbacks/callback.hpp>
 
 namespace training {
 

@@ -1,4 +1,4 @@
-// What the standard output can show: colours, block characters.
+// What the standard output can show: colors, block characters.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 
 class Terminal {
 public:
-    /// Looks at the environment: colours go to a terminal only and not where NO_COLOR is set (no-color.org); block
-    /// characters only where the locale's encoding is UTF-8.
+    /// Reads the environment: colors are for terminals and unless NO_COLOR is set (no-color.org), block characters for
+    /// locales in UTF-8.
     static Terminal of_stdout() {
         const auto variable = [](const char* name) -> std::string_view {
             const char* const value = std::getenv(name);
@@ -30,7 +30,7 @@ public:
     std::string bold(const std::string& text) const { return styled(text, "1"); }
     std::string green(const std::string& text) const { return styled(text, "32"); }
 
-    /// A bar that fills `fraction` of `width` columns, and spaces for the rest.
+    /// A bar that fills `fraction` of `width` columns, padded with spaces.
     std::string bar(double fraction, int width) const {
         constexpr const char* eighths[] = {"", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589"};
         const int steps = blocks_ ? 8 : 1;

@@ -14,23 +14,23 @@
 #include <tenon/core/error.hpp>
 #include <tenon/data/augment/flip.hpp>
 #include <tenon/report/training_plots.hpp>
-#include <tenon/runtime/parameters.hpp>
-#include <tenon/train/log_files.hpp>
-#include <tenon/train/periodic_checkpoint.hpp>
-#include <tenon/train/progress_bar.hpp>
-#include <tenon/train/sgd.hpp>
-#include <tenon/train/stop_on_interrupt.hpp>
+#include <tenon/train/callbacks/log_files.hpp>
+#include <tenon/train/callbacks/periodic_checkpoint.hpp>
+#include <tenon/train/callbacks/progress_bar.hpp>
+#include <tenon/train/callbacks/stop_on_interrupt.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
+#include <tenon/weights/parameters.hpp>
 
 #include "run_folder.hpp"
 #include "step_limit.hpp"
 
 namespace training {
 
-/// What a program ends with after a signal stopped its fit.
+/// The exit status after a signal has stopped a fit.
 inline constexpr int interrupted_status = tenon::StopOnInterrupt::exit_status;
 
-/// What is on the command line of every training example. Numbers of 0 mean: as the recipe says.
+/// The options of every training example. A number of 0 stands for the recipe's.
 struct Options {
     std::string output;
     int epochs = 0;
@@ -58,13 +58,13 @@ inline void add_options(CLI::App& app, Options& options) {
                    "without them an hour")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
-    app.add_option("-b,--batch", options.batch_size, "Images in a step")
+    app.add_option("-b,--batch", options.batch_size, "Images per step")
         ->check(CLI::Range(2, 65536))
         ->capture_default_str();
     app.add_option("-r,--rate", options.learning_rate, "The highest learning rate")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
-    app.add_option("--decay", options.weight_decay, "Weight decay, of weights alone")
+    app.add_option("--decay", options.weight_decay, "Weight decay, of weights only")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     app.add_option("--smoothing", options.label_smoothing, "Label smoothing")
@@ -72,21 +72,21 @@ inline void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
-    app.add_option("--steps", options.steps, "Stop after so many steps, to try things out; 0: don't")
+    app.add_option("--steps", options.steps, "Stop after this many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
     app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
     app.add_flag("--resume", options.resume,
-                 "Go on with the run whose checkpoint is in the output folder; with more --epochs or --minutes than it "
-                 "had, it gets longer");
+                 "Resume the run whose checkpoint is in the output folder; more --epochs or --minutes than it had "
+                 "extend it");
 }
 
-/// The file of a run.
+/// A file of a run.
 inline std::string file(const Options& options, const std::string& name) { return file_in(options.output, name); }
 
-/// A trainer with the recipe that the examples share: SGD with Nesterov's momentum, residual blocks that begin as their
-/// shortcuts, a moving average of the weights.
+/// A trainer with the recipe that the examples share: SGD with Nesterov's momentum, residual blocks that are at first
+/// their shortcuts, a moving average of the weights.
 template <class Net>
 tenon::Trainer<Net> make_trainer(const Options& options) {
     return tenon::Trainer<Net>{
@@ -103,21 +103,21 @@ tenon::Trainer<Net> make_trainer(const Options& options) {
          .average = tenon::AverageOptions{.decay = 0.95, .every = 5}}};
 }
 
-/// Takes over the checkpoint at `path` and says so. tenon::Error, saying what to do, if there is none.
+/// Restores the checkpoint at `path` and reports it. Throws tenon::Error, saying what to do, when there is none.
 template <class Trainer>
 void restore(Trainer& trainer, const std::string& path, int epochs) {
     if (!has_checkpoint(path))
-        throw tenon::Error(path + ": there is no checkpoint to go on from; without --resume the run begins anew");
-    const tenon::Restored restored = trainer.restore(path, {.fall_back = true});
+        throw tenon::Error(path + ": there is no checkpoint to resume from; without --resume a new run is started");
+    const auto restored = trainer.restore(path, {.fall_back = true});
     if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
-    std::printf("going on from %s: %ld steps are done\n", restored.path.c_str(), trainer.state().step);
+    std::printf("resuming from %s after %ld steps\n", restored.path.c_str(), trainer.state().step);
     if (const long begun = trainer.state().fit_epochs; trainer.state().fit_open && begun > 0 && epochs > begun)
-        std::printf("the run gets longer: %d epochs, it began with %ld\n", epochs, begun);
+        std::printf("the run is extended to %d epochs from %ld\n", epochs, begun);
 }
 
 /// Trains with progress on the standard output, logs and a checkpoint in the output folder. The learning rate rises to
-/// its peak in a quarter of the run and falls to 0 towards its end. False if a signal stopped it: the program has
-/// nothing more to do then but to end with interrupted_status.
+/// its peak in a quarter of the run and falls to 0 towards its end. Returns false when a signal stopped it: the program
+/// must then end with interrupted_status.
 template <class Trainer, class Source, class Validation>
 [[nodiscard]] bool fit(Trainer& trainer, Source& source, Validation& validation, const Options& options) {
     create_folder(options.output);
@@ -152,7 +152,7 @@ inline std::string accuracy_text(const tenon::Evaluation& evaluation) {
     return text;
 }
 
-/// What a weights file says of itself.
+/// The information in a weights file.
 struct Description {
     std::string network;  ///< as classify calls it
     std::string data, input;
@@ -164,7 +164,7 @@ template <class Net, class Trainer>
 void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, const Description& about,
                    const Options& options, tenon::DType type = tenon::DType::f32) {
     const std::string accuracy = accuracy_text(evaluation);
-    const tenon::Metadata metadata = tenon::to_metadata(
+    const tenon::Metadata metadata = tenon::detail::to_metadata(
         {.network = about.network,
          .classes = about.classes,
          .more = {{"accuracy", accuracy + " " + about.data}, {"command", options.command}, {"input", about.input}}});
@@ -177,8 +177,8 @@ void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, 
                 options.output.c_str());
 }
 
-/// Half the sum of the logits of an image and of its mirror image, for each of the batches: an evaluation that costs
-/// twice as much and is a little better.
+/// Half the sum of the logits of an image and of its mirror image, for each of the batches: an evaluation that takes
+/// twice as long and is a little more accurate.
 template <class Trainer, class Source>
 tenon::Evaluation evaluate_with_mirrors(Trainer& trainer, Source& source) {
     tenon::Metrics metrics(Trainer::classes);
@@ -194,7 +194,7 @@ tenon::Evaluation evaluate_with_mirrors(Trainer& trainer, Source& source) {
             const std::span<float> image = std::span(mirrored).subspan(first, elements);
             picture.shape = source.shape();
             picture.samples.assign(image.begin(), image.end());
-            tenon::mirror(picture);
+            tenon::detail::mirror(picture);
             std::ranges::copy(picture.samples, image.begin());
         }
         const std::span<const float> other = trainer.predict(mirrored);

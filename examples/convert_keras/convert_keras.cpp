@@ -3,11 +3,11 @@
 //     scripts/convert_weights.py --layout keep --names slashed resnet50v2.h5 keras.safetensors
 //     convert_keras keras.safetensors listing.safetensors
 //
-// The listing's networks have fewer biases and another epsilon; runtime/keras_to_listing.hpp says how weights are
-// converted nevertheless. Both networks are run on an image of noise before anything is written. The converted weights
-// are for a listing's network with the option ZeroPaddedPool, which pads its first pool as Keras does.
+// The listing's networks have fewer biases and another epsilon; weights/keras_to_listing.hpp explains the conversion.
+// Both networks are run on an image of noise before anything is written. The converted weights are for a listing's
+// network with the option ZeroPaddedPool, which pads its first pool as Keras does.
 //
-// Exit status: 0 when all went well, 2 when something that the user gave is wrong.
+// Exit status: 0 for success, 2 when something that the user gave is wrong.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -21,8 +21,8 @@
 #include <tenon/core/random.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/runtime/keras_to_listing.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/weights/keras_to_listing.hpp>
 
 #include "../common/run_program.hpp"
 
@@ -40,7 +40,8 @@ std::vector<float> logits(const tenon::Parameters<Net>& parameters) {
     model.set_parameters(parameters);
     std::vector<float> image(static_cast<std::size_t>(tenon::input_shape<Net>.elements()));
     for (std::size_t i = 0; i < image.size(); ++i)
-        image[i] = static_cast<float>(tenon::uniform(tenon::random_bits(1, tenon::hash_name("image"), i), -1, 1));
+        image[i] = static_cast<float>(
+            tenon::detail::uniform(tenon::detail::random_bits(1, tenon::detail::hash_name("image"), i), -1, 1));
     const std::span<const float> result = model(image);
     return {result.begin(), result.end()};
 }
@@ -73,7 +74,7 @@ void convert(const Options& options, const char* name) {
         options.output.c_str(), name, error);
 }
 
-/// Which of the networks a file is of, as the number of blocks of its third stage; 0 for other files.
+/// Which of the networks a file belongs to, as the number of blocks of its third stage; 0 for other files.
 int blocks_of_third_stage(const std::string& path) {
     const tenon::TensorFile file{path};
     for (const int blocks : {36, 23, 6}) {
@@ -106,7 +107,7 @@ void add_options(CLI::App& app, Options& options) {
     app.description(
         "Converts weights of Keras' ResNet50V2, ResNet101V2 or ResNet152V2 with 1000 classes to the original "
         "listing's\n"
-        "networks, exactly but for rounding.");
+        "networks, exactly except for rounding.");
     app.add_option("input", options.input,
                    "What scripts/convert_weights.py --layout keep --names slashed makes of Keras' file")
         ->type_name("KERAS")

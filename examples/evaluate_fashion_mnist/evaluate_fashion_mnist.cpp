@@ -1,4 +1,4 @@
-// evaluate_fashion_mnist: how many of the 10,000 test images of Fashion-MNIST the network classifies rightly.
+// evaluate_fashion_mnist: counts the test images of Fashion-MNIST, of 10,000, that the network classifies correctly.
 //
 // Exit status: 0 when the accuracy reaches the minimum, 1 when it doesn't, 2 when a file is missing or wrong.
 #include <algorithm>
@@ -14,7 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/runtime/model.hpp>
@@ -25,14 +25,14 @@
 namespace {
 
 struct Options {
-    std::string data{tenon::fashion_mnist_folder};
+    std::string data{tenon::detail::fashion_mnist_folder};
     std::string weights = TENON_SOURCE_DIR "/examples/data/fashion_mnist.safetensors";
     int threads = 0;
     double minimum = 0.92;
     bool json = false;
 };
 
-/// Images and right answers of one class.
+/// Images and correct answers of one class.
 struct Tally {
     int images = 0;
     int right = 0;
@@ -108,7 +108,7 @@ int run(const Options& options) {
 }
 
 void add_options(CLI::App& app, Options& options) {
-    app.description("Classifies the test images of Fashion-MNIST and counts the right answers.");
+    app.description("Classifies the test images of Fashion-MNIST and counts the correct answers.");
     app.add_option("--data", options.data, "The folder of the data set")->capture_default_str();
     app.add_option("-w,--weights", options.weights, "The network's weights")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));

@@ -9,25 +9,25 @@
 
 #include <unistd.h>
 
+#include <tenon/data/archives/photo_dataset.hpp>
 #include <tenon/data/loader.hpp>
-#include <tenon/data/photo_dataset.hpp>
 #include <tenon/data/photo_pipeline.hpp>
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/timm.hpp>
 #include <tenon/report/class_report.hpp>
-#include <tenon/runtime/spare_classes.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/feature_cache.hpp>
-#include <tenon/train/terminal_line.hpp>
+#include <tenon/train/callbacks/terminal_line.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/testing/feature_cache.hpp>
+#include <tenon/weights/spare_classes.hpp>
 
 #include "../common/training.hpp"
 
 namespace {
 using namespace tenon;
 
-/// A source that says how far it has been read.
+/// A source that reports how much of it has been read.
 template <class Source>
 class Announced {
 public:
@@ -41,7 +41,7 @@ public:
         show(epoch * images() + std::min(images(), index * static_cast<long>(batch.labels.size())), false);
         return batch;
     }
-    /// Says that all is read, and how fast.
+    /// Reports that everything is read, and how fast.
     void finish() {
         const double seconds = since(start_);
         char speed[64];
@@ -53,13 +53,13 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-    /// On a terminal one line that is drawn over and over and fits, elsewhere a line now and then.
+    /// On a terminal one line that is redrawn and fits the width, elsewhere a line now and then.
     void show(long done, bool is_last, const std::string& speed = {}) {
         const bool terminal = ::isatty(STDOUT_FILENO) == 1;
         if (!is_last && since(shown_) < (terminal ? 0.1 : 30.0)) return;
         shown_ = Clock::now();
         std::string text = what_ + ": " + std::to_string(done) + " of " + std::to_string(all_) + " images" + speed;
-        if (terminal) text = "\r" + text.substr(0, terminal_columns(STDOUT_FILENO) - 1) + "\x1b[K";
+        if (terminal) text = "\r" + text.substr(0, detail::terminal_columns(STDOUT_FILENO) - 1) + "\x1b[K";
         std::printf("%s%s", text.c_str(), terminal && !is_last ? "" : "\n");
         std::fflush(stdout);
     }
@@ -70,12 +70,12 @@ private:
     Clock::time_point start_ = Clock::now(), shown_ = start_;
 };
 
-/// Says which photos were left out, if there are any.
+/// Reports which photos were left out, if any.
 void report_broken(const PhotoDataset& photos) {
     for (const BrokenPhoto& photo : photos.broken()) std::fprintf(stderr, "left out: %s\n", photo.reason.c_str());
 }
 
-/// Of a confusion matrix the classes that are used.
+/// The part of a confusion matrix for the used classes.
 ConfusionMatrix used_part(const ConfusionMatrix& all, int classes) {
     ConfusionMatrix part(classes);
     for (int label = 0; label < classes; ++label)
@@ -84,14 +84,14 @@ ConfusionMatrix used_part(const ConfusionMatrix& all, int classes) {
     return part;
 }
 
-/// How a training went.
+/// The result of a training.
 struct Outcome {
     History history;
     Evaluation evaluation;  ///< of the validation photos
 };
 
-/// The checkpoints of the two parts of a training. Which of them there is says where it was stopped: that of the
-/// classifier stays when it is finished, that of the whole network is written before its first step.
+/// The checkpoints of the two parts of a training. Which of them exist tells where it was stopped: the classifier's
+/// stays when it is finished, the complete network's is written before its first step.
 struct Checkpoints {
     explicit Checkpoints(const std::string& folder)
         : classifier{training::file_in(folder, "classifier.checkpoint")},
@@ -99,26 +99,26 @@ struct Checkpoints {
 
     std::string classifier, whole;
 
-    /// A training that begins anew leaves those of another one to be found as the ones before its own.
+    /// A new training renames an earlier one's checkpoints to the names of its own previous ones.
     void set_aside() const {
         for (const std::string& path : {classifier, whole})
-            if (std::filesystem::exists(path)) std::filesystem::rename(path, previous_checkpoint(path));
+            if (std::filesystem::exists(path)) std::filesystem::rename(path, detail::previous_checkpoint(path));
     }
-    /// Whether to go on with the whole network. tenon::Error, saying what to do, if there is nothing to go on with.
+    /// Whether to resume the complete network. Throws tenon::Error, saying what to do, when there is nothing to resume.
     bool resume_whole(const TrainingOptions& options) const {
         if (options.unfreeze > 0 && std::filesystem::exists(whole)) return true;
         if (std::filesystem::exists(classifier)) return false;
-        std::string text = options.output + ": there is no checkpoint to go on from";
+        std::string text = options.output + ": there is no checkpoint to resume from";
         if (options.unfreeze == 0 && std::filesystem::exists(whole))
-            text += " but that of a whole network, which needs the --unfreeze that it began with";
-        else if (const std::string before = previous_checkpoint(whole); std::filesystem::exists(before))
-            text += "; " + before + " is of a training before the last one: to go on with that, rename it to " + whole;
-        throw Error(text + "; without --resume the training begins anew");
+            text += " but that of a complete network, which needs the --unfreeze that it was started with";
+        else if (const std::string before = detail::previous_checkpoint(whole); std::filesystem::exists(before))
+            text += "; " + before + " belongs to an earlier training: to resume that, rename it to " + whole;
+        throw Error(text + "; without --resume a new training is started");
     }
 };
 
-/// Trains the classifier of a network on features of its trunk, which are computed once. Nothing if a signal stopped
-/// it.
+/// Trains the classifier of a network on features of its trunk, which are computed once. Returns nothing when a signal
+/// stopped it.
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
                                         const TrainingOptions& options, const std::string& checkpoint) {
@@ -154,7 +154,8 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
     return Outcome{trainer.history(), trainer.evaluate(held_out)};
 }
 
-/// Trains all of a network but its batch norms, which few photos would spoil. Nothing if a signal stopped it.
+/// Trains all of a network but its batch norms, whose statistics few photos would spoil. Returns nothing when a signal
+/// stopped it.
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, Validation& validation,
                                    const TrainingOptions& options, const Checkpoints& checkpoints, bool resume) {
@@ -182,7 +183,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const bool resume_whole = options.resume && checkpoints.resume_whole(options);
     Parameters<Net> parameters;
     load_with_spare_classes(parameters, options.weights);
-    const FolderSplit files = list_photos(options, most_classes);
+    const FolderSplit files = list_photos(options, max_classes);
     const std::vector<std::string>& names = files.training.classes;
     const int classes = static_cast<int>(names.size());
     const Preprocessing& reading = *backbone.preprocessing;
@@ -208,7 +209,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const auto save = [&] {
         save_without_spare_classes(
             parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
-            to_metadata(
+            detail::to_metadata(
                 {.network = std::string(backbone.name),
                  .classes = names,
                  .more = {{"accuracy", training::accuracy_text(outcome.evaluation) + " of the validation photos"},
@@ -226,7 +227,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     }
     if (options.unfreeze > 0) {
         if (!resume_whole) {
-            save();  // of use whatever becomes of the whole network, which takes long
+            save();  // useful even if the complete network, which takes long, fails
             std::printf("classifier on frozen features: %s of the validation photos; now the whole network\n",
                         training::accuracy_text(outcome.evaluation).c_str());
         }
@@ -250,8 +251,8 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
                          confusion_svg(confusion, names, title + ", " + accuracy));
     const std::string table = class_report(confusion, names);
     training::write_text(training::file_in(options.output, "classes.txt"), table);
-    constexpr int most_printed = 100;
-    if (classes <= most_printed) std::fputs(table.c_str(), stdout);
+    constexpr int max_printed = 100;
+    if (classes <= max_printed) std::fputs(table.c_str(), stdout);
     std::printf("%s of the validation photos\nweights, logs and plots are in %s\n", accuracy.c_str(),
                 options.output.c_str());
     return 0;
@@ -280,10 +281,10 @@ constexpr Backbone make_backbone(std::string_view name) {
 }
 
 constexpr Backbone all_backbones[] = {
-    make_backbone<ResNet18<most_classes>>("resnet18"),
-    make_backbone<ResNet50<most_classes>>("resnet50"),
-    make_backbone<KerasResNet50V2<most_classes>>("keras_resnet50v2"),
-    make_backbone<TimmResNetV2_50<most_classes>>("timm_resnetv2_50"),
+    make_backbone<ResNet18<max_classes>>("resnet18"),
+    make_backbone<ResNet50<max_classes>>("resnet50"),
+    make_backbone<KerasResNet50V2<max_classes>>("keras_resnet50v2"),
+    make_backbone<TimmResNetV2_50<max_classes>>("timm_resnetv2_50"),
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The networks that can be fine-tuned, behind functions: which one it is, and how many classes there are, the user says
-// when the program runs.
+// The networks that can be fine-tuned, as functions: the user chooses the network and the number of classes when the
+// program runs.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@
 
 #include "photos.hpp"
 
-/// The most classes that photos may have. The networks are compiled with so many; those that the photos don't need are
-/// closed (tenon/runtime/spare_classes.hpp) and are not in the weights that are saved.
+/// The maximum of classes that photos may have. The networks are compiled with that many; those that the photos don't
+/// need are closed (tenon/weights/spare_classes.hpp) and are not in the saved weights.
 #ifndef TENON_FINETUNE_CLASSES
 #define TENON_FINETUNE_CLASSES 1000
 #endif
-inline constexpr int most_classes = TENON_FINETUNE_CLASSES;
+inline constexpr int max_classes = TENON_FINETUNE_CLASSES;
 
-/// What stands on the command line of a training.
+/// The command line of a training.
 struct TrainingOptions : PhotoSource {
     std::string model = "resnet50";
     std::string weights;
     std::string output = "finetuned";
     int epochs = 30;            ///< of the classifier
     double rate = 0.001;        ///< of the classifier
-    int passes = 1;             ///< over the photos whose features are kept; augmented if more than one
+    int passes = 1;             ///< over the photos whose features are computed; augmented if more than one
     int unfreeze = 0;           ///< epochs of the whole network afterwards
     double whole_rate = 0.002;  ///< of the whole network, at its peak
     int batch_size = 32;
@@ -42,15 +42,15 @@ struct TrainingOptions : PhotoSource {
 struct Backbone {
     std::string_view name;
     const tenon::Preprocessing* preprocessing;
-    /// Trains on photos and writes weights, logs and plots. tenon::Error if a file is wrong. The program's exit status:
-    /// not 0 if a signal stopped it.
+    /// Trains on photos and writes weights, logs and plots. Returns the program's exit status, not 0 when a signal
+    /// stopped it. Throws tenon::Error when a file is wrong.
     int (*fine_tune)(const Backbone&, const TrainingOptions&);
-    /// The logits of images, by weights that fine_tune wrote for so many classes.
+    /// The logits of images, with weights that fine_tune wrote for `classes` classes.
     std::vector<std::vector<float>> (*predict)(const std::string& weights, int classes,
                                                std::span<const tenon::Image> images, int threads);
 };
 
 std::span<const Backbone> backbones();
 
-/// tenon::Error if there is none of this name.
+/// Throws tenon::Error when there is none of this name.
 const Backbone& find_backbone(std::string_view name);

@@ -1,17 +1,17 @@
-// finetune: makes a network that knows a thousand things tell apart what you have photos of.
+// finetune: trains a network that knows a thousand classes to distinguish those that you have photos of.
 //
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth        a subfolder of FOLDER for each class
 //     finetune --data FOLDER --model resnet50 --weights resnet50.pth --unfreeze 5
-//     finetune --data FOLDER ... --resume                                   goes on where a run was cut off
+//     finetune --data FOLDER ... --resume                                   resumes a run that was stopped
 //     finetune --weights finetuned/weights.safetensors --predict cat.jpg dog.jpg
 //     classify --weights finetuned cat.jpg dog.jpg                          the same
 //
-// The features of the photos are computed once, and a new classifier is trained on them; with --unfreeze the whole
-// network is trained on from there. A part of the photos is held out and only measured on. The weights that are written
-// are the library's for so many classes, and hold the names of the classes.
+// The features of the photos are computed once, and a new classifier is trained on them; with --unfreeze the complete
+// network is trained from there. A part of the photos is held out for validation. The weights that are written have the
+// library's names and as many classes as the photos, and contain the classes' names.
 //
-// Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped the
-// training, which can be gone on with.
+// Exit status: 0 for success, 2 when something that the user gave is wrong, 130 when Ctrl-C or kill stopped the
+// training, which --resume then resumes.
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -19,8 +19,9 @@
 #include <CLI/CLI.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/io/read_weights_info.hpp>
+#include <tenon/io/safetensors.hpp>
 
 #include "../common/answers.hpp"
 #include "../common/image_files.hpp"
@@ -40,7 +41,8 @@ void add_options(CLI::App& app, Options& options) {
     std::vector<std::string> names;
     for (const Backbone& backbone : backbones()) names.emplace_back(backbone.name);
     CLI::Option* const data =
-        app.add_option("--data", options.folder, "Photos: a folder with a subfolder a class")->type_name("FOLDER");
+        app.add_option("--data", options.folder, "Photos: a folder with a subfolder for each class")
+            ->type_name("FOLDER");
     app.add_option("--validation", options.validation,
                    "Photos of the same classes to validate on; else a part of --data")
         ->type_name("FOLDER");
@@ -69,7 +71,7 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option(
            "--passes", options.passes,
-           "Passes over the photos whose features are kept; with more than one, each is of other crops and flips")
+           "Passes over the photos whose features are computed; with more than one, each has other crops and flips")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("-u,--unfreeze", options.unfreeze, "Epochs of the whole network afterwards; 0: none")
@@ -78,17 +80,18 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--whole-rate", options.whole_rate, "Highest learning rate of the whole network (SGD)")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
-    app.add_option("-b,--batch", options.batch_size, "Photos in a step")
+    app.add_option("-b,--batch", options.batch_size, "Photos per step")
         ->check(CLI::Range(2, 65536))
         ->capture_default_str();
-    app.add_option("--steps", options.steps, "Stop the whole network after so many steps, to try things out; 0: don't")
+    app.add_option("--steps", options.steps,
+                   "Stop the whole network after this many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
     app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
     app.add_flag("--resume", options.resume,
-                 "Go on with the run whose checkpoint is in the output folder, in the classifier or the whole network; "
-                 "with more --epochs or --unfreeze than it had, it gets longer");
+                 "Resume the run whose checkpoint is in the output folder, in the classifier or the whole network; "
+                 "more --epochs or --unfreeze than it had extend it");
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     CLI::Option* const predict =
@@ -96,7 +99,7 @@ void add_options(CLI::App& app, Options& options) {
                        "Say what these photos, or folders of them, show; - is the standard input")
             ->type_name("FILE...")
             ->excludes(data);
-    app.add_option("-k,--top", options.top, "How many classes are shown for a photo")
+    app.add_option("-k,--top", options.top, "The number of classes shown for each photo")
         ->check(CLI::Range(1, 1'000'000))
         ->needs(predict)
         ->capture_default_str();
@@ -124,7 +127,7 @@ int predict(const Options& options) {
         try {
             images.push_back(read_image_file(file, {.color = tenon::Color::rgb}));
         } catch (const tenon::Error& error) {
-            // The other photos are still worth their answers.
+            // The other photos still get their answers.
             problems.back() = error.what();
         }
     }

@@ -8,31 +8,32 @@
 #include <string>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/image_folder.hpp>
+#include <tenon/data/archives/image_folder.hpp>
+#include <tenon/data/sample_draws.hpp>
 
-/// Where photos come from.
+/// The photos and how they are split.
 struct PhotoSource {
     std::string folder;
     std::string validation;  ///< a folder of its own to validate on, with the same classes; empty: a part of `folder`
-    double hold_out = 0.2;   ///< share of each class of `folder` to validate on, if there is no other folder
-    std::uint64_t seed = 1;  ///< of the photos that are held out
+    double hold_out = 0.2;   ///< share of each class of `folder` to validate on, if `validation` is empty
+    std::uint64_t seed = 1;  ///< of the draw of held-out photos
 
     bool skip_broken = false;     ///< whether photos that can't be decoded are left out instead of refused
-    long cache_megabytes = 1024;  ///< memory for decoded photos, each of the two parts
+    long cache_megabytes = 1024;  ///< memory for decoded photos, for each of the two parts
 };
 
-/// Lists the photos. tenon::Error if there are fewer than two classes or more than `most_classes`, if the folders'
-/// classes differ, or as list_image_folder and stratified_split.
-inline tenon::FolderSplit list_photos(const PhotoSource& options, int most_classes) {
+/// Lists the photos. Throws tenon::Error when there are fewer than two classes or more than `max_classes`, when the
+/// folders' classes differ, and as list_image_folder and stratified_split do.
+inline tenon::FolderSplit list_photos(const PhotoSource& options, int max_classes) {
     const tenon::ImageFolder all = tenon::list_image_folder(options.folder);
     if (!all.skipped.empty())
-        std::printf("%s: left out %s\n", options.folder.c_str(), tenon::skipped_text(all).c_str());
+        std::printf("%s: left out %s\n", options.folder.c_str(), tenon::detail::skipped_text(all).c_str());
     const std::size_t classes = all.classes.size();
     if (classes < 2)
         throw tenon::Error(options.folder + ": expected a subfolder for each of at least 2 classes, found only " +
                            all.classes[0]);
-    if (classes > static_cast<std::size_t>(most_classes))
-        throw tenon::Error(options.folder + ": expected at most " + std::to_string(most_classes) + " classes, found " +
+    if (classes > static_cast<std::size_t>(max_classes))
+        throw tenon::Error(options.folder + ": expected at most " + std::to_string(max_classes) + " classes, found " +
                            std::to_string(classes) +
                            "; compile finetune with -DTENON_FINETUNE_CLASSES=" + std::to_string(classes) + " or more");
     if (options.validation.empty()) return tenon::stratified_split(all, options.hold_out, options.seed);

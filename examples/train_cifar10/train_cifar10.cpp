@@ -1,12 +1,12 @@
 // train_cifar10: trains a small residual network on CIFAR-10's photos.
 //
 //     train_cifar10 --data FOLDER                   the binary files data_batch_1.bin to data_batch_5.bin, an hour
-//     train_cifar10 --data FOLDER --resume          goes on where a run was cut off
-//     train_cifar10 --data FOLDER --resume --epochs 30      goes on with a run of fewer epochs, finished or not
+//     train_cifar10 --data FOLDER --resume          resumes a run that was stopped
+//     train_cifar10 --data FOLDER --resume --epochs 30      extends a run of fewer epochs, finished or not
 //
-// 5,000 of the training images are held out and only measured on. If FOLDER has test_batch.bin, the test images are
-// measured on, too. Exit status: 0 when all went well, 2 when something that the user gave is wrong, 130 when Ctrl-C or
-// kill stopped the training, which can be gone on with.
+// 5,000 of the training images are held out for validation. If FOLDER has test_batch.bin, the accuracy on the test
+// images is measured, too. Exit status: 0 for success, 2 when something that the user gave is wrong, 130 when Ctrl-C or
+// kill stopped the training, which --resume then resumes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -15,7 +15,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/data/cifar.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/models/cifar10_resnet.hpp>

@@ -1,4 +1,4 @@
-// A first layer that whitens: its outputs are uncorrelated and of variance 1 over the patches of the training images,
+// A first layer that whitens: over the patches of the training images its outputs are uncorrelated and have variance 1,
 // which makes training faster (Jordan 2024, arXiv 2404.00498).
 #pragma once
 
@@ -9,20 +9,20 @@
 #include <cstdint>
 #include <span>
 
-#include <tenon/data/cifar.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 
 namespace whitening {
 
 inline constexpr std::size_t size = 12;
 using Matrix = std::array<std::array<double, size>, size>;
 
-/// Makes a symmetric matrix diagonal by Jacobi's rotations, until nothing is left beside the diagonal; column k of
-/// `vectors` is then the eigenvector of value matrix[k][k].
+/// Diagonalizes a symmetric matrix by Jacobi's rotations; column k of `vectors` is then the eigenvector of the
+/// eigenvalue matrix[k][k].
 inline void diagonalize(Matrix& matrix, Matrix& vectors) {
     for (std::size_t i = 0; i < size; ++i)
         for (std::size_t j = 0; j < size; ++j) vectors[i][j] = i == j ? 1 : 0;
-    constexpr int most_sweeps = 50;
-    for (int sweep = 0; sweep < most_sweeps; ++sweep) {
+    constexpr int max_sweeps = 50;
+    for (int sweep = 0; sweep < max_sweeps; ++sweep) {
         double rest = 0;
         for (std::size_t p = 0; p < size; ++p)
             for (std::size_t q = p + 1; q < size; ++q) {

@@ -1,13 +1,13 @@
-// train_fashion_mnist: trains the network that classify knows clothes with.
+// train_fashion_mnist: trains the network with which classify recognizes clothes.
 //
 //     train_fashion_mnist --quick                   two epochs
 //     train_fashion_mnist                           the full recipe, an hour
-//     train_fashion_mnist --resume                  goes on where a run was cut off
-//     train_fashion_mnist --resume --epochs 30      goes on with a run of fewer epochs, finished or not
+//     train_fashion_mnist --resume                  resumes a run that was stopped
+//     train_fashion_mnist --resume --epochs 30      extends a run of fewer epochs, finished or not
 //
-// 1,000 of the training images are held out and only measured on; the test images are classified once, at the end. Exit
-// status: 0 when all went well, 1 when the accuracy stays below --minimum, 2 when something that the user gave is
-// wrong, 130 when Ctrl-C or kill stopped the training, which can be gone on with.
+// 1,000 of the training images are held out for validation; the test images are classified once, at the end. Exit
+// status: 0 for success, 1 when the accuracy is below --minimum, 2 when something that the user gave is wrong, 130 when
+// Ctrl-C or kill stopped the training, which --resume then resumes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -15,7 +15,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/models/fashion_mnist.hpp>
@@ -28,7 +28,7 @@ namespace {
 using Net = tenon::FashionMnistResNet;
 
 struct Options : training::Options {
-    std::string data{tenon::fashion_mnist_folder};
+    std::string data{tenon::detail::fashion_mnist_folder};
     std::size_t held_out = 1000;
     bool quick = false;
     int shift = 2;

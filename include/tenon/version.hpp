@@ -1,5 +1,7 @@
-// The version of the library; CMake reads it from here.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The version of the library; CMake reads it from here.
 
 #define TENON_VERSION_MAJOR 0
 #define TENON_VERSION_MINOR 1

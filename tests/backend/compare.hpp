@@ -9,8 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/reference.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/runtime/reference_engine.hpp>
 #include <tenon/topology/block.hpp>
 
 namespace tenon_test {
@@ -20,7 +20,8 @@ template <class Net>
 std::vector<float> seeded_images(int batch, std::uint64_t seed = 1) {
     std::vector<float> images(static_cast<std::size_t>(batch * tenon::input_shape<Net>.elements()));
     for (std::size_t i = 0; i < images.size(); ++i)
-        images[i] = static_cast<float>(tenon::uniform(tenon::random_bits(seed, tenon::hash_name("input"), i), -1, 1));
+        images[i] = static_cast<float>(
+            tenon::detail::uniform(tenon::detail::random_bits(seed, tenon::detail::hash_name("input"), i), -1, 1));
     return images;
 }
 
@@ -28,7 +29,7 @@ std::vector<float> seeded_images(int batch, std::uint64_t seed = 1) {
 template <class Net>
 constexpr double largest_depth() {
     long depth = 1;
-    for (const tenon::Parameter& parameter : tenon::lowered<Net>.parameters)
+    for (const tenon::detail::Parameter& parameter : tenon::lowered<Net>.parameters)
         if (parameter.role == tenon::ParameterRole::weight)
             depth = std::max(depth, parameter.elements() / parameter.dimensions[0]);
     return static_cast<double>(depth);

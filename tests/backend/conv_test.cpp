@@ -15,7 +15,7 @@ struct Around : Network<Input<3, Height, Width>, Conv<20, Bias>, Tested, Conv<5>
 
 // The arena of one image of ResNet50V2 at 224 x 224 in bytes, borders of zeros included: the trunk of the first stack
 // and the inner values of a block, and what the last stack takes for each image in flight.
-using Whole = CpuProgram<ResNet50V2<Classes<1000>>>;
+using Whole = cpu::CompiledNetwork<ResNet50V2<Classes<1000>>>;
 static_assert(4 * Whole::plan.single_floats == 5'678'080 && 4 * Whole::plan.image_floats == 1'107'968);
 
 TEST_CASE("planar first convolutions") {
@@ -52,10 +52,11 @@ struct Bordered
 template <class Net>
 consteval int wrapping_steps() {
     int count = 0;
-    for (const Step& step : CpuProgram<Net, ConvAlgorithm::exact>::plan.steps) count += step.grid.wraps > 0;
+    for (const cpu::Step& step : cpu::CompiledNetwork<Net, cpu::ConvAlgorithm::exact>::plan.steps)
+        count += step.grid.wraps > 0;
     return count;
 }
-static_assert(wrapping_steps<Bordered<6, tile_pixels == 14 ? 15 : 7>>() >= 3);
+static_assert(wrapping_steps<Bordered<6, cpu::tile_pixels == 14 ? 15 : 7>>() >= 3);
 
 TEST_CASE("pointwise convolutions run over the ends of rows where that saves tiles") {
     compare_with_reference<Bordered<6, 7>>();
@@ -94,7 +95,7 @@ TEST_CASE("groups") {
 // Maps that leave the caches: a block's last convolution runs with the next block's first, and all but the last
 // operations image by image.
 struct Chained : Network<Input<3, 57, 40>, Conv<64>, Stack<64, 3>, GlobalAvgPool> {};
-using ChainedProgram = CpuProgram<Chained>;
+using ChainedProgram = cpu::CompiledNetwork<Chained>;
 static_assert(ChainedProgram::plan.followers.size() == 2 && ChainedProgram::plan.handovers.size() == 1);
 static_assert(ChainedProgram::steps - ChainedProgram::plan.joint == 2);  // the average and the copy of the result
 
@@ -110,7 +111,7 @@ struct PooledStem
     : Network<Input<3, 127, 101>, Conv<64, Kernel<7>, Stride<2>, Padding<3>, Bias>, After..., GlobalAvgPool> {};
 
 template <class Net>
-inline constexpr int chains = CpuProgram<Net>::plan.followers.size();
+inline constexpr int chains = cpu::CompiledNetwork<Net>::plan.followers.size();
 
 TEST_CASE("a stem and the pooling that alone reads it are one step") {
     using Usual = PooledStem<ReLU, MaxPool<Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU>;

@@ -65,7 +65,7 @@ TEST_CASE("norms of the input are read as planes by convolutions alone") {
                                PreactivatedResidual<Sequential<BatchNorm, ReLU>, Sequential<Conv<20>, ReLU, Conv<20>>,
                                                     Conv<20>, ShortcutFrom::preactivation>> {};
     constexpr auto is_planar = []<class Net>(std::type_identity<Net>) {
-        return CpuProgram<Net>::plan.steps[1].source().planar;
+        return cpu::CompiledNetwork<Net>::plan.steps[1].source().planar;
     };
     static_assert(is_planar(std::type_identity<Normed>{}) && is_planar(std::type_identity<Activated>{}) &&
                   is_planar(std::type_identity<Scaled>{}));

@@ -1,4 +1,4 @@
-// A team does each rank of a step once and no step before the one ahead of it is done, whoever comes to help.
+// A team does each worker of a step once and no step before the one ahead of it is done, whoever comes to help.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -6,22 +6,22 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/cpu/team.hpp>
+#include <tenon/backend/cpu/threads/team.hpp>
 
 using namespace tenon;
 
 namespace {
 
-/// Runs `steps` steps in which each rank checks that the step before is done by all, then adds its mark.
-long wrong_steps(const Team& team, int steps, int work = 0) {
-    const auto ranks = static_cast<std::size_t>(team.size());
-    std::vector<int> marks(ranks, 0);
-    std::vector<long> wrong(ranks, 0);
+/// Runs `steps` steps in which each worker checks that the step before is done by all, then adds its mark.
+long wrong_steps(const cpu::Team& team, int steps, int work = 0) {
+    const auto workers = static_cast<std::size_t>(team.size());
+    std::vector<int> marks(workers, 0);
+    std::vector<long> wrong(workers, 0);
     for (int step = 0; step < steps; ++step) {
-        team.run([&](int rank, int size) {
-            const auto mine = static_cast<std::size_t>(rank);
+        team.run([&](int worker, int size) {
+            const auto mine = static_cast<std::size_t>(worker);
             for (int i = 0; i < work; ++i) asm volatile("");
-            if (size != static_cast<int>(ranks) || marks[mine] != step) ++wrong[mine];
+            if (size != static_cast<int>(workers) || marks[mine] != step) ++wrong[mine];
             ++marks[mine];
         });
         for (const int mark : marks)
@@ -32,18 +32,20 @@ long wrong_steps(const Team& team, int steps, int work = 0) {
     return sum;
 }
 
-/// The same for a crew, whose size may change from step to step: each rank of a step runs once, and tasks are done.
-long wrong_crew_steps(const Team& crew, int steps) {
+/// The same for a helper group, whose size may change from step to step: each worker of a step runs once, and tasks are
+/// done.
+long wrong_helper_group_steps(const cpu::Team& group, int steps) {
     long wrong = 0;
     for (int step = 0; step < steps; ++step) {
         std::vector<std::atomic<int>> marks(8), tasks(40);
-        std::atomic<int> ranks{0};
-        crew.run([&](int rank, int size) {
-            ++marks[static_cast<std::size_t>(rank)];
-            ranks = size;
+        std::atomic<int> workers{0};
+        group.run([&](int worker, int size) {
+            ++marks[static_cast<std::size_t>(worker)];
+            workers = size;
         });
-        for (int rank = 0; rank < 8; ++rank) wrong += marks[static_cast<std::size_t>(rank)] != (rank < ranks ? 1 : 0);
-        crew.for_each(40, [&](int i) { ++tasks[static_cast<std::size_t>(i)]; });
+        for (int worker = 0; worker < 8; ++worker)
+            wrong += marks[static_cast<std::size_t>(worker)] != (worker < workers ? 1 : 0);
+        group.for_each(40, [&](int i) { ++tasks[static_cast<std::size_t>(i)]; });
         for (const auto& times : tasks) wrong += times != 1;
     }
     return wrong;
@@ -51,18 +53,18 @@ long wrong_crew_steps(const Team& crew, int steps) {
 
 }  // namespace
 
-TEST_CASE("each rank runs once, and a step is done when run() returns") {
+TEST_CASE("each worker runs once, and a step is done when run() returns") {
     for (const int threads : {1, 2, 3, 8}) {
-        const Team team{threads};
+        const cpu::Team team{threads};
         CHECK(team.size() == threads);
         CHECK(wrong_steps(team, 5000) == 0);
         CHECK(wrong_steps(team, 20, 100'000) == 0);
     }
-    CHECK_THROWS_WITH_AS(Team{-1}, "a model cannot run on -1 threads; give 1 or more, or 0 for all cores", Error);
+    CHECK_THROWS_WITH_AS(cpu::Team{-1}, "a model cannot run on -1 threads; give 1 or more, or 0 for all cores", Error);
 }
 
 TEST_CASE("helpers that have left are called again") {
-    const Team team{4};
+    const cpu::Team team{4};
     for (int pause = 0; pause < 20; ++pause) {
         CHECK(wrong_steps(team, 50) == 0);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -73,35 +75,35 @@ TEST_CASE("teams in several threads don't disturb each other") {
     std::vector<long> wrong(4, -1);
     std::vector<std::thread> threads;
     threads.reserve(wrong.size());
-    for (long& mine : wrong) threads.emplace_back([&] { mine = wrong_steps(Team{3}, 2000); });
+    for (long& mine : wrong) threads.emplace_back([&] { mine = wrong_steps(cpu::Team{3}, 2000); });
     for (std::thread& thread : threads) thread.join();
     for (const long one : wrong) CHECK(one == 0);
 }
 
 TEST_CASE("a team may end while helpers are on their way, and be moved") {
     for (int i = 0; i < 200; ++i) {
-        Team first{3};
+        cpu::Team first{3};
         first.run([](int, int) {});
-        const Team second{std::move(first)};
+        const cpu::Team second{std::move(first)};
         CHECK(wrong_steps(second, 3) == 0);
     }
 }
 
-TEST_CASE("volunteers join a crew between its steps and leave when they are not wanted") {
-    const Team crew = Team::crew(3);
-    CHECK(crew.size() == 1);
-    CHECK(wrong_crew_steps(crew, 100) == 0);
+TEST_CASE("volunteers join a helper group between its steps and leave when they are not wanted") {
+    const cpu::Team group = cpu::Team::helper_group(3);
+    CHECK(group.size() == 1);
+    CHECK(wrong_helper_group_steps(group, 100) == 0);
     for (int run = 0; run < 20; ++run) {
         std::atomic<bool> wanted{true};
         std::vector<std::thread> volunteers;
         for (int i = 0; i < 3; ++i)  // one more than there are places
-            volunteers.emplace_back([&] { crew.volunteer([&] { return wanted.load(); }); });
-        CHECK(wrong_crew_steps(crew, 500) == 0);
-        while (crew.size() < 3) std::this_thread::yield();
-        CHECK(wrong_crew_steps(crew, 500) == 0);
+            volunteers.emplace_back([&] { group.volunteer([&] { return wanted.load(); }); });
+        CHECK(wrong_helper_group_steps(group, 500) == 0);
+        while (group.size() < 3) std::this_thread::yield();
+        CHECK(wrong_helper_group_steps(group, 500) == 0);
         wanted = false;
         for (std::thread& volunteer : volunteers) volunteer.join();
-        CHECK(crew.size() == 1);
-        CHECK(wrong_crew_steps(crew, 10) == 0);
+        CHECK(group.size() == 1);
+        CHECK(wrong_helper_group_steps(group, 10) == 0);
     }
 }

@@ -11,7 +11,7 @@ using tenon_test::compare_with_reference;
 template <class Net>
 constexpr int largest_m = [] {
     int largest = 0;
-    for (const Step& step : CpuProgram<Net>::plan.steps) largest = std::max(largest, step.winograd.m);
+    for (const cpu::Step& step : cpu::CompiledNetwork<Net>::plan.steps) largest = std::max(largest, step.winograd.m);
     return largest;
 }();
 
@@ -37,7 +37,7 @@ struct Five : Network<Input<3, 32, 32>, Conv<64>, Conv<64, Kernel<5>, Padding<2>
 struct Grouped : Network<Input<3, 32, 32>, Conv<64>, Conv<64, Kernel<3>, Padding<1>, Groups<2>>> {};
 static_assert(largest_m<Strided> == 0 && largest_m<Five> == 0 && largest_m<Grouped> == 0);
 constexpr bool exact_is_direct = [] {
-    for (const Step& step : CpuProgram<Even, ConvAlgorithm::exact>::plan.steps)
+    for (const cpu::Step& step : cpu::CompiledNetwork<Even, cpu::ConvAlgorithm::exact>::plan.steps)
         if (step.winograd.m > 0) return false;
     return true;
 }();
@@ -54,28 +54,28 @@ struct SmallBlocks
                   Identity>,
               BatchNorm, ReLU, Conv<144, Kernel<3>, Padding<0, 1, 1, 0>>, ReLU> {};
 struct LastStack : Network<Input<3, 7, 7>, Conv<512>, Conv<512, Kernel<3>, Padding<1>>> {};
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+template <class Net, cpu::ConvAlgorithm Algorithm = cpu::ConvAlgorithm::fast>
 constexpr int plain_filter_steps = [] {
     int count = 0;
-    for (const Step& step : CpuProgram<Net, Algorithm>::plan.steps) count += step.winograd.plain_filters;
+    for (const cpu::Step& step : cpu::CompiledNetwork<Net, Algorithm>::plan.steps) count += step.winograd.plain_filters;
     return count;
 }();
-constexpr int allowed = allows_plain_filters ? 1 : 0;
+constexpr int allowed = cpu::allows_plain_filters ? 1 : 0;
 static_assert(plain_filter_steps<Small> == allowed && plain_filter_steps<OddBlocks> == allowed);
 static_assert(plain_filter_steps<SmallBlocks> == 3 * allowed && plain_filter_steps<LastStack> == allowed);
 static_assert(plain_filter_steps<Deep> == 0 && plain_filter_steps<Even> == 0);
-static_assert(plain_filter_steps<Small, ConvAlgorithm::exact> == 0);
+static_assert(plain_filter_steps<Small, cpu::ConvAlgorithm::exact> == 0);
 
 // Register tiles waste little, and a strip has room for every number of tiles it may get.
-static_assert(WinogradTiles<14>::padded(196) == 196 && WinogradTiles<14>::padded(16) == 16);
-static_assert(WinogradTiles<14>::padded(4) == 4 && WinogradTiles<14>::padded(49) <= 52);
+static_assert(cpu::WinogradTiles<14>::padded(196) == 196 && cpu::WinogradTiles<14>::padded(16) == 16);
+static_assert(cpu::WinogradTiles<14>::padded(4) == 4 && cpu::WinogradTiles<14>::padded(49) <= 52);
 constexpr bool strips_have_room = [] {
     for (const int m : {2, 4})
         for (const int planes : {1, 3, 32, 128}) {
-            const WinogradGrid grid = winograd_grid<tile_pixels>(m, Shape{16 * planes, 14, 14}, planes);
+            const cpu::WinogradGrid grid = cpu::winograd_grid<cpu::tile_pixels>(m, Shape{16 * planes, 14, 14}, planes);
             for (int count = 1; count <= grid.strip; ++count)
-                if (WinogradTiles<tile_pixels>::padded(count) > grid.room ||
-                    WinogradTiles<tile_pixels>::padded(count) < count)
+                if (cpu::WinogradTiles<cpu::tile_pixels>::padded(count) > grid.room ||
+                    cpu::WinogradTiles<cpu::tile_pixels>::padded(count) < count)
                     return false;
         }
     return true;

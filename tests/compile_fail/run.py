@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that wrong networks don't compile and say why, and writes docs/compile_errors.md from what compilers print.
+"""Checks that wrong networks don't compile and say why, and writes docs/reference/compile_errors.md from their output.
 
 A case is a C++ file that starts with comments:
 
-    // title: Linear on a map                      the heading in docs/compile_errors.md; required
+    // title: Linear on a map                      the heading in docs/reference/compile_errors.md; required
     // meaning: What the compiler wants to say.    required, may be given several times; so may fix
     // fix: What to do about it.
     // expect: a regular expression                what each compiler has to print; at least one, all have to match
@@ -11,7 +11,7 @@ A case is a C++ file that starts with comments:
     // errors: 1                                   the most errors; 1 when not given
     // max-lines: 10                               the longest message allowed, without the lines that say where a header
                                                    is included; 10 when not given
-    // page: no                                    keeps the case out of docs/compile_errors.md
+    // page: no                                    keeps the case out of docs/reference/compile_errors.md
 
 With TENON_TWIN defined the same file has to compile, so that a case can't fail for a reason other than the one it shows.
 
@@ -152,7 +152,7 @@ def page_output(output):
 
 
 def verdict(output):
-    """The Rejected<...> in a compiler's output, one template argument a line and without namespaces; or what else it says."""
+    """The Rejected<...> in a compiler's output, one template argument per line and without namespaces; or its error."""
     start = output.find("Rejected<tenon::")
     if start < 0:
         return re.sub(r".*\berror: (static assertion failed: )?", "", first_error(output))
@@ -165,7 +165,7 @@ def verdict(output):
             break
     cuts = [start, *cuts, end + 1]
     parts = [output[i:j].strip() for i, j in zip(cuts, cuts[1:])]
-    return "\n         ".join(re.sub(r" +>", ">", re.sub(r"tenon::(reason::)?", "", part)) for part in parts)
+    return "\n         ".join(re.sub(r" +>", ">", re.sub(r"tenon::(reason::|detail::)?", "", part)) for part in parts)
 
 
 def page(cases, outputs):
@@ -179,9 +179,9 @@ def page(cases, outputs):
         "",
         "- the layer that doesn't fit,",
         "- the reason, as a sentence with underscores,",
-        "- `At<i, j, ...>`: where the layer stands. `i` is its index in the network, counted from 0; where that is a",
+        "- `At<i, j, ...>`: where the layer is. `i` is its index in the network, counted from 0; where that is a",
         "  combinator (a Sequential, a Residual, a Block), `j` is the index inside it, and so on,",
-        "- `Inside<...>`: the combinators on that way,",
+        "- `Inside<...>`: the combinators on the way to it,",
         "- `Expected<...>` and `Got<...>`: shapes as `Shape{channels, height, width}`, or the numbers that the reason is",
         "  about.",
         "",
@@ -200,14 +200,16 @@ def page(cases, outputs):
             text += [f"<details><summary>What {name} prints</summary>", ""]
             text += ["```text", page_output(output), "```", "</details>"]
         text += ["", case.text("fix"), "", "<!-- no-compile -->", "```cpp", case.variant(twin=True), "```"]
+    text += ["", "Read next: [Concepts](concepts.md), [All names](names.md)."]
     return "\n".join(text) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", type=pathlib.Path, help="default: all files in cases/")
-    parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one a line")
-    parser.add_argument("--outputs", type=pathlib.Path, help="a folder to keep what compilers printed, for the page")
+    parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one per line")
+    parser.add_argument("--outputs", type=pathlib.Path,
+                        help="a folder to keep what compilers printed; the page is made of what is there")
     parser.add_argument("--self-check", action="store_true", help="the cases hold faults that have to be found")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--docs", type=pathlib.Path, metavar="PAGE", help="write the page")
@@ -227,7 +229,7 @@ def main():
         kept = arguments.outputs / f"{case.name}.json" if arguments.outputs else None
         if arguments.self_check:
             complaints = check_self(case, COMPILERS, flags)
-        elif arguments.check_docs and kept and kept.exists():
+        elif (arguments.docs or arguments.check_docs) and kept and kept.exists():
             complaints, outputs[case.name] = [], json.loads(kept.read_text())
         else:
             complaints, outputs[case.name] = check(case, COMPILERS, flags)
@@ -244,7 +246,7 @@ def main():
     if arguments.docs:
         arguments.docs.write_text(page(cases, outputs))
     if arguments.check_docs and arguments.check_docs.read_text() != page(cases, outputs):
-        print(f"{arguments.check_docs} is out of date; run `tests/compile_fail/run.py --docs docs/compile_errors.md`")
+        print(f"{arguments.check_docs} is out of date; write it by `tests/compile_fail/run.py --docs` and its path")
         return 1
     return 0
 

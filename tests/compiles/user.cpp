@@ -5,9 +5,9 @@
 
 #include <tenon/tenon.hpp>
 #if defined(TENON_USER_IMAGES)
-#include <tenon/data/fashion_mnist.hpp>
-#include <tenon/data/image_folder.hpp>
-#include <tenon/image/decode.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
+#include <tenon/data/archives/image_folder.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/network_preprocessing.hpp>
 #endif
 

@@ -195,7 +195,7 @@ class KerasTest(ConverterTest):
             self.assert_same(tensors[f"norm_{i}.moving_mean"], numbers(2) + 4 * i + 2)
         self.assert_same(tensors["top.kernel"], numbers(3, 2).T)
 
-        for text, sentence in (("{", "config.json in the file is no JSON"),
+        for text, sentence in (("{", "config.json in the file is not JSON"),
                                ('{"config": {"layers": [{"class_name": "Conv2D"}]}}', "expected layers with a class_name")):
             with zipfile.ZipFile(self.folder / "in.keras", "w") as archive:
                 archive.writestr("config.json", text)
@@ -330,7 +330,7 @@ class KerasTest(ConverterTest):
         refused("to be a dataset, found a group", group_for_data)
         refused("'a/kernel:0' in the HDF5 file is a link, which is not followed", linked)
         refused("'0' in the HDF5 file is stored in other files", external)
-        refused("holds no numbers", lambda file: write_legacy(file, {"a": {"a/x:0": numpy.array([b"text"])}}))
+        refused("expected numbers", lambda file: write_legacy(file, {"a": {"a/x:0": numpy.array([b"text"])}}))
 
         whole = (self.folder / "in.h5").read_bytes()
         for size in (8, 100, len(whole) // 2):

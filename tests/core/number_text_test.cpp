@@ -8,8 +8,8 @@
 
 #include <tenon/core/number_text.hpp>
 #include <tenon/report/svg.hpp>
-#include <tenon/train/optimizer.hpp>
-#include <tenon/train/schedule.hpp>
+#include <tenon/train/optimizers/optimizer.hpp>
+#include <tenon/train/schedules/schedule.hpp>
 
 namespace {
 
@@ -41,9 +41,9 @@ void check_doubles() {
     using Limits = std::numeric_limits<double>;
     for (const double number : {0.0, 0.5, -0.1, 1.0 / 3, 1e-300, 123456789.0, Limits::max(), Limits::min(),
                                 Limits::denorm_min(), -Limits::max(), Limits::infinity(), -Limits::infinity()})
-        check_parsed(tenon::exact_text(number), number);
-    CHECK(std::isnan(tenon::detail::parse_by_strtod(tenon::exact_text(Limits::quiet_NaN())).value()));
-    CHECK(std::isnan(tenon::detail::parse_number<double>(tenon::exact_text(Limits::quiet_NaN())).value()));
+        check_parsed(tenon::detail::exact_text(number), number);
+    CHECK(std::isnan(tenon::detail::parse_by_strtod(tenon::detail::exact_text(Limits::quiet_NaN())).value()));
+    CHECK(std::isnan(tenon::detail::parse_number<double>(tenon::detail::exact_text(Limits::quiet_NaN())).value()));
     check_parsed("1e3", 1000);
     check_parsed(".5", 0.5);
     check_parsed("5.", 5);
@@ -54,11 +54,11 @@ void check_doubles() {
 }
 
 void check_texts() {
-    CHECK(tenon::exact_text(0.1) == "0.10000000000000001");
-    CHECK(tenon::exact_text(1e-5) == "1.0000000000000001e-05");
+    CHECK(tenon::detail::exact_text(0.1) == "0.10000000000000001");
+    CHECK(tenon::detail::exact_text(1e-5) == "1.0000000000000001e-05");
     CHECK(tenon::schedules::constant(0.5).identity() == "constant 0.500000");
     CHECK(tenon::Duration::epochs(1.5).text() == "1.500000 epochs");
-    CHECK(tenon::Svg::number(1.25) == "1.25");
+    CHECK(tenon::detail::Svg::number(1.25) == "1.25");
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ TEST_CASE("a number that files hold is written as printf writes it in the C loca
     for (const double number : {0.1, 1e-5, 1e22, -3.0, 12345.678, 1e300}) {
         char text[400];
         std::snprintf(text, sizeof text, "%.17g", number);
-        CHECK(tenon::exact_text(number) == text);
+        CHECK(tenon::detail::exact_text(number) == text);
         std::snprintf(text, sizeof text, "%.6f", number);
         CHECK(tenon::detail::number_text(number, std::chars_format::fixed, 6) == text);
     }

@@ -9,30 +9,30 @@
 
 namespace {
 
-using tenon::hash_name;
-using tenon::mix;
-using tenon::random_bits;
-using tenon::uniform;
+using tenon::detail::hash_name;
+using tenon::detail::mix;
+using tenon::detail::random_bits;
+using tenon::detail::uniform;
 
 // The laws hold at compile time too.
 static_assert(mix(0) == 0);
-static_assert(mix(tenon::golden_step) == 0xE220A8397B1DCDAF);  // splitmix64's first number after seed 0
-static_assert(hash_name("") == 0xCBF29CE484222325);
+static_assert(mix(tenon::detail::golden_step) == 0xE220A8397B1DCDAF);  // splitmix64's first number after seed 0
+static_assert(tenon::detail::hash_name("") == 0xCBF29CE484222325);
 static_assert(uniform(0, -1.0, 1.0) == -1.0);
 static_assert(uniform(~std::uint64_t{0}, 0.0, 1.0) == 1.0 - 0x1p-24);
 
 TEST_CASE("mix is splitmix64's finaliser") {
     CHECK(mix(1) == 0x5692161D100B05E5);
-    CHECK(mix(tenon::golden_step) == 0xE220A8397B1DCDAF);
+    CHECK(mix(tenon::detail::golden_step) == 0xE220A8397B1DCDAF);
 }
 
 TEST_CASE("hash_name is 64-bit FNV-1a over bytes") {
-    CHECK(hash_name("input") == 0x1EBBAE8F5810B65B);
-    CHECK(hash_name("conv1.conv.weight") == 0x7630F278FA953344);
-    CHECK(hash_name("conv2.conv.0.conv1.0.weight") == 0x0FD9D1F5546DE8D0);
-    CHECK(hash_name("conv5.conv.2.short.weight") == 0xE8E9F599BA2C6D8C);
-    CHECK(hash_name("post.fc.bias") == 0xA83DD07E457FE79B);
-    CHECK(hash_name("\xC3\xA9") == 0x0AC21707B7181E01);  // a letter beyond ASCII, in UTF-8
+    CHECK(tenon::detail::hash_name("input") == 0x1EBBAE8F5810B65B);
+    CHECK(tenon::detail::hash_name("conv1.conv.weight") == 0x7630F278FA953344);
+    CHECK(tenon::detail::hash_name("conv2.conv.0.conv1.0.weight") == 0x0FD9D1F5546DE8D0);
+    CHECK(tenon::detail::hash_name("conv5.conv.2.short.weight") == 0xE8E9F599BA2C6D8C);
+    CHECK(tenon::detail::hash_name("post.fc.bias") == 0xA83DD07E457FE79B);
+    CHECK(tenon::detail::hash_name("\xC3\xA9") == 0x0AC21707B7181E01);  // a letter beyond ASCII, in UTF-8
 }
 
 TEST_CASE("random_bits depends on seed, stream and index alone") {
@@ -55,13 +55,15 @@ TEST_CASE("random_bits depends on seed, stream and index alone") {
         CAPTURE(expected.seed);
         CAPTURE(expected.name);
         CAPTURE(expected.index);
-        CHECK(random_bits(expected.seed, hash_name(expected.name), expected.index) == expected.bits);
+        CHECK(tenon::detail::random_bits(expected.seed, tenon::detail::hash_name(expected.name), expected.index) ==
+              expected.bits);
     }
 }
 
 TEST_CASE("a seeded tensor's elements equal Python's to the bit") {
     const auto element = [](const char* name, std::uint64_t index, double low, double high) {
-        return static_cast<float>(uniform(random_bits(1, hash_name(name), index), low, high));
+        return static_cast<float>(
+            uniform(tenon::detail::random_bits(1, tenon::detail::hash_name(name), index), low, high));
     };
     const double pointwise = std::sqrt(3.0 / 64);
     CHECK(element("conv2.conv.0.conv1.0.weight", 0, -pointwise, pointwise) == -0x1.a43a3ap-3f);
@@ -83,7 +85,7 @@ TEST_CASE("uniform stays below its upper end and has the right mean and spread")
     bool inside = true;
     constexpr int count = 100000;
     for (std::uint64_t i = 0; i < count; ++i) {
-        const double value = uniform(random_bits(7, 0, i), -1.0, 1.0);
+        const double value = uniform(tenon::detail::random_bits(7, 0, i), -1.0, 1.0);
         inside = inside && value >= -1.0 && value < 1.0;
         sum += value;
         sum_of_squares += value * value;

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import tempfile
 
-NETWORK = """#include <tenon/cuda_training.hpp>
+NETWORK = """#include <tenon/cuda.hpp>
 #include <tenon/models/fashion_mnist.hpp>
-template class tenon::CudaEngine<tenon::FashionMnistResNet, tenon::Precision::PRECISION>;
-template class tenon::CudaTrainingDevice<tenon::FashionMnistResNet, tenon::Precision::PRECISION>;
+template class tenon::cuda::Engine<tenon::FashionMnistResNet, tenon::Precision::PRECISION>;
+template class tenon::cuda::TrainingDevice<tenon::FashionMnistResNet, tenon::Precision::PRECISION>;
 """
 # A kernel with memory of its own, which the check must see.
 STACK = """__global__ void kernel(int* p) {

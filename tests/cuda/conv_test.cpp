@@ -87,58 +87,6 @@ TEST_CASE("every tile, with and without splits, computes the same") {
     }
 }
 
-#if !defined(__CUDACC__)  // on memory of the host
-TEST_CASE("a source may be activated when it is loaded") {
-    const auto run = []<Precision P>(std::integral_constant<Precision, P>) {
-        using cuda::ConvKernel;
-        using Kernel = ConvKernel<cuda::conv_spec(P, 1, 4, 4, true)>;
-        using Number = cuda::Number<P>;
-        constexpr int pixels = 25, inputs = 8, outputs = 12;
-        const auto draw = [](std::uint64_t stream, std::size_t i) {
-            return static_cast<float>(uniform(random_bits(3, stream, i), -1, 1));
-        };
-        std::vector<Number> source(pixels * inputs), weights(outputs * inputs * 9), target(pixels * outputs);
-        alignas(16) float affine[2 * inputs];
-        for (std::size_t i = 0; i < source.size(); ++i) source[i] = cuda::from_float<Number>(draw(1, i));
-        for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = cuda::from_float<Number>(draw(2, i));
-        for (std::size_t i = 0; i < 2 * inputs; ++i) affine[i] = draw(3, i);
-        cuda::ConvArguments arguments{};
-        auto& term = arguments.terms[0];
-        term = {source.data(), weights.data(), inputs, inputs, 5, 5, 3, 3, 1, 1, 1, 1, 9 * inputs, affine, true};
-        arguments.pixels = pixels;
-        arguments.height = arguments.width = 5;
-        arguments.group_outputs = outputs;
-        arguments.finish.target = target.data();
-        arguments.finish.channels = outputs;
-        cuda::emulate<Kernel>(Kernel::grid(arguments), arguments, 5);
-        double worst = 0;
-        for (int y = 0; y < 5; ++y)
-            for (int x = 0; x < 5; ++x)
-                for (int o = 0; o < outputs; ++o) {
-                    double sum = 0;
-                    for (int ky = 0; ky < 3; ++ky)
-                        for (int kx = 0; kx < 3; ++kx)
-                            for (int c = 0; c < inputs; ++c) {
-                                const int iy = y + ky - 1, ix = x + kx - 1;
-                                if (iy < 0 || iy >= 5 || ix < 0 || ix >= 5) continue;  // padding is not activated
-                                const std::size_t at = static_cast<std::size_t>((iy * 5 + ix) * inputs + c);
-                                const double value =
-                                    double{cuda::to_float(source[at])} * double{affine[c]} + double{affine[inputs + c]};
-                                const std::size_t weight = static_cast<std::size_t>((o * 9 + ky * 3 + kx) * inputs + c);
-                                sum += std::max(value, 0.0) * double{cuda::to_float(weights[weight])};
-                            }
-                    const std::size_t at = static_cast<std::size_t>((y * 5 + x) * outputs + o);
-                    worst = std::max(worst, std::abs(double{cuda::to_float(target[at])} - sum));
-                }
-        CHECK(worst < 20 * tenon_test::unit_of(P));  // sums of 72 products below 2
-    };
-    run(std::integral_constant<Precision, Precision::float32>{});
-    run(std::integral_constant<Precision, Precision::tensor_float32>{});
-    run(std::integral_constant<Precision, Precision::bfloat16>{});
-    run(std::integral_constant<Precision, Precision::float16>{});
-}
-#endif
-
 TEST_CASE("results do not depend on the order of blocks and threads") {
     struct Net : Network<Input<9, 8, 7>, Conv<33, Kernel<3>, Padding<1>>, ReLU, Conv<8, Kernel<1>, Stride<2>>> {};
     // The double shuffles each launch differently.

@@ -24,7 +24,7 @@ TEST_CASE("all memory is allocated by the constructor and given back") {
     cuda::EmulatedDriver* driver = nullptr;
     Runner runner{3, 2};
     driver = &runner.driver();
-    using Compiled = CudaProgram<Small, Precision::float32>;
+    using Compiled = cuda::CompiledNetwork<Small, Precision::float32>;
     const std::size_t partials = static_cast<std::size_t>(cuda::partial_floats(Precision::float32, 2)) * 4;
     const std::size_t slot = 2 * 3 * (108 + 5) * 4;  // twice: device and host
     CHECK(driver->bytes() == static_cast<std::size_t>(Compiled::plan.image_scalars) * 3 * 4 +

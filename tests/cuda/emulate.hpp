@@ -3,11 +3,11 @@
 #pragma once
 
 #if defined(__CUDACC__)
-#include <tenon/backend/cuda/device_driver.hpp>
+#include <tenon/backend/cuda/driver/device_driver.hpp>
 #else
-#include <tenon/backend/cuda/emulated_driver.hpp>
+#include <tenon/backend/cuda/driver/emulated_driver.hpp>
 #endif
-#include <tenon/runtime/cuda_runner.hpp>
+#include <tenon/engine/cuda_runner.hpp>
 
 #include "../backend/compare.hpp"
 
@@ -41,7 +41,7 @@ using TestedDriver = tenon::cuda::EmulatedDriver;
 #endif
 
 template <class Net, tenon::Precision P>
-using Emulated = tenon::CudaRunner<Net, P, TestedDriver>;
+using Emulated = tenon::cuda::NetworkRunner<Net, P, TestedDriver>;
 
 /// The results of a seeded network on a seeded batch.
 template <class Net, tenon::Precision P = tenon::Precision::float32>

@@ -1,5 +1,5 @@
 // The other kernels in the emulator against the reference.
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 #include "emulate.hpp"
 
@@ -82,20 +82,5 @@ TEST_CASE("a NaN is not hidden by a ReLU, a pool or a convolution") {
     runner.run(image.data(), result.data(), 1);
     CHECK(std::isnan(result[0]));
 }
-
-#if !defined(__CUDACC__)  // on memory of the host
-TEST_CASE("bytes are normalised and padded as they are loaded") {
-    const std::vector<std::uint8_t> bytes{0, 128, 255, 10, 20, 30};
-    std::vector<float> target(8, -1.0f);
-    cuda::LoadBytesBody<float> body{2, bytes.data(), target.data(), 3, 4, {0.5f, 0.25f, 0.125f}, {0.5f, 2.0f, 4.0f}};
-    cuda::emulate<cuda::MapKernel<cuda::LoadBytesBody<float>>>({1, 1, 1}, body, 1);
-    for (std::size_t pixel = 0; pixel < 2; ++pixel) {
-        for (std::size_t c = 0; c < 3; ++c)
-            CHECK(target[pixel * 4 + c] ==
-                  (static_cast<float>(bytes[pixel * 3 + c]) / 255.0f - body.mean[c]) / body.deviation[c]);
-        CHECK(target[pixel * 4 + 3] == 0);
-    }
-}
-#endif
 
 }  // namespace

@@ -5,7 +5,7 @@
 #if defined(__CUDACC__)
 #include <tenon/cuda.hpp>
 #else
-#include <tenon/runtime/emulated_cuda.hpp>
+#include <tenon/engine/emulated_cuda.hpp>
 #endif
 
 #include "emulate.hpp"
@@ -39,12 +39,12 @@ TEST_CASE("a model runs on the backend as on others") {
     model.initialize(1);
     const std::vector<float> images = tenon_test::seeded_images<FashionMnistResNet>(1);
     const auto expected = model(images)[0];
-    CHECK(model.profile(images).size() == CudaProgram<FashionMnistResNet, Precision::float32>::steps);
+    CHECK(model.profile(images).size() == cuda::CompiledNetwork<FashionMnistResNet, Precision::float32>::steps);
     CHECK(model(images)[0] == expected);
 }
 
 TEST_CASE("the plan of the listing's network") {
-    using Compiled = CudaProgram<ResNet50V2<>, Precision::bfloat16>;
+    using Compiled = cuda::CompiledNetwork<ResNet50V2<>, Precision::bfloat16>;
     static_assert(Compiled::steps == 54);  // 52 operations, a load and a store
     static_assert(Compiled::plan.steps[0].target.pitch == 4);
     static_assert(Compiled::plan.steps[1].vector == 4 && Compiled::plan.steps[3].vector == 8);

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/cuda/number.hpp>
+#include <tenon/backend/cuda/language/number.hpp>
 
 namespace {
 

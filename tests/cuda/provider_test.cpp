@@ -1,6 +1,6 @@
 // Convolutions that libraries compute: who is chosen, what is asked of them, and that a network is right with them. The
 // libraries' doubles compute naively, from the addresses they get.
-#include <tenon/backend/cuda/provider_driver.hpp>
+#include <tenon/backend/cuda/libraries/provider_driver.hpp>
 
 #include "emulate.hpp"
 
@@ -109,7 +109,7 @@ struct Net : Network<Input<64, 6, 5>, Conv<64, Kernel<3>, Padding<1>, Bias>, ReL
 
 template <Precision P>
 void check_net(const std::vector<Provider>& expected_prepared, const std::vector<Provider>& expected_ran) {
-    using NetRunner = CudaRunner<Net, P, cuda::ProviderDriver<cuda::EmulatedDriver, Doubles>>;
+    using NetRunner = cuda::NetworkRunner<Net, P, cuda::ProviderDriver<cuda::EmulatedDriver, Doubles>>;
     Parameters<Net> parameters;
     parameters.seed(7);
     NetRunner runner{2, 1};

@@ -3,11 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/emulated_cuda_training.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/training_parts.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/emulated_cuda_training.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
@@ -96,12 +96,12 @@ TEST_CASE("six steps of AdamW change the parameters as on the CPU, with decay de
 /// A user's optimizer, which has a slot and no rule that the device knows: the host does its step.
 class Smoothed final : public Optimizer<float> {
 public:
-    Smoothed(std::vector<ParameterRun> runs, long scalars) : Optimizer<float>{std::move(runs), scalars, 1} {}
+    Smoothed(std::vector<detail::ParameterRun> runs, long scalars) : Optimizer<float>{std::move(runs), scalars, 1} {}
     std::string identity() const override { return "smoothed"; }
     double learning_rate() const override { return 0.2; }
 
 protected:
-    void update(const OptimizerStep<float>& step, const ParameterRun& run) override {
+    void update(const detail::OptimizerStep<float>& step, const detail::ParameterRun& run) override {
         float* const smooth = slot(0, run.begin);
         for (long i = 0; i < run.size(); ++i) {
             const auto at = static_cast<std::size_t>(run.begin + i);
@@ -113,7 +113,7 @@ protected:
 struct SmoothedOptions {
     DecayedRoles decayed{};
     template <class Scalar>
-    std::unique_ptr<Optimizer<Scalar>> make(std::vector<ParameterRun> runs, long scalars) const {
+    std::unique_ptr<Optimizer<Scalar>> make(std::vector<detail::ParameterRun> runs, long scalars) const {
         return std::make_unique<Smoothed>(std::move(runs), scalars);
     }
 };
@@ -127,17 +127,18 @@ TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
     Patterns images = patterns();
     trainer.fit(images, {.epochs = 1});
     // The engine is the trainer's own, so that a second one shows what a step asks of the driver.
-    TrainingEngine<Learner, EmulatedCuda<>> engine{6};
+    tenon::TrainingEngine<Learner, EmulatedCuda<>> engine{6};
     engine.parameters().seed(1);
     const auto optimizer = sgd.make<float>(
-        parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed), state_count<Learner>);
+        detail::parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed),
+        state_count<Learner>);
     engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
     const Batch batch = images.batch(0, 0);
-    const UpdateStep update{.learning_rate = 0.1, .clip_norm = 1};
+    const detail::UpdateStep update{.learning_rate = 0.1, .clip_norm = 1};
     engine.train(batch.images, batch.labels, {}, update);
     cuda::EmulatedDriver& driver = engine.runner().driver();
     driver.clear_calls();
-    const UpdateResult result = engine.train(batch.images, batch.labels, {}, update);
+    const detail::UpdateResult result = engine.train(batch.images, batch.labels, {}, update);
     CHECK(result.gradient_norm > 0);
     const std::vector<std::string> expected{
         "upload 2592 copy",    "upload 24 copy",      "upload " + std::to_string(sizeof(cuda::StepScalars)) + " copy",
@@ -150,14 +151,14 @@ TEST_CASE("a step is repeated without copies, and changes what as many steps cha
     Patterns images = patterns();
     const Batch batch = images.batch(0, 0);
     const auto train = [&](int steps, int repeated, auto... observe) {
-        TrainingEngine<Learner, EmulatedCuda<>> engine{6};
+        tenon::TrainingEngine<Learner, EmulatedCuda<>> engine{6};
         engine.parameters().seed(1);
-        const auto optimizer =
-            sgd.make<float>(parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed),
-                            state_count<Learner>);
+        const auto optimizer = sgd.make<float>(
+            detail::parameter_runs(Parameters<Learner>::infos(), &decltype(engine)::is_trained, sgd.decayed),
+            state_count<Learner>);
         engine.prepare_updates(*optimizer->rule(), optimizer->runs(), false);
         CHECK_THROWS_WITH_AS(engine.repeat(1), "there is no training step that could be repeated", Error);
-        UpdateResult result;
+        detail::UpdateResult result;
         for (int i = 0; i < steps; ++i)
             result = engine.train(batch.images, batch.labels, {.seed = 5}, {.learning_rate = 0.1});
         engine.runner().driver().clear_calls();
@@ -231,8 +232,8 @@ TEST_CASE("a loss that is no number changes no parameter and is explained") {
     const std::string message = error_of([&] { trainer.fit(images, {.epochs = 1}); });
     CHECK(contains(message, "image 0 of the batch has a pixel that is"));
     for (int i = 0; i < trainer.parameters().count(); ++i) {
-        const Parameter& info = lowered<Learner>.parameters[i];
-        if (is_trainable(info.role))
+        const detail::Parameter& info = lowered<Learner>.parameters[i];
+        if (detail::is_trainable(info.role))
             CHECK(same_bytes(std::span(before).subspan(static_cast<std::size_t>(info.offset),
                                                        static_cast<std::size_t>(info.elements())),
                              trainer.parameters()[i]));
@@ -272,7 +273,7 @@ void check_skipped_steps(const Optimizer& optimizer) {
     direct.fit(images, {.epochs = steps - skipped});
     CHECK(direct.state().skipped == 0);
     for (int i = 0; i < trainer.parameters().count(); ++i)
-        if (is_trainable(lowered<Tiny>.parameters[i].role)) {
+        if (detail::is_trainable(lowered<Tiny>.parameters[i].role)) {
             CHECK(same_bytes(trainer.parameters()[i], direct.parameters()[i]));
             CHECK(same_bytes(trainer.weights()[i], direct.weights()[i]));
         }
@@ -309,7 +310,7 @@ TEST_CASE("the loss' scale belongs to a checkpoint") {
         const SafetensorsFile file{path};
         Metadata metadata = file.metadata();
         change(metadata);
-        write_checkpoint(path + ".changed", file.tensors(), metadata);
+        detail::write_checkpoint(path + ".changed", file.tensors(), metadata);
     };
     rewrite(
         [](Metadata& metadata) { CHECK(metadata.erase("loss_scale") + metadata.erase("loss_scale_good_steps") == 2); });
@@ -331,7 +332,7 @@ TEST_CASE("gradients that overflow at every scale are an error") {
     std::ranges::copy(trainer.parameters().values(), parameters.values().begin());
     using enum ParameterRole;
     for (int i = 0; i < parameters.count(); ++i) {
-        const Parameter& info = lowered<Tiny>.parameters[i];
+        const detail::Parameter& info = lowered<Tiny>.parameters[i];
         if (info.role == gamma) std::ranges::fill(parameters[i], 6e4f);
         if (info.role == beta) std::ranges::fill(parameters[i], 1e-7f);
         if (info.role == weight && i > 0)
@@ -347,9 +348,10 @@ TEST_CASE("gradients that overflow at every scale are an error") {
         }
     } images{{3, 6, 6}, 6, 1, 6};
     const std::string message = error_of([&] { trainer.fit(images, {.epochs = 9}); });
-    CHECK(contains(message, "the gradients of step 4 (epoch 3, batch 0) are infinite or no numbers at every scale"));
+    CHECK(contains(message, "the gradients of step 4 (epoch 3, batch 0) are infinite or NaN at every scale"));
     for (int i = 0; i < parameters.count(); ++i)
-        if (is_trainable(lowered<Tiny>.parameters[i].role)) CHECK(same_bytes(parameters[i], trainer.parameters()[i]));
+        if (detail::is_trainable(lowered<Tiny>.parameters[i].role))
+            CHECK(same_bytes(parameters[i], trainer.parameters()[i]));
 }
 
 }  // namespace

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <utility>
 
-#include <tenon/topology/gating.hpp>
+#include <tenon/engine/cuda_training.hpp>
+#include <tenon/engine/cuda_training_runner.hpp>
+#include <tenon/topology/channel_ops.hpp>
 #include <tenon/topology/training_parts.hpp>
-#include <tenon/train/cuda_training_engine.hpp>
-#include <tenon/train/cuda_training_runner.hpp>
 
 #include "../support.hpp"
 #include "../train/compare_gradients.hpp"
@@ -24,7 +24,7 @@ using TrainingDriver = cuda::DeviceDriver;
 using TrainingDriver = cuda::EmulatedDriver;
 #endif
 template <class Net, Precision P = Precision::float32>
-using Engine = CudaTrainingEngine<Net, CudaTrainingRunner<Net, P, TrainingDriver>>;
+using Engine = cuda::TrainingEngine<Net, cuda::TrainingRunner<Net, P, TrainingDriver>>;
 
 /// A padded input, uneven windows, groups, both kinds of strided shortcut, a pool that padding takes part in.
 struct Strided
@@ -44,7 +44,7 @@ struct Uneven
 
 /// Parts that are frozen, parts that are computed again, maxima over the whole map.
 struct Parts : Network<Input<3, 6, 6>, Frozen<Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
-                       Checkpoint<Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
+                       Recompute<Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
                        Sequential<Conv<4>, Frozen<BatchNorm, ReLU, Conv<8>>>, AvgPool<Kernel<2>>,
                        Product<Identity, Sigmoid>, GlobalMaxPool, Linear<10>, ReLU, Linear<5, NoBias>> {};
 
@@ -117,17 +117,20 @@ using Half = Engine<Mixed, Precision::float16>;
 
 /// The first step of an engine with AdamW, clipping and an average; slots and average are 0.5 before.
 struct HalfStep {
-    static constexpr UpdateStep update{.learning_rate = 0.1, .clip_norm = 1, .average = true, .average_decay = 0.5};
+    static constexpr detail::UpdateStep update{
+        .learning_rate = 0.1, .clip_norm = 1, .average = true, .average_decay = 0.5};
 
     explicit HalfStep(double initial) : engine{batch, {.loss_scaling = {.initial = initial}}} {
         engine.parameters().seed(4);
-        const UpdateRule rule{.kind = UpdateRule::Kind::adamw, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
-        const auto runs = parameter_runs(Parameters<Mixed>::infos(), &Half::is_trained, DecayedRoles{});
+        const detail::UpdateRule rule{
+            .kind = detail::UpdateRule::Kind::adamw, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+        const auto runs = detail::parameter_runs(Parameters<Mixed>::infos(), &Half::is_trained, DecayedRoles{});
         engine.prepare_updates(rule, runs, true);
-        for (const TrainingArena arena : arenas) engine.send(arena, std::vector<float>(state_count<Mixed>, 0.5f));
+        for (const detail::TrainingArena arena : arenas)
+            engine.send(arena, std::vector<float>(state_count<Mixed>, 0.5f));
     }
-    UpdateResult step() { return engine.train(data.images, std::span<const int>(data.labels), {}, update); }
-    std::vector<float> fetched(TrainingArena arena) {
+    detail::UpdateResult step() { return engine.train(data.images, std::span<const int>(data.labels), {}, update); }
+    std::vector<float> fetched(detail::TrainingArena arena) {
         std::vector<float> values(static_cast<std::size_t>(state_count<Mixed>));
         engine.fetch(arena, values);
         return values;
@@ -137,20 +140,20 @@ struct HalfStep {
         Parameters<Mixed> before;
         before.seed(4);
         for (int i = 0; i < before.count(); ++i) {
-            const bool is_statistic = !is_trainable(before.infos()[static_cast<std::size_t>(i)].role);
+            const bool is_statistic = !detail::is_trainable(before.infos()[static_cast<std::size_t>(i)].role);
             if (same_bytes(before[i], std::as_const(engine).parameters()[i]) == is_statistic) return false;
         }
         const std::vector<float> untouched(state_count<Mixed>, 0.5f);
-        return std::ranges::all_of(arenas, [&](TrainingArena arena) { return fetched(arena) == untouched; });
+        return std::ranges::all_of(arenas, [&](detail::TrainingArena arena) { return fetched(arena) == untouched; });
     }
 
-    static constexpr TrainingArena arenas[] = {TrainingArena::first_slot, TrainingArena::second_slot,
-                                               TrainingArena::average};
+    static constexpr detail::TrainingArena arenas[] = {
+        detail::TrainingArena::first_slot, detail::TrainingArena::second_slot, detail::TrainingArena::average};
     TrainingData<Mixed> data{batch};
     Half engine;
 };
 
-bool stands_at(const LossScale& scale, double value, int good_steps, bool overflowed = false) {
+bool stands_at(const detail::LossScale& scale, double value, int good_steps, bool overflowed = false) {
     return scale.scale == static_cast<float>(value) && scale.good_steps == good_steps &&
            (scale.overflowed != 0) == overflowed;
 }
@@ -160,7 +163,7 @@ TEST_CASE("a step whose scaled gradients overflow is skipped and halves the scal
     CHECK(stands_at(half.engine.loss_scale(), 0x1p40, 0));
     double scale = 0x1p40;
     for (int skipped = 0; skipped < 40; ++skipped) {
-        const UpdateResult result = half.step();
+        const detail::UpdateResult result = half.step();
         CHECK(std::isfinite(result.loss.loss));
         if (half.engine.loss_scale().overflowed == 0) break;
         scale /= 2;
@@ -176,8 +179,8 @@ TEST_CASE("a step whose scaled gradients overflow is skipped and halves the scal
     const double norm = direct.step().gradient_norm;
     CHECK(norm == doctest::Approx(smaller.step().gradient_norm).epsilon(1e-5));
     CHECK(same_bytes(half.engine.gradients().values(), direct.engine.gradients().values()));
-    for (const TrainingArena arena : HalfStep::arenas)
-        if (arena != TrainingArena::average) CHECK(half.fetched(arena) == direct.fetched(arena));
+    for (const detail::TrainingArena arena : HalfStep::arenas)
+        if (arena != detail::TrainingArena::average) CHECK(half.fetched(arena) == direct.fetched(arena));
     CHECK(half.step().gradient_norm == direct.step().gradient_norm);
 }
 
@@ -212,7 +215,7 @@ TEST_CASE("the scale grows after so many steps in a row, as far as numbers go") 
 
     Half wide{batch, {.loss_scaling = {.initial = 0x1p40, .growth = 0x1p127, .backoff = 0x1p-60, .interval = 1}}};
     wide.parameters().seed(4);
-    CHECK(stands_at(step(wide), double{smallest_loss_scale}, 0, true));
+    CHECK(stands_at(step(wide), double{detail::min_loss_scale}, 0, true));
     wide.set_loss_scale({64});
     CHECK(stands_at(step(wide), 64, 0));
 }

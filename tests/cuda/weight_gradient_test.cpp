@@ -6,9 +6,9 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/cuda/emulator.hpp>
-#include <tenon/backend/cuda/sum_splits.hpp>
-#include <tenon/backend/cuda/weight_gradient.hpp>
+#include <tenon/backend/cuda/kernels/sum_splits.hpp>
+#include <tenon/backend/cuda/language/emulator.hpp>
+#include <tenon/backend/cuda/training/weight_gradient.hpp>
 #include <tenon/core/random.hpp>
 
 namespace {
@@ -47,7 +47,7 @@ void compare_weight_gradient(Sizes s) {
     using Number = cuda::Number<P>;
     const auto at = [](long i) { return static_cast<std::size_t>(i); };
     const auto draw = [](std::uint64_t stream, std::size_t i) {
-        return cuda::from_float<Number>(static_cast<float>(uniform(random_bits(3, stream, i), -1, 1)));
+        return cuda::from_float<Number>(static_cast<float>(detail::uniform(detail::random_bits(3, stream, i), -1, 1)));
     };
     const int channels = s.groups * s.inputs, results = s.groups * s.outputs, taps = s.kernel * s.kernel;
     std::vector<Number> source(at(s.images * s.height * s.width * channels));

@@ -6,10 +6,11 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/backend/cuda/cudnn_convolution.hpp>
-#include <tenon/backend/cuda/emulated_driver.hpp>
-#include <tenon/backend/cuda/launch.hpp>
-#include <tenon/backend/cuda/provider_choice.hpp>
+#include <tenon/backend/cuda/driver/emulated_driver.hpp>
+#include <tenon/backend/cuda/launch/inference.hpp>
+#include <tenon/backend/cuda/libraries/cudnn_convolution.hpp>
+#include <tenon/backend/cuda/libraries/provider_choice.hpp>
+#include <tenon/engine/cuda_program.hpp>
 #include <tenon/models/cifar.hpp>
 #include <tenon/models/cifar10_resnet.hpp>
 #include <tenon/models/cifar_keras.hpp>
@@ -20,7 +21,6 @@
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/models/timm.hpp>
 #include <tenon/models/wide_resnet.hpp>
-#include <tenon/runtime/cuda_program.hpp>
 
 #include "../support.hpp"
 
@@ -57,7 +57,7 @@ CudnnDevice device(const char* name) {
 /// A convolution's problem, in 32 bits, forward.
 template <class Net>
 void collect(std::set<ConvProblem>& problems, int images) {
-    for (const Op& op : lowered<Net>.ops)
+    for (const detail::Op& op : lowered<Net>.ops)
         if (op.kind == OpKind::conv)
             problems.insert(problem_of(Precision::float32, ConvDirection::forward, lowered<Net>, op.terms[0], images));
 }
@@ -168,12 +168,12 @@ template <class Net, Precision P>
 std::map<Provider, int> plan_chosen(int images) {
     const CudnnDevice described = device("h100");
     alignas(256) static unsigned char memory[256];
-    Frame<EmulatedDriver> frame{};
+    cuda::Frame<EmulatedDriver> frame{};
     frame.arena = memory;
     frame.weights = memory;
     frame.images = images;
     std::map<Provider, int> chosen;
-    for (const Step& step : CudaProgram<Net, P>::plan.steps) {
+    for (const cuda::Step& step : cuda::CompiledNetwork<Net, P>::plan.steps) {
         if (!step.is_product()) continue;
         const auto problem = problem_of(P, conv_arguments<Number<P>>(step, frame));
         const Provider provider =

@@ -16,7 +16,7 @@
 #include "../support.hpp"
 
 using tenon::Picture;
-using tenon::SampleDraws;
+using tenon::detail::SampleDraws;
 using tenon_test::contains;
 using tenon_test::error_of;
 
@@ -30,7 +30,7 @@ Picture counting(const tenon::Shape& shape) {
 }
 
 template <class Step>
-Picture applied(const Step& step, Picture picture, const SampleDraws& draws) {
+Picture applied(const Step& step, Picture picture, const tenon::detail::SampleDraws& draws) {
     Picture spare;
     const tenon::Shape expected = step.result(picture.shape);
     step.apply(picture, spare, draws);
@@ -47,22 +47,23 @@ std::vector<float> row(const Picture& picture, int y) {
 }  // namespace
 
 TEST_CASE("draws are functions of seed, epoch, sample, purpose and index, and of each of them") {
-    const auto first = [](const SampleDraws& draws) { return draws.uniform(0, 0, 1); };
-    const SampleDraws draws = SampleDraws(1, 2, 3).for_purpose("flip");
-    CHECK(first(draws) == first(SampleDraws(1, 2, 3).for_purpose("flip")));
+    const auto first = [](const tenon::detail::SampleDraws& draws) { return draws.uniform(0, 0, 1); };
+    const tenon::detail::SampleDraws draws = tenon::detail::SampleDraws(1, 2, 3).for_purpose("flip");
+    CHECK(first(draws) == first(tenon::detail::SampleDraws(1, 2, 3).for_purpose("flip")));
     std::set<double> others = {first(draws), draws.uniform(1, 0, 1)};
-    others.insert(first(SampleDraws(2, 2, 3).for_purpose("flip")));
-    others.insert(first(SampleDraws(1, 3, 3).for_purpose("flip")));
-    others.insert(first(SampleDraws(1, 2, 4).for_purpose("flip")));
-    others.insert(first(SampleDraws(1, 3, 2).for_purpose("flip")));
-    others.insert(first(SampleDraws(1, 2, 3).for_purpose("cutout")));
-    others.insert(first(SampleDraws(1, 2, 3).for_purpose("flip", 1)));
+    others.insert(first(tenon::detail::SampleDraws(2, 2, 3).for_purpose("flip")));
+    others.insert(first(tenon::detail::SampleDraws(1, 3, 3).for_purpose("flip")));
+    others.insert(first(tenon::detail::SampleDraws(1, 2, 4).for_purpose("flip")));
+    others.insert(first(tenon::detail::SampleDraws(1, 3, 2).for_purpose("flip")));
+    others.insert(first(tenon::detail::SampleDraws(1, 2, 3).for_purpose("cutout")));
+    others.insert(first(tenon::detail::SampleDraws(1, 2, 3).for_purpose("flip", 1)));
     others.insert(first(draws.for_all_epochs()));
     CHECK(others.size() == 9);
-    CHECK(first(draws.for_all_epochs()) == first(SampleDraws(1, 7, 3).for_purpose("flip").for_all_epochs()));
+    CHECK(first(draws.for_all_epochs()) ==
+          first(tenon::detail::SampleDraws(1, 7, 3).for_purpose("flip").for_all_epochs()));
     std::vector<int> counts(7, 0);
     for (long sample = 0; sample < 7000; ++sample)
-        ++counts[static_cast<std::size_t>(SampleDraws(1, 0, sample).below(0, 7))];
+        ++counts[static_cast<std::size_t>(tenon::detail::SampleDraws(1, 0, sample).below(0, 7))];
     for (const int count : counts) CHECK(count == doctest::Approx(1000).epsilon(0.15));
 }
 
@@ -70,7 +71,7 @@ TEST_CASE("PadCrop shifts by every distance, and fills with zeros or the mirrore
     const Picture picture = counting({1, 3, 3});
     std::map<std::vector<float>, int> zeros, mirrored;
     for (long sample = 0; sample < 900; ++sample) {
-        const SampleDraws draws(1, 0, sample);
+        const tenon::detail::SampleDraws draws(1, 0, sample);
         ++zeros[applied(tenon::PadCrop{1, tenon::Border::zero}, picture, draws).samples];
         ++mirrored[applied(tenon::PadCrop{1, tenon::Border::reflect}, picture, draws).samples];
     }
@@ -94,12 +95,13 @@ TEST_CASE("RandomFlip flips a share of the images, AlternatingFlip each image ev
     const std::vector<float> mirrored = {3, 2, 1, 6, 5, 4};
     int flips = 0, alternating = 0;
     for (long sample = 0; sample < 1000; ++sample) {
-        const SampleDraws draws(1, 4, sample);
+        const tenon::detail::SampleDraws draws(1, 4, sample);
         const auto random = applied(tenon::RandomFlip{0.3}, picture, draws).samples;
         CHECK((random == mirrored || random == picture.samples));
         flips += random == mirrored;
         const bool even = applied(tenon::AlternatingFlip{}, picture, draws).samples == mirrored;
-        const bool odd = applied(tenon::AlternatingFlip{}, picture, SampleDraws(1, 5, sample)).samples == mirrored;
+        const bool odd =
+            applied(tenon::AlternatingFlip{}, picture, tenon::detail::SampleDraws(1, 5, sample)).samples == mirrored;
         CHECK(even != odd);
         alternating += even;
     }
@@ -112,7 +114,7 @@ TEST_CASE("Cutout sets a square of all channels to zero, cut off at the border")
     const Picture picture = counting({2, 8, 8});
     std::set<long> sizes;
     for (long sample = 0; sample < 300; ++sample) {
-        const Picture cut = applied(tenon::Cutout{4}, picture, SampleDraws(1, 0, sample));
+        const Picture cut = applied(tenon::Cutout{4}, picture, tenon::detail::SampleDraws(1, 0, sample));
         long zeros = 0;
         for (int y = 0; y < 8; ++y)
             for (std::size_t x = 0; x < 8; ++x) {
@@ -136,25 +138,25 @@ TEST_CASE("Normalize gives the floats of preprocess") {
     for (int c = 0; c < 3; ++c)
         for (int i = 0; i < 256; ++i) picture.samples.push_back(static_cast<float>(i));
     const tenon::Normalize normalize{options.mean, options.standard_deviation};
-    CHECK(applied(normalize, picture, SampleDraws(0, 0, 0)).samples == expected);
+    CHECK(applied(normalize, picture, tenon::detail::SampleDraws(0, 0, 0)).samples == expected);
     CHECK(contains(error_of([] { tenon::Normalize{{0, 0, 0}, {1, 0, 1}}.result({3, 1, 1}); }), "positive deviations"));
     CHECK(contains(error_of([] { tenon::Normalize{}.result({4, 1, 1}); }), "1 to 3 channels"));
 }
 
 TEST_CASE("CenterCrop takes the middle") {
-    CHECK(row(applied(tenon::CenterCrop{2, 2}, counting({1, 4, 4}), SampleDraws(0, 0, 0)), 0) ==
+    CHECK(row(applied(tenon::CenterCrop{2, 2}, counting({1, 4, 4}), tenon::detail::SampleDraws(0, 0, 0)), 0) ==
           std::vector<float>{6, 7});
-    CHECK(row(applied(tenon::CenterCrop{1, 2}, counting({1, 2, 5}), SampleDraws(0, 0, 0)), 0) ==
+    CHECK(row(applied(tenon::CenterCrop{1, 2}, counting({1, 2, 5}), tenon::detail::SampleDraws(0, 0, 0)), 0) ==
           std::vector<float>{3, 4});
     CHECK(contains(error_of([] { tenon::CenterCrop{5, 2}.result({1, 4, 4}); }), "at most the images' [1, 4, 4]"));
 }
 
 TEST_CASE("RandomResizedCrop draws parts within its bounds and resizes them") {
-    const tenon::RandomResizedCrop crop{.height = 8, .width = 6, .least_area = 0.25};
+    const tenon::RandomResizedCrop crop{.height = 8, .width = 6, .min_area = 0.25};
     const tenon::Shape shape{1, 40, 60};
     double smallest = 1, largest = 0, widest = 0, tallest = 10;
     for (long sample = 0; sample < 2000; ++sample) {
-        const auto part = crop.part(shape, SampleDraws(1, 0, sample));
+        const auto part = crop.part(shape, tenon::detail::SampleDraws(1, 0, sample));
         CHECK(part.top >= 0);
         CHECK(part.left >= 0);
         CHECK(part.top + part.height <= 40);
@@ -175,7 +177,7 @@ TEST_CASE("RandomResizedCrop draws parts within its bounds and resizes them") {
     for (int y = 0; y < 40; ++y)
         for (int x = 0; x < 60; ++x) plane.samples.push_back(static_cast<float>(2 * x + 3 * y));
     for (long sample = 0; sample < 20; ++sample) {
-        const SampleDraws draws(1, 0, sample);
+        const tenon::detail::SampleDraws draws(1, 0, sample);
         const auto part = crop.part(shape, draws);
         const Picture small = applied(crop, plane, draws);
         const double middle = (small.row(0, 3)[2] + small.row(0, 4)[3]) / 2;
@@ -184,15 +186,14 @@ TEST_CASE("RandomResizedCrop draws parts within its bounds and resizes them") {
                   .epsilon(1e-4));
     }
     // The whole image at its own size is itself; an image too long for any draw gives its middle.
-    const tenon::RandomResizedCrop whole{
-        .height = 5, .width = 5, .least_area = 1, .least_ratio = 1, .largest_ratio = 1};
+    const tenon::RandomResizedCrop whole{.height = 5, .width = 5, .min_area = 1, .min_ratio = 1, .max_ratio = 1};
     const Picture picture = counting({2, 5, 5});
-    CHECK(applied(whole, picture, SampleDraws(0, 0, 0)).samples == picture.samples);
-    const auto part = crop.part({1, 3, 300}, SampleDraws(0, 0, 0));
+    CHECK(applied(whole, picture, tenon::detail::SampleDraws(0, 0, 0)).samples == picture.samples);
+    const auto part = crop.part({1, 3, 300}, tenon::detail::SampleDraws(0, 0, 0));
     CHECK(part.left == 148);
     CHECK(part.width == 4);
     CHECK(part.height == 3);
-    CHECK(contains(error_of([&] { tenon::RandomResizedCrop{.least_area = 0}.result(shape); }), "0 < least_area"));
+    CHECK(contains(error_of([&] { tenon::RandomResizedCrop{.min_area = 0}.result(shape); }), "0 < min_area"));
     CHECK(contains(error_of([&] { tenon::RandomResizedCrop{.height = 0}.result(shape); }), "a positive size"));
 }
 
@@ -201,7 +202,7 @@ TEST_CASE("a pipeline runs its steps in order, each with draws of its own") {
                                    tenon::CenterCrop{2, 2}};
     CHECK(pipeline.result({1, 4, 4}) == tenon::Shape{1, 2, 2});
     Picture step = counting({1, 4, 4}), spare;
-    const SampleDraws draws(5, 6, 7);
+    const tenon::detail::SampleDraws draws(5, 6, 7);
     const Picture all = applied(pipeline, step, draws);
     tenon::PadCrop{2}.apply(step, spare, draws.for_purpose("pad_crop", 0));
     tenon::RandomFlip{}.apply(step, spare, draws.for_purpose("flip", 1));

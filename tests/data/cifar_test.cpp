@@ -8,13 +8,13 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/data/cifar.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/split.hpp>
 
 #include "../support.hpp"
 
 using namespace std::string_literals;
-using tenon::CifarRecord;
+using tenon::detail::CifarRecord;
 using tenon_test::contains;
 using tenon_test::error_of;
 
@@ -27,20 +27,21 @@ std::string record(const std::string& labels, char first) {
     return labels + samples;
 }
 
-tenon::ImageDataset parse(const std::string& content, CifarRecord kind) {
+tenon::ImageDataset parse(const std::string& content, tenon::detail::CifarRecord kind) {
     tenon::ImageDataset dataset;
-    tenon::append_cifar(std::as_bytes(std::span(content)), kind, "F", dataset);
+    tenon::detail::append_cifar(std::as_bytes(std::span(content)), kind, "F", dataset);
     return dataset;
 }
 
-std::string refusal(const std::string& content, CifarRecord kind) {
+std::string refusal(const std::string& content, tenon::detail::CifarRecord kind) {
     return error_of([&] { parse(content, kind); });
 }
 
 }  // namespace
 
 TEST_CASE("records of CIFAR-10 and CIFAR-100 give labels and samples") {
-    const tenon::ImageDataset ten = parse(record("\x09", 'a') + record("\0"s, 'k'), CifarRecord::cifar10);
+    const tenon::ImageDataset ten =
+        parse(record("\x09", 'a') + record("\0"s, 'k'), tenon::detail::CifarRecord::cifar10);
     CHECK(ten.shape == tenon::Shape{3, 32, 32});
     CHECK(ten.labels == std::vector<int>{9, 0});
     CHECK(ten.image(1)[0] == 'k');
@@ -48,29 +49,29 @@ TEST_CASE("records of CIFAR-10 and CIFAR-100 give labels and samples") {
     CHECK(ten.image(1)[2048] == 'm');
     CHECK(ten.image(0)[1] == 0);
     const std::string hundred = record("\x13\x63", 'a') + record("\0\x02"s, 'b');
-    CHECK(parse(hundred, CifarRecord::cifar100_fine).labels == std::vector<int>{99, 2});
-    CHECK(parse(hundred, CifarRecord::cifar100_coarse).labels == std::vector<int>{19, 0});
-    CHECK(parse(hundred, CifarRecord::cifar100_fine).image(1)[2048] == 'd');
+    CHECK(parse(hundred, tenon::detail::CifarRecord::cifar100_fine).labels == std::vector<int>{99, 2});
+    CHECK(parse(hundred, tenon::detail::CifarRecord::cifar100_coarse).labels == std::vector<int>{19, 0});
+    CHECK(parse(hundred, tenon::detail::CifarRecord::cifar100_fine).image(1)[2048] == 'd');
 }
 
 TEST_CASE("a damaged CIFAR file is refused, with the file and the record") {
     const std::string good = record("\x01", 'a');
-    CHECK(refusal("", CifarRecord::cifar10) ==
-          "F: expected whole records of 3073 bytes, found 0 bytes: 0 records and 0 bytes of record 0");
-    CHECK(refusal(good + good.substr(0, 3000), CifarRecord::cifar10) ==
-          "F: expected whole records of 3073 bytes, found 6073 bytes: 1 records and 3000 bytes of record 1");
-    CHECK(refusal(good, CifarRecord::cifar100_fine) ==
-          "F: expected whole records of 3074 bytes, found 3073 bytes: 0 records and 3073 bytes of record 0");
-    CHECK(refusal(good + good + record("\x0A", 'a'), CifarRecord::cifar10) ==
+    CHECK(refusal("", tenon::detail::CifarRecord::cifar10) ==
+          "F: expected complete records of 3073 bytes, found 0 bytes: 0 records and 0 bytes of record 0");
+    CHECK(refusal(good + good.substr(0, 3000), tenon::detail::CifarRecord::cifar10) ==
+          "F: expected complete records of 3073 bytes, found 6073 bytes: 1 records and 3000 bytes of record 1");
+    CHECK(refusal(good, tenon::detail::CifarRecord::cifar100_fine) ==
+          "F: expected complete records of 3074 bytes, found 3073 bytes: 0 records and 3073 bytes of record 0");
+    CHECK(refusal(good + good + record("\x0A", 'a'), tenon::detail::CifarRecord::cifar10) ==
           "F: expected a label from 0 to 9 in record 2, found 10");
-    CHECK(refusal(record("\x14\x01", 'a'), CifarRecord::cifar100_fine) ==
+    CHECK(refusal(record("\x14\x01", 'a'), tenon::detail::CifarRecord::cifar100_fine) ==
           "F: expected a label from 0 to 19 in record 0, found 20");
-    CHECK(refusal(record("\x01\x64", 'a'), CifarRecord::cifar100_coarse) ==
+    CHECK(refusal(record("\x01\x64", 'a'), tenon::detail::CifarRecord::cifar100_coarse) ==
           "F: expected a label from 0 to 99 in record 0, found 100");
-    tenon::ImageDataset dataset = parse(good, CifarRecord::cifar10);
+    tenon::ImageDataset dataset = parse(good, tenon::detail::CifarRecord::cifar10);
     CHECK(contains(error_of([&] {
-                       tenon::append_cifar(std::as_bytes(std::span(good)).first(100), CifarRecord::cifar10, "F",
-                                           dataset);
+                       tenon::detail::append_cifar(std::as_bytes(std::span(good)).first(100),
+                                                   tenon::detail::CifarRecord::cifar10, "F", dataset);
                    }),
                    "100 bytes of record 0"));
     CHECK(dataset.size() == 1);
@@ -92,8 +93,9 @@ TEST_CASE("CIFAR-10 is the five files of a folder, all there and equally long") 
     CHECK(tenon::read_cifar10(tenon::Subset::test, folder.file("")).labels == std::vector<int>{7});
     tenon_test::write_file(folder.file("test.bin"), record("\x07\x32", 'z'));
     CHECK(tenon::read_cifar100(tenon::Subset::test, folder.file("")).labels == std::vector<int>{50});
-    CHECK(error_of([&] { tenon::read_cifar100(tenon::Subset::test, folder.file(""), CifarRecord::cifar10); }) ==
-          "CIFAR-100 has coarse or fine labels, not those of CIFAR-10");
+    CHECK(error_of([&] {
+              tenon::read_cifar100(tenon::Subset::test, folder.file(""), tenon::detail::CifarRecord::cifar10);
+          }) == "CIFAR-100 has coarse or fine labels, not those of CIFAR-10");
 }
 
 TEST_CASE("a split holds out other images for each seed, none twice, in the data set's order") {
@@ -120,10 +122,10 @@ TEST_CASE("a split holds out other images for each seed, none twice, in the data
 }
 
 TEST_CASE("a permutation holds each number once and depends on seed and stream alone") {
-    std::vector<std::uint32_t> sorted = tenon::permutation(1000, 3, 4);
-    CHECK(sorted == tenon::permutation(1000, 3, 4));
-    CHECK(sorted != tenon::permutation(1000, 3, 5));
-    CHECK(sorted != tenon::permutation(1000, 4, 4));
+    std::vector<std::uint32_t> sorted = tenon::detail::permutation(1000, 3, 4);
+    CHECK(sorted == tenon::detail::permutation(1000, 3, 4));
+    CHECK(sorted != tenon::detail::permutation(1000, 3, 5));
+    CHECK(sorted != tenon::detail::permutation(1000, 4, 4));
     std::ranges::sort(sorted);
     std::vector<std::uint32_t> expected(1000);
     std::iota(expected.begin(), expected.end(), 0U);
@@ -131,7 +133,7 @@ TEST_CASE("a permutation holds each number once and depends on seed and stream a
     // Each of the 6 orders of 3 numbers comes equally often: 1000 of 6000, standard deviation 29.
     std::vector<int> counts(21, 0);
     for (std::uint64_t seed = 0; seed < 6000; ++seed) {
-        const auto order = tenon::permutation(3, seed, 0);
+        const auto order = tenon::detail::permutation(3, seed, 0);
         ++counts[9 * order[0] + 3 * order[1] >= 21 ? 20 : 9 * order[0] + 3 * order[1]];
     }
     for (const int place : {3, 6, 9, 15, 18, 20})

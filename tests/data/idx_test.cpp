@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
 
 #include "../support.hpp"
 
@@ -34,11 +34,12 @@ std::string text_of(const std::vector<std::byte>& bytes) {
 }  // namespace
 
 TEST_CASE("an IDX file gives its sizes and values") {
-    const tenon::IdxArray array = tenon::parse_idx(bytes_of(two_by_three), "F");
+    const tenon::detail::IdxArray array = tenon::detail::parse_idx(bytes_of(two_by_three), "F");
     CHECK(array.sizes == std::vector<std::size_t>{2, 3});
     CHECK(array.values == std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
-    CHECK(tenon::read_idx(tenon_test::source_file("tests/data/files/letters-idx2-ubyte")).values == array.values);
-    const tenon::IdxArray empty = tenon::parse_idx(bytes_of("\0\0\x08\x02\0\0\0\0\0\0\0\x03"s), "F");
+    CHECK(tenon::detail::read_idx(tenon_test::source_file("tests/data/files/letters-idx2-ubyte")).values ==
+          array.values);
+    const tenon::detail::IdxArray empty = tenon::detail::parse_idx(bytes_of("\0\0\x08\x02\0\0\0\0\0\0\0\x03"s), "F");
     CHECK(empty.sizes == std::vector<std::size_t>{0, 3});
     CHECK(empty.values.empty());
 }
@@ -47,7 +48,8 @@ TEST_CASE("a malformed IDX file is refused with the reason") {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"", "F: expected an IDX file, at least 4 bytes, found 0"},
         {"\0\0\x08"s, "F: expected an IDX file, at least 4 bytes, found 3"},
-        {hello_gzip, "F: expected an IDX file, found one that is compressed with gzip (tenon/data/gzip.hpp reads it)"},
+        {hello_gzip,
+         "F: expected an IDX file, found one that is compressed with gzip (tenon/data/archives/gzip.hpp reads it)"},
         {"\0\1\x08\1\0\0\0\0"s, "F: expected an IDX file, which begins with two zero bytes"},
         {"\0\0\x0D\1\0\0\0\0"s, "F: expected an IDX file of unsigned bytes (type 8), found type 13"},
         {"\0\0\x08\0"s, "F: expected an IDX file of at least one dimension, found none"},
@@ -58,8 +60,8 @@ TEST_CASE("a malformed IDX file is refused with the reason") {
         {"\0\0\x08\x03"s + std::string(12, '\xFF'), "F: its 3 dimensions hold more values than can be addressed"},
     };
     for (const auto& [content, expected] : cases)
-        CHECK(error_of([&, &bytes = content] { tenon::parse_idx(bytes_of(bytes), "F"); }) == expected);
-    CHECK(error_of([] { tenon::read_idx("no/such/file"); }) ==
+        CHECK(error_of([&, &bytes = content] { tenon::detail::parse_idx(bytes_of(bytes), "F"); }) == expected);
+    CHECK(error_of([] { tenon::detail::read_idx("no/such/file"); }) ==
           "no/such/file: cannot open the file: No such file or directory");
 }
 
@@ -67,9 +69,10 @@ TEST_CASE("images and labels must belong together") {
     const auto make = [](std::vector<std::size_t> image_sizes, std::vector<std::size_t> label_sizes) {
         const auto array = [](std::vector<std::size_t> sizes) {
             const std::size_t count = std::reduce(sizes.begin(), sizes.end(), std::size_t{1}, std::multiplies<>());
-            return tenon::IdxArray{std::move(sizes), std::vector<std::uint8_t>(count)};
+            return tenon::detail::IdxArray{std::move(sizes), std::vector<std::uint8_t>(count)};
         };
-        return tenon::make_image_dataset(array(std::move(image_sizes)), "I", array(std::move(label_sizes)), "L");
+        return tenon::detail::make_image_dataset(array(std::move(image_sizes)), "I", array(std::move(label_sizes)),
+                                                 "L");
     };
     const tenon::ImageDataset dataset = make({3, 2, 5}, {3});
     CHECK(dataset.size() == 3);
@@ -84,10 +87,10 @@ TEST_CASE("images and labels must belong together") {
 
 TEST_CASE("a gzip file is decompressed, or refused with the reason") {
     const auto refusal = [](const std::string& content, std::size_t max_bytes = 1000) {
-        return error_of([&] { tenon::gunzip(bytes_of(content), "F", max_bytes); });
+        return error_of([&] { tenon::detail::gunzip(bytes_of(content), "F", max_bytes); });
     };
-    CHECK(text_of(tenon::gunzip(bytes_of(hello_gzip), "F", 5)) == "hello");
-    CHECK(text_of(tenon::gunzip(bytes_of(hello_gzip + hello_gzip), "F", 1000)) == "hellohello");
+    CHECK(text_of(tenon::detail::gunzip(bytes_of(hello_gzip), "F", 5)) == "hello");
+    CHECK(text_of(tenon::detail::gunzip(bytes_of(hello_gzip + hello_gzip), "F", 1000)) == "hellohello");
     CHECK(refusal(hello_gzip, 4) == "F: expected at most 4 bytes of content, found more");
     CHECK(refusal("hello") == "F: expected a file compressed with gzip");
     for (std::size_t size = 2; size < hello_gzip.size(); ++size)
@@ -100,9 +103,9 @@ TEST_CASE("a gzip file is decompressed, or refused with the reason") {
 
 TEST_CASE("a large gzip file is decompressed in pieces, up to a bound") {
     const std::string bomb = tenon_test::read_file(tenon_test::source_file("tests/data/files/zeros.gz"));
-    const std::vector<std::byte> zeros = tenon::gunzip(bytes_of(bomb), "F", 5 << 20);
+    const std::vector<std::byte> zeros = tenon::detail::gunzip(bytes_of(bomb), "F", 5 << 20);
     CHECK(zeros.size() == 5 << 20);
-    CHECK(error_of([&] { tenon::gunzip(bytes_of(bomb), "F", (5 << 20) - 1); }) ==
+    CHECK(error_of([&] { tenon::detail::gunzip(bytes_of(bomb), "F", (5 << 20) - 1); }) ==
           "F: expected at most 5242879 bytes of content, found more");
 }
 
@@ -121,8 +124,8 @@ TEST_CASE("Fashion-MNIST is read from a folder, compressed or not") {
 }
 
 TEST_CASE("Debian's Fashion-MNIST has its known sizes and sums") {
-    if (!std::filesystem::exists(tenon::fashion_mnist_folder)) {
-        std::cerr << "SKIPPED: " << tenon::fashion_mnist_folder
+    if (!std::filesystem::exists(tenon::detail::fashion_mnist_folder)) {
+        std::cerr << "SKIPPED: " << tenon::detail::fashion_mnist_folder
                   << " is absent; Debian's package dataset-fashion-mnist has it.\n";
         return;
     }

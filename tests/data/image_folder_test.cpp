@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/data/image_folder.hpp>
+#include <tenon/data/archives/image_folder.hpp>
 
 #include "../support.hpp"
 
@@ -44,16 +44,16 @@ TEST_CASE("an image folder's classes and files are sorted, and other files left 
     CHECK(dataset.shape == tenon::Shape{3, 16, 18});
     CHECK(dataset.labels == list.labels);
     const tenon::Image expected =
-        center_crop(resize_shorter_side(tenon::read_image(folder.file("b/2.PNG")), 20), 16, 18);
+        center_crop(tenon::detail::resize_shorter_side(tenon::read_image(folder.file("b/2.PNG")), 20), 16, 18);
     for (int c = 0; c < 3; ++c)
         for (int i = 0; i < 16 * 18; ++i)
             CHECK(dataset.image(2)[static_cast<std::size_t>(288 * c + i)] ==
                   expected.pixels()[static_cast<std::size_t>(3 * i + c)]);
-    CHECK(tenon::read_image_folder(list, {.resize = 8, .height = 8, .width = 8, .color = tenon::Color::grey}).shape ==
+    CHECK(tenon::read_image_folder(list, {.resize = 8, .height = 8, .width = 8, .color = tenon::Color::gray}).shape ==
           tenon::Shape{1, 8, 8});
     tenon_test::write_file(folder.file("b/3.png"), "no image");
     CHECK(contains(error_of([&] { tenon::read_image_folder(tenon::list_image_folder(folder.file(""))); }),
-                   "b/3.png: expected a JPEG or PNG file, found no image format that is known"));
+                   "b/3.png: expected a JPEG or PNG file, found an unknown format"));
 }
 
 TEST_CASE("what other programs leave in a folder is skipped and counted") {
@@ -74,9 +74,9 @@ TEST_CASE("what other programs leave in a folder is skipped and counted") {
                                                       {"link to a folder", 1},
                                                       {"no ending", 1},
                                                       {"not a file", 1}});
-    CHECK(tenon::skipped_text(list) ==
+    CHECK(tenon::detail::skipped_text(list) ==
           "1 .db, 1 .md, 1 .webp, 5 hidden, 1 link to a folder, 1 no ending, 1 not a file");
-    CHECK(class_counts(list) == std::vector<long>{1, 1});
+    CHECK(tenon::detail::class_counts(list) == std::vector<long>{1, 1});
     std::filesystem::create_directory(folder.file("z"));
     std::filesystem::rename(folder.file("red/extra.WEBP"), folder.file("z/extra.webp"));
     CHECK(contains(error_of([&] { tenon::list_image_folder(folder.file("")); }),
@@ -92,8 +92,8 @@ TEST_CASE("a split of a folder holds out the same share of each class") {
             all.labels.push_back(label);
         }
     const auto [training, validation] = stratified_split(all, 0.2, 3);
-    CHECK(class_counts(training) == std::vector<long>{8, 4, 1});
-    CHECK(class_counts(validation) == std::vector<long>{2, 1, 1});
+    CHECK(tenon::detail::class_counts(training) == std::vector<long>{8, 4, 1});
+    CHECK(tenon::detail::class_counts(validation) == std::vector<long>{2, 1, 1});
     CHECK(validation.classes == all.classes);
     std::vector<std::filesystem::path> together = training.files;
     together.insert(together.end(), validation.files.begin(), validation.files.end());
@@ -106,8 +106,8 @@ TEST_CASE("a split of a folder holds out the same share of each class") {
     }
     CHECK(stratified_split(all, 0.2, 3).validation.files == validation.files);
     CHECK(stratified_split(all, 0.2, 4).validation.files != validation.files);
-    CHECK(class_counts(stratified_split(all, 0.5, 3).validation) == std::vector<long>{5, 3, 1});
-    CHECK(class_counts(stratified_split(all, 0.99, 3).training) == std::vector<long>{1, 1, 1});
+    CHECK(tenon::detail::class_counts(stratified_split(all, 0.5, 3).validation) == std::vector<long>{5, 3, 1});
+    CHECK(tenon::detail::class_counts(stratified_split(all, 0.99, 3).training) == std::vector<long>{1, 1, 1});
 
     // A data set in memory is split alike.
     tenon::ImageDataset images{.shape = {1, 1, 1}, .images = {}, .labels = all.labels};
@@ -129,7 +129,8 @@ TEST_CASE("a split of a folder holds out the same share of each class") {
 TEST_CASE("a folder without classes or a class without images is refused") {
     const tenon_test::TemporaryFolder folder;
     const auto refusal = [](const std::string& path) { return error_of([&] { tenon::list_image_folder(path); }); };
-    CHECK(refusal(folder.file("absent")) == folder.file("absent") + ": expected a folder with a subfolder a class");
+    CHECK(refusal(folder.file("absent")) ==
+          folder.file("absent") + ": expected a folder with a subfolder for each class");
     CHECK(refusal(folder.file("")) == folder.file("") + ": expected a subfolder for each class, found none");
     copy_image("picture.png", folder.file("cats/1.png"));
     std::filesystem::create_directory(folder.file("dogs"));

@@ -60,7 +60,7 @@ std::vector<int> positions(const tenon::Batch& batch) {
 struct CutAtDark {
     static constexpr std::string_view purpose = "cut_at_dark";
     tenon::Shape result(const tenon::Shape& shape) const { return shape; }
-    void apply(tenon::Picture& picture, tenon::Picture&, const tenon::SampleDraws&) const {
+    void apply(tenon::Picture& picture, tenon::Picture&, const tenon::detail::SampleDraws&) const {
         if (picture.samples[0] == 7) picture.reshape({1, 1, 1});
     }
 };

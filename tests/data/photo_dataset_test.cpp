@@ -10,8 +10,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/data/archives/photo_dataset.hpp>
 #include <tenon/data/loader.hpp>
-#include <tenon/data/photo_dataset.hpp>
 #include <tenon/data/photo_pipeline.hpp>
 
 #include "../support.hpp"
@@ -46,8 +46,8 @@ std::vector<std::string> two_epochs(Source& source) {
 const tenon::Pipeline photo_steps{tenon::RandomResizedCrop{.height = 10, .width = 9}, tenon::RandomFlip{},
                                   tenon::Normalize{tenon::imagenet_mean, tenon::imagenet_deviation}};
 
-static_assert(tenon::LoadableDataset<PhotoDataset> && tenon::LoadableDataset<tenon::ImageDataset>);
-static_assert(!tenon::LoadableDataset<tenon::ImageFolder>);
+static_assert(tenon::detail::LoadableDataset<PhotoDataset> && tenon::detail::LoadableDataset<tenon::ImageDataset>);
+static_assert(!tenon::detail::LoadableDataset<tenon::ImageFolder>);
 // A loader keeps a reference.
 static_assert(!std::is_constructible_v<Loader<tenon::Pipeline<tenon::Normalize>, PhotoDataset>, PhotoDataset,
                                        tenon::Pipeline<tenon::Normalize>>);
@@ -108,7 +108,7 @@ TEST_CASE("photos of their own ratio are cropped from all of the photo, alike fo
         CHECK(photo_bytes(resumed.batch(1, index)) == expected[static_cast<std::size_t>(4 + index)]);
 
     // A crop of the photo in the middle of which the middle was not cut out before.
-    const tenon::Image whole = resize_shorter_side(tenon::read_image(photos.files().files[5]), 12);
+    const tenon::Image whole = tenon::detail::resize_shorter_side(tenon::read_image(photos.files().files[5]), 12);
     Loader wide{photos,
                 tenon::Pipeline{tenon::CenterCrop{12, 12}, tenon::Normalize{.scale = 1}},
                 {.batch_size = 16, .shuffle = false}};
@@ -215,7 +215,7 @@ TEST_CASE("a broken photo is named by the batch that needs it, or found in advan
     REQUIRE(rest.broken().size() == 1);
     CHECK(rest.broken()[0].file == broken);
     CHECK(contains(rest.broken()[0].reason, reason));
-    CHECK(class_counts(rest.files()) == std::vector<long>{5, 4});
+    CHECK(tenon::detail::class_counts(rest.files()) == std::vector<long>{5, 4});
     CHECK(rest.cached_photos() == 9);
     // What is kept moved along with the positions.
     std::filesystem::rename(broken, broken + "x");
@@ -238,8 +238,8 @@ TEST_CASE("what photos cannot be read with is refused") {
     CHECK(contains(refusal({.resize = 0}), "resized to 1 pixel or more, found 0"));
     CHECK(contains(refusal({.height = 4}), "or 0 and 0 for all of them, found 4 x 0"));
     CHECK(contains(error_of([&] { PhotoDataset{tenon::ImageFolder{}}; }), "expected 1 photo or more"));
-    CHECK(
-        contains(error_of([&] { PhotoDataset{folder.file("absent")}; }), "expected a folder with a subfolder a class"));
+    CHECK(contains(error_of([&] { PhotoDataset{folder.file("absent")}; }),
+                   "expected a folder with a subfolder for each class"));
     const PhotoDataset photos{path, {.resize = 12}};
     CHECK(error_of([&] {
               Loader{photos, tenon::Pipeline{tenon::PadCrop{2}}};

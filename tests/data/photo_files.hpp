@@ -19,7 +19,7 @@ namespace tenon_test {
 inline tenon::Image noisy_image(int height, int width, int label, std::uint64_t seed) {
     tenon::Image image(height, width, 3);
     for (std::size_t i = 0; i < image.pixels().size(); ++i)
-        image.pixels()[i] = static_cast<std::uint8_t>(tenon::random_bits(seed, 7, i) % 60 +
+        image.pixels()[i] = static_cast<std::uint8_t>(tenon::detail::random_bits(seed, 7, i) % 60 +
                                                       (static_cast<int>(i % 3) == label % 3 ? 190 : 0));
     return image;
 }

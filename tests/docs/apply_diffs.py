@@ -19,7 +19,7 @@ import tempfile
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--flags", type=pathlib.Path, required=True, help="a file of compiler flags, one a line")
+    parser.add_argument("--flags", type=pathlib.Path, required=True, help="a file of compiler flags, one per line")
     parser.add_argument("--main", type=pathlib.Path, required=True, help="the source file of doctest's main function")
     parser.add_argument("--lib", action="append", default=[], help="an argument of the linker")
     parser.add_argument("root", type=pathlib.Path)

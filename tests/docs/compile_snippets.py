@@ -2,11 +2,11 @@
 """Compiles the C++ snippets of Markdown pages, so that what a reader copies works.
 
 Each block that starts with ```cpp is compiled without generating code. A block without a main function is wrapped: its
-declarations stand at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
+declarations are at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
 `using namespace tenon`. On the line before a block
 
     <!-- no-compile -->    leaves it out
-    <!-- continues -->     puts the code of the block before in front of it
+    <!-- continues -->     puts the code of the block before it at its beginning
     <!-- as NAME -->       puts it into a namespace of this name, for a program that checks what the page defines
 
 With --check, that program follows the snippets of the one page; both are compiled as one file and run.
@@ -108,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", type=pathlib.Path)
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one a line")
+    parser.add_argument("--flags", type=pathlib.Path, help="a file of compiler flags, one per line")
     parser.add_argument("--check", type=pathlib.Path, help="a program that runs what the one page defines")
     parser.add_argument("--lib", action="append", default=[], help="an argument of the linker, with --check")
     arguments = parser.parse_args()

@@ -17,7 +17,7 @@ namespace {
 std::vector<float> numbers(int count) {
     std::vector<float> result(static_cast<std::size_t>(count));
     std::uint64_t index = 0;
-    for (float& value : result) value = static_cast<float>(uniform(random_bits(1, 2, index++), -2, 2));
+    for (float& value : result) value = static_cast<float>(detail::uniform(detail::random_bits(1, 2, index++), -2, 2));
     return result;
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("squeeze-and-excitation scales each channel by a gate of all channels'
 TEST_CASE("a sum of convolutions is the convolution of the concatenation") {
     using Net = Network<Input<3, 6, 6>, concatenation::Concatenated>;
     const Parameters<Net> p = seeded<Net>();
-    const std::vector<std::string> names = parameter_names<Net>();
+    const std::vector<std::string> names = detail::parameter_names<Net>();
     const auto parameter = [&](std::string_view end) {
         for (int i = 0; i < p.count(); ++i)
             if (names[i].ends_with(end)) return p[i];
@@ -168,7 +168,7 @@ TEST_CASE("features are most similar to themselves") {
 TEST_CASE("a BGR buffer gives what the same picture gives in RGB, bit for bit") {
     std::vector<std::uint8_t> rgb, bgr;
     for (int i = 0; i < 300 * 260; ++i) {
-        const auto draw = random_bits(1, 2, static_cast<std::uint64_t>(i));
+        const auto draw = detail::random_bits(1, 2, static_cast<std::uint64_t>(i));
         const std::uint8_t red = draw & 255, green = draw >> 8 & 255, blue = draw >> 16 & 255;
         rgb.insert(rgb.end(), {red, green, blue});
         bgr.insert(bgr.end(), {blue, green, red});

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks what the pages of the documentation refer to: every relative link leads to a file and, after a #, to a heading of it; every
-page is linked from the README, directly or by another page; and the section of a page that first mentions an example program says
-how to build it and where it is then.
+"""Checks what the pages of the documentation refer to: every relative link leads to a file and, after a #, to a heading
+of it; every page is linked from the README, directly or by another page, and says at its end what to read next; and the
+section of a page that first mentions an example program says how to build it and where it is then.
 
 usage: links.py [ROOT]
 """
@@ -51,6 +51,8 @@ def check_links(root, pages):
     for page in pages:
         if page not in reached:
             yield f"{page.relative_to(root)}: no link leads here from README.md"
+        if root / "docs" in page.parents and "\nRead next: [" not in page.read_text()[-400:]:
+            yield f"{page.relative_to(root)}: the page does not end with what to read next"
         for number, target, part in links(page):
             where = f"{page.relative_to(root)}:{number}"
             if not target.exists():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Builds the files of docs/tutorial/own_photos.md, trains on a folder of drawn photos and asks the second program what new ones
-show.
+"""Builds the files of docs/tutorial/03_own_photos.md, trains on a folder of drawn photos and asks the second program
+what new ones show.
 
 A block of the page after a line <!-- file: NAME --> is the file NAME.
 
@@ -51,7 +51,7 @@ def run(command, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--flags", type=pathlib.Path, required=True, help="a file of compiler flags, one a line")
+    parser.add_argument("--flags", type=pathlib.Path, required=True, help="a file of compiler flags, one per line")
     parser.add_argument("--lib", action="append", default=[], help="an argument of the linker")
     parser.add_argument("page", type=pathlib.Path)
     arguments = parser.parse_args()

@@ -112,10 +112,10 @@ class Ablation(unittest.TestCase):
         stopping.wait_until(running, checkpoint_of_epoch.exists)
         self.assertEqual(stopping.stop(self, running, signal.SIGINT), arguments)
         self.assertFalse((self.folder / "stopped" / "results.json").exists())
-        self.assertIn("going on: ", self.run_program("stopped", *chosen))
+        self.assertIn("resuming after ", self.run_program("stopped", *chosen))
         self.assertEqual(without_time(self.results("stopped")), without_time(self.results("whole")))
         self.assertFalse(checkpoint_of_epoch.exists())
-        self.assertIn("going on: ", self.run_program("killed", *chosen))
+        self.assertIn("resuming after ", self.run_program("killed", *chosen))
         self.assertEqual(without_time(self.results("killed")), without_time(self.results("whole")))
         self.assertFalse(checkpoint.exists())
 

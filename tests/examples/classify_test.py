@@ -120,8 +120,8 @@ class Classify(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "names"
             for content, expected in (
-                ("", "expected 10 class names, one a line or as a JSON array, found 0"),
-                ("a\nb\n", "expected 10 class names, one a line or as a JSON array, found 2"),
+                ("", "expected 10 class names, one per line or as a JSON array, found 0"),
+                ("a\nb\n", "expected 10 class names, one per line or as a JSON array, found 2"),
                 ("a\n\n" + "c\n" * 8, "the name of class 1 is empty"),
                 ('["a", ', "found malformed JSON"),
                 ('["a", 7]', "expected class names as JSON strings, found 7"),
@@ -175,7 +175,7 @@ class Classify(unittest.TestCase):
                 ("missing.jpg", "missing.jpg: cannot open the file: No such file or directory"),
                 ("truncated.jpg", "truncated.jpg: cannot decode it as JPEG: the file ends before the image is complete"),
                 ("empty.png", "empty.png: expected a JPEG or PNG file, found an empty file"),
-                ("text.jpg", "text.jpg: expected a JPEG or PNG file, found no image format that is known"),
+                ("text.jpg", "text.jpg: expected a JPEG or PNG file, found an unknown format"),
             ):
                 self.assertIn(expected, self.refusal(*SEED, folder / name))
                 out, err = self.run_program(*SEED, "--json", folder / name, IMAGES / "8_bag.png", status=2)

@@ -179,7 +179,7 @@ class FineTuning(unittest.TestCase):
         for name, array in before.items():
             if name[:2] != "fc":
                 self.assertEqual((tensors[name] != array).any(), array.ndim == 4, name)
-        self.assertIn("going on from", self.train(*arguments, "--resume", status=0))
+        self.assertIn("resuming from", self.train(*arguments, "--resume", status=0))
 
     def test_a_stopped_training_goes_on_to_the_same_weights(self):
         arguments = ("--epochs", "100", "--hold-out", "0.2", "--batch", "4", "--unfreeze", "1")
@@ -210,18 +210,18 @@ class FineTuning(unittest.TestCase):
         self.assertEqual(answers[0]["top"][0]["name"], "red")
 
         text = self.run_program(*resume[1:])
-        self.assertRegex(text, r"going on from out/checkpoint\.safetensors: \d steps are done")
+        self.assertRegex(text, r"resuming from out/checkpoint\.safetensors after \d steps")
         tensors, _ = safetensors_file.read(out / "weights.safetensors")
         self.assertEqual({name for name in whole if (tensors[name] != whole[name]).any()}, set())
 
     def test_a_finished_classifier_is_trained_longer(self):
         self.train("--epochs", "2")
         rows = (self.folder / "out" / "classifier.csv").read_text()
-        self.assertIn("the run gets longer: 4 epochs, it began with 2", self.train("--epochs", "4", "--resume"))
+        self.assertIn("the run is extended to 4 epochs from 2", self.train("--epochs", "4", "--resume"))
         longer = (self.folder / "out" / "classifier.csv").read_text()
         self.assertTrue(longer.startswith(rows))
         self.assertEqual([row["epoch"] for row in csv.DictReader(longer.splitlines())], ["0", "1", "2", "3"])
-        self.assertIn("began with 4 epochs, expected as much or more", self.train("--epochs", "3", "--resume", status=2))
+        self.assertIn("began with 4 epochs, expected at least as much to resume it", self.train("--epochs", "3", "--resume", status=2))
 
     def test_augmented_features_without_broken_photos(self):
         photos = self.folder / "photos"
@@ -305,11 +305,11 @@ class FineTuning(unittest.TestCase):
                       self.run_program("--weights", self.shared / "backbone.safetensors", status=2))
         # There is nothing to go on from, and the program says what to do.
         for more in ((), ("--unfreeze", "1")):
-            self.assertIn("out: there is no checkpoint to go on from; without --resume the training begins anew",
+            self.assertIn("out: there is no checkpoint to resume from; without --resume a new training is started",
                           self.train("--resume", *more, status=2))
         (self.folder / "out").mkdir(exist_ok=True)
         (self.folder / "out" / "checkpoint.safetensors").write_text("")
-        self.assertIn("but that of a whole network, which needs the --unfreeze that it began with",
+        self.assertIn("but that of a complete network, which needs the --unfreeze that it was started with",
                       self.train("--resume", status=2))
         (self.folder / "out" / "checkpoint.safetensors").rename(self.folder / "out" / "checkpoint.safetensors.previous")
         self.assertIn("rename it to out/checkpoint.safetensors; without --resume",

@@ -1,4 +1,4 @@
-"""Validates what programs print against docs/json.schema.json, with Debian's python3-jsonschema."""
+"""Validates what programs print against docs/reference/json.schema.json, with Debian's python3-jsonschema."""
 import json
 import pathlib
 import sys
@@ -9,7 +9,7 @@ except ImportError:
     jsonschema = None
     print("SKIPPED: documents are not validated, as jsonschema is absent; scripts/setup installs it.", file=sys.stderr)
 
-SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "docs/json.schema.json").read_text())
+SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "docs/reference/json.schema.json").read_text())
 
 
 def problem(document, definition=None):
@@ -30,5 +30,5 @@ def parse(text, definition=None):
 
     document = json.loads(text, parse_constant=refuse)
     if wrong := problem(document, definition):
-        raise ValueError(f"not what docs/json.schema.json says: {wrong}\n{text[:2000]}")
+        raise ValueError(f"not what docs/reference/json.schema.json says: {wrong}\n{text[:2000]}")
     return document

@@ -1,5 +1,5 @@
 // The fingerprints of the shipped networks, by which errors say whose weights a file holds: the table in
-// runtime/known_networks.hpp is that of the networks that classify knows.
+// weights/known_networks.hpp is that of the networks that classify knows.
 //
 //     known_networks_test          compares them; 0 if they agree
 //     known_networks_test --print  prints the table as it has to be
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <tenon/runtime/known_networks.hpp>
+#include <tenon/weights/known_networks.hpp>
 
 #include "networks.hpp"
 
@@ -19,11 +19,11 @@ namespace {
 
 /// The tensors of a file of the network's weights, without data.
 std::vector<tenon::TensorEntry> tensors_of(const NetworkEntry& entry) {
-    const tenon::StoredNetwork stored = entry.stored();
+    const tenon::detail::StoredNetwork stored = entry.stored();
     std::vector<tenon::TensorEntry> tensors;
-    for (const tenon::StoredParameter& parameter : stored.parameters)
+    for (const tenon::detail::StoredParameter& parameter : stored.parameters)
         tensors.push_back({parameter.name, tenon::DType::f32, parameter.shape, {}});
-    for (const tenon::StoredConstant& constant : stored.constants)
+    for (const tenon::detail::StoredConstant& constant : stored.constants)
         tensors.push_back({constant.name, tenon::DType::f32, {constant.size}, {}});
     return tensors;
 }
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
         ++count;
         const auto found = std::ranges::find(known, entry.name, &tenon::detail::KnownNetwork::name);
         if (found == std::end(known) || found->fingerprint != fingerprint.sum) {
-            std::fprintf(stderr, "%s: expected {\"%s\", 0x%016" PRIX64 "} in runtime/known_networks.hpp, found %s\n",
+            std::fprintf(stderr, "%s: expected {\"%s\", 0x%016" PRIX64 "} in weights/known_networks.hpp, found %s\n",
                          name.c_str(), name.c_str(), fingerprint.sum, found == std::end(known) ? "none" : "another");
             ++wrong;
         }
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
         }
     }
     if (!prints && count != std::size(known)) {
-        std::fprintf(stderr, "runtime/known_networks.hpp has %zu networks, classify has %zu\n", std::size(known),
+        std::fprintf(stderr, "weights/known_networks.hpp has %zu networks, classify has %zu\n", std::size(known),
                      count);
         ++wrong;
     }

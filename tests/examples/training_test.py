@@ -106,7 +106,7 @@ class Training(unittest.TestCase):
             pass
         running.kill()
         running.communicate()
-        self.assertIn("going on from", self.train("killed", "--checkpoint-minutes", "0.000001", "--resume"))
+        self.assertIn("resuming from", self.train("killed", "--checkpoint-minutes", "0.000001", "--resume"))
         self.assertEqual(tensors_and_metadata(self.folder / "killed" / "weights.safetensors")[0],
                          tensors_and_metadata(self.folder / "whole" / "weights.safetensors")[0])
 
@@ -127,7 +127,7 @@ class Training(unittest.TestCase):
         self.assertEqual(stopping.stop(self, run_to(20, resume), signal.SIGTERM), resume)
         stopping.end_at_once(self, run_to(30, resume))
         self.assertFalse((out / "weights.safetensors").exists())
-        self.assertIn("going on from", self.run_program(*resume[1:]))
+        self.assertIn("resuming from", self.run_program(*resume[1:]))
         self.assertEqual(tensors_and_metadata(out / "weights.safetensors")[0],
                          tensors_and_metadata(self.folder / "whole" / "weights.safetensors")[0])
 
@@ -144,11 +144,11 @@ class Training(unittest.TestCase):
         weights = (out / "weights.safetensors").read_bytes()
         (out / "weights.safetensors").unlink()
         text = self.train("out", "--resume")
-        self.assertIn("going on from", text)
+        self.assertIn("resuming from", text)
         self.assertNotIn("longer", text)
         self.assertEqual(tensors_and_metadata(out / "weights.safetensors")[0],
                          self.tensors_of(weights))
-        self.assertIn("the run gets longer: 4 epochs, it began with 2", self.train("out", "--resume", epochs=4))
+        self.assertIn("the run is extended to 4 epochs from 2", self.train("out", "--resume", epochs=4))
         self.assertTrue((out / "log.csv").read_text().startswith(two))
         rows = list(csv.DictReader((out / "log.csv").read_text().splitlines()))
         steps = 3 if CIFAR else 2
@@ -158,7 +158,7 @@ class Training(unittest.TestCase):
             share = (int(row["step"]) - 1) / (4 * steps)
             self.assertAlmostEqual(float(row["learning_rate"]), 0.05 * (1 - (share - 0.25) / 0.73), places=6)
         self.assertNotEqual(tensors_and_metadata(out / "weights.safetensors")[0], self.tensors_of(weights))
-        self.assertIn("began with 4 epochs, expected as much or more to go on with, found 3 epochs",
+        self.assertIn("began with 4 epochs, expected at least as much to resume it, found 3 epochs",
                       self.train("out", "--resume", epochs=3, status=2))
 
     def tensors_of(self, content):
@@ -168,7 +168,7 @@ class Training(unittest.TestCase):
     def test_what_is_wrong_is_refused(self):
         self.assertIn("No such file", self.run_program("--data", self.folder / "absent", status=2))
         self.assertIn("--epochs", self.run_program("--data", self.folder, "--epochs", "-1", status=2))
-        self.assertIn("checkpoint.safetensors: there is no checkpoint to go on from; without --resume the run begins anew",
+        self.assertIn("checkpoint.safetensors: there is no checkpoint to resume from; without --resume a new run is started",
                       self.train("none", "--resume", status=2))
         (self.folder / "file").write_text("")
         self.assertIn("cannot create the folder", self.train("file/out", status=2))

@@ -7,19 +7,19 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
-#include <tenon/data/cifar.hpp>
-#include <tenon/data/gzip.hpp>
-#include <tenon/data/idx.hpp>
+#include <tenon/data/archives/gzip.hpp>
+#include <tenon/data/archives/idx.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 
 namespace {
 
 void read_cifar(std::span<const std::byte> bytes) {
     constexpr int classes[] = {10, 20, 100};
-    for (const auto kind :
-         {tenon::CifarRecord::cifar10, tenon::CifarRecord::cifar100_coarse, tenon::CifarRecord::cifar100_fine}) {
+    for (const auto kind : {tenon::detail::CifarRecord::cifar10, tenon::detail::CifarRecord::cifar100_coarse,
+                            tenon::detail::CifarRecord::cifar100_fine}) {
         tenon::ImageDataset dataset;
         try {
-            tenon::append_cifar(bytes, kind, "input", dataset);
+            tenon::detail::append_cifar(bytes, kind, "input", dataset);
             if (dataset.size() == 0) std::abort();
         } catch (const tenon::Error&) {
             if (dataset.size() != 0) std::abort();
@@ -37,11 +37,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     read_cifar(bytes);
     try {
         std::vector<std::byte> content;
-        if (tenon::is_gzip(bytes)) {
-            content = tenon::gunzip(bytes, "input", 1 << 20);
+        if (tenon::detail::is_gzip(bytes)) {
+            content = tenon::detail::gunzip(bytes, "input", 1 << 20);
             bytes = content;
         }
-        const tenon::IdxArray array = tenon::parse_idx(bytes, "input");
+        const tenon::detail::IdxArray array = tenon::detail::parse_idx(bytes, "input");
         std::size_t count = 1;
         for (const std::size_t length : array.sizes) count *= length;
         if (array.values.size() != count) std::abort();

@@ -14,7 +14,7 @@
 
 #include <zlib.h>
 
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 
 namespace {
@@ -76,6 +76,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     check(bytes, {.max_pixels = max_pixels});
     check(
         bytes,
-        {.color = tenon::Color::grey, .exif_orientation = true, .accept_damaged_jpeg = true, .max_pixels = max_pixels});
+        {.color = tenon::Color::gray, .exif_orientation = true, .accept_damaged_jpeg = true, .max_pixels = max_pixels});
     return 0;
 }

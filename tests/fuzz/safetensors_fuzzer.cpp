@@ -23,17 +23,17 @@ void require(bool condition, const char* what) {
 
 /// Whether a terminal can show it: UTF-8 without control characters.
 bool is_printable(const std::string& text) {
-    return tenon::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
+    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
 }
 
 /// Reads the values in every way that is allowed; the sanitizers watch.
 void read_values(const tenon::SafetensorsFile& file, const tenon::TensorEntry& entry) {
-    const auto count = tenon::element_count(entry.shape);
+    const auto count = tenon::detail::element_count(entry.shape);
     require(count.has_value(), "an accepted shape has a size");
     if (entry.bytes.empty()) return;
     std::vector<float> values(static_cast<std::size_t>(*count));
     try {
-        tenon::to_float(entry, values);
+        tenon::detail::to_float(entry, values);
     } catch (const tenon::Error& error) {
         require(is_printable(error.what()), "the error is printable");
     }
@@ -54,7 +54,7 @@ void check(const tenon::SafetensorsFile& file, std::span<const unsigned char> in
     }
     require(total == input.size(), "every byte of the data belongs to one tensor");
 
-    const std::vector<std::byte> written = tenon::safetensors_bytes(file.tensors(), file.metadata());
+    const std::vector<std::byte> written = tenon::detail::safetensors_bytes(file.tensors(), file.metadata());
     const tenon::SafetensorsFile again(written, "written again");
     require(again.metadata() == file.metadata(), "the metadata is the same");
     require(again.tensors().size() == file.tensors().size(), "there are as many tensors");

@@ -21,21 +21,22 @@ void require(bool condition, const char* what) {
 
 /// Whether a terminal can show it: UTF-8 without control characters.
 bool is_printable(const std::string& text) {
-    return tenon::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
+    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
 }
 
 /// Reads every byte of every tensor, as floats where it holds any; the sanitizers watch.
 void read(const tenon::TensorFile& file) {
     for (const tenon::TensorEntry& entry : file.tensors()) {
-        const auto count = tenon::element_count(entry.shape);
+        const auto count = tenon::detail::element_count(entry.shape);
         require(count.has_value(), "an accepted shape has a size");
-        require(static_cast<std::uint64_t>(*count) * static_cast<std::uint64_t>(tenon::dtype_bits(entry.dtype)) ==
-                    entry.bytes.size() * 8,
-                "a tensor has as many bytes as its shape demands");
+        require(
+            static_cast<std::uint64_t>(*count) * static_cast<std::uint64_t>(tenon::detail::dtype_bits(entry.dtype)) ==
+                entry.bytes.size() * 8,
+            "a tensor has as many bytes as its shape demands");
         std::vector<std::byte> copy(entry.bytes.begin(), entry.bytes.end());
         try {
             std::vector<float> values(static_cast<std::size_t>(*count));
-            tenon::to_float(entry, values);
+            tenon::detail::to_float(entry, values);
         } catch (const tenon::Error& error) {
             require(is_printable(error.what()), "an error is a printable sentence");
         }
@@ -57,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(bytes);
     // The pickle alone, as a fuzzer seldom finds a whole archive around it.
     try {
-        tenon::PickleReader{bytes}.read();
+        tenon::detail::PickleReader{bytes}.read();
     } catch (const tenon::Error& error) {
         require(is_printable(error.what()), "an error is a printable sentence");
     }

@@ -6,8 +6,8 @@
 #include <doctest/doctest.h>
 #include <training_cost.hpp>
 
-#include <tenon/topology/gating.hpp>
-#include <tenon/train/emulated_cuda_training.hpp>
+#include <tenon/engine/emulated_cuda_training.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 namespace {
 
@@ -62,7 +62,7 @@ TEST_CASE("a step that would be skipped is done again with a smaller scale of th
     Training training{5}, direct{5};
     training.engine().set_loss_scale({0x1p40f});
     const double loss = training.first_step(compared_parameters_of<Tiny>(), compared_rate);
-    const tenon::LossScale scale = training.engine().loss_scale();
+    const tenon::detail::LossScale scale = training.engine().loss_scale();
     CHECK(scale.scale < 0x1p30f);
     CHECK(scale.good_steps == 1);
     direct.engine().set_loss_scale({scale.scale});
@@ -73,7 +73,7 @@ TEST_CASE("a step that would be skipped is done again with a smaller scale of th
     tenon::Parameters<Tiny> parameters;
     std::ranges::fill(parameters[1], 1e20f);
     for (std::size_t i = 0; i < parameters[5].size(); ++i) parameters[5][i] = i % 3 == 0 ? 10.0f : -10.0f;
-    training.engine().set_loss_scale({16 * tenon::smallest_loss_scale});
+    training.engine().set_loss_scale({16 * tenon::detail::min_loss_scale});
     CHECK_THROWS_WITH_AS(training.first_step(parameters, 1), doctest::Contains("overflow at every scale"),
                          tenon::Error);
 }
@@ -86,7 +86,7 @@ TEST_CASE("networks with kinks are compared away from them") {
         const tenon::ParameterRole role = tenon::lowered<Kinked>.parameters[i].role;
         // What a pool chooses among has other gradients when it chooses another one.
         const bool in_front = i == 0 && role == tenon::ParameterRole::weight;
-        CHECK(is_compared<Kinked>(i) == (is_trainable(role) && !in_front));
+        CHECK(is_compared<Kinked>(i) == (tenon::detail::is_trainable(role) && !in_front));
         if (role != tenon::ParameterRole::beta) continue;
         ++norms;
         int above = 0;
@@ -108,7 +108,7 @@ TEST_CASE("differences are parts of the tensor's largest value, and a NaN is one
     found.seed(1);
     const auto error = [&] {
         return tensor_difference<Tiny>(
-            1e-3, [](int i, const tenon::Parameter&) { return i == 0; },
+            1e-3, [](int i, const tenon::detail::Parameter&) { return i == 0; },
             [&](int i, std::size_t k) { return double{found[i][k]}; },
             [&](int i, std::size_t k) { return double{exact[i][k]}; }, [](int, std::size_t) { return 1e-6; });
     };

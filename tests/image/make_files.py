@@ -156,7 +156,7 @@ def make_sources() -> None:
     # A colour that counts as transparent must not matter.
     write("rgb_transparent.png",
           png(21, 19, 8, 2, [line.tobytes() for line in small], [(b"tRNS", struct.pack(">HHH", *small[0, 0]))]))
-    # PIL clips this one (see include/tenon/image/decode.hpp), so numpy says what is right.
+    # PIL clips this one (see include/tenon/image/codecs/decode.hpp), so numpy says what is right.
     write("grey_16.png", png(21, 19, 16, 0, [(line.astype(np.uint16) * 257 ^ 0x00F3).astype(">u2").tobytes() for line in grey]))
 
     write("bad_palette_index.png",

@@ -18,8 +18,8 @@ namespace {
 
 using namespace tenon;
 
-static_assert(HasImageConvention<ResNet18<>> && HasImageConvention<KerasCifarResNet20<>>);
-static_assert(!HasImageConvention<Network<Input<3, 8, 8>>>);
+static_assert(detail::HasImageConvention<ResNet18<>> && detail::HasImageConvention<KerasCifarResNet20<>>);
+static_assert(!detail::HasImageConvention<Network<Input<3, 8, 8>>>);
 
 // The shorter side before the middle is cut out; timm's is floor(224 / crop_pct).
 static_assert(preprocessing_of<ResNet50<>>.resize == 256);

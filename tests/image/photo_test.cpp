@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/safetensors.hpp>
 

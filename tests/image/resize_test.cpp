@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 
 #include "files.hpp"
@@ -19,7 +19,7 @@ using tenon::Rounding;
 
 Image stored(const std::string& name) {
     tenon::DecodeOptions options;
-    if (name.starts_with("grey")) options.color = tenon::Color::grey;
+    if (name.starts_with("grey")) options.color = tenon::Color::gray;
     return tenon::read_image(file_path(name), options);
 }
 
@@ -59,7 +59,8 @@ TEST_CASE("a resized and cropped image equals torchvision's, and those of other 
         REQUIRE(words.size() == 5);
         const int size = std::stoi(words[0]);
         const int crop = std::stoi(words[1]);
-        const Image small = resize_shorter_side(picture, size, ResizeFilter::bilinear, rounding_named(words[2]));
+        const Image small =
+            tenon::detail::resize_shorter_side(picture, size, ResizeFilter::bilinear, rounding_named(words[2]));
         const Image image = center_crop(small, crop, crop, rounding_named(words[3]));
         CHECK_MESSAGE(hash(image) == words[4],
                       "resize " << size << " crop " << crop << ' ' << words[2] << ' ' << words[3]);
@@ -113,9 +114,9 @@ TEST_CASE("an image one pixel high isn't resized to gigabytes") {
                          Error);
     CHECK_THROWS_AS(preprocess(longest, tenon::torchvision_imagenet), Error);  // 256 times as long is no int any more
     CHECK_THROWS_AS(resize(column, 1, 100'000), Error);                        // large between the two passes
-    CHECK_THROWS_AS(resize_shorter_side(line, 0), Error);
-    CHECK_THROWS_AS(resize_shorter_side(line, std::numeric_limits<int>::min()), Error);
-    CHECK(resize_shorter_side(Image(1, 3000, 1), 100).width() == 300'000);
+    CHECK_THROWS_AS(tenon::detail::resize_shorter_side(line, 0), Error);
+    CHECK_THROWS_AS(tenon::detail::resize_shorter_side(line, std::numeric_limits<int>::min()), Error);
+    CHECK(tenon::detail::resize_shorter_side(Image(1, 3000, 1), 100).width() == 300'000);
 }
 
 TEST_CASE("senseless sizes are refused") {

@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/image/decode.hpp>
+#include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/models/resnet_v1.hpp>

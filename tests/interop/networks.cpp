@@ -54,7 +54,7 @@ double golden_error(const std::string& name, std::span<const float> expected) {
     network->initialize(1);
     std::vector<float> input(network->preprocessing().elements());
     for (std::size_t i = 0; i < input.size(); ++i)
-        input[i] = static_cast<float>(uniform(random_bits(1, hash_name("input"), i), -1, 1));
+        input[i] = static_cast<float>(detail::uniform(detail::random_bits(1, detail::hash_name("input"), i), -1, 1));
     const std::span<const float> logits = network->logits(input);
     if (logits.size() != expected.size()) return infinity;
     double largest = 0, error = 0;

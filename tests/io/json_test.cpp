@@ -9,21 +9,21 @@
 
 #include "../support.hpp"
 
-using tenon::JsonReader;
+using tenon::detail::JsonReader;
 using tenon_test::contains;
 using tenon_test::error_of;
 
 namespace {
 
 std::string read_string(std::string_view text) {
-    JsonReader reader(text);
+    tenon::detail::JsonReader reader(text);
     std::string value = reader.read_string();
     reader.read_end();
     return value;
 }
 
 std::uint64_t read_unsigned(std::string_view text) {
-    JsonReader reader(text);
+    tenon::detail::JsonReader reader(text);
     const std::uint64_t value = reader.read_unsigned();
     reader.read_end();
     return value;
@@ -31,7 +31,7 @@ std::uint64_t read_unsigned(std::string_view text) {
 
 /// Reads an object of arrays of integers, and writes it out again without white space.
 std::string read_object_of_arrays(std::string_view text) {
-    JsonReader reader(text);
+    tenon::detail::JsonReader reader(text);
     std::string result;
     reader.read_object([&](const std::string& key) {
         result += key + "=";
@@ -42,7 +42,7 @@ std::string read_object_of_arrays(std::string_view text) {
     return result;
 }
 
-void read_nested_arrays(JsonReader& reader) {
+void read_nested_arrays(tenon::detail::JsonReader& reader) {
     reader.read_array([&] { read_nested_arrays(reader); });
 }
 
@@ -70,7 +70,7 @@ TEST_CASE("malformed JSON is an error that names the byte") {
     CHECK(string_error("abc") == "byte 0: expected a string, found \"a\"");
     CHECK(string_error("\"abc") == "byte 4: expected the '\"' that ends the string, found the end of the text");
     CHECK(string_error("\"\" x") == "byte 3: expected the end of the text, found \"x\"");
-    CHECK(string_error("\"\n\"") == "byte 1: a control character stands unescaped in a string");
+    CHECK(string_error("\"\n\"") == "byte 1: a string contains an unescaped control character");
     CHECK(string_error(R"("\x41")") == "byte 2: expected an escape sequence, found \"x\"");
     CHECK(string_error("\"\\") == "byte 2: expected an escape sequence, found the end of the text");
     CHECK(string_error(std::string_view("\"\\\0\"", 4)) == "byte 2: expected an escape sequence, found \"\\u0000\"");
@@ -78,7 +78,7 @@ TEST_CASE("malformed JSON is an error that names the byte") {
     CHECK(string_error(R"("\u12)") == "byte 5: expected four hexadecimal digits after \\u, found the end of the text");
     for (const char* const lone :
          {R"("\ud834")", R"("\ud834\n")", R"("\ud834\u0041")", R"("\ud834\ud834")", R"("\udd1e")"})
-        CHECK(contains(string_error(lone), "half of a surrogate pair stands alone"));
+        CHECK(contains(string_error(lone), "one half of a surrogate pair is missing"));
 
     CHECK(number_error("-1") == "byte 0: expected a non-negative integer, found \"-\"");
     CHECK(number_error("01") == "byte 0: an integer has a leading zero");
@@ -95,14 +95,14 @@ TEST_CASE("malformed JSON is an error that names the byte") {
     CHECK(object_error("{\"a\":[1,]}") == "byte 8: expected a non-negative integer, found \"]\"");
     CHECK(object_error("{\"a\":[],}") == "byte 8: expected a string, found \"}\"");
     CHECK(object_error("{\"a\":[]") == "byte 7: expected ',' or '}', found the end of the text");
-    CHECK(object_error("{\"a\":[],\"b\":[],\"\\u0061\":[]}") == "byte 23: the key \"a\" stands twice in one object");
+    CHECK(object_error("{\"a\":[],\"b\":[],\"\\u0061\":[]}") == "byte 23: the key \"a\" occurs twice in one object");
     CHECK(object_error("{} {}") == "byte 3: expected the end of the text, found \"{\"");
     CHECK(object_error("\xEF\xBB\xBF{}") == "byte 0: expected an object, found \"\xEF\xBB\xBF\"");
     CHECK(object_error("\xFF") == "byte 0: expected an object, found a byte that is not UTF-8");
 
     const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
     CHECK(error_of([&] {
-              JsonReader reader(deep);
+              tenon::detail::JsonReader reader(deep);
               read_nested_arrays(reader);
           }) == "byte 32: objects and arrays are nested too deeply");
 }
@@ -112,26 +112,26 @@ TEST_CASE("strings that are not UTF-8 are refused") {
          {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE2\x82", "\xED\xA0\x80",
           "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xF0\x9D\x84"}) {
         CAPTURE(bad);
-        CHECK_FALSE(tenon::is_utf8(bad));
-        CHECK_FALSE(tenon::is_utf8("a" + bad));
+        CHECK_FALSE(tenon::detail::is_utf8(bad));
+        CHECK_FALSE(tenon::detail::is_utf8("a" + bad));
         CHECK(error_of([&] { read_string("\"a" + bad + "\""); }) == "byte 2: the string is not UTF-8");
     }
     CHECK(
-        tenon::is_utf8("gr\xC3\xB6\xC3\x9F"
-                       "e \xF0\x9D\x84\x9E"));
+        tenon::detail::is_utf8("gr\xC3\xB6\xC3\x9F"
+                               "e \xF0\x9D\x84\x9E"));
 }
 
 TEST_CASE("a string survives being written and read") {
     std::string all;
     for (char c = 0; c < 127; ++c) all += c;
     all += "\xE2\x98\x83";
-    CHECK(read_string(tenon::json_string(all)) == all);
-    CHECK(tenon::json_string("a\"b\\\x1b") == R"("a\"b\\\u001b")");
+    CHECK(read_string(tenon::detail::json_string(all)) == all);
+    CHECK(tenon::detail::json_string("a\"b\\\x1b") == R"("a\"b\\\u001b")");
 }
 
 TEST_CASE("a long name is cut off in a sentence, between characters") {
-    CHECK(tenon::quote_name("conv1.weight") == "\"conv1.weight\"");
+    CHECK(tenon::detail::quote_name("conv1.weight") == "\"conv1.weight\"");
     std::string snow(119, 'x');
     snow += "\xE2\x98\x83\xE2\x98\x83";
-    CHECK(tenon::quote_name(snow) == '"' + std::string(119, 'x') + "\"... (125 bytes)");
+    CHECK(tenon::detail::quote_name(snow) == '"' + std::string(119, 'x') + "\"... (125 bytes)");
 }

@@ -10,7 +10,7 @@ namespace {
 
 using namespace tenon;
 
-std::string bytes_of(const ProtobufMessage& message) {
+std::string bytes_of(const detail::ProtobufMessage& message) {
     std::string text;
     for (const auto part : message.parts()) text.append(reinterpret_cast<const char*>(part.data()), part.size());
     CHECK(text.size() == message.size());
@@ -19,7 +19,7 @@ std::string bytes_of(const ProtobufMessage& message) {
 
 template <class Add>
 std::string message_of(Add add) {
-    ProtobufMessage message;
+    detail::ProtobufMessage message;
     add(message);
     return bytes_of(message);
 }
@@ -35,7 +35,7 @@ TEST_CASE("texts, floats and messages") {
     CHECK(message_of([](auto& m) { m.add_text(2, "testing"); }) == "\x12\x07testing");
     CHECK(message_of([](auto& m) { m.add_float(2, 1.0F); }) == std::string("\x15\x00\x00\x80\x3F", 5));
     CHECK(message_of([](auto& m) {
-              ProtobufMessage inner;
+              detail::ProtobufMessage inner;
               inner.add_integer(1, 150);
               m.add_message(3, std::move(inner));
           }) == "\x1A\x03\x08\x96\x01");
@@ -44,7 +44,7 @@ TEST_CASE("texts, floats and messages") {
 
 TEST_CASE("borrowed bytes stand where they were added and are not copied") {
     const std::array<std::byte, 3> block{std::byte{'a'}, std::byte{'b'}, std::byte{'c'}};
-    ProtobufMessage inner, outer;
+    detail::ProtobufMessage inner, outer;
     inner.add_borrowed(9, block);
     inner.add_integer(1, 1);
     outer.add_integer(1, 2);

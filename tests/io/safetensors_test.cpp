@@ -72,9 +72,9 @@ TEST_CASE("every floating point format is read as the floats that numpy reads in
         const std::vector<float> expected = file.values<float>(name + ".float");
         REQUIRE(expected.size() > 8);
         std::vector<float> found(expected.size(), 99.0f);
-        to_float(file.at(name), found);
+        tenon::detail::to_float(file.at(name), found);
         CHECK(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);  // tells 0 from -0
-        to_float(file.at(name + ".float"), found);
+        tenon::detail::to_float(file.at(name + ".float"), found);
         CHECK(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);
     }
 }
@@ -91,7 +91,7 @@ TEST_CASE("misaligned data is read") {
         const SafetensorsFile file(std::as_bytes(std::span(bytes)));
         CHECK(file.values<float>("y") == std::vector<float>{value});
         float found = 0;
-        to_float(file.at("y"), std::span(&found, 1));
+        tenon::detail::to_float(file.at("y"), std::span(&found, 1));
         CHECK(found == value);
     }
 }
@@ -101,22 +101,22 @@ TEST_CASE("reading a tensor as what it is not is an error that names both, and n
     std::vector<float> values(24, 99.0f);
     const std::vector<float> before = values;
 
-    CHECK(error_of([&] { to_float(file.at("int64"), values); }) ==
+    CHECK(error_of([&] { tenon::detail::to_float(file.at("int64"), values); }) ==
           "tensor \"int64\": expected dtype F32, F64, F16 or BF16, found I64");
-    CHECK(error_of([&] { to_float(file.at("double"), std::span(values).first(2)); }) ==
+    CHECK(error_of([&] { tenon::detail::to_float(file.at("double"), std::span(values).first(2)); }) ==
           "tensor \"double\": element 1 is beyond the range of float");
-    CHECK(error_of([&] { to_float(file.at("float"), std::span(values).first(23)); }) ==
+    CHECK(error_of([&] { tenon::detail::to_float(file.at("float"), std::span(values).first(23)); }) ==
           "tensor \"float\": has 24 elements (shape [2, 3, 4]), the destination 23");
-    CHECK(error_of([&] { tenon::read_elements(file.at("double"), std::span(values)); }) ==
+    CHECK(error_of([&] { tenon::detail::read_elements(file.at("double"), std::span(values)); }) ==
           "tensor \"double\": expected dtype F32, found F64");
-    CHECK(error_of([&] { tenon::read_elements(file.at("scalar"), std::span(values)); }) ==
+    CHECK(error_of([&] { tenon::detail::read_elements(file.at("scalar"), std::span(values)); }) ==
           "tensor \"scalar\": has 1 elements (shape []), the destination 24");
     CHECK(values == before);
 
     CHECK(error_of([&] {
-              expect_shape(file.at("float"), std::vector<std::int64_t>{2, 12});
+              tenon::detail::expect_shape(file.at("float"), std::vector<std::int64_t>{2, 12});
           }) == "tensor \"float\": expected shape [2, 12], found [2, 3, 4]");
-    CHECK(error_of([&] { expect_shape(file.at("float"), file.at("float").shape); }) == "(no error)");
+    CHECK(error_of([&] { tenon::detail::expect_shape(file.at("float"), file.at("float").shape); }) == "(no error)");
     CHECK(error_of([&] { file.values<double>("float"); }) ==
           file.source() + ": tensor \"float\": expected dtype F64, found F32");
     CHECK(contains(error_of([&] { file.at("fc.weight"); }),
@@ -126,7 +126,7 @@ TEST_CASE("reading a tensor as what it is not is an error that names both, and n
     TensorEntry wrong = file.at("float");
     wrong.shape = {25};
     std::vector<float> longer(25);
-    CHECK(error_of([&] { to_float(wrong, longer); }) ==
+    CHECK(error_of([&] { tenon::detail::to_float(wrong, longer); }) ==
           "tensor \"float\": F32 of shape [25] takes 100 bytes, found 96");
 }
 
@@ -136,9 +136,9 @@ TEST_CASE("doubles on both sides of float's range") {
     const TensorEntry fits{"fits", DType::f64, {1}, std::as_bytes(std::span(values, 1))};
     const TensorEntry exceeds{"exceeds", DType::f64, {1}, std::as_bytes(std::span(values + 1, 1))};
     float found = 0;
-    to_float(fits, std::span(&found, 1));
+    tenon::detail::to_float(fits, std::span(&found, 1));
     CHECK(found == 0x1.fffffep127f);
-    CHECK(error_of([&] { to_float(exceeds, std::span(&found, 1)); }) ==
+    CHECK(error_of([&] { tenon::detail::to_float(exceeds, std::span(&found, 1)); }) ==
           "tensor \"exceeds\": element 0 is beyond the range of float");
 }
 
@@ -162,9 +162,9 @@ TEST_CASE("files that break a rule of the format are refused with a sentence") {
         {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}})", 4,
          "expected dtype, shape or data_offsets, found \"extra\""},
         {R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4,
-         "the key \"dtype\" stands twice"},
+         "the key \"dtype\" occurs twice"},
         {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
-         2, "the key \"a\" stands twice"},
+         2, "the key \"a\" occurs twice"},
         {R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}})", 4, "tensor \"a\": its dtype \"F31\" is unknown"},
         {R"({"a":{"dtype":7,"shape":[1],"data_offsets":[0,4]}})", 4, "expected a string"},
         {R"({"a":{"dtype":"F32","shape":1,"data_offsets":[0,4]}})", 4, "expected an array"},
@@ -210,8 +210,8 @@ TEST_CASE("files that break a rule of the format are refused with a sentence") {
         {"{}", 1, "the last 1 bytes of the file belong to no tensor"},
         {R"({"__metadata__":{"a":1}})", 0, "expected a string"},
         {R"({"__metadata__":null})", 0, "expected an object"},
-        {R"({"__metadata__":{"a":"","a":""}})", 0, "the key \"a\" stands twice"},
-        {R"({"__metadata__":{},"__metadata__":{}})", 0, "the key \"__metadata__\" stands twice"},
+        {R"({"__metadata__":{"a":"","a":""}})", 0, "the key \"a\" occurs twice"},
+        {R"({"__metadata__":{},"__metadata__":{}})", 0, "the key \"__metadata__\" occurs twice"},
         {"{\"\xFF\":{}}", 0, "the string is not UTF-8"},
     };
     for (const Case& c : cases) {
@@ -294,8 +294,8 @@ TEST_CASE("a moved file keeps its tensors, also when the file it was moved from 
     CHECK(file.values<float>("scalar") == std::vector<float>{2.5f});
     CHECK(file.tensors().size() == 15);
 
-    tenon::MappedFile mapping(source_file("tests/io/files/kinds.safetensors"));
-    const tenon::MappedFile moved = std::move(mapping);
+    tenon::detail::MappedFile mapping(source_file("tests/io/files/kinds.safetensors"));
+    const tenon::detail::MappedFile moved = std::move(mapping);
     CHECK(mapping.bytes().empty());
     CHECK(moved.bytes().size() > 1000);
 }
@@ -308,7 +308,7 @@ TEST_CASE("real weights are read") {
     const TensorEntry& weight = file.at("layer4.1.conv2.weight");
     CHECK(weight.shape == std::vector<std::int64_t>{512, 512, 3, 3});
     std::vector<float> values(512 * 512 * 9);
-    to_float(weight, values);
+    tenon::detail::to_float(weight, values);
     double sum = 0;
     for (const float value : values) sum += std::abs(value);
     CHECK(std::isfinite(sum));

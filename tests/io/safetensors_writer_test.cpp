@@ -60,9 +60,9 @@ TEST_CASE("what is written is read back, aligned") {
     CHECK(file.at("empty").shape == std::vector<std::int64_t>{0, 5});
     CHECK(reinterpret_cast<std::uintptr_t>(file.tensors().front().bytes.data()) % 64 == 0);
     for (const TensorEntry& entry : file.tensors())
-        CHECK(reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % (dtype_bits(entry.dtype) / 8) == 0);
+        CHECK(reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % (tenon::detail::dtype_bits(entry.dtype) / 8) == 0);
 
-    const auto in_memory = tenon::safetensors_bytes(some_tensors(), metadata);
+    const auto in_memory = tenon::detail::safetensors_bytes(some_tensors(), metadata);
     const std::string on_disk = read_file(path);
     CHECK(std::ranges::equal(in_memory, std::as_bytes(std::span(on_disk))));
 }
@@ -70,7 +70,7 @@ TEST_CASE("what is written is read back, aligned") {
 TEST_CASE("the data begins at a multiple of 64 bytes, however long the header") {
     for (std::size_t length = 1; length <= 64; ++length) {
         const TensorEntry tensor = make_tensor_entry<float>(std::string(length, 'x'), {6}, floats);
-        const auto file = tenon::safetensors_bytes(std::span(&tensor, 1));
+        const auto file = tenon::detail::safetensors_bytes(std::span(&tensor, 1));
         CHECK((file.size() - sizeof(float) * floats.size()) % 64 == 0);
         CHECK(SafetensorsFile(file).values<float>(tensor.name) == floats);
     }
@@ -79,7 +79,7 @@ TEST_CASE("the data begins at a multiple of 64 bytes, however long the header") 
 TEST_CASE("files of the safetensors package survive being written again") {
     for (const std::string name : {"kinds", "floats", "nothing"}) {
         const SafetensorsFile original(source_file("tests/io/files/" + name + ".safetensors"));
-        const auto written = tenon::safetensors_bytes(original.tensors(), original.metadata());
+        const auto written = tenon::detail::safetensors_bytes(original.tensors(), original.metadata());
         const SafetensorsFile again(written);
         CHECK(again.metadata() == original.metadata());
         REQUIRE(again.tensors().size() == original.tensors().size());

@@ -20,8 +20,8 @@ std::vector<float> values(const TensorFile& from, const std::string& name, const
     const auto found = std::ranges::find(from.tensors(), name, &TensorEntry::name);
     REQUIRE_MESSAGE(found != from.tensors().end(), name);
     CHECK(found->shape == shape);
-    std::vector<float> result(static_cast<std::size_t>(*element_count(found->shape)));
-    to_float(*found, result);
+    std::vector<float> result(static_cast<std::size_t>(*detail::element_count(found->shape)));
+    detail::to_float(*found, result);
     return result;
 }
 
@@ -81,7 +81,8 @@ TEST_CASE("a pickle that would run code is refused by name") {
     // cposix\nsystem\n(X\x04\0\0\0truetR. : what a harmful .pth holds
     using namespace std::string_literals;
     const std::string harmful = "\x80\x02"s + "cposix\nsystem\n(X\x04\0\0\0truetR."s;
-    CHECK(contains(error_of([&] { PickleReader{std::as_bytes(std::span(harmful))}.read(); }), "\"posix.system\""));
+    CHECK(contains(error_of([&] { detail::PickleReader{std::as_bytes(std::span(harmful))}.read(); }),
+                   "\"posix.system\""));
 }
 
 TEST_CASE("every truncation and every changed byte gives an error or a file, never a crash") {

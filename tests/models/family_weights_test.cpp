@@ -62,8 +62,8 @@ void check_cifar(const std::string& weights, const std::string& logits, const No
     const SafetensorsFile before{file}, after{folder.file("saved.safetensors")};
     REQUIRE(before.tensors().size() == after.tensors().size());
     std::vector<std::string> shapes_before, shapes_after;
-    for (const TensorEntry& entry : before.tensors()) shapes_before.push_back(shape_to_string(entry.shape));
-    for (const TensorEntry& entry : after.tensors()) shapes_after.push_back(shape_to_string(entry.shape));
+    for (const TensorEntry& entry : before.tensors()) shapes_before.push_back(detail::shape_to_string(entry.shape));
+    for (const TensorEntry& entry : after.tensors()) shapes_after.push_back(detail::shape_to_string(entry.shape));
     std::sort(shapes_before.begin(), shapes_before.end());
     std::sort(shapes_after.begin(), shapes_after.end());
     CHECK(shapes_before == shapes_after);

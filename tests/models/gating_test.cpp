@@ -4,9 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/reference.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/runtime/reference_engine.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 #include <tenon/topology/pooling.hpp>
 
 namespace {
@@ -26,7 +26,8 @@ void expect_equal_backends(int images) {
     Parameters<Net> parameters;
     parameters.seed(3);
     std::vector<float> input(static_cast<std::size_t>(images * input_shape<Net>.elements()));
-    for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(uniform(random_bits(5, 0, i), -1, 1));
+    for (std::size_t i = 0; i < input.size(); ++i)
+        input[i] = static_cast<float>(detail::uniform(detail::random_bits(5, 0, i), -1, 1));
     const auto expected = results_of<Net, Reference<double>>(parameters, input);
     const auto got = results_of<Net>(parameters, input);
     double largest = 0;
@@ -88,7 +89,7 @@ TEST_CASE("both backends agree") {
 }
 
 TEST_CASE("the gate is computed once and its weights stand once in the program") {
-    const auto names = parameter_names<Gated>();
+    const auto names = detail::parameter_names<Gated>();
     CHECK(std::count(names.begin(), names.end(), "block0.gate.conv0.weight") == 1);
     CHECK(std::count(names.begin(), names.end(), "block0.gate.conv0.bias") == 1);
 }

@@ -13,9 +13,9 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/reference.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/runtime/reference_engine.hpp>
 
 #include "../support.hpp"
 
@@ -77,30 +77,31 @@ private:
 template <class Scalar>
 std::vector<Scalar> seeded_input(std::size_t size) {
     std::vector<Scalar> input(size);
-    const std::uint64_t stream = tenon::hash_name("input");
+    const std::uint64_t stream = tenon::detail::hash_name("input");
     for (std::size_t i = 0; i < size; ++i)
-        input[i] = static_cast<float>(tenon::uniform(tenon::random_bits(golden_seed, stream, i), -1, 1));
+        input[i] =
+            static_cast<float>(tenon::detail::uniform(tenon::detail::random_bits(golden_seed, stream, i), -1, 1));
     return input;
 }
 
 /// Seeded parameters under the names that `rules` give to the layers; the same as Parameters::seed where those are the
 /// names of the network's convention.
 template <class Net>
-tenon::Parameters<Net> seeded_parameters(std::span<const tenon::NameRule> rules) {
+tenon::Parameters<Net> seeded_parameters(std::span<const tenon::detail::NameRule> rules) {
     tenon::Parameters<Net> parameters;
     const auto& program = tenon::lowered<Net>;
-    const tenon::NamingConvention convention{.rules = rules};
+    const tenon::detail::NamingConvention convention{.rules = rules};
     const std::vector<std::string> layers =
-        tenon::layer_names({program.layers.begin(), program.layers.end()}, convention);
+        tenon::detail::layer_names({program.layers.begin(), program.layers.end()}, convention);
     for (int i = 0; i < program.parameters.size(); ++i) {
-        const tenon::Parameter& info = program.parameters[i];
+        const tenon::detail::Parameter& info = program.parameters[i];
         const std::string name =
-            tenon::tensor_name(layers[static_cast<std::size_t>(info.layer)], info.role, convention);
-        const auto [low, high] = tenon::seeded_range(info);
+            tenon::detail::tensor_name(layers[static_cast<std::size_t>(info.layer)], info.role, convention);
+        const auto [low, high] = tenon::detail::seeded_range(info);
         std::uint64_t element = 0;
         for (float& value : parameters[i])
-            value = static_cast<float>(
-                tenon::uniform(tenon::random_bits(golden_seed, tenon::hash_name(name), element++), low, high));
+            value = static_cast<float>(tenon::detail::uniform(
+                tenon::detail::random_bits(golden_seed, tenon::detail::hash_name(name), element++), low, high));
     }
     return parameters;
 }
@@ -108,7 +109,7 @@ tenon::Parameters<Net> seeded_parameters(std::span<const tenon::NameRule> rules)
 /// Runs a network on the CPU and returns its error against a case of the golden file. Each image alone has to give the
 /// same to the bit as in the batch.
 template <class Net>
-double error_on_cpu(const Golden& golden, std::span<const tenon::NameRule> rules) {
+double error_on_cpu(const Golden& golden, std::span<const tenon::detail::NameRule> rules) {
     const auto inputs = static_cast<std::size_t>(tenon::input_shape<Net>.elements());
     const auto outputs = static_cast<std::size_t>(tenon::output_shape<Net>.elements());
     tenon::Model<Net> model{{.threads = 2}};
@@ -125,7 +126,7 @@ double error_on_cpu(const Golden& golden, std::span<const tenon::NameRule> rules
 
 /// Runs a network in double by the naive backend on the first image and returns its error.
 template <class Net>
-double error_in_double(const Golden& golden, std::span<const tenon::NameRule> rules) {
+double error_in_double(const Golden& golden, std::span<const tenon::detail::NameRule> rules) {
     tenon::Model<Net, tenon::Reference<double>> model;
     model.set_parameters(seeded_parameters<Net>(rules));
     return golden.error<double>(
@@ -136,12 +137,13 @@ double error_in_double(const Golden& golden, std::span<const tenon::NameRule> ru
 /// A case of the golden file, without its group, and the network that has to compute it.
 struct GoldenCase {
     std::string name;
-    std::span<const tenon::NameRule> rules;
-    double (*error_on_cpu)(const Golden&, std::span<const tenon::NameRule>);
-    double (*error_in_double)(const Golden&, std::span<const tenon::NameRule>);  ///< null: too large for a naive loop
+    std::span<const tenon::detail::NameRule> rules;
+    double (*error_on_cpu)(const Golden&, std::span<const tenon::detail::NameRule>);
+    double (*error_in_double)(const Golden&,
+                              std::span<const tenon::detail::NameRule>);  ///< null: too large for a naive loop
 
     template <class Net>
-    static GoldenCase of(std::string name, std::span<const tenon::NameRule> rules) {
+    static GoldenCase of(std::string name, std::span<const tenon::detail::NameRule> rules) {
         constexpr bool is_small = tenon::multiply_adds<Net> < 1'000'000'000;
         return {std::move(name), rules, &tenon_test::error_on_cpu<Net>,
                 is_small ? &tenon_test::error_in_double<Net> : nullptr};

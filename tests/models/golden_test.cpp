@@ -17,7 +17,7 @@ TEST_CASE("seeded parameters have the names of the network's convention") {
     using Net = tenon::ResNet18<10, tenon::Input<3, 32, 32>>;
     tenon::Parameters<Net> expected;
     expected.seed(golden_seed);
-    const tenon::Parameters<Net> found = seeded_parameters<Net>(tenon::torchvision_names);
+    const tenon::Parameters<Net> found = seeded_parameters<Net>(tenon::detail::torchvision_names);
     for (int i = 0; i < expected.count(); ++i)
         REQUIRE(std::equal(expected[i].begin(), expected[i].end(), found[i].begin()));
 }

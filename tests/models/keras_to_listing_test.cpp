@@ -4,11 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/reference.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/runtime/keras_to_listing.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/runtime/reference_engine.hpp>
+#include <tenon/weights/keras_to_listing.hpp>
 
 #include "../support.hpp"
 
@@ -25,7 +25,7 @@ std::vector<double> logits(const Parameters<Net>& parameters) {
     Model<Net, Reference<double>> model;
     model.set_parameters(parameters);
     std::vector<double> image(static_cast<std::size_t>(input_shape<Net>.elements()));
-    for (std::size_t i = 0; i < image.size(); ++i) image[i] = uniform(random_bits(2, 2, i), -1, 1);
+    for (std::size_t i = 0; i < image.size(); ++i) image[i] = detail::uniform(detail::random_bits(2, 2, i), -1, 1);
     const auto result = model(image);
     return {result.begin(), result.end()};
 }
@@ -48,8 +48,8 @@ TEST_CASE("converted weights of Keras give the same logits, and only then") {
 
     // Without the correction of the means the dropped biases are missing.
     Parameters<Listing> plain = keras_to_listing<Listing>(keras);
-    const std::vector<std::string> names = parameter_names<Listing>(Naming::canonical),
-                                   keras_names = parameter_names<Keras>(Naming::canonical);
+    const std::vector<std::string> names = detail::parameter_names<Listing>(Naming::canonical),
+                                   keras_names = detail::parameter_names<Keras>(Naming::canonical);
     int corrected = 0;
     for (int i = 0; i < plain.count(); ++i) {
         const auto at = std::find(keras_names.begin(), keras_names.end(), names[static_cast<std::size_t>(i)]);

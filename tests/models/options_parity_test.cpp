@@ -13,7 +13,7 @@ void add(std::vector<GoldenCase>& cases, const std::string& ending) {
     using Net = ResNet50V2<Input<3, 64, 64>, Preact<WithPreact>, UseBias<WithBias>, Options...>;
     const std::string name =
         std::string(WithPreact ? "preact" : "no_preact") + (WithBias ? "_bias_" : "_no_bias_") + ending;
-    cases.push_back(GoldenCase::of<Net>(name, listing_names));
+    cases.push_back(GoldenCase::of<Net>(name, detail::listing_names));
 }
 
 template <bool WithPreact, bool WithBias>

@@ -13,7 +13,7 @@ using enum ShortcutKind;
 using enum ActivationPlacement;
 
 /// The names of tests/reference/variants.py.
-constexpr NameRule net_names[] = {
+constexpr detail::NameRule net_names[] = {
     {"stem.conv0", "conv1"},
     {"stem.norm0", "norm1"},
     {"stack#.block#.preact.norm0", "stages.{0}.{1}.preact_norm"},
@@ -26,7 +26,7 @@ constexpr NameRule net_names[] = {
     {"head.norm0", "last_norm"},
     {"head.linear0", "fc"},
 };
-constexpr NameRule unit_names[] = {
+constexpr detail::NameRule unit_names[] = {
     {"block0.preact.norm0", "preact_norm"},
     {"block0.body.conv#", "convs.{0}"},
     {"block0.body.norm#", "norms.{0}"},
@@ -51,10 +51,10 @@ GoldenCase bottlenecks(const char* name) {
     return GoldenCase::of<CifarVariant<2, Bottlenecks, Placement<Where>>>(name, net_names);
 }
 
-template <BlockOption... Options>
+template <detail::BlockOption... Options>
 struct Unit : Network<Input<8, 7, 7>, Block<12, Basic, Stride<2>, Options...>> {};
 
-template <BlockOption... Options>
+template <detail::BlockOption... Options>
 GoldenCase unit(const char* name) {
     return GoldenCase::of<Unit<Options...>>(name, unit_names);
 }
@@ -111,7 +111,7 @@ constexpr bool same_operations = [] {
     const auto &first = lowered<First>, &second = lowered<Second>;
     if (first.ops.size() != second.ops.size() || first.parameters.size() != second.parameters.size()) return false;
     for (int i = 0; i < first.ops.size(); ++i) {
-        const Op &a = first.ops[i], &b = second.ops[i];
+        const detail::Op &a = first.ops[i], &b = second.ops[i];
         if (a.kind != b.kind || a.target != b.target || a.source() != b.source() || a.residual != b.residual ||
             a.window() != b.window() || first.values[a.target] != second.values[b.target])
             return false;
@@ -126,7 +126,7 @@ static_assert(!same_operations<CifarVariant<3>, CifarResNet20<>>);
 template <class Net>
 constexpr int weight_layers = [] {
     int count = 0;
-    for (const Op& op : lowered<Net>.ops) count += op.kind == OpKind::conv || op.kind == OpKind::linear;
+    for (const detail::Op& op : lowered<Net>.ops) count += op.kind == OpKind::conv || op.kind == OpKind::linear;
     return count;
 }();
 using ResNet164 = CifarVariant<18, Bottlenecks>;
@@ -135,7 +135,7 @@ static_assert(weight_layers<ResNet164> == 164 && parameter_count<ResNet164> / 10
 static_assert(output_shape<Unit<ConvShortcut>> == Shape{12, 4, 4});
 
 // What can't go together is refused.
-template <BlockOption... Options>
+template <detail::BlockOption... Options>
 constexpr Reason reason_of = [] {
     Builder builder;
     Block<8, Basic, Options...>::lower(builder, builder.input({8, 5, 5}));

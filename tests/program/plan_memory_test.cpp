@@ -4,8 +4,8 @@
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/program/optimize.hpp>
-#include <tenon/program/plan_memory.hpp>
+#include <tenon/program/memory/plan_memory.hpp>
+#include <tenon/program/passes/optimize.hpp>
 
 namespace {
 
@@ -15,20 +15,20 @@ using namespace tenon;
 template <class Net>
 struct Planned {
     static constexpr auto program = optimize(lowered<Net>);
-    static constexpr int values = capacity<Net>.values + 2;
+    static constexpr int values = detail::capacity<Net>.values + 2;
 
     struct Sizes {
         long of[values]{};
     };
     static constexpr Sizes sizes = [] {
         Sizes result{};
-        for (const Op& op : program.ops)
+        for (const detail::Op& op : program.ops)
             for (const int value : {op.target, op.activated})
                 if (value >= 0) result.of[value] = program.values[value].elements();
         return result;
     }();
     static constexpr auto plan =
-        plan_memory(program, sizes.of, [](int a, int b) { return program.values[a] == program.values[b]; });
+        detail::plan_memory(program, sizes.of, [](int a, int b) { return program.values[a] == program.values[b]; });
 };
 
 /// Whether values that are alive at the same operation lie apart, but for an operand that is replaced in place.
@@ -37,10 +37,10 @@ constexpr bool is_sound() {
     using P = Planned<Net>;
     int first[P::values]{}, last[P::values]{};
     for (int i = 0; i < P::program.ops.size(); ++i) {
-        const Op& op = P::program.ops[i];
+        const detail::Op& op = P::program.ops[i];
         for (const int value : {op.target, op.activated})
             if (value >= 0) first[value] = last[value] = i;
-        for_each_operand(op, [&](int value) { last[value] = i; });
+        detail::for_each_operand(op, [&](int value) { last[value] = i; });
     }
     last[P::program.output] = P::program.ops.size();
     for (int a = 1; a < P::program.values.size(); ++a) {
@@ -50,7 +50,7 @@ constexpr bool is_sound() {
             if (P::sizes.of[b] == 0 || first[a] > last[b] || first[b] > last[a]) continue;
             const bool apart = P::plan.offset[a] + P::sizes.of[a] <= P::plan.offset[b] ||
                                P::plan.offset[b] + P::sizes.of[b] <= P::plan.offset[a];
-            const Op& writer = P::program.ops[first[a]];
+            const detail::Op& writer = P::program.ops[first[a]];
             const bool added = writer.residual == b && writer.terms[0].source != b && writer.terms[1].source != b;
             const bool in_place = P::plan.offset[a] == P::plan.offset[b] && first[a] == last[b] && added;
             if (!apart && !in_place) return false;

@@ -21,7 +21,7 @@
 #include <tenon/models/timm.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/runtime/model.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 namespace {
 using namespace tenon;
@@ -54,7 +54,7 @@ void write(const std::string& name, const std::string& folder, std::size_t image
 
     std::vector<float> input(images * static_cast<std::size_t>(input_shape<Net>.elements()));
     for (std::size_t i = 0; i < input.size(); ++i)
-        input[i] = static_cast<float>(uniform(random_bits(1, hash_name("input"), i), -1, 1));
+        input[i] = static_cast<float>(detail::uniform(detail::random_bits(1, detail::hash_name("input"), i), -1, 1));
     Model<Net> model{{.threads = 2}};
     model.set_parameters(parameters);
     const std::span<const float> output = model(input);
@@ -66,9 +66,9 @@ void write(const std::string& name, const std::string& folder, std::size_t image
     };
     std::vector<TensorEntry> tensors{make_tensor_entry<float>("input", shape(input_shape<Net>), input),
                                      make_tensor_entry<float>("output", shape(output_shape<Net>), output)};
-    const std::vector<std::string> names = parameter_names<Net>();
+    const std::vector<std::string> names = detail::parameter_names<Net>();
     for (int i = 0; i < parameters.count(); ++i) {
-        const Parameter& info = parameters.infos()[static_cast<std::size_t>(i)];
+        const detail::Parameter& info = parameters.infos()[static_cast<std::size_t>(i)];
         tensors.push_back(make_tensor_entry<float>(names[static_cast<std::size_t>(i)],
                                                    {info.dimensions, info.dimensions + info.rank}, parameters[i]));
     }

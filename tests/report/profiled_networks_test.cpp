@@ -54,9 +54,9 @@ std::vector<float> image() {
 }
 
 /// Every step of a network by itself, as the benchmark of layers runs it.
-template <class Net, ConvAlgorithm Algorithm>
+template <class Net, cpu::ConvAlgorithm Algorithm>
 void run_steps() {
-    CpuEngine<Net, Algorithm> engine{1, 1};
+    cpu::Engine<Net, Algorithm> engine{1, 1};
     Parameters<Net> parameters;
     parameters.seed(1);
     engine.set_parameters(parameters.tensors());
@@ -65,8 +65,8 @@ void run_steps() {
     engine.run(input.data(), results.data(), 1);
     const std::vector<float> expected = results;
     const std::vector<StepProfile> profiles = step_profiles<Net, Algorithm>();
-    REQUIRE(profiles.size() == static_cast<std::size_t>(CpuProgram<Net, Algorithm>::steps));
-    for (int step = 0; step < CpuProgram<Net, Algorithm>::steps; ++step)
+    REQUIRE(profiles.size() == static_cast<std::size_t>(cpu::CompiledNetwork<Net, Algorithm>::steps));
+    for (int step = 0; step < cpu::CompiledNetwork<Net, Algorithm>::steps; ++step)
         engine.run_step(step, input.data(), results.data());
     CHECK(tenon_test::same_bytes(results, expected));
 }
@@ -77,7 +77,7 @@ void report(const std::string& name) {
     Model<Net> model{{.threads = 1}};
     model.initialize(1);
     const std::vector<StepProfile> profiles = profile(model, image<Net>(), 1);
-    REQUIRE(profiles.size() == static_cast<std::size_t>(CpuProgram<Net>::steps));
+    REQUIRE(profiles.size() == static_cast<std::size_t>(cpu::CompiledNetwork<Net>::steps));
     long work = 0;
     for (const StepProfile& step : profiles) {
         CAPTURE(step.name);
@@ -88,7 +88,7 @@ void report(const std::string& name) {
     const std::string table = to_string(profiles);
     CHECK(contains(table, "(GFLOP/s)"));
     for (const StepProfile& step : profiles) CHECK(contains(table, step.name));
-    run_steps<Net, ConvAlgorithm::fast>();
+    run_steps<Net, cpu::ConvAlgorithm::fast>();
     CHECK(contains(summary<Net>(), "multiply-adds:"));
     CHECK(contains(to_dot<Net>(), "-> output"));
     const tenon_test::TemporaryFolder folder;
@@ -113,7 +113,7 @@ TEST_CASE("reports and steps of products and of all kinds of layers") {
     report<Squared>("a product of the input with itself");
     report<Mobile>("a MobileNet's block with squeeze-and-excitation");
     report<Parts>("all kinds of operations");
-    run_steps<Parts, ConvAlgorithm::exact>();
+    run_steps<Parts, cpu::ConvAlgorithm::exact>();
 }
 
 TEST_CASE("a product is named by itself, a sum of two convolutions by both") {

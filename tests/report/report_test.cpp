@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/program/optimize.hpp>
+#include <tenon/program/passes/optimize.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
@@ -28,11 +28,11 @@ TEST_CASE("a summary lists layers and totals") {
 }
 
 TEST_CASE("numbers are grouped by thousands") {
-    CHECK(with_commas(0) == "0");
-    CHECK(with_commas(999) == "999");
-    CHECK(with_commas(1000) == "1,000");
-    CHECK(with_commas(25549416) == "25,549,416");
-    CHECK(with_commas(-1234) == "-1,234");
+    CHECK(detail::with_commas(0) == "0");
+    CHECK(detail::with_commas(999) == "999");
+    CHECK(detail::with_commas(1000) == "1,000");
+    CHECK(detail::with_commas(25549416) == "25,549,416");
+    CHECK(detail::with_commas(-1234) == "-1,234");
 }
 
 TEST_CASE("a graph has a box per operation and an arrow per operand") {

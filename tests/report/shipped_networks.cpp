@@ -24,7 +24,7 @@ AnyProgram lower() {
     AnyProgram program;
     Builder builder{program};
     program.output = Net::lower(builder).value;
-    const Capacity counts = builder.counts();
+    const detail::Capacity counts = builder.counts();
     program.ops.count = counts.ops;
     program.values.count = counts.values;
     program.layers.count = counts.layers;

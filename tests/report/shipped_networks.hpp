@@ -9,8 +9,8 @@
 namespace tenon_test {
 
 /// Room for the largest of them.
-inline constexpr tenon::Capacity room{720, 720, 720, 1200};
-using AnyProgram = tenon::Program<room>;
+inline constexpr tenon::detail::Capacity room{720, 720, 720, 1200};
+using AnyProgram = tenon::detail::Program<room>;
 
 struct ShippedNetwork {
     std::string name;

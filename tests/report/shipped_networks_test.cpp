@@ -28,7 +28,7 @@ using tenon_test::shipped_networks;
 using tenon_test::ShippedNetwork;
 
 template <class T, int Size>
-std::span<const T> span_of(const FixedVector<T, Size>& items) {
+std::span<const T> span_of(const detail::FixedVector<T, Size>& items) {
     return {items.begin(), items.end()};
 }
 
@@ -48,7 +48,7 @@ std::set<std::string> defined_networks() {
             const std::string line = text.substr(at + keyword.size(), text.find('{', at) - at - keyword.size());
             const std::size_t colon = line.find(" : "), base = line.find('<');
             if (colon == std::string::npos || base == std::string::npos || base < colon) continue;
-            const std::string name = line.substr(0, colon);
+            const std::string name = line.substr(0, line.find_first_of(" \n"));
             if (line.substr(0, base).ends_with("Network") || line.substr(colon, base - colon).ends_with("NetworkV2"))
                 if (!tenon_test::contains(name, "Network")) names.insert(name);
         }
@@ -57,15 +57,15 @@ std::set<std::string> defined_networks() {
 }
 
 /// What a profile says of a program, planned for one of the algorithms.
-void check_profile(const AnyProgram& lowered, ConvAlgorithm algorithm) {
-    const AnyProgram program = thin_projections(optimize(lowered, JoinsUnlessWinograd{algorithm}));
-    const auto plan = CpuPlanner<room>{program, algorithm}.plan();
+void check_profile(const AnyProgram& lowered, cpu::ConvAlgorithm algorithm) {
+    const AnyProgram program = detail::compact_projections(optimize(lowered, cpu::JoinsUnlessWinograd{algorithm}));
+    const auto plan = cpu::Planner<room>{program, algorithm}.plan();
     const std::vector<StepProfile> profiles =
         detail::step_profiles(span_of(program.ops), span_of(program.layers), span_of(program.parameters),
                               span_of(plan.steps), span_of(plan.followers));
     REQUIRE(profiles.size() == static_cast<std::size_t>(plan.steps.size()));
     std::set<std::string> known{"load_input", "store_output"};
-    for (const LayerInfo& layer : program.layers) known.insert(to_string(layer.path));
+    for (const detail::LayerInfo& layer : program.layers) known.insert(to_string(layer.path));
     long work = 0, expected = 0;
     for (const StepProfile& profile : profiles) {
         CAPTURE(profile.name);
@@ -79,10 +79,10 @@ void check_profile(const AnyProgram& lowered, ConvAlgorithm algorithm) {
         CHECK(profile.input.elements() > 0);
         CHECK(profile.output.elements() > 0);
         CHECK(profile.bytes > 0);
-        CHECK((!profile.saves_products || (algorithm == ConvAlgorithm::fast && profile.multiply_adds > 0)));
+        CHECK((!profile.saves_products || (algorithm == cpu::ConvAlgorithm::fast && profile.multiply_adds > 0)));
         work += profile.multiply_adds;
     }
-    for (const Op& op : lowered.ops) expected += multiply_adds_of(lowered, op);
+    for (const detail::Op& op : lowered.ops) expected += detail::multiply_adds_of(lowered, op);
     CHECK(work == expected);
     const std::string table = to_string(profiles);
     CHECK(count(table, "\n") >= profiles.size() + 3);
@@ -90,20 +90,20 @@ void check_profile(const AnyProgram& lowered, ConvAlgorithm algorithm) {
 
 void check_onnx(const AnyProgram& program, long batch) {
     std::vector<std::string> names;
-    for (const Parameter& parameter : program.parameters)
+    for (const detail::Parameter& parameter : program.parameters)
         names.push_back(to_string(program.layers[parameter.layer].path) + "." + std::to_string(names.size()));
     const float nothing = 0;  // weights are borrowed, and nothing reads them before a file is written
     const std::vector<const float*> tensors(names.size(), &nothing);
-    const OnnxSource source{span_of(program.ops),
-                            span_of(program.values),
-                            span_of(program.layers),
-                            span_of(program.parameters),
-                            program.output,
-                            names,
-                            tensors};
+    const detail::OnnxSource source{span_of(program.ops),
+                                    span_of(program.values),
+                                    span_of(program.layers),
+                                    span_of(program.parameters),
+                                    program.output,
+                                    names,
+                                    tensors};
     long bytes = 0;
-    for (const Parameter& parameter : program.parameters) bytes += 4 * parameter.elements();
-    CHECK(static_cast<long>(OnnxGraphBuilder(source, batch).build("network").size()) > bytes);
+    for (const detail::Parameter& parameter : program.parameters) bytes += 4 * parameter.elements();
+    CHECK(static_cast<long>(detail::OnnxGraphBuilder(source, batch).build("network").size()) > bytes);
 }
 
 TEST_CASE("every network that a header of models/ defines is in this test") {
@@ -123,17 +123,18 @@ TEST_CASE("summary, graph, ONNX and profile of every shipped network") {
         CAPTURE(entry.name);
         const AnyProgram program = entry.lower();
         const std::string summary =
-            detail::summary(span_of(program.ops), span_of(program.layers), span_of(program.parameters));
+            tenon::summary(span_of(program.ops), span_of(program.layers), span_of(program.parameters));
         CHECK(count(summary, "\n") == static_cast<std::size_t>(program.ops.size()) + 6);
         const std::string graph = to_dot(program);
         CHECK(count(graph, " [label=\"") >= static_cast<std::size_t>(2 * program.ops.size() + 1));
         const AnyProgram joined = optimize(program);
         CHECK(count(to_dot(joined), "\\n+ ") ==
-              static_cast<std::size_t>(std::count_if(joined.ops.begin(), joined.ops.end(),
-                                                     [](const Op& op) { return op.second_convolution() != nullptr; })));
-        CHECK(tenon_test::contains(to_dot(add_transfers(joined)), "store_output"));
+              static_cast<std::size_t>(std::count_if(joined.ops.begin(), joined.ops.end(), [](const detail::Op& op) {
+                  return op.second_convolution() != nullptr;
+              })));
+        CHECK(tenon_test::contains(to_dot(detail::add_transfers(joined)), "store_output"));
         for (const long batch : {0L, 1L}) check_onnx(program, batch);
-        for (const ConvAlgorithm algorithm : {ConvAlgorithm::exact, ConvAlgorithm::fast})
+        for (const cpu::ConvAlgorithm algorithm : {cpu::ConvAlgorithm::exact, cpu::ConvAlgorithm::fast})
             check_profile(program, algorithm);
         covered += "\n    " + entry.name + ": " + std::to_string(program.ops.size()) + " operations";
     }

@@ -51,8 +51,8 @@ EpochReport epoch(double loss, double accuracy, double validation_loss, double v
 }  // namespace
 
 TEST_CASE("an SVG holds its elements, with texts escaped and short numbers") {
-    Svg svg(10, 20.5);
-    svg.text({1, 2.005}, "a<b> & \x01", 12, "#000000", SvgAnchor::end, true, 90);
+    detail::Svg svg(10, 20.5);
+    svg.text({1, 2.005}, "a<b> & \x01", 12, "#000000", detail::SvgAnchor::end, true, 90);
     svg.rectangle({-0.001, 1.0 / 3}, 1, 2, "#ffffff");
     const std::string text = svg.str();
     CHECK(text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"20.5\""));
@@ -63,7 +63,8 @@ TEST_CASE("an SVG holds its elements, with texts escaped and short numbers") {
 }
 
 TEST_CASE("curves show each epoch that was measured") {
-    const History history = {epoch(2, 0.2, not_measured, not_measured), epoch(1, 0.6, 1.5, 0.5), epoch(0, 1, 1, 0.6)};
+    const History history = {epoch(2, 0.2, detail::not_measured, detail::not_measured), epoch(1, 0.6, 1.5, 0.5),
+                             epoch(0, 1, 1, 0.6)};
     const std::string svg = curves_svg(history, "Title & more");
     CHECK(contains(svg, "Title &amp; more"));
     CHECK(count(svg, "<circle") == 2 * (3 + 2));
@@ -73,7 +74,7 @@ TEST_CASE("curves show each epoch that was measured") {
     CHECK(contains(svg, "points=\"60,86 250,216 440,346 \""));
     CHECK(contains(svg, "points=\"250,151 440,216 \""));
     CHECK(!contains(svg, "nan"));
-    const std::string unvalidated = curves_svg({epoch(1, 0.5, not_measured, not_measured)});
+    const std::string unvalidated = curves_svg({epoch(1, 0.5, detail::not_measured, detail::not_measured)});
     CHECK(count(unvalidated, ">validation<") == 0);
     CHECK(count(unvalidated, "<circle") == 2);
     CHECK(!contains(unvalidated, "nan"));

@@ -17,8 +17,9 @@ struct Large : Network<Input<3, 57, 40>, Conv<64>, Stack<64, 3>, BatchNorm, ReLU
 /// A stem and its pooling, which run strip by strip.
 struct Pooled : Network<Input<3, 127, 101>, Conv<64, Kernel<7>, Stride<2>, Padding<3>>,
                         MaxPool<Kernel<3>, Stride<2>, Padding<1>>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {};
-static_assert(CpuProgram<FashionMnistResNet>::plan.joint == 0 && CpuProgram<Large>::plan.joint > 0);
-static_assert(CpuProgram<Large>::plan.followers.size() > 0 && CpuProgram<Pooled>::plan.followers.size() == 1);
+static_assert(cpu::CompiledNetwork<FashionMnistResNet>::plan.joint == 0 && cpu::CompiledNetwork<Large>::plan.joint > 0);
+static_assert(cpu::CompiledNetwork<Large>::plan.followers.size() > 0 &&
+              cpu::CompiledNetwork<Pooled>::plan.followers.size() == 1);
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
@@ -52,14 +53,14 @@ TEST_CASE_TEMPLATE("an image's result does not depend on its batch", Net, Fashio
 TEST_CASE_TEMPLATE("nor on whether threads go through the network together or each with images of its own", Net,
                    FashionMnistResNet, Large, Pooled) {
     const std::vector<float> images = tenon_test::seeded_images<Net>(19);
-    CpuEngine<Net> one{1, 4};
+    cpu::Engine<Net> one{1, 4};
     Parameters<Net> parameters;
     parameters.seed(3);
     one.set_parameters(parameters.tensors());
     std::vector<float> expected(19 * 10);
     one.run(images.data(), expected.data(), 19, [](int) {});
     for (const int threads : {2, 3, 5, 9}) {
-        CpuEngine<Net> engine{threads, 2};
+        cpu::Engine<Net> engine{threads, 2};
         engine.set_parameters(parameters.tensors());
         for (const long count : {2L * threads - 1, 2L * threads, 19L}) {
             if (count > 19) continue;

@@ -3,7 +3,7 @@
 
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/runtime/parameters.hpp>
+#include <tenon/weights/parameters.hpp>
 
 #include "../support.hpp"
 
@@ -22,7 +22,7 @@ struct MxnetStem : Network<Input<3, 8, 8>, Stem<BatchNormWith<NoAffine>, Conv<4>
 };
 
 TEST_CASE("names of the listing's state_dict") {
-    const std::vector<std::string> names = parameter_names<ResNet50V2<Preact<false>>>();
+    const std::vector<std::string> names = detail::parameter_names<ResNet50V2<Preact<false>>>();
     CHECK(names[0] == "conv1.conv.weight");
     CHECK(names[1] == "conv1.conv.bias");
     CHECK(names[2] == "conv1.bn.weight");
@@ -33,7 +33,7 @@ TEST_CASE("names of the listing's state_dict") {
 }
 
 TEST_CASE("names of torchvision") {
-    const std::vector<std::string> names = parameter_names<ResNet18<>>();
+    const std::vector<std::string> names = detail::parameter_names<ResNet18<>>();
     CHECK(names[0] == "conv1.weight");
     CHECK(names[1] == "bn1.weight");
     CHECK(names[5] == "layer1.0.conv1.weight");
@@ -43,8 +43,8 @@ TEST_CASE("names of torchvision") {
 
 TEST_CASE("a layer without a name in a convention is an error that names it") {
     struct Other : Network<Input<3, 8, 8>, Conv<4>> {};
-    CHECK(contains(error_of([] { parameter_names<Other>(Naming::torchvision); }), "layer conv0 has no name"));
-    CHECK(parameter_names<Other>()[0] == "conv0.weight");
+    CHECK(contains(error_of([] { detail::parameter_names<Other>(Naming::torchvision); }), "layer conv0 has no name"));
+    CHECK(detail::parameter_names<Other>()[0] == "conv0.weight");
 }
 
 TEST_CASE("seeds draw by name: the same in any network, other seeds other values") {
@@ -111,7 +111,7 @@ TEST_CASE("parameters are stored in half precision and read again") {
     parameters.save(folder.file("half"), Naming::torchvision, {}, DType::f16);
     const Parameters<TorchvisionStem> read(folder.file("half"));
     for (std::size_t i = 0; i < read.values().size(); ++i)
-        CHECK(read.values()[i] == half_to_float(float_to_half(parameters.values()[i])));
+        CHECK(read.values()[i] == detail::half_to_float(detail::float_to_half(parameters.values()[i])));
     CHECK(read[0][0] != 0.1F);
     CHECK(contains(error_of([&] { parameters.save(folder.file("b"), Naming::torchvision, {}, DType::bf16); }),
                    "b: weights are stored as F32 or F16, not BF16"));

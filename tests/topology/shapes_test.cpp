@@ -13,12 +13,12 @@ using namespace tenon;
 template <class In, class... Layers>
 constexpr Shape shape_after = [] {
     Builder builder;
-    return lower_network<In, Layers...>(builder).shape;
+    return detail::lower_network<In, Layers...>(builder).shape;
 }();
 
 /// Why layers on an input are refused, and where.
 template <class In, class... Layers>
-constexpr Rejection rejection_of = check_network<In, Layers...>();
+constexpr Rejection rejection_of = detail::check_network<In, Layers...>();
 
 using Map = Input<3, 32, 32>;
 
@@ -99,8 +99,9 @@ static_assert(rejection_of<Map, Linear<10>, int>.reason == Reason::needs_a_flat_
 
 // Concepts, both ways.
 static_assert(Layer<Conv<8>> && Layer<BatchNorm> && Layer<Stack<4, 2>> && !Layer<int> && !Layer<Kernel<3>>);
-static_assert(ConvOption<Bias> && !PoolOption<Bias> && !BlockOption<Groups<2>> && StackOption<Stride<1>> &&
-              !StackOption<Kernel<3>> && BlockOption<ConvShortcut> && !ConvOption<ConvShortcut>);
+static_assert(detail::ConvOption<Bias> && !detail::PoolOption<Bias> && !detail::BlockOption<Groups<2>> &&
+              detail::StackOption<Stride<1>> && !detail::StackOption<Kernel<3>> && detail::BlockOption<ConvShortcut> &&
+              !detail::ConvOption<ConvShortcut>);
 static_assert(NetworkType<FashionMnistResNet> && !NetworkType<Conv<8>>);
 
 // Facts: the listing (25,549,352 and a bias of 64), torchvision's published counts.

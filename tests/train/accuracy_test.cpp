@@ -4,11 +4,11 @@
 
 #include <doctest/doctest.h>
 
-#include <tenon/data/fashion_mnist.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/topology/block.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
 namespace {
@@ -19,7 +19,7 @@ struct Small : Network<Input<1, 28, 28>, Stem<Conv<16, Kernel<3>, Stride<2>, Pad
                        Block<32, Basic, ConvShortcut, Stride<2>>, Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {};
 
 TEST_CASE("four epochs on 10,000 images of Fashion-MNIST are worth an accuracy of 83 %") {
-    const std::filesystem::path folder = fashion_mnist_folder;
+    const std::filesystem::path folder = detail::fashion_mnist_folder;
     if (!std::filesystem::exists(folder)) {
         std::cerr << "SKIPPED: " << folder.string() << " is absent; Debian's package dataset-fashion-mnist has it.\n";
         return;

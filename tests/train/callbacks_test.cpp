@@ -6,11 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <tenon/train/best_weights.hpp>
-#include <tenon/train/log_files.hpp>
-#include <tenon/train/periodic_checkpoint.hpp>
-#include <tenon/train/progress_bar.hpp>
-#include <tenon/train/stop_on_interrupt.hpp>
+#include <tenon/train/callbacks/best_weights.hpp>
+#include <tenon/train/callbacks/log_files.hpp>
+#include <tenon/train/callbacks/periodic_checkpoint.hpp>
+#include <tenon/train/callbacks/progress_bar.hpp>
+#include <tenon/train/callbacks/stop_on_interrupt.hpp>
 
 #include "../support.hpp"
 
@@ -63,7 +63,7 @@ TEST_CASE("the best weights are saved, and only those") {
     Stage stage;
     BestWeights best{"best.safetensors"};
     best.on_begin({}, stage);
-    const std::vector<double> accuracies{0.5, 0.4, 0.6, 0.6, not_measured, 0.61};
+    const std::vector<double> accuracies{0.5, 0.4, 0.6, 0.6, detail::not_measured, 0.61};
     const std::vector<int> saves{1, 1, 2, 2, 2, 3};
     for (std::size_t i = 0; i < accuracies.size(); ++i) {
         stage.play(best, accuracies[i]);
@@ -101,7 +101,7 @@ TEST_CASE("the best weights say their classes, and too few names are refused bef
 
 TEST_CASE("an early stop waits for its patience and goes back to the best weights") {
     Stage stage;
-    EarlyStop stop{{.patience = 2, .least_gain = 0.01}};
+    EarlyStop stop{{.patience = 2, .min_gain = 0.01}};
     stop.on_begin({}, stage);
     for (const double accuracy : {0.5, 0.6, 0.605, 0.62}) stage.play(stop, accuracy);
     CHECK(stage.stopped.empty());
@@ -167,7 +167,7 @@ TEST_CASE("the table of epochs has a row each, and a resumed fit neither loses n
     CsvLog log{folder.file("log.csv")};
     log.on_begin({}, stage);
     stage.play(log, 0.5, 1.5);
-    stage.play(log, not_measured, not_measured);
+    stage.play(log, detail::not_measured, detail::not_measured);
     const std::string header =
         "epoch,step,images,loss,accuracy,validation_loss,validation_accuracy,validation_top5,learning_rate,seconds,"
         "images_per_second\n";
@@ -177,7 +177,7 @@ TEST_CASE("the table of epochs has a row each, and a resumed fit neither loses n
     stage.epochs.pop_back();  // the checkpoint was of epoch 1
     CsvLog again{folder.file("log.csv")};
     again.on_begin({}, stage);
-    stage.play(again, not_measured, not_measured);
+    stage.play(again, detail::not_measured, detail::not_measured);
     CHECK(read_file(folder.file("log.csv")) == header + rows);
     CHECK(contains(error_of([&] { CsvLog{folder.file("absent/log.csv")}.on_begin({}, stage); }),
                    "absent/log.csv: cannot write the log"));
@@ -250,7 +250,7 @@ TEST_CASE("progress is a bar on a terminal and lines elsewhere") {
     CHECK(plain.str() == "epoch 2/3  70 %, loss 0.2500, accuracy 75.00 %, 40 images/s, 1:02:16 left\n");
     plain.str("");
     stage.play(lines, 0.5, 1.5);
-    stage.play(lines, not_measured);
+    stage.play(lines, detail::not_measured);
     CHECK(plain.str() ==
           "epoch 1/3, loss 0.5000, accuracy 25.00 %, validation loss 1.5000, accuracy 50.00 %, 25 images/s, 0:04\n"
           "epoch 2/3, loss 0.5000, accuracy 25.00 %, 25 images/s, 0:04\n");
@@ -280,7 +280,7 @@ TEST_CASE("a line on a terminal loses its parts in a fixed order") {
     CHECK(tenon::detail::line_limit(80) == 79);
     CHECK(tenon::detail::line_limit(1) == 1);
     // What is no terminal has no width.
-    CHECK(terminal_columns(-1) == std::numeric_limits<std::size_t>::max());
+    CHECK(detail::terminal_columns(-1) == std::numeric_limits<std::size_t>::max());
 }
 
 TEST_CASE("a fit that ends early leaves no half line of a bar") {

@@ -9,7 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/core/random.hpp>
-#include <tenon/train/reference_training_engine.hpp>
+#include <tenon/engine/reference_training.hpp>
 
 namespace tenon_test {
 
@@ -21,14 +21,14 @@ struct TrainingData {
     std::vector<float> targets;
 
     explicit TrainingData(int batch) {
-        using tenon::random_bits, tenon::uniform;
+        using tenon::detail::random_bits, tenon::detail::uniform;
         const auto count = [&](long of_an_image) { return static_cast<std::size_t>(batch * of_an_image); };
         for (std::size_t i = 0; i < count(tenon::input_shape<Net>.elements()); ++i)
             images.push_back(static_cast<float>(uniform(random_bits(1, 1, i), -1, 1)));
         for (std::size_t i = 0; i < count(1); ++i)
-            labels.push_back(
-                static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(tenon::classes_of<Net>)));
-        for (std::size_t i = 0; i < count(tenon::classes_of<Net>); ++i)
+            labels.push_back(static_cast<int>(random_bits(1, 2, i) %
+                                              static_cast<std::uint64_t>(tenon::detail::classes_of<Net>)));
+        for (std::size_t i = 0; i < count(tenon::detail::classes_of<Net>); ++i)
             targets.push_back(static_cast<float>(uniform(random_bits(1, 3, i), 0, 1)));
     }
 };
@@ -39,7 +39,7 @@ template <class Net, class Engine>
 void compare_step(Engine& engine, const TrainingData<Net>& data, double bound = 1e-4, bool soft = false) {
     using namespace tenon;
     engine.parameters().seed(4);
-    ReferenceTrainingEngine<Net, double> reference{static_cast<int>(data.labels.size())};
+    reference::TrainingEngine<Net, double> reference{static_cast<int>(data.labels.size())};
     std::ranges::copy(engine.parameters().values(), reference.parameters().values().begin());
     const std::vector<double> images(data.images.begin(), data.images.end());
     const std::vector<double> targets(data.targets.begin(), data.targets.end());

@@ -4,10 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/training_engine.hpp>
 #include <tenon/models/resnet_v1.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 #include <tenon/topology/training_parts.hpp>
-#include <tenon/train/training_engine.hpp>
 
 #include "compare_gradients.hpp"
 
@@ -31,7 +31,7 @@ struct Uneven
 
 /// Parts that are frozen, parts that are computed again, maxima over the whole map.
 struct Parts : Network<Input<3, 12, 12>, Frozen<Conv<16, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
-                       Checkpoint<BasicBlock<24, 2, true>, BasicBlock<24>>,
+                       Recompute<detail::BasicBlock<24, 2, true>, detail::BasicBlock<24>>,
                        Sequential<Conv<8>, Frozen<BatchNorm, ReLU, Conv<16>>>, AvgPool<Kernel<2>>,
                        Product<Identity, Sigmoid>, GlobalMaxPool, Linear<20>, ReLU, Linear<5, NoBias>> {};
 
@@ -102,7 +102,7 @@ TEST_CASE("of equal maxima the first one gets the gradient") {
 template <class Net, class Backend>
 constexpr int winograd_steps = [] {
     int count = 0;
-    for (const TrainingStep& step : TrainingEngine<Net, Backend>::Compiled::plan.steps)
+    for (const cpu::TrainingStep& step : TrainingEngine<Net, Backend>::Compiled::plan.steps)
         if (step.step.winograd.m > 0) ++count;
     return count;
 }();

@@ -1,5 +1,5 @@
 // The CPU's training engine against PyTorch's traces and the naive engine; bitwise equal for any number of threads.
-#include <tenon/train/training_engine.hpp>
+#include <tenon/engine/training_engine.hpp>
 
 #include "golden_nets.hpp"
 #include "golden_trace.hpp"

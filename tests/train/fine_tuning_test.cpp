@@ -6,12 +6,12 @@
 #include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/runtime/spare_classes.hpp>
 #include <tenon/topology/replace_head.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/feature_cache.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
+#include <tenon/train/testing/feature_cache.hpp>
 #include <tenon/train/trainer.hpp>
+#include <tenon/weights/spare_classes.hpp>
 
 #include "../support.hpp"
 #include "patterns.hpp"
@@ -40,13 +40,14 @@ struct Nested : Network<Input<3, 8, 8>, Conv<4, Kernel<3>>, Head<ReLU, Sequentia
 static_assert(parameter_count<ReplaceHead<9, Nested>> == 4 * 27 + 4 * 9);
 static_assert(output_shape<Trunk<Nested>> == Shape{4});
 static_assert(parameter_count<Classifier<Nested>> == 4 * 6);
-static_assert(std::is_same_v<decltype(network_parts::parts_of(static_cast<const ReplaceHead<9, Nested>*>(nullptr))),
-                             Children<Input<3, 8, 8>, Conv<4, Kernel<3>>,
-                                      Head<ReLU, Sequential<GlobalAvgPool, Linear<9, NoBias>>>, Dropout<Rate<1, 2>>>>);
-static_assert(std::is_same_v<
-              decltype(network_parts::parts_of(static_cast<const FreezeTrunk<Nested>*>(nullptr))),
-              Children<Input<3, 8, 8>, Frozen<Conv<4, Kernel<3>>>,
-                       Head<Frozen<ReLU>, Sequential<Frozen<GlobalAvgPool>, Linear<6, NoBias>>>, Dropout<Rate<1, 2>>>>);
+static_assert(
+    std::is_same_v<decltype(detail::parts_of(static_cast<const ReplaceHead<9, Nested>*>(nullptr))),
+                   detail::Children<Input<3, 8, 8>, Conv<4, Kernel<3>>,
+                                    Head<ReLU, Sequential<GlobalAvgPool, Linear<9, NoBias>>>, Dropout<Rate<1, 2>>>>);
+static_assert(std::is_same_v<decltype(detail::parts_of(static_cast<const FreezeTrunk<Nested>*>(nullptr))),
+                             detail::Children<Input<3, 8, 8>, Frozen<Conv<4, Kernel<3>>>,
+                                              Head<Frozen<ReLU>, Sequential<Frozen<GlobalAvgPool>, Linear<6, NoBias>>>,
+                                              Dropout<Rate<1, 2>>>>);
 
 struct Base : Network<Input<3, 8, 8>, Stem<Conv<8, Kernel<3>, Padding<1>>>, Stack<4, 2, Stride<2>>,
                       Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {};
@@ -54,20 +55,20 @@ using Fine = ReplaceHead<6, Base>;
 using Tuned = FreezeTrunk<Fine>;
 
 TEST_CASE("only the classifier of a network with a frozen trunk is trained, and names stay") {
-    const auto names = parameter_names<Base>(Naming::canonical);
-    CHECK(names == parameter_names<Fine>(Naming::canonical));
-    CHECK(names == parameter_names<Tuned>(Naming::canonical));
-    for (const Parameter& tensor : lowered<Tuned>.parameters)
+    const auto names = detail::parameter_names<Base>(Naming::canonical);
+    CHECK(names == detail::parameter_names<Fine>(Naming::canonical));
+    CHECK(names == detail::parameter_names<Tuned>(Naming::canonical));
+    for (const detail::Parameter& tensor : lowered<Tuned>.parameters)
         CHECK(lowered<Tuned>.layers[tensor.layer].frozen ==
               (&tensor - lowered<Tuned>.parameters.begin() + 2 < lowered<Tuned>.parameters.size()));
-    const auto classifier = parameter_names<Classifier<Tuned>>(Naming::canonical);
+    const auto classifier = detail::parameter_names<Classifier<Tuned>>(Naming::canonical);
     CHECK(classifier == std::vector<std::string>{"head.linear0.weight", "head.linear0.bias"});
     CHECK(names[names.size() - 2] == classifier[0]);
 }
 
 TEST_CASE("frozen norms stay and count in training as in inference, everything else is trained") {
     using Normed = FreezeNorms<Base>;
-    CHECK(parameter_names<Base>(Naming::canonical) == parameter_names<Normed>(Naming::canonical));
+    CHECK(detail::parameter_names<Base>(Naming::canonical) == detail::parameter_names<Normed>(Naming::canonical));
     Parameters<Normed> before;
     before.seed(11);
     Patterns images{{3, 8, 8}, 6, 2, 12, false};
@@ -77,7 +78,7 @@ TEST_CASE("frozen norms stay and count in training as in inference, everything e
     trainer.fit(images, {.epochs = 1});
     int norms = 0;
     for (int i = 0; i < before.count(); ++i) {
-        const Parameter& info = before.infos()[static_cast<std::size_t>(i)];
+        const detail::Parameter& info = before.infos()[static_cast<std::size_t>(i)];
         const bool norm = info.role != ParameterRole::weight && info.role != ParameterRole::bias;
         norms += norm;
         CHECK((std::memcmp(before[i].data(), trainer.parameters()[i].data(), before[i].size_bytes()) == 0) == norm);
@@ -96,7 +97,7 @@ TEST_CASE("a backbone goes into a network with another head") {
     const std::vector<float> drawn(trainer.parameters().values().begin(), trainer.parameters().values().end());
     CHECK(trainer.transfer(original) == Parameters<Base>::count() - 2);
     for (int i = 0; i < Parameters<Tuned>::count(); ++i) {
-        const Parameter& info = lowered<Tuned>.parameters[i];
+        const detail::Parameter& info = lowered<Tuned>.parameters[i];
         const std::span<const float> now = trainer.parameters()[i];
         const bool head = i + 2 >= Parameters<Tuned>::count();
         const float* const expected = head ? drawn.data() + info.offset : original[i].data();
@@ -198,7 +199,7 @@ void train_beside(const Optimizer& optimizer, Source& images) {
     Trainer<Spare> spare{optimizer, options};
     Trainer<Exact> exact{optimizer, options};
     close(spare, 6);
-    const auto [weight, bias] = classifier_indices<Spare>();
+    const auto [weight, bias] = detail::classifier_indices<Spare>();
     const int last = Parameters<Spare>::count();
     REQUIRE(weight == last - 2);
     REQUIRE(bias == last - 1);
@@ -222,7 +223,7 @@ void train_beside(const Optimizer& optimizer, Source& images) {
         }
     // Closed classes stay closed to the bit.
     for (const float value : spare.parameters()[weight].subspan(exact.parameters()[weight].size())) CHECK(value == 0);
-    for (const float value : spare.parameters()[bias].subspan(6)) CHECK(value == closed_bias);
+    for (const float value : spare.parameters()[bias].subspan(6)) CHECK(value == detail::closed_bias);
     const auto logits = spare.predict(images.batch(0, 0).images);
     for (std::size_t k = 6; k < 10; ++k) CHECK(softmax(logits.first(10))[k] == 0);
 }
@@ -251,7 +252,7 @@ TEST_CASE("weights are saved without spare classes and loaded with them") {
 
     CHECK(stored_classes<Base>(folder.file("six")) == 6);
     CHECK(stored_classes<Fine>(folder.file("six")) == 6);
-    static_assert(can_spare_classes<Base> && !can_spare_classes<Nested>);  // its Linear has no bias
+    static_assert(detail::can_spare_classes<Base> && !detail::can_spare_classes<Nested>);  // its Linear has no bias
 
     // A file of more classes gives its first ones.
     base.seed(3);

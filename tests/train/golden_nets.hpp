@@ -19,7 +19,8 @@ struct GoldenBasic
     : Network<
           Input<3, 12, 12>,
           Stem<Conv<6, Kernel<5>, Stride<2>, Padding<2>>, BatchNorm, ReLU, MaxPool<Kernel<3>, Stride<2>, Padding<1>>>,
-          Scoped<ScopeKind::stack, BasicBlock<6>>, Scoped<ScopeKind::stack, BasicBlock<10, 2, true>, BasicBlock<10>>,
+          detail::Scoped<detail::ScopeKind::stack, detail::BasicBlock<6>>,
+          detail::Scoped<detail::ScopeKind::stack, detail::BasicBlock<10, 2, true>, detail::BasicBlock<10>>,
           Head<GlobalAvgPool, Linear<4>>> {};
 
 /// Groups, averages, dropout, a map that is flattened, batch norms with other constants.

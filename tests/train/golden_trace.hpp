@@ -7,8 +7,8 @@
 #include <doctest/doctest.h>
 
 #include <tenon/io/safetensors.hpp>
-#include <tenon/runtime/parameter_names.hpp>
-#include <tenon/runtime/parameters.hpp>
+#include <tenon/weights/parameter_names.hpp>
+#include <tenon/weights/parameters.hpp>
 
 namespace tenon_test {
 using namespace tenon;
@@ -31,7 +31,7 @@ template <class Scalar>
 double difference(const SafetensorsFile& file, const std::string& name, std::span<const Scalar> values, double least) {
     const TensorEntry& entry = file.at(name);
     std::vector<double> expected(values.size());
-    read_elements<double>(entry, expected);
+    detail::read_elements<double>(entry, expected);
     double scale = least, worst = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
         scale = std::max(scale, std::abs(expected[i]));
@@ -45,13 +45,14 @@ double difference(const SafetensorsFile& file, const std::string& name, std::spa
 template <class Net, class Engine>
 void draw_parameters(Engine& engine) {
     using Scalar = typename Engine::Scalar;
-    const std::vector<std::string> names = parameter_names<Net>(Naming::canonical);
+    const std::vector<std::string> names = detail::parameter_names<Net>(Naming::canonical);
     for (int i = 0; i < static_cast<int>(names.size()); ++i) {
-        const auto [low, high] = seeded_range(engine.parameters().infos()[static_cast<std::size_t>(i)]);
+        const auto [low, high] = detail::seeded_range(engine.parameters().infos()[static_cast<std::size_t>(i)]);
         std::uint64_t element = 0;
         for (Scalar& value : engine.parameters()[i])
-            value = static_cast<Scalar>(static_cast<float>(uniform(
-                random_bits(golden_seed, hash_name(names[static_cast<std::size_t>(i)]), element++), low, high)));
+            value = static_cast<Scalar>(static_cast<float>(detail::uniform(
+                detail::random_bits(golden_seed, detail::hash_name(names[static_cast<std::size_t>(i)]), element++), low,
+                high)));
     }
 }
 
@@ -68,17 +69,18 @@ GoldenBatch<Scalar> golden_batch(const GoldenCase& golden, int step) {
     const auto classes = static_cast<std::size_t>(output_shape<Net>.channels);
     GoldenBatch<Scalar> batch;
     batch.images.resize(static_cast<std::size_t>(golden.batch * input_shape<Net>.elements()));
-    const std::uint64_t stream = hash_name(golden.name + "/images" + std::to_string(step));
+    const std::uint64_t stream = detail::hash_name(golden.name + "/images" + std::to_string(step));
     for (std::size_t i = 0; i < batch.images.size(); ++i)
-        batch.images[i] = static_cast<Scalar>(static_cast<float>(uniform(random_bits(golden_seed, stream, i), -1, 1)));
-    const std::uint64_t target_stream = hash_name(golden.name + "/targets" + std::to_string(step));
+        batch.images[i] = static_cast<Scalar>(
+            static_cast<float>(detail::uniform(detail::random_bits(golden_seed, stream, i), -1, 1)));
+    const std::uint64_t target_stream = detail::hash_name(golden.name + "/targets" + std::to_string(step));
     batch.labels.resize(static_cast<std::size_t>(golden.batch));
     batch.soft.resize(batch.labels.size() * classes);
     for (std::size_t n = 0; n < batch.labels.size(); ++n) {
         const auto drawn = [&](std::size_t c) {
-            return uniform(random_bits(golden_seed, target_stream, n * classes + c), 0, 1);
+            return detail::uniform(detail::random_bits(golden_seed, target_stream, n * classes + c), 0, 1);
         };
-        batch.labels[n] = static_cast<int>(random_bits(golden_seed, target_stream, n) % classes);
+        batch.labels[n] = static_cast<int>(detail::random_bits(golden_seed, target_stream, n) % classes);
         double sum = 0;
         for (std::size_t c = 0; c < classes; ++c) sum += drawn(c);
         for (std::size_t c = 0; c < classes; ++c) batch.soft[n * classes + c] = static_cast<Scalar>(drawn(c) / sum);
@@ -91,11 +93,11 @@ template <class Net, class Engine>
 void replay(Engine& engine, const GoldenCase& golden) {
     using Scalar = typename Engine::Scalar;
     const SafetensorsFile file{std::string(TENON_SOURCE_DIR) + "/tests/train/golden_training.safetensors"};
-    const std::vector<std::string> names = parameter_names<Net>(Naming::canonical);
+    const std::vector<std::string> names = detail::parameter_names<Net>(Naming::canonical);
     draw_parameters<Net>(engine);
     const int tensors = static_cast<int>(names.size());
     std::vector<double> losses(20);
-    read_elements<double>(file.at(golden.name + "/losses"), losses);
+    detail::read_elements<double>(file.at(golden.name + "/losses"), losses);
 
     const auto compare = [&](const std::string& name, std::span<const Scalar> values, double tolerance) {
         const double off = difference<Scalar>(file, golden.name + "/" + name, values, golden.least);

@@ -3,9 +3,9 @@
 
 #include <tenon/models/cifar.hpp>
 #include <tenon/models/resnet_v1.hpp>
-#include <tenon/runtime/parameters.hpp>
 #include <tenon/topology/block.hpp>
-#include <tenon/train/initializers.hpp>
+#include <tenon/train/optimizers/initializers.hpp>
+#include <tenon/weights/parameters.hpp>
 
 namespace {
 using namespace tenon;
@@ -100,7 +100,7 @@ TEST_CASE("an initial value is a function of seed, tensor and element") {
     initialize<Layers>(c, Initialization::kaiming(), 6);
     CHECK(std::equal(a.values().begin(), a.values().end(), b.values().begin()));
     CHECK_FALSE(std::equal(a[0].begin(), a[0].end(), c[0].begin()));
-    CHECK(a[0][17] == static_cast<float>(draw_weight(WeightRule::kaiming_normal_in, 144, 576, 5, mix(1), 17)));
+    CHECK(a[0][17] == static_cast<float>(detail::draw_weight(WeightRule::kaiming_normal_in, 144, 576, 5, detail::mix(1), 17)));
     CHECK(a[0][17] != a[6][17]);
 }
 
@@ -112,7 +112,7 @@ std::vector<std::string> zeros(bool zero_residuals) {
     Parameters<Net> parameters;
     initialize<Net>(parameters, rules, 1);
     std::vector<std::string> found;
-    const auto names = parameter_names<Net>(Naming::canonical);
+    const auto names = detail::parameter_names<Net>(Naming::canonical);
     for (int i = 0; i < parameters.count(); ++i) {
         const ParameterRole role = parameters.infos()[static_cast<std::size_t>(i)].role;
         if ((role == ParameterRole::weight || role == ParameterRole::gamma) && all(parameters[i], 0))
@@ -121,8 +121,10 @@ std::vector<std::string> zeros(bool zero_residuals) {
     return found;
 }
 
-struct PostActivated : Network<Input<3, 8, 8>, Scoped<ScopeKind::stack, BasicBlock<4, 1, true>, BasicBlock<4>>,
-                               GlobalAvgPool, Linear<3>> {};
+struct PostActivated
+    : Network<Input<3, 8, 8>,
+              detail::Scoped<detail::ScopeKind::stack, detail::BasicBlock<4, 1, true>, detail::BasicBlock<4>>,
+              GlobalAvgPool, Linear<3>> {};
 struct PreActivated : Network<Input<3, 8, 8>, Conv<8, Kernel<3>>, Stack<2, 2>, GlobalAvgPool, Linear<3>> {};
 struct Dropped : Network<Input<3, 8, 8>, Residual<Sequential<Conv<3>, BatchNorm, Dropout<>>, Identity>,
                          Residual<Sequential<Conv<3>, ReLU>, Identity>, GlobalAvgPool, Linear<3>> {};

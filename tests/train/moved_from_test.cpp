@@ -7,24 +7,24 @@
 
 #include <tenon/data/augment/normalize.hpp>
 #include <tenon/data/loader.hpp>
+#include <tenon/engine/emulated_cuda.hpp>
+#include <tenon/engine/emulated_cuda_training.hpp>
+#include <tenon/engine/reference.hpp>
+#include <tenon/engine/reference_training.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/protobuf.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/report/svg.hpp>
-#include <tenon/runtime/emulated_cuda.hpp>
-#include <tenon/runtime/reference_engine.hpp>
 #include <tenon/topology/elementwise.hpp>
 #include <tenon/topology/pooling.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/best_weights.hpp>
-#include <tenon/train/emulated_cuda_training.hpp>
-#include <tenon/train/feature_cache.hpp>
-#include <tenon/train/log_files.hpp>
-#include <tenon/train/periodic_checkpoint.hpp>
-#include <tenon/train/progress_bar.hpp>
-#include <tenon/train/reference_training_engine.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/train/callbacks/best_weights.hpp>
+#include <tenon/train/callbacks/log_files.hpp>
+#include <tenon/train/callbacks/periodic_checkpoint.hpp>
+#include <tenon/train/callbacks/progress_bar.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
+#include <tenon/train/testing/feature_cache.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
@@ -50,31 +50,31 @@ static_assert(is<Model<Dense, Cpu>, true, false, false>);
 static_assert(is<Model<Dense, Reference<float>>, true, true, false>);
 static_assert(is<Model<Dense, EmulatedCuda<>>, true, true, false>);
 static_assert(is<Model<Dense, Cuda>, true, true, false>);
-static_assert(is<CpuEngine<Dense>, true, false, false>);
-static_assert(is<CudaEngine<Dense, Precision::float32>, true, true, false>);
+static_assert(is<cpu::Engine<Dense>, true, false, false>);
+static_assert(is<cuda::Engine<Dense, Precision::float32>, true, true, false>);
 static_assert(is<Trainer<Dense, Cpu>, true, false, false>);
 static_assert(is<TrainingEngine<Dense, Cpu>, true, false, false>);
 static_assert(is<TrainingEngine<Dense, Cuda>, true, true, false>);
 static_assert(is<TrainingEngine<Dense, EmulatedCuda<>>, true, true, false>);
 static_assert(is<Parameters<Dense>, true, true, false>);
-static_assert(is<Buffer<float>, true, true, false>);
+static_assert(is<detail::Buffer<float>, true, true, false>);
 // What others refer to stays where it is.
 static_assert(is<TrainingEngine<Dense, Reference<double>>, false, false, false>);
-static_assert(is<Optimizer<float>, false, false, false>);
+static_assert(is<detail::Optimizer<float>, false, false, false>);
 static_assert(is<Sgd<float>, false, false, false>);
 static_assert(is<AdamW<float>, false, false, false>);
 static_assert(is<Loader<Pipeline<Normalize>>, false, false, false>);
-static_assert(is<CudaTrainingDevice<Dense, Precision::float32>, false, false, false>);
-static_assert(is<FileDescriptor, false, false, false>);
+static_assert(is<cuda::TrainingDevice<Dense, Precision::float32>, false, false, false>);
+static_assert(is<detail::FileDescriptor, false, false, false>);
 // Files are views into memory that they own.
-static_assert(is<MappedFile, true, true, false>);
+static_assert(is<detail::MappedFile, true, true, false>);
 static_assert(is<SafetensorsFile, true, true, false>);
 static_assert(is<TensorFile, true, true, false>);
-static_assert(is<WeightsFile, true, true, false>);
-static_assert(is<CheckpointFile, true, true, false>);
-static_assert(is<PthFile, true, false, false>);
-static_assert(is<NpzFile, true, false, false>);
-static_assert(is<ZipArchive, true, true, true>);
+static_assert(is<detail::WeightsFile, true, true, false>);
+static_assert(is<detail::CheckpointFile, true, true, false>);
+static_assert(is<detail::PthFile, true, false, false>);
+static_assert(is<detail::NpzFile, true, false, false>);
+static_assert(is<detail::ZipArchive, true, true, true>);
 // Values: moving only spares a copy.
 static_assert(is<Image, true, true, true>);
 static_assert(is<ImageDataset, true, true, true>);
@@ -84,8 +84,8 @@ static_assert(is<Metrics, true, true, true>);
 static_assert(is<FeatureCache, true, true, true>);
 static_assert(is<Schedule, true, true, true>);
 static_assert(is<Pipeline<Normalize>, true, true, true>);
-static_assert(is<ProtobufMessage, true, true, true>);
-static_assert(is<Svg, true, true, true>);
+static_assert(is<detail::ProtobufMessage, true, true, true>);
+static_assert(is<detail::Svg, true, true, true>);
 // Callbacks: with a file of their own they move, with a stream of the caller's they stay with it.
 static_assert(is<BestWeights, true, true, true>);
 static_assert(is<EarlyStop, true, true, true>);
@@ -153,9 +153,9 @@ TEST_CASE("a model that was moved from throws, and the one it was moved into goe
 }
 
 TEST_CASE("so does an engine") {
-    check_engine<CpuEngine<Dense>>();
-    check_engine<ReferenceEngine<Dense, float>>();
-    check_engine<EmulatedCudaEngine<Dense, Precision::float32>>();
+    check_engine<cpu::Engine<Dense>>();
+    check_engine<reference::Engine<Dense, float>>();
+    check_engine<cuda::EmulatedEngine<Dense, Precision::float32>>();
     check_training_engine<TrainingEngine<Dense, Cpu>>();
     check_training_engine<TrainingEngine<Dense, EmulatedCuda<>>>();
 }
@@ -212,10 +212,10 @@ TEST_CASE("values that were moved from are empty") {
     CHECK(image.height() == 0);
     CHECK(image == Image{});
     CHECK(to_rgb(image).empty());
-    CHECK(to_grey(image).empty());
+    CHECK(to_gray(image).empty());
     Image color(2, 3, 3);
     const Image color_kept = std::move(color);
-    CHECK(to_grey(color).empty());
+    CHECK(to_gray(color).empty());
     CHECK(contains(error_of([&] { preprocess(color, torchvision_imagenet); }), "without pixels"));
 
     ConfusionMatrix confusion{2};
@@ -241,9 +241,9 @@ TEST_CASE("values that were moved from are empty") {
     CHECK(dataset_kept.size() == 2);
     CHECK(contains(error_of([&] { Loader(dataset, Pipeline{Normalize{}}); }), "found an empty one"));
 
-    ProtobufMessage message;
+    detail::ProtobufMessage message;
     message.add_text(1, "abc");
-    const ProtobufMessage message_kept = std::move(message);
+    const detail::ProtobufMessage message_kept = std::move(message);
     CHECK(message_kept.size() == 5);
     CHECK(message.size() == 0);
 

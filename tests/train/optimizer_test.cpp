@@ -1,12 +1,12 @@
-// Optimizers and schedules against PyTorch's and Keras', and what is bitwise independent of the number of ranks.
+// Optimizers and schedules against PyTorch's and Keras', and what is bitwise independent of the number of workers.
 #include <cstring>
 
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/exponential_average.hpp>
-#include <tenon/train/gradient_norm.hpp>
-#include <tenon/train/reference_training_engine.hpp>
-#include <tenon/train/schedule.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/engine/reference_training.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/exponential_average.hpp>
+#include <tenon/train/optimizers/gradient_norm.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
+#include <tenon/train/schedules/schedule.hpp>
 
 #include "golden_nets.hpp"
 #include "golden_trace.hpp"
@@ -22,14 +22,14 @@ void check(const std::string& name, const Options& options, const Schedule& sche
     CAPTURE(name);
     const SafetensorsFile file{golden_path};
     std::vector<double> losses(20);
-    read_elements<double>(file.at(name + "/losses"), losses);
-    using Engine = ReferenceTrainingEngine<GoldenBasic, double>;
+    tenon::detail::read_elements<double>(file.at(name + "/losses"), losses);
+    using Engine = tenon::reference::TrainingEngine<GoldenBasic, double>;
     Engine engine{basic_case.batch};
     draw_parameters<GoldenBasic>(engine);
     const auto optimizer = options.template make<double>(
-        parameter_runs(engine.parameters().infos(), &Engine::is_trained, options.decayed, 100),
+        tenon::detail::parameter_runs(engine.parameters().infos(), &Engine::is_trained, options.decayed, 100),
         state_count<GoldenBasic>);
-    GradientNorm norm{optimizer->runs()};
+    tenon::detail::GradientNorm norm{optimizer->runs()};
     for (int step = 0; step < 20; ++step) {
         const auto batch = golden_batch<GoldenBasic, double>(basic_case, step);
         const LossResult result = engine.forward_backward(batch.images, std::span<const int>(batch.labels),
@@ -39,12 +39,12 @@ void check(const std::string& name, const Options& options, const Schedule& sche
         const std::span<double> gradients = engine.gradients().values();
         if (clip > 0) {
             norm.accumulate<double>(gradients);
-            norm.scale<double>(gradients, clipping_factor(norm.value(), clip));
+            norm.scale<double>(gradients, tenon::detail::clipping_factor(norm.value(), clip));
         }
         const double rate = optimizer->learning_rate() * schedule({static_cast<double>(step), 20, 10});
         optimizer->step({engine.parameters().values(), gradients, rate, step + 1});
     }
-    const std::vector<std::string> names = parameter_names<GoldenBasic>(Naming::canonical);
+    const std::vector<std::string> names = tenon::detail::parameter_names<GoldenBasic>(Naming::canonical);
     for (std::size_t i = 0; i < names.size(); ++i) {
         CAPTURE(names[i]);
         CHECK(difference<double>(file, name + "/" + names[i], engine.parameters()[static_cast<int>(i)], 0.1) <= 1e-8);
@@ -93,7 +93,7 @@ TEST_CASE("schedules give PyTorch's rates") {
     const SafetensorsFile file{golden_path};
     const auto rates_equal = [&](const std::string& name, const Schedule& schedule, double peak = 0.5) {
         std::vector<double> expected(40);
-        read_elements<double>(file.at("schedules/" + name), expected);
+        tenon::detail::read_elements<double>(file.at("schedules/" + name), expected);
         CAPTURE(name);
         for (int step = 0; step < 40; ++step) {
             CAPTURE(step);
@@ -174,8 +174,8 @@ TEST_CASE("schedules in steps and epochs are the same in a longer run, those tha
 }
 
 /// Tensors of awkward sizes: trained, not trained, decayed or not.
-const std::vector<Parameter> tensors = [] {
-    std::vector<Parameter> result;
+const std::vector<tenon::detail::Parameter> tensors = [] {
+    std::vector<tenon::detail::Parameter> result;
     long offset = 0;
     for (const auto& [role, size] : std::vector<std::pair<ParameterRole, int>>{{ParameterRole::weight, 1001},
                                                                                {ParameterRole::gamma, 7},
@@ -191,10 +191,10 @@ const std::vector<Parameter> tensors = [] {
 }();
 
 TEST_CASE("runs cover what is trained once, and know what decays") {
-    const auto trained = [](int i) { return is_trainable(tensors[static_cast<std::size_t>(i)].role); };
-    const auto runs = parameter_runs(tensors, trained, {}, 400);
+    const auto trained = [](int i) { return tenon::detail::is_trainable(tensors[static_cast<std::size_t>(i)].role); };
+    const auto runs = tenon::detail::parameter_runs(tensors, trained, {}, 400);
     std::vector<int> covered(1545), decays(1545);
-    for (const ParameterRun& run : runs) {
+    for (const tenon::detail::ParameterRun& run : runs) {
         CHECK(run.size() <= 400);
         for (long i = run.begin; i < run.end; ++i) {
             ++covered[static_cast<std::size_t>(i)];
@@ -206,58 +206,60 @@ TEST_CASE("runs cover what is trained once, and know what decays") {
         CHECK(covered[i] == (i >= 1015 && i < 1029 ? 0 : 1));
         CHECK(decays[i] == (weight ? 1 : 0));
     }
-    CHECK(parameter_runs(tensors, trained, DecayedRoles::all()).size() == 2);
+    CHECK(tenon::detail::parameter_runs(tensors, trained, DecayedRoles::all()).size() == 2);
 }
 
-TEST_CASE("steps, norms and averages are bitwise the same for any number of ranks") {
-    const auto trained = [](int i) { return is_trainable(tensors[static_cast<std::size_t>(i)].role); };
+TEST_CASE("steps, norms and averages are bitwise the same for any number of workers") {
+    const auto trained = [](int i) { return tenon::detail::is_trainable(tensors[static_cast<std::size_t>(i)].role); };
     const auto draw = [](std::uint64_t stream) {
         std::vector<float> values(1545);
         for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = static_cast<float>(uniform(random_bits(1, stream, i), -1, 1));
+            values[i] = static_cast<float>(tenon::detail::uniform(tenon::detail::random_bits(1, stream, i), -1, 1));
         return values;
     };
-    const auto train = [&](const auto& options, int ranks) {
+    const auto train = [&](const auto& options, int workers) {
         std::vector<float> parameters = draw(1), average = draw(1);
         const auto optimizer =
-            options.template make<float>(parameter_runs(tensors, trained, options.decayed, 100), 1545);
-        GradientNorm norm{optimizer->runs()};
-        const ExponentialAverage averaging{{.decay = 0.9}};
+            options.template make<float>(tenon::detail::parameter_runs(tensors, trained, options.decayed, 100), 1545);
+        tenon::detail::GradientNorm norm{optimizer->runs()};
+        const tenon::detail::ExponentialAverage averaging{{.decay = 0.9}};
         for (int step = 1; step <= 3; ++step) {
             const std::vector<float> gradients = draw(10 + static_cast<std::uint64_t>(step));
-            for (int rank = 0; rank < ranks; ++rank) norm.accumulate<float>(gradients, rank, ranks);
-            for (int rank = 0; rank < ranks; ++rank) optimizer->step({parameters, gradients, 0.1, step}, rank, ranks);
-            for (int rank = 0; rank < ranks; ++rank) averaging.update<float>(average, parameters, step, rank, ranks);
+            for (int worker = 0; worker < workers; ++worker) norm.accumulate<float>(gradients, worker, workers);
+            for (int worker = 0; worker < workers; ++worker)
+                optimizer->step({parameters, gradients, 0.1, step}, worker, workers);
+            for (int worker = 0; worker < workers; ++worker)
+                averaging.update<float>(average, parameters, step, worker, workers);
             parameters[1020] = static_cast<float>(norm.value());  // not trained, so it stays
         }
         parameters.insert(parameters.end(), average.begin(), average.end());
         return parameters;
     };
-    const auto check_ranks = [&](const auto& options) {
+    const auto check_workers = [&](const auto& options) {
         const std::vector<float> one = train(options, 1), untouched = draw(1);
         CHECK(one[1016] == untouched[1016]);
         CHECK(one[0] != untouched[0]);
-        for (const int ranks : {2, 3, 7, 64}) {
-            const std::vector<float> many = train(options, ranks);
+        for (const int workers : {2, 3, 7, 64}) {
+            const std::vector<float> many = train(options, workers);
             CHECK(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)) == 0);
         }
     };
-    check_ranks(SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01});
-    check_ranks(SgdOptions{.momentum = 0.9, .weight_decay = 0.01, .convention = SgdConvention::keras});
-    check_ranks(AdamWOptions{});
+    check_workers(SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01});
+    check_workers(SgdOptions{.momentum = 0.9, .weight_decay = 0.01, .convention = SgdConvention::keras});
+    check_workers(AdamWOptions{});
 }
 
 TEST_CASE("the norm of gradients is that of the trained ones, and clipping brings it down to its bound") {
     std::vector<double> gradients(1545, 0.5);
-    const auto trained = [](int i) { return is_trainable(tensors[static_cast<std::size_t>(i)].role); };
-    GradientNorm norm{parameter_runs(tensors, trained, {}, 100)};
+    const auto trained = [](int i) { return tenon::detail::is_trainable(tensors[static_cast<std::size_t>(i)].role); };
+    tenon::detail::GradientNorm norm{tenon::detail::parameter_runs(tensors, trained, {}, 100)};
     norm.accumulate<double>(gradients);
     CHECK(norm.value() == doctest::Approx(0.5 * std::sqrt(1531.0)));
-    norm.scale<double>(gradients, clipping_factor(norm.value(), 2));
+    norm.scale<double>(gradients, tenon::detail::clipping_factor(norm.value(), 2));
     norm.accumulate<double>(gradients);
     CHECK(norm.value() == doctest::Approx(2).epsilon(1e-6));
     CHECK(gradients[1020] == 0.5);
-    CHECK(clipping_factor(1.5, 2) == 1);
+    CHECK(tenon::detail::clipping_factor(1.5, 2) == 1);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ public:
         pixels_.resize(static_cast<std::size_t>(batch_ * elements));
         labels_.resize(static_cast<std::size_t>(batch_));
         const auto draw = [](std::uint64_t stream, long at) {
-            return tenon::uniform(tenon::random_bits(5, stream, static_cast<std::uint64_t>(at)), -1, 1);
+            return tenon::detail::uniform(tenon::detail::random_bits(5, stream, static_cast<std::uint64_t>(at)), -1, 1);
         };
         for (long n = 0; n < batch_; ++n) {
             const int label = static_cast<int>((index * batch_ + n) % classes_);

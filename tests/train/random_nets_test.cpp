@@ -7,18 +7,18 @@
 
 #include <tenon/backend/reference/training_backward.hpp>
 #include <tenon/models/resnet_v1.hpp>
-#include <tenon/program/passes/differentiate.hpp>
-#include <tenon/program/plan_training_memory.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/program/memory/plan_training_memory.hpp>
+#include <tenon/program/training/differentiate.hpp>
+#include <tenon/topology/channel_ops.hpp>
 #include <tenon/topology/training_parts.hpp>
 
 namespace {
 using namespace tenon;
 
-constexpr Capacity capacity_of_all{160, 160, 160, 320};
-constexpr TrainingCapacity training_capacity_of_all{1200, 1200};
-using Forward = Program<capacity_of_all>;
-using Training = TrainingProgram<capacity_of_all, training_capacity_of_all>;
+constexpr detail::Capacity capacity_of_all{160, 160, 160, 320};
+constexpr detail::TrainingCapacity training_capacity_of_all{1200, 1200};
+using Forward = detail::Program<capacity_of_all>;
+using Training = detail::TrainingProgram<capacity_of_all, training_capacity_of_all>;
 using Lower = Cursor (*)(Builder&, Cursor);
 
 /// Layers on maps; those that don't fit the map at hand are skipped.
@@ -45,9 +45,9 @@ constexpr Lower menu[] = {
     &Block<6, Basic, PadShortcut, Shortcut<ShortcutKind::constant_scaling>,
            Placement<ActivationPlacement::norm_after_addition>>::lower,
     &Block<2, ConvShortcut, Placement<ActivationPlacement::relu_only_preactivation>>::lower,
-    &BasicBlock<4, 2, true>::lower,
-    &Bottleneck<1, 1, true>::lower,
-    &Checkpoint<Block<2, ConvShortcut>, ReLU>::lower,
+    &detail::BasicBlock<4, 2, true>::lower,
+    &detail::Bottleneck<1, 1, true>::lower,
+    &Recompute<Block<2, ConvShortcut>, ReLU>::lower,
     &Frozen<Conv<4, Kernel<3>, Padding<1>>, BatchNorm, ReLU>::lower,
     &Residual<Identity, Sequential<BatchNorm, ReLU>>::lower,
     &BatchNormWith<NoAffine>::lower,
@@ -55,7 +55,7 @@ constexpr Lower menu[] = {
     &Sequential<PadChannels<6, Stride<2>>, ReLU>::lower,
     &GatedResidual<Sequential<Conv<4, Kernel<3>, Padding<1>>, ReLU>, Identity, Conv<4, Bias>>::lower,
     &Product<Identity, Sigmoid>::lower,
-    &Checkpoint<Product<ReLU, Identity>, Sigmoid>::lower,
+    &Recompute<Product<ReLU, Identity>, Sigmoid>::lower,
     &Residual<Conv<4, Kernel<3>, Padding<1>>, Identity>::lower,
     &Residual<ReLU, Residual<Identity, Dropout<>>>::lower,
     &Residual<Sequential<Conv<4, Kernel<3>, Padding<1>>, ReLU>, Conv<4>>::lower,
@@ -66,7 +66,7 @@ Forward random_network(std::uint64_t number) {
     Builder builder{program};
     std::uint64_t draws = 0;
     const auto draw = [&](int count) {
-        return static_cast<int>(random_bits(17, number, draws++) % static_cast<std::uint64_t>(count));
+        return static_cast<int>(detail::random_bits(17, number, draws++) % static_cast<std::uint64_t>(count));
     };
     Cursor x = builder.input({1 + draw(4), 5 + draw(4), 5 + draw(4)});
     const int layers = 1 + draw(6);
@@ -83,7 +83,7 @@ Forward random_network(std::uint64_t number) {
     if (draw(4) == 0) x = Sequential<Softmax, Linear<2>>::lower(builder, x);
     REQUIRE_FALSE(builder.failed());
     program.output = x.value;
-    const Capacity counts = builder.counts();
+    const detail::Capacity counts = builder.counts();
     program.ops.count = counts.ops;
     program.values.count = counts.values;
     program.layers.count = counts.layers;
@@ -95,15 +95,16 @@ Forward random_network(std::uint64_t number) {
 struct Network {
     Training program;
     std::vector<double> parameters, gradients;
-    TrainingState<double> state;
+    reference::TrainingState<double> state;
 
-    Network(const Forward& lowered_program, DifferentiationOptions options)
-        : program{differentiate<training_capacity_of_all>(training_forward(lowered_program), options)} {
-        const Parameter& last = program.forward.parameters.back();
+    Network(const Forward& lowered_program, detail::DifferentiationOptions options)
+        : program{differentiate<training_capacity_of_all>(detail::training_forward(lowered_program), options)} {
+        const detail::Parameter& last = program.forward.parameters.back();
         parameters.resize(static_cast<std::size_t>(last.offset + last.elements()));
         gradients.resize(parameters.size());
-        for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = uniform(random_bits(5, 5, i), -0.9, 0.9);
-        for (const Parameter& tensor : program.forward.parameters)
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            parameters[i] = detail::uniform(detail::random_bits(5, 5, i), -0.9, 0.9);
+        for (const detail::Parameter& tensor : program.forward.parameters)
             if (tensor.role == ParameterRole::running_variance || tensor.role == ParameterRole::gamma)
                 for (long i = 0; i < tensor.elements(); ++i) {
                     double& value = parameters[static_cast<std::size_t>(tensor.offset + i)];
@@ -122,11 +123,11 @@ struct Network {
         state.update_running = false;
         state.values[0].resize(static_cast<std::size_t>(3 * program.values[0].elements()));
         for (std::size_t i = 0; i < state.values[0].size(); ++i)
-            state.values[0][i] = uniform(random_bits(6, 6, i), -1, 1);
+            state.values[0][i] = detail::uniform(detail::random_bits(6, 6, i), -1, 1);
     }
 
     void run(int begin, int end) {
-        ReferenceTrainingInterpreter<double> interpreter{state};
+        reference::TrainingInterpreter<double> interpreter{state};
         for (int i = begin; i < end; ++i) interpreter.run(program.op_of(program.ops[i]), program.ops[i]);
     }
     double loss() {
@@ -136,15 +137,15 @@ struct Network {
         for (std::size_t i = 0; i < output.size(); ++i) sum += output[i] * output_weight(i);
         return sum;
     }
-    static double output_weight(std::size_t i) { return uniform(random_bits(7, 7, i), -1, 1); }
+    static double output_weight(std::size_t i) { return detail::uniform(detail::random_bits(7, 7, i), -1, 1); }
     void backward() {
         auto& gradient = state.value(program.output_gradient);
         gradient.resize(state.value(program.output).size());
         for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = output_weight(i);
         run(program.forward_ops, program.ops.size());
     }
-    bool is_trained(const Parameter& tensor) const {
-        return is_trainable(tensor.role) && !program.forward.layers[tensor.layer].frozen;
+    bool is_trained(const detail::Parameter& tensor) const {
+        return detail::is_trainable(tensor.role) && !program.forward.layers[tensor.layer].frozen;
     }
 };
 
@@ -152,13 +153,14 @@ struct Network {
 bool compare_direction(Network& network, std::uint64_t number) {
     auto& input = network.state.values[0];
     std::vector<double> direction(network.parameters.size()), input_direction(input.size());
-    for (const Parameter& tensor : network.program.forward.parameters)
+    for (const detail::Parameter& tensor : network.program.forward.parameters)
         if (network.is_trained(tensor))
             for (long i = 0; i < tensor.elements(); ++i) {
                 const auto at = static_cast<std::size_t>(tensor.offset + i);
-                direction[at] = uniform(random_bits(number, 8, at), -1, 1);
+                direction[at] = detail::uniform(detail::random_bits(number, 8, at), -1, 1);
             }
-    for (std::size_t i = 0; i < input.size(); ++i) input_direction[i] = uniform(random_bits(number, 9, i), -1, 1);
+    for (std::size_t i = 0; i < input.size(); ++i)
+        input_direction[i] = detail::uniform(detail::random_bits(number, 9, i), -1, 1);
 
     const double centre = network.loss();
     network.backward();
@@ -227,7 +229,7 @@ TEST_CASE("recomputing activations changes no bit of a gradient") {
 void check_plan(const Training& program) {
     long sizes[training_capacity_of_all.values]{};
     for (int v = 0; v < program.values.size(); ++v) sizes[v] = program.values[v].elements();
-    const auto plan = plan_training_memory(program, sizes, [&](int a, int b) { return sizes[a] == sizes[b]; });
+    const auto plan = detail::plan_training_memory(program, sizes, [&](int a, int b) { return sizes[a] == sizes[b]; });
     // Replay: each place holds the value written last; every operand must still be there, whole.
     std::vector<int> owner(static_cast<std::size_t>(plan.size), -1);
     const auto write = [&](int value) {
@@ -248,21 +250,22 @@ void check_plan(const Training& program) {
             CHECK(holds(program.output));
         }
         if (i == program.ops.size()) break;
-        const TrainingOp& op = program.ops[i];
-        for_each_operand(op, [&](int value) { CHECK(holds(value)); });
+        const detail::TrainingOp& op = program.ops[i];
+        detail::for_each_operand(op, [&](int value) { CHECK(holds(value)); });
         if (op.target < 0) continue;
         // A result may only overlap an operand it may replace, and then exactly.
-        for_each_operand(op, [&](int value) {
+        detail::for_each_operand(op, [&](int value) {
             const bool apart = plan.offset[value] + sizes[value] <= plan.offset[op.target] ||
                                plan.offset[op.target] + sizes[op.target] <= plan.offset[value];
-            const bool reads_elsewhere =
-                value != op.sum && (op.kind == TrainingKind::data_gradient || op.kind == TrainingKind::pool_gradient ||
-                                    op.kind == TrainingKind::subsample_gradient);
+            const bool reads_elsewhere = value != op.sum && (op.kind == detail::TrainingKind::data_gradient ||
+                                                             op.kind == detail::TrainingKind::pool_gradient ||
+                                                             op.kind == detail::TrainingKind::subsample_gradient);
             const bool gradient_elsewhere =
-                value == op.sum && op.sum == op.gradient && op.kind == TrainingKind::data_gradient;
-            const bool replaced =
-                !reads_elsewhere && !gradient_elsewhere && plan.offset[value] == plan.offset[op.target] &&
-                (value == replaceable_operand(program, op, false) || value == replaceable_operand(program, op, true));
+                value == op.sum && op.sum == op.gradient && op.kind == detail::TrainingKind::data_gradient;
+            const bool replaced = !reads_elsewhere && !gradient_elsewhere &&
+                                  plan.offset[value] == plan.offset[op.target] &&
+                                  (value == detail::replaceable_operand(program, op, false) ||
+                                   value == detail::replaceable_operand(program, op, true));
             CHECK((apart || replaced));
         });
         write(op.target);
@@ -272,7 +275,7 @@ void check_plan(const Training& program) {
 TEST_CASE("the memory plan overwrites nothing that is still read") {
     for (std::uint64_t number = 0; number < 260; ++number) {
         CAPTURE(number);
-        const Forward forward = training_forward(random_network(number));
+        const Forward forward = detail::training_forward(random_network(number));
         for (const bool spread : {false, true})
             for (const bool recompute : {false, true})
                 check_plan(differentiate<training_capacity_of_all>(

@@ -11,11 +11,11 @@
 
 #include <tenon/io/read_weights_info.hpp>
 #include <tenon/models/cifar.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/best_weights.hpp>
-#include <tenon/train/periodic_checkpoint.hpp>
-#include <tenon/train/sgd.hpp>
-#include <tenon/train/stop_on_interrupt.hpp>
+#include <tenon/train/callbacks/best_weights.hpp>
+#include <tenon/train/callbacks/periodic_checkpoint.hpp>
+#include <tenon/train/callbacks/stop_on_interrupt.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
@@ -30,10 +30,11 @@ using tenon_test::read_file;
 using tenon_test::TemporaryFolder;
 using tenon_test::write_file;
 
-struct Resumed
-    : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
-              Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
-struct Wider : Network<Input<3, 8, 8>, Stem<Conv<32, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 32, 1, 1, true>,
+struct Resumed : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>,
+                         detail::CifarStage<detail::CifarBlockV2, 16, 1, 1, true>,
+                         Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
+struct Wider : Network<Input<3, 8, 8>, Stem<Conv<32, Kernel<3>, Padding<1>>>,
+                       detail::CifarStage<detail::CifarBlockV2, 32, 1, 1, true>,
                        Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 4>>, Linear<6>>> {};
 
 const SgdOptions steep{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
@@ -55,7 +56,7 @@ std::string result_of(const Trainer<Net>& trainer) {
     append(trainer.weights().values());
     for (EpochReport report : trainer.history()) {
         report.seconds = 0;
-        append(history_table({report}));
+        append(detail::history_table({report}));
     }
     return bytes;
 }
@@ -198,17 +199,17 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     const std::string path = folder.file("run.safetensors");
     make_checkpoints(path);
     Trainer<Resumed> trainer{steep, recipe};
-    const Restored restored = trainer.restore(path);
+    const detail::Restored restored = trainer.restore(path);
     CHECK(restored.path == path);
     CHECK(restored.problem.empty());
     CHECK(trainer.state().step == 7);
     CHECK(trainer.state().epoch == 1);
     CHECK(trainer.state().batch == 2);
     CHECK(trainer.history().size() == 1);
-    CHECK(CheckpointFile{path}.find("kept") != nullptr);
+    CHECK(detail::CheckpointFile{path}.find("kept") != nullptr);
 
     Trainer<Resumed> earlier{steep, recipe};
-    earlier.restore(previous_checkpoint(path));
+    earlier.restore(detail::previous_checkpoint(path));
     CHECK(earlier.state().step == 3);
     CHECK_FALSE(std::filesystem::exists(path + ".keep"));
 
@@ -221,11 +222,11 @@ TEST_CASE("a checkpoint holds the whole state, and the one before it is kept") {
     timed.budget_seconds = 100;
     other_schedule.schedule = schedules::linear_to_zero();
     CHECK(contains(error_of([&] { trainer.fit(source, shorter); }),
-                   "began with 2 epochs, expected as much or more to go on with, found 1 epoch"));
+                   "began with 2 epochs, expected at least as much to resume it, found 1 epoch"));
     CHECK(contains(error_of([&] { trainer.fit(source, timed); }), "found 2 epochs in at most 100 s"));
     CHECK(contains(error_of([&] { trainer.fit(source, other_schedule); }), "began with the schedule cosine"));
     Patterns fewer{{3, 8, 8}, 6, 4, 12};
-    CHECK(contains(error_of([&] { trainer.fit(fewer, begun); }), "batches in an epoch: 5 and can't go on with 4"));
+    CHECK(contains(error_of([&] { trainer.fit(fewer, begun); }), "batches in an epoch: 5 and can't be resumed with 4"));
     CHECK(trainer.state().step == 7);
     trainer.fit(source, source, begun);
     earlier.fit(source, source, begun);
@@ -305,7 +306,7 @@ TEST_CASE("a schedule that spans the run goes on as that of the longer run") {
     more.restore(path);
     const std::string before = state_of(more);
     CHECK(contains(error_of([&] { more.fit(source, {.epochs = done}); }),
-                   "began with 1e-06 s, expected as much or more to go on with, found 1 epoch"));
+                   "began with 1e-06 s, expected at least as much to resume it, found 1 epoch"));
     CHECK(state_of(more) == before);
     more.fit(source, {.epochs = done + 2});
     CHECK(more.state().step == timed.state().step + 2 * batches);
@@ -459,7 +460,7 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
     const TemporaryFolder folder;
     const std::string path = folder.file("run.safetensors");
     make_checkpoints(path);
-    std::filesystem::remove(previous_checkpoint(path));
+    std::filesystem::remove(detail::previous_checkpoint(path));
     const std::string bytes = read_file(path);
     const auto refuses = [&](auto& trainer, const std::string& part) {
         const std::string before = state_of(trainer);
@@ -471,7 +472,7 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
     };
     Trainer<Resumed> trainer{steep, recipe};
     Trainer<Wider> wider{steep, recipe};
-    refuses(wider, "the checkpoint is of another network: the fingerprint is");
+    refuses(wider, "the checkpoint belongs to another network: its fingerprint is");
     Trainer<Resumed> adam{AdamWOptions{}, recipe};
     refuses(adam, "the checkpoint was made with optimizer 'sgd torch");
     TrainerOptions other_seed = recipe, no_average = recipe;
@@ -492,7 +493,7 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
         write_file(path, flipped);
         refuses(trainer, "the file is damaged: its checksum is");
     }
-    const std::string format{checkpoint_format};
+    const std::string format{detail::checkpoint_format};
     std::string future = bytes;
     future.replace(future.find(format), format.size(), "tenon checkpoint 2");
     write_file(path, future);
@@ -515,10 +516,10 @@ TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
     write_file(path, bytes);
     Trainer<Resumed> trainer{steep, recipe};
     CHECK(contains(error_of([&] { trainer.restore(path); }),
-                   "the checkpoint before it stands at " + previous_checkpoint(path)));
+                   "the previous checkpoint is at " + detail::previous_checkpoint(path)));
     CHECK(trainer.state().step == 0);
-    const Restored restored = trainer.restore(path, {.fall_back = true});
-    CHECK(restored.path == previous_checkpoint(path));
+    const detail::Restored restored = trainer.restore(path, {.fall_back = true});
+    CHECK(restored.path == detail::previous_checkpoint(path));
     CHECK(contains(restored.problem, path));
     CHECK(trainer.state().step == 3);
 }
@@ -534,7 +535,7 @@ TEST_CASE("undefined parameters are not saved, and the checkpoint before survive
     parameters[1][3] = std::numeric_limits<float>::infinity();
     trainer.set_parameters(parameters);
     const std::string error = error_of([&] { trainer.save_checkpoint(path); });
-    CHECK(contains(error, "no checkpoint was written: " + parameter_names<Resumed>(Naming::canonical)[1]));
+    CHECK(contains(error, "no checkpoint was written: " + detail::parameter_names<Resumed>(Naming::canonical)[1]));
     CHECK(read_file(path) == before);
 
     // The same when a loss becomes undefined in a fit that saves every step.
@@ -546,7 +547,7 @@ TEST_CASE("undefined parameters are not saved, and the checkpoint before survive
     if (std::filesystem::exists(folder.file("wild"))) {
         Trainer<Resumed> again{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
         again.restore(folder.file("wild"));
-        CHECK(undefined_tensor<Resumed>(again.parameters()).empty());
+        CHECK(detail::undefined_tensor<Resumed>(again.parameters()).empty());
     }
     CHECK(contains(error_of([&] { trainer.save_weights(folder.file("absent/weights")); }), "absent/weights"));
 }

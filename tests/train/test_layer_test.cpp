@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/tenon.hpp>
-#include <tenon/train/test_layer.hpp>
+#include <tenon/train/testing/test_layer.hpp>
 
 namespace {
 using namespace tenon;
@@ -66,12 +66,12 @@ TEST_CASE("gradients of residual blocks equal finite differences") {
     check<Block<2, ConvShortcut>, Map>();
     check<Block<1>, Map>();
     check<Block<1, Stride<2>>, Map>();
-    check<BasicBlock<6, 2, true>, Map>();
-    check<Bottleneck<1>, Map>();
+    check<detail::BasicBlock<6, 2, true>, Map>();
+    check<detail::Bottleneck<1>, Map>();
     check<Residual<Identity, Identity>, Map>();
     check<Residual<Conv<4, Kernel<3>, Padding<1>>, Identity>, Map>();
     check<Residual<ReLU, Residual<Conv<4>, Dropout<>>>, Map>();
-    check<Checkpoint<Block<2, ConvShortcut>, Block<2, Stride<2>>>, Map>();
+    check<Recompute<Block<2, ConvShortcut>, Block<2, Stride<2>>>, Map>();
     check<Sequential<Conv<3>, Frozen<Conv<4, Kernel<3>>, BatchNorm, ReLU>, Flatten, Linear<2>>, Input<2, 5, 5>>();
 }
 

@@ -4,8 +4,8 @@
 
 #include <tenon/models/cifar.hpp>
 #include <tenon/topology/training_parts.hpp>
-#include <tenon/train/adamw.hpp>
-#include <tenon/train/sgd.hpp>
+#include <tenon/train/optimizers/adamw.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
@@ -18,16 +18,18 @@ using tenon_test::error_of;
 using tenon_test::Patterns;
 using tenon_test::same_bytes;
 
-struct Small : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
-                       CifarStage<CifarBlockV2, 32, 1, 2, true>,
+struct Small : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>,
+                       detail::CifarStage<detail::CifarBlockV2, 16, 1, 1, true>,
+                       detail::CifarStage<detail::CifarBlockV2, 32, 1, 2, true>,
                        Head<BatchNorm, ReLU, GlobalAvgPool, Dropout<Rate<1, 10>>, Linear<6>>> {};
 
 const SgdOptions sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
 
 TEST_CASE("32 images are learned by heart within 200 steps") {
-    struct Plain
-        : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, 1, 1, true>,
-                  CifarStage<CifarBlockV2, 32, 1, 2, true>, Head<BatchNorm, ReLU, GlobalAvgPool, Linear<6>>> {};
+    struct Plain : Network<Input<3, 8, 8>, Stem<Conv<16, Kernel<3>, Padding<1>>>,
+                           detail::CifarStage<detail::CifarBlockV2, 16, 1, 1, true>,
+                           detail::CifarStage<detail::CifarBlockV2, 32, 1, 2, true>,
+                           Head<BatchNorm, ReLU, GlobalAvgPool, Linear<6>>> {};
     // Noise alone decides the label: nothing to generalise from.
     Patterns images{{3, 8, 8}, 6, 1, 32, false, 20};
     Trainer<Plain> trainer{SgdOptions{.learning_rate = 0.1, .momentum = 0.9},
@@ -116,7 +118,7 @@ TEST_CASE("frozen layers stay bitwise as they are, running statistics included")
     const std::vector<float> before(trainer.parameters().values().begin(), trainer.parameters().values().end());
     trainer.fit(images, {.epochs = 2});
     for (int i = 0; i < Parameters<HalfFrozen>::count(); ++i) {
-        const Parameter& info = lowered<HalfFrozen>.parameters[i];
+        const detail::Parameter& info = lowered<HalfFrozen>.parameters[i];
         const std::span<const float> then =
             std::span(before).subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.elements()));
         CHECK(same_bytes(then, trainer.parameters()[i]) == lowered<HalfFrozen>.layers[info.layer].frozen);

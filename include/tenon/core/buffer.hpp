@@ -1,5 +1,7 @@
-// An aligned block of memory for an arena: allocated once, zeroed, on huge pages where it is large.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// An aligned block of memory for an arena: allocated once, zeroed, on huge pages where it is large.
 
 #include <cstddef>
 #include <new>
@@ -11,7 +13,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Owns zeroed memory for `size` scalars, aligned to a page. Memory is mapped, not touched: pages that are never used
@@ -21,7 +23,7 @@ class Buffer {
 public:
     Buffer() = default;
 
-    /// Throws tenon::Error when the memory cannot be had.
+    /// Throws tenon::Error when the system refuses the memory.
     explicit Buffer(std::size_t size) : size_{size} {
         if (size == 0) return;
         void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -72,4 +74,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

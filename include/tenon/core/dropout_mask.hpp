@@ -1,16 +1,18 @@
-// Which features a dropout drops: a function of seed, layer, image and feature, so it is the same in any order, on any
-// number of threads, and when it is computed again.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// Which features a dropout drops: a function of seed, layer, image and feature, so it is the same in any order, on any
+// number of threads, and when it is recomputed.
 
 #include <tenon/core/random.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The mask of one dropout in one training step.
+/// The mask of one dropout in one training iteration.
 class DropoutMask {
 public:
-    /// `layer` is the layer's index in the program; `seed` is the step's.
+    /// `layer` is the layer's index in the program; `seed` is the iteration's.
     DropoutMask(std::uint64_t seed, int layer, double rate)
         : seed_{seed}, stream_{mix(static_cast<std::uint64_t>(layer) + 1)}, rate_{rate} {}
 
@@ -27,4 +29,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

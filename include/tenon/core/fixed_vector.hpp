@@ -1,12 +1,14 @@
-// A vector of bounded size that is a constant: the container of programs and plans.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// FixedVector: the array of programs, a value of bounded size.
 
 #include <tenon/core/index.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
-/// At most `Capacity` items in place. An aggregate, so that programs can be constants and be passed by value.
-/// Precondition of push_back: size() < Capacity; in a constant expression a violation does not compile.
+/// A vector of at most `Capacity` items, stored in place. An aggregate, so that programs can be constants and be passed
+/// by value. Precondition of push_back: size() < Capacity; in a constant expression a violation does not compile.
 template <class T, int Capacity>
 struct FixedVector {
     T items[array_bound<Capacity + (Capacity == 0)>]{};  // an array has at least one item
@@ -25,7 +27,7 @@ struct FixedVector {
 
     constexpr void push_back(const T& item) { items[count++] = item; }
 
-    /// The same items with another capacity, which must hold them: constants need no room for more.
+    /// The same items with another capacity, which must be large enough for them: a constant needs no room for more.
     template <int Other>
     constexpr FixedVector<T, Other> with_capacity() const {
         FixedVector<T, Other> other{};
@@ -36,14 +38,14 @@ struct FixedVector {
     /// Removes all items for which the predicate holds; the others keep their order.
     template <class Predicate>
     constexpr void erase_if(Predicate predicate) {
-        int kept = 0;
+        int left = 0;
         for (int i = 0; i < count; ++i) {
             if (predicate(items[i])) continue;
-            if (kept != i) items[kept] = items[i];
-            ++kept;
+            if (left != i) items[left] = items[i];
+            ++left;
         }
-        count = kept;
+        count = left;
     }
 };
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,10 +1,12 @@
+#pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
 // The instruction set a translation unit is compiled for, as an inline namespace.
 //
 // Law: two translation units compiled with different -march never share a symbol of the library that holds machine
 // code, so linking them cannot violate the one-definition rule, nor run AVX-512 code on a machine that lacks it. (test:
-// tests/package/one_definition). Everything that exists at run time stands inside TENON_ISA_NAMESPACE; topology and
-// program are constants, hold no machine code and stand outside it, so a network is one type in all translation units.
-#pragma once
+// tests/package/one_definition). Everything that exists at run time is inside TENON_ISA_NAMESPACE; topology and program
+// are constants, hold no machine code and are outside it, so a network is one type in all translation units.
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)
 #define TENON_ISA_NAMESPACE avx512
@@ -25,12 +27,12 @@
 #define TENON_ISA_STRING_(name) #name
 #define TENON_ISA_STRING(name) TENON_ISA_STRING_(name)
 
-namespace tenon {
+namespace tenon::detail {
 
-/// The name of the instruction set this translation unit is compiled for: "avx512", "avx2", "neon", "generic"
-/// (SSE2 on x86-64) or one between.
+/// The name of the instruction set this translation unit is compiled for: "avx512", "avx2", "neon", "generic" (SSE2 on
+/// x86-64) or one in between.
 inline namespace TENON_ISA_NAMESPACE {
 inline constexpr const char* isa_name = TENON_ISA_STRING(TENON_ISA_NAMESPACE);
 }
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// What is left of an object that was moved from: a state in which calling it is an Error, not a crash.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The state of an object that was moved from: calling it throws tenon::Error, it does not crash.
 
 #include <string>
 #include <utility>
@@ -7,12 +9,11 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
-namespace detail {
 
-/// A value that is T{} in an object whose content was moved away, and a plain T in every other. As a member it keeps
-/// its class free of move operations of its own, which would have to name all other members.
+/// A T that becomes T{} when its object is moved from. A class with such a member needs no move operations of its own,
+/// which would have to name all other members.
 template <class T>
 class ClearedByMove {
 public:
@@ -37,7 +38,7 @@ private:
     T value_;
 };
 
-/// Throws tenon::Error unless an object still has its content; `what` is the word for the object, `model`.
+/// Throws tenon::Error unless an object still has its content; `what` is the word for the object: `model`.
 inline void check_not_moved_from(bool has_content, const char* what) {
     if (!has_content)
         throw Error(std::string("this ") + what +
@@ -47,13 +48,12 @@ inline void check_not_moved_from(bool has_content, const char* what) {
 /// A member that remembers whether its object was moved from.
 class MovedFrom {
 public:
-    /// Throws tenon::Error if it was.
+    /// Throws tenon::Error when it was.
     void check(const char* what) const { check_not_moved_from(is_whole_, what); }
 
 private:
     ClearedByMove<bool> is_whole_{true};
 };
 
-}  // namespace detail
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,8 @@
-// Numbers as text and back, whatever the program's locale is: files are read under another one than they were written.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// Numbers as text and back, whatever the program's locale is: a file may be read under another locale than it was
+// written under.
 
 #include <array>
 #include <cerrno>
@@ -19,19 +22,18 @@
 
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
-namespace detail {
 
-/// A number as std::printf writes it in the C locale: with `precision` digits after the point (`fixed`), or in all
-/// (`general`).
+/// A number as std::printf writes it in the C locale: with `precision` digits after the point (`fixed`) or `precision`
+/// significant digits (`general`).
 inline std::string number_text(double value, std::chars_format format, int precision) {
     std::array<char, 512> text{};  // the longest number has 309 digits before the point
     const auto end = std::to_chars(text.data(), text.data() + text.size(), value, format, precision).ptr;
     return {text.data(), end};
 }
 
-/// The number that a whole text is, or nothing. Integers and what std::from_chars knows.
+/// The number that the complete text spells, or nothing: integers, and what else std::from_chars knows.
 template <class Number>
 std::optional<Number> parse_by_from_chars(std::string_view text) {
     Number number{};
@@ -59,7 +61,8 @@ inline std::optional<double> parse_by_strtod(std::string_view text) {
     return number;
 }
 
-/// The number that a whole text is, without spaces around it; nothing where it is none, or out of the type's range.
+/// The number that the complete text spells; nothing when it spells none (spaces around it included) or one out of the
+/// type's range. `1e-3` -> 0.001, `1e-3 ` -> nothing.
 template <class Number>
 requires std::integral<Number> || std::same_as<Number, double> std::optional<Number> parse_number(
     std::string_view text) {
@@ -71,6 +74,5 @@ requires std::integral<Number> || std::same_as<Number, double> std::optional<Num
         return parse_by_from_chars<Number>(text);
 }
 
-}  // namespace detail
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

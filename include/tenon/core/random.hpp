@@ -1,19 +1,21 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
 // Counter-based random numbers: pure functions of (seed, stream, index), so they are the same in any order and on any
 // number of threads, and a test in another language can draw them too.
-#pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The odd constant nearest to 2^64 divided by the golden ratio: the step between two counters.
 inline constexpr std::uint64_t golden_step = 0x9E3779B97F4A7C15;
 
-/// The finaliser of splitmix64: a bijection of 64 bits that lets each bit of the result depend on each bit of `bits`.
+/// The finalizer of splitmix64: a bijection of 64 bits that lets each bit of the result depend on each bit of `bits`.
 /// `mix(0)` is 0.
 constexpr std::uint64_t mix(std::uint64_t bits) {
     bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
@@ -34,7 +36,7 @@ constexpr std::uint64_t random_bits(std::uint64_t seed, std::uint64_t stream, st
     return mix((stream ^ (seed * golden_step)) + (index + 1) * golden_step);
 }
 
-/// A number in [low, high) from the 24 highest of 64 random bits: `low + (high - low) * k / 2^24` for a whole k,
+/// A number in [low, high) from the 24 highest of 64 random bits: `low + (high - low) * k / 2^24` for an integer k,
 /// computed in double. With 24 bits a number in [0, 1) is exact as a float too.
 constexpr double uniform(std::uint64_t bits, double low, double high) {
     // The product is rounded before the exact scaling by 2^-24, so a compiler that contracts the scaling and the sum
@@ -43,4 +45,4 @@ constexpr double uniform(std::uint64_t bits, double low, double high) {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

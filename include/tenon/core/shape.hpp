@@ -1,5 +1,7 @@
-// The shape of one sample: a map of channels x height x width, or a flat vector of features.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The shape of one sample: a map of channels x height x width, or a flat vector of features.
 
 #include <string>
 

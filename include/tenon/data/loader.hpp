@@ -1,8 +1,10 @@
-// Loader: batches of a data set, shuffled, augmented and prepared ahead. The data set is in memory (ImageDataset) or on
+#pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Loader: batches of a data set, shuffled, augmented and prepared ahead. The data set is in memory (ImageDataset), on
 // disk (PhotoDataset), or one of your own.
 //
 //     Loader loader{dataset, Pipeline{PadCrop{4}, Normalize{cifar10_mean, cifar10_deviation}}, {.batch_size = 256}};
-#pragma once
 
 #include <algorithm>
 #include <concepts>
@@ -26,7 +28,7 @@
 #include <tenon/core/random.hpp>
 #include <tenon/data/augment/mixup.hpp>
 #include <tenon/data/batch.hpp>
-#include <tenon/data/image_dataset.hpp>
+#include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/pipeline.hpp>
 
 namespace tenon {
@@ -34,20 +36,20 @@ namespace tenon {
 /// How a Loader makes batches.
 struct LoaderOptions {
     int batch_size = 128;
-    bool shuffle = true;     ///< in another order in each epoch; else in the data set's
+    bool shuffle = true;     ///< in a new order in each epoch; else in the data set's
     bool drop_last = false;  ///< whether images that don't fill the last batch of an epoch are left out of it
-    std::uint64_t seed = 0;  ///< decides order and augmentation
+    std::uint64_t seed = 0;  ///< of order and augmentation
     int threads = 1;         ///< that decode and prepare batches, besides the caller's; 0: one per core this process
                              ///< may use
     int prefetch = 1;        ///< batches that are prepared ahead; 0: each one when it is asked for
 };
 
+namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A data set that a Loader reads: size() images, each with a label from 0. `read` makes a picture of image `index`,
-/// the same one whenever it is called, and may be called from several threads at a time. `shapes` are examples of the
-/// shapes that pictures have, by which a pipeline is checked: the smallest height and width, and others if shapes
-/// differ.
+/// the same one whenever it is called, and may be called by several threads at once. `shapes` are examples of the
+/// pictures' shapes, with which a pipeline is checked: the smallest height and width, and others if shapes differ.
 template <class T>
 concept LoadableDataset = requires(const T& dataset, std::size_t index, Picture& picture) {
     { dataset.size() } -> std::convertible_to<std::size_t>;
@@ -56,27 +58,32 @@ concept LoadableDataset = requires(const T& dataset, std::size_t index, Picture&
     dataset.read(index, picture);
 };
 
-/// A BatchSource of a data set, which must outlive it. What `read` throws (a broken photo, say) is thrown by the call
-/// of `batch` that needs the image, not earlier, however far ahead batches are prepared; the loader can be used on.
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A BatchSource of a data set, which must outlive it. What `read` throws (for a broken photo, say) is thrown by the
+/// call of `batch` that needs the image, not earlier, however far ahead batches are prepared; the loader stays usable.
 ///
 /// Law: batch(epoch, index) is, to the bit, a function of data set, pipeline, options other than threads and prefetch,
-/// and its arguments; it depends neither on threads nor on what was asked before. (tests: tests/data/loader_test.cpp,
+/// and its arguments; it depends neither on threads nor on earlier calls. (tests: tests/data/loader_test.cpp,
 /// photo_dataset_test.cpp)
-template <class Steps, LoadableDataset Dataset = ImageDataset>
+template <class Steps, detail::LoadableDataset Dataset = ImageDataset>
 class Loader {
 public:
-    /// Throws Error if the data set is empty or wrong in itself, the pipeline does not take its images or does not make
-    /// them one size, or an option is out of range.
+    /// Throws tenon::Error when the data set is empty or inconsistent, the pipeline does not accept its images or does
+    /// not make them one size, or an option is out of range.
     Loader(const Dataset& dataset, Steps pipeline, LoaderOptions options = {}, MixUp mixup = {})
         : dataset_{dataset},
           pipeline_{std::move(pipeline)},
           options_{options},
           mixup_{mixup},
           shape_{shape_after(pipeline_, dataset)},
-          arena_{threads_of(options) + 1} {
+          arena_{workers_of(options) + 1} {
         if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
         check_range("images in a batch", options.batch_size, 1, 1 << 24);
-        check_range("threads", options.threads, 0, most_threads);
+        check_range("threads", options.threads, 0, max_threads);
         check_range("batches prepared ahead", options.prefetch, 0, 64);
         if (batches() == 0)
             throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
@@ -95,24 +102,24 @@ public:
         for (auto& slot : slots_) abandon(*slot);
     }
 
-    /// What a batch's images look like.
+    /// The shape of a batch's images.
     const Shape& shape() const { return shape_; }
 
-    /// Images in an epoch's batches.
+    /// The number of images in an epoch's batches.
     long images() const {
         const long size = static_cast<long>(dataset_.size());
         return options_.drop_last ? size / options_.batch_size * options_.batch_size : size;
     }
-    /// Batches in an epoch; the last one may be smaller than the others without drop_last.
+    /// The number of batches in an epoch; without drop_last the last one may be smaller than the others.
     long batches() const { return (images() + options_.batch_size - 1) / options_.batch_size; }
 
-    /// Batch `index` of an epoch, from 0, valid until the next call. With MixUp it has targets, else labels. Error if
-    /// there is no such batch.
+    /// Batch `index` of an epoch, from 0, valid until the next call. With MixUp it has targets, else labels. Throws
+    /// tenon::Error when there is no such batch, and what `read` throws.
     Batch batch(long epoch, long index) {
         if (epoch < 0 || index < 0 || index >= batches())
             throw Error("expected one of the batches 0 to " + std::to_string(batches() - 1) +
                         " of an epoch, found batch " + std::to_string(index) + " of epoch " + std::to_string(epoch));
-        // The batches wanted now and soon are as many as the slots, so each of them finds a slot.
+        // This batch and the prefetched ones are as many as the slots, so each of them gets a slot.
         const Key first{epoch, index};
         Key key = first;
         std::vector<Slot*> idle;
@@ -135,8 +142,8 @@ public:
     }
 
 private:
-    static constexpr int most_threads = 1024;
-    /// Images that a thread takes at a time, at least: decoding one is work enough, copying one isn't.
+    static constexpr int max_threads = 1024;
+    /// The minimum of images per task: decoding one is enough work, copying one isn't.
     static constexpr std::size_t images_per_task = std::same_as<Dataset, ImageDataset> ? 8 : 1;
 
     struct Key {
@@ -145,7 +152,7 @@ private:
     };
     static constexpr Key nothing{};
 
-    /// Room for a batch, and the task that fills it.
+    /// Memory for a batch, and the task that fills it.
     struct Slot {
         Key key;
         std::shared_ptr<const std::vector<std::uint32_t>> order;
@@ -155,11 +162,14 @@ private:
         tbb::task_group tasks;
     };
 
-    static int threads_of(const LoaderOptions& options) {
-        return options.threads == 0 ? std::max(1, tbb::info::default_concurrency())
-                                    : std::clamp(options.threads, 1, most_threads);
+    /// Workers of the arena besides the calling thread: no more than oneTBB has, which is one less than there are
+    /// cores, or it warns on the standard error.
+    static int workers_of(const LoaderOptions& options) {
+        const int cores = tbb::info::default_concurrency();
+        const int wanted = options.threads == 0 ? cores : std::clamp(options.threads, 1, max_threads);
+        return std::min(wanted, std::max(1, cores - 1));
     }
-    /// The one shape that a pipeline makes of a data set's images.
+    /// The one shape to which a pipeline brings a data set's images.
     static Shape shape_after(const Steps& pipeline, const Dataset& dataset) {
         const auto shapes = dataset.shapes();
         const Shape result = pipeline.result(*shapes.begin());
@@ -171,9 +181,9 @@ private:
                             to_string(shape));
         return result;
     }
-    static void check_range(const std::string& what, int value, int least, int most) {
-        if (value < least || value > most)
-            throw Error("a loader needs " + std::to_string(least) + " to " + std::to_string(most) + " " + what +
+    static void check_range(const std::string& what, int value, int min, int max) {
+        if (value < min || value > max)
+            throw Error("a loader needs " + std::to_string(min) + " to " + std::to_string(max) + " " + what +
                         ", found " + std::to_string(value));
     }
 
@@ -195,8 +205,9 @@ private:
         if (order_ == nullptr || order_epoch_ != epoch) {
             std::vector<std::uint32_t> order(dataset_.size());
             if (options_.shuffle)
-                order = permutation(dataset_.size(), options_.seed,
-                                    hash_name("shuffle") + static_cast<std::uint64_t>(epoch) * golden_step);
+                order = detail::permutation(
+                    dataset_.size(), options_.seed,
+                    detail::hash_name("shuffle") + static_cast<std::uint64_t>(epoch) * detail::golden_step);
             else
                 std::iota(order.begin(), order.end(), 0U);
             order_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(order));
@@ -205,7 +216,7 @@ private:
         return order_;
     }
 
-    /// Ends what fills a slot; what that failed in concerns a batch that nobody waits for.
+    /// Waits for a slot's task and discards its exception: nobody will read that batch.
     void abandon(Slot& slot) noexcept {
         try {
             arena_.execute([&] { slot.tasks.wait(); });
@@ -226,7 +237,7 @@ private:
         arena_.execute([&] { slot.tasks.run([this, &slot] { fill(slot); }); });
     }
 
-    /// Makes a slot's batch. Each image is computed by itself, so the split among threads does not matter.
+    /// Makes a slot's batch. Each image is computed on its own, so the split among threads does not matter.
     void fill(Slot& slot) const {
         const auto elements = static_cast<std::size_t>(shape_.elements());
         const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size);
@@ -237,7 +248,7 @@ private:
                 for (std::size_t i = range.begin(); i != range.end(); ++i) {
                     const std::uint32_t position = (*slot.order)[begin + i];
                     dataset_.read(position, picture);
-                    pipeline_.apply(picture, spare, SampleDraws(options_.seed, slot.key.epoch, position));
+                    pipeline_.apply(picture, spare, detail::SampleDraws(options_.seed, slot.key.epoch, position));
                     if (picture.shape != shape_)
                         throw Error("the pipeline of a loader made image " + std::to_string(position) + " one of " +
                                     to_string(picture.shape) + ", expected " + to_string(shape_));

@@ -1,5 +1,7 @@
-// What a PhotoDataset keeps of its photos: decoded ones, up to a number of bytes.
 #pragma once
+// IWYU pragma: private, include <tenon/image.hpp>
+
+// The decoded photos that a PhotoDataset caches, up to a number of bytes.
 
 #include <atomic>
 #include <cstddef>
@@ -11,16 +13,15 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/image/image.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
-namespace detail {
 
-/// Decoded photos by their position, of at most a number of bytes in all. All functions but `keep_only` may be called
-/// from several threads at a time.
+/// Decoded photos by their position, of at most `limit` bytes in all. All functions except keep_only() may be called by
+/// several threads at once.
 ///
-/// Nothing that is kept is dropped for something else. An epoch reads each photo once in random order, so of n photos
-/// of which k fit this answers k of n reads, and no rule that drops photos answers more; the least recently used one,
-/// say, is dropped shortly before it is read again. And what never goes away can be read without a lock.
+/// No photo is evicted for another. An epoch reads each photo once in random order, so with room for k of n photos k of
+/// n reads hit, and no rule that evicts photos hits more: the least recently used one, say, would be evicted shortly
+/// before it is read again. And what is never evicted can be read without a lock.
 ///
 /// Law: bytes() <= the limit at every moment. (test: tests/data/photo_dataset_test.cpp)
 class PhotoCache {
@@ -32,10 +33,10 @@ public:
         for (const auto& entry : entries_) delete entry.load(std::memory_order_relaxed);
     }
 
-    /// The photo at a position, valid as long as the cache; nullptr if it isn't kept.
+    /// The photo at a position, valid while the cache exists; nullptr when it isn't cached.
     const Image* find(std::size_t position) const { return entries_[position].load(std::memory_order_acquire); }
 
-    /// Keeps a photo, if there is room and nobody else kept it meanwhile.
+    /// Caches a photo, if there is room and no other thread has cached it meanwhile.
     void keep(std::size_t position, Image&& photo) {
         const std::size_t size = bytes_of(photo);
         std::size_t used = bytes_.load(std::memory_order_relaxed);
@@ -52,7 +53,7 @@ public:
         }
     }
 
-    /// Forgets all positions but the given ones, in increasing order, which become 0, 1, ...
+    /// Drops the photos at all positions except the given ones, which are in increasing order and become 0, 1, ...
     void keep_only(std::span<const std::size_t> positions) {
         std::vector<std::atomic<const Image*>> left(positions.size());
         for (std::size_t i = 0; i < positions.size(); ++i) left[i] = entries_[positions[i]].exchange(nullptr);
@@ -64,7 +65,7 @@ public:
         entries_.swap(left);
     }
 
-    /// Bytes that the kept photos take.
+    /// The bytes that the cached photos take.
     std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
     std::size_t photos() const { return photos_.load(std::memory_order_relaxed); }
     std::size_t limit() const { return limit_; }
@@ -77,6 +78,5 @@ private:
     std::atomic<std::size_t> bytes_ = 0, photos_ = 0;
 };
 
-}  // namespace detail
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// Picture: an image on its way through augmentations.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Picture: an image while it is augmented.
 
 #include <concepts>
 #include <cstddef>
@@ -13,13 +15,13 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// An image as floats, channel by channel (channels x height x width), that augmentations change. It begins with the
-/// samples of the data set, 0 to 255.
+/// An image as floats, channel by channel (channels x height x width), that augmentations change. At first it holds the
+/// data set's samples, 0 to 255.
 struct Picture {
     Shape shape;
     std::vector<float> samples;
 
-    /// Becomes an image of another shape, of undefined content.
+    /// Changes the shape; the samples are then undefined.
     void reshape(const Shape& other) {
         shape = other;
         samples.resize(static_cast<std::size_t>(other.elements()));
@@ -39,11 +41,11 @@ private:
     }
 };
 
-/// A step that changes an image: a small value. `result(shape)` is the shape that an image becomes, or a tenon::Error
-/// if such images cannot be augmented so; `apply` changes the picture, for which it may use and exchange the second
-/// one.
+/// A step that changes an image: a small value. `result(shape)` is the shape of the augmented image; it throws
+/// tenon::Error when such images cannot be augmented. `apply` changes the picture, for which it may use the second one
+/// and swap the two. `purpose` names the step's random numbers.
 template <class T>
-concept Augmentation = requires(const T& step, Shape shape, Picture& picture, const SampleDraws& draws) {
+concept Augmentation = requires(const T& step, Shape shape, Picture& picture, const detail::SampleDraws& draws) {
     { step.result(shape) } -> std::same_as<Shape>;
     step.apply(picture, picture, draws);
     { T::purpose } -> std::convertible_to<std::string_view>;

@@ -1,7 +1,9 @@
-// Pipeline: augmentations in a row.
+#pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Pipeline: a sequence of augmentations.
 //
 //     Pipeline pipeline{PadCrop{4}, AlternatingFlip{}, Normalize{cifar10_mean, cifar10_deviation}, Cutout{8}};
-#pragma once
 
 #include <algorithm>
 #include <cstddef>
@@ -22,20 +24,20 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Steps that every image goes through, from the first to the last. Each draws numbers of its own.
+/// Steps that are applied to every image, from the first to the last. Each draws random numbers of its own.
 template <Augmentation... Steps>
 class Pipeline {
 public:
     constexpr Pipeline(Steps... steps) : steps_{steps...} {}
 
-    /// The shape that images become. Error if a step cannot be applied to such images.
+    /// The shape of the images that come out. Throws tenon::Error when a step cannot be applied to such images.
     Shape result(Shape shape) const {
         std::apply([&](const Steps&... steps) { ((shape = steps.result(shape)), ...); }, steps_);
         return shape;
     }
 
-    /// Changes a picture; its content and `spare`'s are exchanged on the way.
-    void apply(Picture& picture, Picture& spare, const SampleDraws& draws) const {
+    /// Changes a picture; steps may swap it with `spare`.
+    void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         std::apply(
             [&](const Steps&... steps) {
                 std::uint64_t position = 0;

@@ -1,5 +1,7 @@
-// SampleDraws: the random numbers of one image in one epoch. And permutations.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// SampleDraws: the random numbers of one image in one epoch; permutations.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,10 +13,10 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A whole number in [0, count) from 64 random bits, 1 <= count < 2^32.
+/// An integer in [0, count) from 64 random bits, 1 <= count < 2^32.
 constexpr std::uint32_t random_below(std::uint64_t bits, std::uint32_t count) {
     return static_cast<std::uint32_t>((bits >> 32) * count >> 32);
 }
@@ -22,7 +24,7 @@ constexpr std::uint32_t random_below(std::uint64_t bits, std::uint32_t count) {
 /// Random numbers that belong to an image in an epoch and to a purpose.
 ///
 /// Law: draw `index` is a function of seed, epoch, sample, purpose and index alone, so an image is augmented in the
-/// same way whoever prepares it, and when. (test: tests/data/augment_test.cpp)
+/// same way whichever thread prepares it, and whenever. (test: tests/data/augment_test.cpp)
 class SampleDraws {
 public:
     /// `sample` is the image's position in its data set.
@@ -38,11 +40,11 @@ public:
     /// The draws of the same image and purpose that are the same in every epoch.
     constexpr SampleDraws for_all_epochs() const { return with_stream(purpose_, -1); }
 
-    /// A number in [low, high), as tenon::uniform.
+    /// A number in [low, high), see uniform() in core/random.hpp.
     constexpr double uniform(std::uint64_t index, double low, double high) const {
-        return tenon::uniform(random_bits(seed_, stream_, index), low, high);
+        return detail::uniform(random_bits(seed_, stream_, index), low, high);
     }
-    /// A whole number in [0, count).
+    /// An integer in [0, count).
     constexpr int below(std::uint64_t index, int count) const {
         return static_cast<int>(random_below(random_bits(seed_, stream_, index), static_cast<std::uint32_t>(count)));
     }
@@ -78,4 +80,4 @@ inline std::vector<std::uint32_t> permutation(std::size_t count, std::uint64_t s
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

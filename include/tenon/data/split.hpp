@@ -1,5 +1,7 @@
-// Holding out images of a data set for validation.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Holds out images of a data set for validation.
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +14,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
-#include <tenon/data/image_dataset.hpp>
+#include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/sample_draws.hpp>
 
 namespace tenon {
@@ -23,7 +25,7 @@ struct DatasetSplit {
     ImageDataset training, validation;
 };
 
-/// The images at the given positions, in their order.
+/// The images at the given positions, in the order of the positions.
 inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint32_t> positions) {
     ImageDataset taken{.shape = dataset.shape, .images = {}, .labels = {}};
     taken.images.reserve(positions.size() * static_cast<std::size_t>(dataset.shape.elements()));
@@ -37,27 +39,33 @@ inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint3
 }
 
 /// Holds out `held_out` images, drawn from a seed, for validation; both parts keep the data set's order. The same data
-/// set, number and seed give the same split everywhere. Error unless at least one image is left for training.
+/// set, number and seed give the same split everywhere. Throws tenon::Error unless at least one image is left for
+/// training.
 inline DatasetSplit split(const ImageDataset& dataset, std::size_t held_out, std::uint64_t seed = 0) {
     if (held_out >= dataset.size())
         throw Error("expected to hold out fewer images than the data set's " + std::to_string(dataset.size()) +
                     ", found " + std::to_string(held_out));
-    std::vector<std::uint32_t> order = permutation(dataset.size(), seed, hash_name("validation"));
+    std::vector<std::uint32_t> order = detail::permutation(dataset.size(), seed, detail::hash_name("validation"));
     const auto middle = order.begin() + static_cast<std::ptrdiff_t>(held_out);
     std::sort(order.begin(), middle);
     std::sort(middle, order.end());
     return {.training = take(dataset, {middle, order.end()}), .validation = take(dataset, {order.begin(), middle})};
 }
 
+}  // namespace TENON_ISA_NAMESPACE
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
 /// Positions in a data set, in two parts, each in increasing order.
 struct PositionSplit {
     std::vector<std::uint32_t> training, validation;
 };
 
-/// Holds out the same share of each class, drawn from a seed: of n images of a class the nearest whole number to
-/// share x n, but at least one and not all, so no class is missing in either part. 10 and 5 images with a share of 0.2
-/// give 2 and 1. What is drawn of a class depends on its label, its number of images and the seed alone. Equals
-/// scikit-learn's train_test_split(stratify=labels) in kind. Throws Error unless 0 < share < 1, no label is negative,
+/// Holds out the same share of each class, drawn from a seed: of n images of a class the integer nearest to share x n,
+/// but at least one and not all, so no class is missing in either part: of 10 and 5 images a share of 0.2 holds out 2
+/// and 1. What is drawn of a class depends only on its label, its number of images and the seed. Like scikit-learn's
+/// train_test_split(stratify=labels), with other draws. Throws tenon::Error unless 0 < share < 1, no label is negative,
 /// and each class that occurs has at least two images; `name_of(label)` names it.
 template <class NameOfClass>
 PositionSplit stratified_positions(std::span<const int> labels, double share, std::uint64_t seed,
@@ -89,10 +97,15 @@ PositionSplit stratified_positions(std::span<const int> labels, double share, st
     return parts;
 }
 
-/// Holds out the same share of each class of a data set; see stratified_positions.
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Holds out the same share of each class of a data set; see stratified_positions. Throws tenon::Error as that does.
 inline DatasetSplit stratified_split(const ImageDataset& dataset, double share, std::uint64_t seed = 0) {
-    const PositionSplit parts =
-        stratified_positions(dataset.labels, share, seed, [](int label) { return std::to_string(label); });
+    const detail::PositionSplit parts =
+        detail::stratified_positions(dataset.labels, share, seed, [](int label) { return std::to_string(label); });
     return {.training = take(dataset, parts.training), .validation = take(dataset, parts.validation)};
 }
 

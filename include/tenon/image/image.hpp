@@ -1,5 +1,7 @@
-// An image in memory, and its conversion between grey and RGB.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// An image in memory, and its conversion between gray and RGB.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,20 +17,20 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// An image of 8 bits a sample that owns its pixels: `height` rows from top to bottom, each of `width` pixels from left
-/// to right, each of `channels` samples side by side: 1 (grey) or 3 (red, green, blue). No padding between rows. An
+/// An image of 8 bits per sample that owns its pixels: `height` rows from top to bottom, each of `width` pixels from
+/// left to right, each of `channels` adjacent samples: 1 (gray) or 3 (red, green, blue). No padding between rows. An
 /// image that was moved from has no pixels.
 class Image {
 public:
     /// An image without pixels.
     Image() = default;
 
-    /// A black image. Throws Error unless height and width are positive and channels is 1 or 3.
+    /// A black image. Throws tenon::Error unless height and width are positive and channels is 1 or 3.
     Image(int height, int width, int channels)
         : height_(height), width_(width), channels_(channels), pixels_(checked_size(height, width, channels)) {}
 
-    /// An image of the given samples, in the order described above. Throws Error if their number isn't height x width x
-    /// channels.
+    /// An image of the given samples, in the order described above. Throws tenon::Error when the sizes are invalid as
+    /// above or the number of samples isn't height x width x channels.
     Image(int height, int width, int channels, std::vector<std::uint8_t> pixels)
         : height_(height), width_(width), channels_(channels), pixels_(std::move(pixels)) {
         if (const std::size_t size = checked_size(height, width, channels); pixels_.size() != size) {
@@ -43,7 +45,7 @@ public:
     int channels() const { return channels_; }
     bool empty() const { return pixels_.empty(); }
 
-    /// Samples of one row.
+    /// The number of samples of one row.
     std::size_t row_size() const { return static_cast<std::size_t>(width_) * static_cast<std::size_t>(channels_); }
 
     /// All samples, row after row.
@@ -76,7 +78,7 @@ private:
     std::vector<std::uint8_t> pixels_;
 };
 
-/// The image in RGB; a grey sample is repeated.
+/// The image in RGB; each gray sample is repeated three times.
 inline Image to_rgb(Image image) {
     if (image.channels() != 1) return image;
     Image rgb(image.height(), image.width(), 3);
@@ -89,17 +91,17 @@ inline Image to_rgb(Image image) {
     return rgb;
 }
 
-/// The image in grey: the luma of ITU-R BT.601 in fixed point, bit for bit as PIL's `convert("L")`.
-inline Image to_grey(Image image) {
+/// The image in gray: the luma of ITU-R BT.601 in fixed point. Equals PIL's `convert("L")` bit for bit.
+inline Image to_gray(Image image) {
     if (image.channels() != 3) return image;
-    Image grey(image.height(), image.width(), 1);
+    Image gray(image.height(), image.width(), 1);
     const std::uint8_t* source = image.pixels().data();
-    for (std::uint8_t& sample : grey.pixels()) {
+    for (std::uint8_t& sample : gray.pixels()) {
         const int luma = source[0] * 19595 + source[1] * 38470 + source[2] * 7471 + 0x8000;
         sample = static_cast<std::uint8_t>(luma >> 16);
         source += 3;
     }
-    return grey;
+    return gray;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

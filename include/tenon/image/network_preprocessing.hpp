@@ -1,7 +1,9 @@
+#pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
 // The preprocessing that belongs to a network.
 //
 //     std::vector<float> input = preprocess(read_image("cat.jpg"), preprocessing_of<KerasResNet50V2<>>);
-#pragma once
 
 #include <tenon/core/shape.hpp>
 #include <tenon/image/preprocess.hpp>
@@ -10,8 +12,10 @@
 
 namespace tenon {
 
-/// What a convention does to an image for a network with inputs of a shape: where it cuts the middle out of a larger
-/// image, that stands in the same proportion for any size.
+namespace detail {
+
+/// What a convention does to an image for a network with inputs of a shape. Conventions that cut the middle out of a
+/// larger image keep its proportion to the input for any size: 256 to 224, 128 to 112.
 constexpr Preprocessing preprocessing_of_convention(ImageConvention convention, Shape input) {
     Preprocessing result = torchvision_imagenet;
     const auto resize_to = [&](int percent) {
@@ -32,15 +36,15 @@ constexpr Preprocessing preprocessing_of_convention(ImageConvention convention, 
             break;
         case ImageConvention::timm:
         case ImageConvention::timm_basic:
-            result.mean = result.standard_deviation = {0.5F, 0.5F, 0.5F};
+            result.mean = result.standard_deviation = {0.5f, 0.5f, 0.5f};
             result.filter = ResizeFilter::bicubic;
             result.resize = resize_to(convention == ImageConvention::timm ? 95 : 90);
             break;
         case ImageConvention::cifar_torch:
             break;
         case ImageConvention::cifar:
-            result.mean = {0.49139968F, 0.48215841F, 0.44653091F};
-            result.standard_deviation = {0.24703223F, 0.24348513F, 0.26158784F};
+            result.mean = {0.49139968f, 0.48215841f, 0.44653091f};
+            result.standard_deviation = {0.24703223f, 0.24348513f, 0.26158784f};
             break;
         case ImageConvention::raw:
             result.scale = 1;
@@ -56,8 +60,11 @@ constexpr Preprocessing preprocessing_of_convention(ImageConvention convention, 
     return result;
 }
 
-/// What a network expects to be done to an image; a network of one's own says so by a static member `images`.
-template <HasImageConvention Net>
-inline constexpr Preprocessing preprocessing_of = preprocessing_of_convention(Net::images, input_shape<Net>);
+}  // namespace detail
+
+/// The preprocessing of images that a network expects. Networks of your own declare it by a static member `images`, an
+/// ImageConvention.
+template <detail::HasImageConvention Net>
+inline constexpr Preprocessing preprocessing_of = detail::preprocessing_of_convention(Net::images, input_shape<Net>);
 
 }  // namespace tenon

@@ -1,5 +1,7 @@
-// The EXIF orientation tag: how the camera was held, and turning the image accordingly.
 #pragma once
+// IWYU pragma: private, include <tenon/image.hpp>
+
+// The EXIF orientation tag: how the camera was held, and turning the image accordingly.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,10 +14,10 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/image/image.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The orientation that EXIF data (a TIFF structure, from its byte-order mark on) states: 1 to 8; 1, upright, if it
+/// The orientation that EXIF data (a TIFF structure, from its byte-order mark on) states: 1 to 8; 1, upright, when it
 /// states none or is damaged.
 inline int exif_orientation(std::span<const std::byte> tiff) {
     constexpr int upright = 1;
@@ -26,7 +28,7 @@ inline int exif_orientation(std::span<const std::byte> tiff) {
     const bool big_endian = tiff[0] == std::byte{'M'} && tiff[1] == std::byte{'M'};
     if (!little_endian && !big_endian) return upright;
 
-    // Reads an unsigned number of `size` bytes; the caller has checked that it lies inside.
+    // Reads an unsigned number of `size` bytes; the caller has checked that it is inside.
     const auto number = [&](std::size_t offset, std::size_t size) {
         std::uint32_t value = 0;
         for (std::size_t i = 0; i < size; ++i) {
@@ -49,8 +51,8 @@ inline int exif_orientation(std::span<const std::byte> tiff) {
     return upright;
 }
 
-/// The image turned and mirrored so that a photo with this EXIF orientation stands upright, as PIL's
-/// ImageOps.exif_transpose does. Throws Error unless 1 <= orientation <= 8.
+/// The image rotated and mirrored so that a photo with this EXIF orientation is upright. Equals PIL's
+/// ImageOps.exif_transpose. Throws tenon::Error unless 1 <= orientation <= 8.
 inline Image apply_orientation(Image image, int orientation) {
     if (orientation < 1 || orientation > 8) {
         throw Error("expected an EXIF orientation from 1 to 8, found " + std::to_string(orientation));
@@ -81,4 +83,4 @@ inline Image apply_orientation(Image image, int orientation) {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

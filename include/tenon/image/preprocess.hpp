@@ -1,8 +1,10 @@
-// From an image to what a network reads: resize, crop, scale and normalise, in the conventions of the common
+#pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// From an image to what a network reads: resize, crop, scale and normalize, in the conventions of the common
 // frameworks.
 //
 //     std::vector<float> input = tenon::preprocess(tenon::read_image("cat.jpg"), tenon::torchvision_imagenet);
-#pragma once
 
 #include <algorithm>
 #include <array>
@@ -21,31 +23,32 @@
 
 namespace tenon {
 
-/// How a quotient becomes a whole number of pixels.
+/// How a quotient is rounded to an integer number of pixels.
 enum class Rounding {
     down,
-    nearest  ///< and halves to the even neighbour, as Python's round
+    nearest  ///< halves to the even neighbor, as Python's round
 };
 
-/// The order of a colour image's channels in a network's input.
+/// The order of a color image's channels in a network's input.
 enum class ChannelOrder { rgb, bgr };
 
-/// What is done to an image before a network reads it: the shorter side is resized, the centre cut out, and each sample
-/// becomes (sample x scale - mean) / standard_deviation of its channel. The defaults are torchvision's for ImageNet.
+/// What is done to an image before a network reads it: the shorter side is resized, the center is cut out, and each
+/// sample becomes (sample x scale - mean) / standard_deviation of its channel. The defaults are torchvision's for
+/// ImageNet.
 struct Preprocessing {
     int resize = 256;       ///< length of the shorter side after resizing; 0 leaves the image's size
     int crop_height = 224;  ///< rows of the network's input; black borders are added where the image is smaller
     int crop_width = 224;   ///< columns of the network's input
-    int channels = 3;       ///< 1 (grey) or 3
+    int channels = 3;       ///< 1 (gray) or 3
     ResizeFilter filter = ResizeFilter::bilinear;
     Rounding longer_side = Rounding::down;     ///< of resize x longer side / shorter side
     Rounding crop_offset = Rounding::nearest;  ///< of half the pixels that the crop leaves out
     ChannelOrder order = ChannelOrder::rgb;
     double scale = 1.0 / 255;
-    std::array<float, 3> mean = {0.485F, 0.456F, 0.406F};  ///< in the order `order`; the first alone for grey
-    std::array<float, 3> standard_deviation = {0.229F, 0.224F, 0.225F};  ///< above 0
+    std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  ///< in the order `order`; only the first for gray images
+    std::array<float, 3> standard_deviation = {0.229f, 0.224f, 0.225f};  ///< above 0
 
-    /// Floats that one image becomes.
+    /// The number of floats of one preprocessed image.
     constexpr std::size_t elements() const {
         return static_cast<std::size_t>(channels) * static_cast<std::size_t>(crop_height) *
                static_cast<std::size_t>(crop_width);
@@ -63,20 +66,21 @@ inline constexpr Preprocessing keras_tf_imagenet{
 
 /// Blue, green, red with the mean removed but unscaled, as Keras' first ResNets read them ("caffe").
 inline constexpr Preprocessing keras_caffe_imagenet{
-    .order = ChannelOrder::bgr, .scale = 1, .mean = {103.939F, 116.779F, 123.68F}, .standard_deviation = {1, 1, 1}};
+    .order = ChannelOrder::bgr, .scale = 1, .mean = {103.939f, 116.779f, 123.68f}, .standard_deviation = {1, 1, 1}};
 
-/// What tenon::FashionMnistResNet expects of an image: grey, 28 x 28, of mean 0 and variance 1 over the training
+/// The preprocessing of tenon::FashionMnistResNet: gray, 28 x 28 pixels, mean 0 and variance 1 over the training
 /// images.
 inline constexpr Preprocessing fashion_mnist_preprocessing{.resize = 28,
                                                            .crop_height = 28,
                                                            .crop_width = 28,
                                                            .channels = 1,
-                                                           .mean = {0.2860F},
-                                                           .standard_deviation = {0.3530F}};
+                                                           .mean = {0.2860f},
+                                                           .standard_deviation = {0.3530f}};
 
-inline namespace TENON_ISA_NAMESPACE {
 namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
 
+/// dividend / divisor as an integer: 5 / 2 -> 2 down, 2 nearest; 7 / 2 -> 3 down, 4 nearest.
 inline std::int64_t rounded_quotient(std::int64_t dividend, std::int64_t divisor, Rounding rounding) {
     std::int64_t quotient = dividend / divisor;
     if (rounding == Rounding::nearest) {
@@ -86,6 +90,7 @@ inline std::int64_t rounded_quotient(std::int64_t dividend, std::int64_t divisor
     return quotient;
 }
 
+/// Throws tenon::Error when an option is out of range.
 inline void check(const Preprocessing& options) {
     if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0) {
         throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
@@ -109,9 +114,9 @@ inline void check(const Preprocessing& options) {
     }
 }
 
-}  // namespace detail
-
-/// The image resized so that its shorter side has `size` pixels; the longer one follows.
+/// The image resized so that its shorter side has `size` pixels and its ratio of width to height stays the same. Equals
+/// torchvision's Resize(size). Throws tenon::Error when the image is empty, `size` isn't positive or the result is too
+/// large.
 inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
                                  Rounding longer_side = Rounding::down) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
@@ -119,20 +124,26 @@ inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filt
         throw Error("expected a positive length to resize the shorter side to, found " + std::to_string(size));
     const int shorter = std::min(image.height(), image.width());
     const auto scaled = [&](int side) {
-        return detail::rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
+        return rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
     };
     const std::int64_t height = scaled(image.height()), width = scaled(image.width());
-    detail::check_resized_size(image, height, width);
+    check_resized_size(image, height, width);
     return resize(image, static_cast<int>(height), static_cast<int>(width), filter);
 }
 
-/// The middle of the image, `height` x `width` pixels. Where the image is smaller, black borders are added on both
-/// sides, the odd pixel on the right or at the bottom.
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The middle of the image, `height` x `width` pixels. When the image is smaller, black borders are added on both
+/// sides, the odd pixel on the right or at the bottom. Equals torchvision's CenterCrop((height, width)). Throws
+/// tenon::Error when the image is empty or a size isn't positive.
 inline Image center_crop(const Image& image, int height, int width, Rounding offset = Rounding::nearest) {
     if (image.empty()) throw Error("expected an image to crop, found one without pixels");
     Image target(height, width, image.channels());
 
-    // Along one axis: where the first pixel that is copied stands in source and target, and how many are copied.
+    // Along one axis: the position of the first copied pixel in source and target, and the number of copied pixels.
     struct Overlap {
         int source = 0;
         int target = 0;
@@ -156,17 +167,19 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 }
 
 /// Writes the network's input for one image: channels x crop_height x crop_width floats, channel by channel (NCHW).
-/// Throws Error, and leaves `output` as it was, if it has another size or the options make no sense.
+/// Throws tenon::Error, and leaves `output` unchanged, when it has another size, the image is empty or an option is out
+/// of range.
 inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
     detail::check(options);
     if (output.size() != options.elements()) {
         throw Error("expected room for the " + std::to_string(options.elements()) +
                     " floats of a preprocessed image, found " + std::to_string(output.size()));
     }
-    Image cropped =
-        options.resize > 0 ? resize_shorter_side(image, options.resize, options.filter, options.longer_side) : image;
+    Image cropped = options.resize > 0
+                        ? detail::resize_shorter_side(image, options.resize, options.filter, options.longer_side)
+                        : image;
     cropped = center_crop(cropped, options.crop_height, options.crop_width, options.crop_offset);
-    cropped = options.channels == 1 ? to_grey(std::move(cropped)) : to_rgb(std::move(cropped));
+    cropped = options.channels == 1 ? to_gray(std::move(cropped)) : to_rgb(std::move(cropped));
 
     const std::span<const std::uint8_t> pixels = cropped.pixels();
     const auto channels = static_cast<std::size_t>(options.channels);

@@ -1,9 +1,11 @@
-// Resizing with antialiasing, bit for bit as PIL's Image.resize does it.
+#pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Resizing with antialiasing, bit for bit like PIL's Image.resize.
 //
 // A filter is stretched by the reduction factor, so that every source pixel counts when an image shrinks. Rows are
 // resampled first, then columns; weights are fixed-point numbers with 22 bits after the point, and the image between
 // the two passes is rounded to 8 bits.
-#pragma once
 
 #include <algorithm>
 #include <cmath>
@@ -28,14 +30,18 @@ enum class ResizeFilter {
     lanczos    ///< a windowed sinc over 6 source pixels
 };
 
-/// Images larger than this are not made by resizing: a file of a few bytes may be one pixel high and millions wide, and
-/// resizing its shorter side would take gigabytes. The most pixels that read_image accepts by default.
-inline constexpr std::int64_t max_resized_pixels = 89'478'485;
-
-inline namespace TENON_ISA_NAMESPACE {
 namespace detail {
 
-/// Distance, in source pixels when enlarging, from which on the filter is 0.
+/// Resizing refuses to make images larger than this: a file of a few bytes may be one pixel high and millions wide, and
+/// resizing its shorter side would take gigabytes. It is also read_image's default limit.
+inline constexpr std::int64_t max_resized_pixels = 89'478'485;
+
+}  // namespace detail
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The distance, in source pixels when enlarging, from which on the filter is 0.
 inline double filter_support(ResizeFilter filter) {
     switch (filter) {
         case ResizeFilter::bilinear:
@@ -70,8 +76,11 @@ inline double filter_value(ResizeFilter filter, double distance) {
     return 0;
 }
 
-/// How one axis is resampled: target sample i is the sum of `window(i)` weights times the source samples from `first`
+/// How one axis is resampled: target sample i is the sum of window(i)'s weights times the source samples from `first`
 /// on.
+///
+/// Example: 4 samples to 2, bilinear -> window(0) is first 0, weights 3/7, 3/7, 1/7; window(1) is first 1, weights 1/7,
+/// 3/7, 3/7.
 class Resampling {
 public:
     static constexpr int fraction_bits = 22;
@@ -166,7 +175,7 @@ inline Image resize_height(Image source, int height, ResizeFilter filter) {
 }
 
 inline void check_resized_size(const Image& image, std::int64_t height, std::int64_t width) {
-    // Rows are resampled first, so there is an image of the old height and the new width in between.
+    // Rows are resampled first, so an image of the old height and the new width exists in between.
     const std::int64_t rows = std::max<std::int64_t>(height, image.height());
     if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels) {
         throw Error("expected an image of at most " + std::to_string(max_resized_pixels) +
@@ -176,10 +185,14 @@ inline void check_resized_size(const Image& image, std::int64_t height, std::int
     }
 }
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
-/// The image resampled to `height` x `width` pixels, bit for bit as PIL's `image.resize((width, height), filter)`.
-/// Throws Error if the image is empty, a size isn't positive, or the result would be larger than max_resized_pixels.
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The image resampled to `height` x `width` pixels. Equals PIL's `image.resize((width, height), filter)` bit for bit.
+/// Throws tenon::Error when the image is empty, a size isn't positive, or the result would have more than 89,478,485
+/// pixels.
 inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (height <= 0 || width <= 0) {

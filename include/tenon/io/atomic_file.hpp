@@ -1,5 +1,7 @@
-// Writes a file as a whole or not at all (POSIX).
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Writes a file completely or not at all (POSIX).
 
 #include <atomic>
 #include <cerrno>
@@ -19,10 +21,11 @@
 #include <tenon/io/mapped_file.hpp>
 
 namespace tenon {
-inline namespace TENON_ISA_NAMESPACE {
 
 namespace detail {
-/// A file that is removed again unless it is kept.
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A file that is removed again unless move_to() gives it its name.
 class TemporaryFile {
 public:
     /// Creates a file of a name not yet taken in `folder`, with the permissions of any new file.
@@ -35,7 +38,7 @@ public:
 
     FileDescriptor& descriptor() { return descriptor_; }
 
-    /// Renames it to `path`, replacing what stood there; false if that fails.
+    /// Renames it to `path`, replacing what was there; false when that fails.
     bool move_to(const std::string& path) {
         if (::rename(path_.c_str(), path.c_str()) != 0) return false;
         path_.clear();
@@ -54,11 +57,11 @@ private:
         return descriptor;
     }
 
-    std::string path_;  // before descriptor_, whose initialiser sets it
+    std::string path_;  // before descriptor_, whose initializer sets it
     FileDescriptor descriptor_;
 };
 
-/// Writes all of `bytes`; false, with errno set, if that fails.
+/// Writes all of `bytes`; false, with errno set, when that fails.
 inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
@@ -68,11 +71,11 @@ inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
     }
     return true;
 }
-}  // namespace detail
 
-/// Makes `parts`, one after the other, the content of the file at `path`. They are written to a temporary file in the
-/// same folder, which replaces `path` only when it is safely on the disk: whatever fails, the previous file stays as it
-/// was. A symbolic link is followed. Error, naming the file and the system's reason, if anything fails.
+/// Makes `parts`, one after another, the content of the file at `path`. They are written to a temporary file in the
+/// same folder, which replaces `path` only when it is safely on the disk: whatever fails, the previous file is
+/// unchanged. A symbolic link is followed. Throws tenon::Error, naming the file and the system's reason, when anything
+/// fails.
 inline void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> parts) {
     if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
     std::string target = path;
@@ -88,21 +91,23 @@ inline void write_file_atomically(const std::string& path, std::span<const std::
     const std::size_t slash = target.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : target.substr(0, slash);
 
-    detail::TemporaryFile file(folder);
+    TemporaryFile file(folder);
     if (file.descriptor().get() < 0) throw file_error(path, "cannot create a file in its folder");
     if (exists && ::fchmod(file.descriptor().get(), status.st_mode & 07777) != 0)
         throw file_error(path, "cannot set the file's permissions");
     for (const std::span<const std::byte> part : parts)
-        if (!detail::write_all(file.descriptor().get(), part)) throw file_error(path, "cannot write the file");
+        if (!write_all(file.descriptor().get(), part)) throw file_error(path, "cannot write the file");
     if (::fsync(file.descriptor().get()) != 0 || file.descriptor().close() != 0)
         throw file_error(path, "cannot write the file");
     if (!file.move_to(target)) throw file_error(path, "cannot replace the file");
 
     // The new name is on the disk once the folder is. The file is complete either way, so a file system that can't sync
-    // folders is no error.
+    // folders is not an error.
     const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() >= 0) ::fsync(directory.get());
 }
 
 }  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
 }  // namespace tenon

@@ -1,5 +1,7 @@
-// The element types of stored tensors: their names, sizes and C++ types, and the half precision formats as float.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The element types of stored tensors: their names, sizes and C++ types, and the half precision formats as float.
 
 #include <array>
 #include <bit>
@@ -18,7 +20,7 @@ inline namespace TENON_ISA_NAMESPACE {
 static_assert(std::endian::native == std::endian::little,
               "weight files are little-endian and are read without swapping");
 
-/// Element types of tensors in a file, all that the safetensors format knows.
+/// Element types of tensors in a file: all those of the safetensors format.
 enum class DType : unsigned char {
     boolean,
     f4,
@@ -44,7 +46,12 @@ enum class DType : unsigned char {
     u64,
 };
 
+}  // namespace TENON_ISA_NAMESPACE
+
 namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The name of an element type in a file, and the bits of one element.
 struct DTypeFacts {
     std::string_view name;
     int bits;
@@ -58,18 +65,17 @@ inline constexpr std::array<DTypeFacts, 22> dtype_facts{{
     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 }};
 static_assert(dtype_facts[static_cast<std::size_t>(DType::u64)].name == "U64");
-}  // namespace detail
 
 /// The name in a file: `F32`.
-constexpr std::string_view dtype_name(DType dtype) { return detail::dtype_facts[static_cast<std::size_t>(dtype)].name; }
+constexpr std::string_view dtype_name(DType dtype) { return dtype_facts[static_cast<std::size_t>(dtype)].name; }
 
 /// Bits of one element; some types are smaller than a byte.
-constexpr int dtype_bits(DType dtype) { return detail::dtype_facts[static_cast<std::size_t>(dtype)].bits; }
+constexpr int dtype_bits(DType dtype) { return dtype_facts[static_cast<std::size_t>(dtype)].bits; }
 
 /// The type with this name in a file, if there is one.
 constexpr std::optional<DType> dtype_from_name(std::string_view name) {
-    for (std::size_t i = 0; i < detail::dtype_facts.size(); ++i)
-        if (detail::dtype_facts[i].name == name) return static_cast<DType>(i);
+    for (std::size_t i = 0; i < dtype_facts.size(); ++i)
+        if (dtype_facts[i].name == name) return static_cast<DType>(i);
     return std::nullopt;
 }
 
@@ -103,14 +109,14 @@ constexpr float half_to_float(std::uint16_t half) {
     return std::bit_cast<float>(sign | (rebased << 23) | (fraction << 13));
 }
 
-/// The IEEE binary16 number nearest to a float, of two the even one; beyond 65504 an infinity.
+/// The IEEE binary16 number nearest to a float, ties to even; values that round beyond 65504 become infinities.
 constexpr std::uint16_t float_to_half(float value) {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
     const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
-    const auto rounded = [](std::uint32_t kept, std::uint32_t rest, std::uint32_t half) {
-        return kept + (rest > half || (rest == half && (kept & 1u) != 0) ? 1u : 0u);
+    const auto rounded = [](std::uint32_t high, std::uint32_t rest, std::uint32_t half) {
+        return high + (rest > half || (rest == half && (high & 1u) != 0) ? 1u : 0u);
     };
     if (magnitude >= 0x38800000u) {  // at least 2^-14: normal, or too large; a carry goes into the exponent
         const std::uint32_t rebased = magnitude - ((127u - 15u) << 23);
@@ -131,4 +137,6 @@ constexpr float bfloat16_to_float(std::uint16_t value) {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
 }  // namespace tenon

@@ -1,9 +1,11 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
 // A strict JSON reader for the headers of weight files, and the quoting of strings.
 //
-// The reader pulls one value after the other out of a text and builds no tree, so a hostile text costs no more memory
-// than its own strings. It reads what the formats of this folder are made of: objects, arrays, strings, non-negative
+// The reader pulls one value after another out of a text and builds no tree, so a hostile text takes no more memory
+// than its own strings. It reads what the formats in this folder consist of: objects, arrays, strings, non-negative
 // integers.
-#pragma once
 
 #include <charconv>
 #include <cstddef>
@@ -17,11 +19,11 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Length in bytes of the UTF-8 sequence `text` begins with; 0 if that is none (truncated, overlong, a surrogate, past
-/// U+10FFFF) or `text` is empty.
+/// Length in bytes of the UTF-8 sequence that `text` begins with; 0 when it begins with none (truncated, overlong, a
+/// surrogate, past U+10FFFF) or is empty.
 inline std::size_t utf8_sequence_length(std::string_view text) {
     if (text.empty()) return 0;
     const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -38,7 +40,7 @@ inline std::size_t utf8_sequence_length(std::string_view text) {
     return length;
 }
 
-/// Whether the whole of `text` is UTF-8.
+/// Whether all of `text` is UTF-8.
 inline bool is_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_sequence_length(text);
@@ -67,15 +69,15 @@ inline std::string json_string(std::string_view text) {
 
 /// A name for use in a sentence: quoted, on one line, and cut off where it gets too long to read.
 inline std::string quote_name(std::string_view name) {
-    constexpr std::size_t longest = 120;
-    if (name.size() <= longest) return json_string(name);
-    std::size_t end = longest;
+    constexpr std::size_t max_bytes = 120;
+    if (name.size() <= max_bytes) return json_string(name);
+    std::size_t end = max_bytes;
     while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
     return json_string(name.substr(0, end)) + "... (" + std::to_string(name.size()) + " bytes)";
 }
 
-/// Pulls values out of a JSON text in the order in which they stand there. Every function reads exactly one value and
-/// throws Error, naming the byte, where the text holds something else. The text must outlive the reader.
+/// Pulls values out of a JSON text in the text's order. Every function reads exactly one value and throws tenon::Error,
+/// naming the byte, when the text holds something else. The text must outlive the reader.
 class JsonReader {
 public:
     explicit JsonReader(std::string_view text) : text_(text) {}
@@ -87,7 +89,7 @@ public:
         std::set<std::string> keys;
         read_list('{', '}', [&] {
             const auto [key, is_new] = keys.insert(read_string());
-            if (!is_new) fail("the key " + quote_name(*key) + " stands twice in one object");
+            if (!is_new) fail("the key " + quote_name(*key) + " occurs twice in one object");
             if (next() != ':') fail_expected("':' after the key " + quote_name(*key));
             ++position_;
             member(*key);
@@ -117,7 +119,7 @@ public:
                 read_escape(result);
                 continue;
             }
-            if (static_cast<unsigned char>(c) < 0x20) fail("a control character stands unescaped in a string");
+            if (static_cast<unsigned char>(c) < 0x20) fail("a string contains an unescaped control character");
             const std::size_t length = utf8_sequence_length(text_.substr(position_));
             if (length == 0) fail("the string is not UTF-8");
             result += text_.substr(position_, length);
@@ -125,7 +127,7 @@ public:
         }
     }
 
-    /// Reads a whole number from 0 to 2^64 - 1, written without sign, fraction, exponent or leading zeros.
+    /// Reads an integer from 0 to 2^64 - 1, written without sign, fraction, exponent or leading zeros.
     std::uint64_t read_unsigned() {
         const char first = next();
         if (first < '0' || first > '9') fail_expected("a non-negative integer");
@@ -140,20 +142,20 @@ public:
         return value;
     }
 
-    /// Checks that only white space is left.
+    /// Throws tenon::Error unless only white space is left.
     void read_end() {
         next();
         if (position_ != text_.size()) fail_expected("the end of the text");
     }
 
-    /// Throws Error: `what` is wrong at the byte that would be read next.
+    /// Throws tenon::Error: `what` is wrong at the byte that would be read next.
     [[noreturn]] void fail(const std::string& what) const {
         throw Error("byte " + std::to_string(position_) + ": " + what);
     }
 
 private:
-    /// Deeper nesting than any format of this folder has; bounds the recursion of callers.
-    static constexpr int maximum_depth = 32;
+    /// Deeper than any format in this folder nests; bounds the recursion of callers.
+    static constexpr int max_depth = 32;
 
     [[noreturn]] void fail_expected(const std::string& expected) const {
         if (position_ == text_.size()) fail("expected " + expected + ", found the end of the text");
@@ -162,7 +164,7 @@ private:
              (length == 0 ? "a byte that is not UTF-8" : json_string(text_.substr(position_, length))));
     }
 
-    /// Skips white space; the character there, or NUL at the end.
+    /// Skips white space and returns the next character, or NUL at the end.
     char next() {
         while (position_ < text_.size() && std::string_view(" \t\n\r").find(text_[position_]) != std::string_view::npos)
             ++position_;
@@ -172,7 +174,7 @@ private:
     template <class Item>
     void read_list(char open, char close, Item&& item) {
         if (next() != open) fail_expected(open == '{' ? "an object" : "an array");
-        if (++depth_ > maximum_depth) fail("objects and arrays are nested too deeply");
+        if (++depth_ > max_depth) fail("objects and arrays are nested too deeply");
         ++position_;
         if (next() != close) {
             item();
@@ -223,7 +225,7 @@ private:
             const std::uint32_t low = read_hexadecimal();
             if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
         }
-        fail("half of a surrogate pair stands alone");
+        fail("one half of a surrogate pair is missing");
     }
 
     static void append_utf8(std::string& result, std::uint32_t code_point) {
@@ -250,4 +252,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

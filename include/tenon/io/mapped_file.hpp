@@ -1,5 +1,7 @@
-// A file mapped into memory, read-only (POSIX).
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// A file mapped into memory, read-only (POSIX).
 
 #include <cerrno>
 #include <cstddef>
@@ -17,7 +19,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// `FILE: WHAT: reason`, the reason being the system's text for `error_number`.
@@ -37,21 +39,22 @@ public:
 
     int get() const { return value_; }
 
-    /// Closes it now; the result of close(2), which reports write errors that some file systems keep until then.
+    /// Closes it now. Returns the result of close(2), which reports write errors that some file systems delay until
+    /// then.
     int close() { return ::close(std::exchange(value_, -1)); }
 
 private:
     int value_;
 };
 
-/// A whole file as read-only memory; its pages are read when they are touched. Who else shortens the file while it is
+/// A complete file as read-only memory; its pages are read when they are touched. Shortening the file while it is
 /// mapped takes the memory away (SIGBUS), so replace files by renaming, as write_safetensors does.
 class MappedFile {
 public:
     /// An empty mapping of no file.
     MappedFile() = default;
 
-    /// Maps the regular file at `path`; Error with the system's reason if that fails.
+    /// Maps the regular file at `path`. Throws tenon::Error with the system's reason when that fails.
     explicit MappedFile(const std::string& path) {
         if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
         // O_NONBLOCK: opening a pipe nobody writes to must be an error too, not a wait.
@@ -80,7 +83,7 @@ public:
         if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
     }
 
-    /// The file's content, valid as long as this object (or the one it was moved into) lives.
+    /// The file's content, valid while this object (or the one it was moved into) exists.
     std::span<const std::byte> bytes() const { return bytes_; }
 
 private:
@@ -88,4 +91,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

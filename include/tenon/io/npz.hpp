@@ -1,5 +1,7 @@
-// Reads NumPy's archives of arrays: a zip archive of .npy files, as numpy.savez writes them.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Reads NumPy's archives of arrays: a zip archive of .npy files, as numpy.savez writes them.
 
 #include <charconv>
 #include <cstddef>
@@ -20,7 +22,7 @@
 #include <tenon/io/tensor_entry.hpp>
 #include <tenon/io/zip_archive.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// What the header of a .npy file says, and where its elements begin.
@@ -31,9 +33,7 @@ struct NpyHeader {
     std::size_t data = 0;
 };
 
-namespace detail {
-
-/// The text behind `'key':` in the header's Python dictionary.
+/// The text after `'key':` in the header's Python dictionary.
 inline std::string_view npy_field(std::string_view header, std::string_view key) {
     const std::string quoted = "'" + std::string(key) + "':";
     const std::size_t found = header.find(quoted);
@@ -43,6 +43,7 @@ inline std::string_view npy_field(std::string_view header, std::string_view key)
     return rest;
 }
 
+/// The element type that `descr` states. Throws tenon::Error when it isn't a little-endian number or boolean.
 inline DType npy_dtype(std::string_view text) {
     constexpr std::pair<std::string_view, DType> known[] = {
         {"'<f4'", DType::f32}, {"'<f8'", DType::f64}, {"'<f2'", DType::f16}, {"'<i8'", DType::i64},
@@ -54,9 +55,10 @@ inline DType npy_dtype(std::string_view text) {
                 "; expected little-endian numbers, such as '<f4'");
 }
 
+/// The shape that a Python tuple states: `(64, 3)` -> {64, 3}. Throws tenon::Error when it isn't one.
 inline std::vector<std::int64_t> npy_shape(std::string_view text) {
     const std::size_t end = text.find(')');
-    if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is no tuple");
+    if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is not a tuple");
     std::vector<std::int64_t> shape;
     const char *at = text.data() + 1, *const last = text.data() + end;
     while (at != last) {
@@ -66,16 +68,15 @@ inline std::vector<std::int64_t> npy_shape(std::string_view text) {
         }
         std::int64_t dimension = 0;
         const auto [next, error] = std::from_chars(at, last, dimension);
-        if (error != std::errc{} || dimension < 0) throw Error("its shape is no tuple of sizes");
+        if (error != std::errc{} || dimension < 0) throw Error("its shape is not a tuple of sizes");
         shape.push_back(dimension);
         at = next;
     }
     return shape;
 }
 
-}  // namespace detail
-
-/// Reads the header of a .npy file. Throws tenon::Error if it is none, or its elements are no numbers.
+/// Reads the header of a .npy file. Throws tenon::Error when the file is of another format or its elements are not
+/// numbers.
 inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     const auto* const raw = reinterpret_cast<const char*>(bytes.data());
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
@@ -88,12 +89,11 @@ inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     if (length > bytes.size() - begin) throw Error("it is truncated");
     const std::string_view header(raw + begin, length);
     if (!is_utf8(header)) throw Error("its header is not UTF-8");
-    return {detail::npy_dtype(detail::npy_field(header, "descr")),
-            detail::npy_field(header, "fortran_order").starts_with("True"),
-            detail::npy_shape(detail::npy_field(header, "shape")), begin + length};
+    return {npy_dtype(npy_field(header, "descr")), npy_field(header, "fortran_order").starts_with("True"),
+            npy_shape(npy_field(header, "shape")), begin + length};
 }
 
-/// The arrays of a .npz file, under their names without `.npy`. Arrays are views into the file; those in Fortran's
+/// The arrays of a .npz file, under their names without `.npy`. Arrays are views into the file; those in column-major
 /// order are copies.
 class NpzFile {
 public:
@@ -104,8 +104,8 @@ public:
         return false;
     }
 
-    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, for one that is
-    /// compressed, damaged or holds no numbers.
+    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, when one is
+    /// compressed, damaged or holds anything but numbers.
     explicit NpzFile(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries()) {
             const auto bytes = ZipArchive::stored(entry);
@@ -118,7 +118,7 @@ public:
         }
     }
 
-    // Tensors may be views of the copies that the object owns; moving keeps these where they are, copying doesn't.
+    // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
     NpzFile(const NpzFile&) = delete;
     NpzFile& operator=(const NpzFile&) = delete;
     NpzFile(NpzFile&&) = default;
@@ -151,4 +151,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

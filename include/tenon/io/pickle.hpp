@@ -1,9 +1,11 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
 // A restricted reader of Python's pickles: exactly what torch.save writes for a state_dict, and nothing that could run
 // code.
 //
-// A pickle is a program for a stack machine; its danger is the instruction that calls a named function. Here nothing is
-// ever called: the four kinds of names below stand for values, and any other name is refused.
-#pragma once
+// A pickle is a program for a stack machine; what makes it dangerous is the instruction that calls a named function.
+// Here nothing is ever called: the four kinds of names below are turned into values, and any other name is an error.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,10 +22,10 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/io/json.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A value a pickle describes.
+/// A value that a pickle describes.
 struct PickleValue {
     enum class Kind {
         none,
@@ -43,24 +45,24 @@ struct PickleValue {
     std::vector<const PickleValue*> items{};
 };
 
-/// Reads one pickle of protocol 2 to 5. Throws tenon::Error for anything that is no part of a state_dict.
+/// Reads one pickle of protocol 2 to 5. Throws tenon::Error when it holds anything that is not part of a state_dict.
 class PickleReader {
 public:
     explicit PickleReader(std::span<const std::byte> bytes) : bytes_{bytes} {}
 
-    /// The value, which lives as long as this object.
+    /// The value, which is valid while this object exists.
     const PickleValue& read() {
         for (;;) {
-            if (values_.size() > most_values) fail("it holds more values than weights files do");
+            if (values_.size() > max_values) fail("it holds more values than weights files do");
             const int instruction = byte();
             if (instruction == '.') return *pop();
-            step(instruction);
+            run(instruction);
         }
     }
 
 private:
     using Kind = PickleValue::Kind;
-    static constexpr std::size_t most_values = 2'000'000;
+    static constexpr std::size_t max_values = 2'000'000;
 
     [[noreturn]] void fail(const std::string& what) const {
         throw Error("the pickle is refused at byte " + std::to_string(at_) + ": " + what);
@@ -109,7 +111,7 @@ private:
         return top;
     }
 
-    /// What stands above the last mark, which goes as well.
+    /// Pops everything above the last mark, and the mark.
     std::vector<const PickleValue*> pop_to_mark() {
         std::size_t mark = stack_.size();
         while (mark > 0 && stack_[mark - 1]) --mark;
@@ -136,11 +138,11 @@ private:
                            (module == "torch._utils" && name == "_rebuild_tensor_v2");
         if (!known)
             fail("it names " + quote_name(module + "." + name) +
-                 ", which is no part of a state_dict; save one with torch.save(model.state_dict(), path)");
+                 ", which is not part of a state_dict; save one with torch.save(model.state_dict(), path)");
         make(Kind::global).text = module + " " + name;
     }
 
-    /// A call of one of the known names: what it stands for.
+    /// A call of one of the known names: makes the value that it would return.
     void reduce() {
         const PickleValue* const arguments = pop();
         const PickleValue* const function = pop();
@@ -181,100 +183,101 @@ private:
         integer(value);
     }
 
-    void step(int instruction) {
+    /// Runs one instruction; the comments are its names in Python's pickletools.
+    void run(int instruction) {
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
                 if (protocol < 2 || protocol > 5) fail("its protocol is " + std::to_string(protocol) + ", not 2 to 5");
                 return;
             }
-            case 0x95:
+            case 0x95:  // FRAME
                 take(8);
-                return;  // FRAME
-            case '}':
+                return;
+            case '}':  // EMPTY_DICT
                 make(Kind::dictionary);
-                return;  // EMPTY_DICT
+                return;
             case ')':
-            case ']':
+            case ']':  // EMPTY_TUPLE, EMPTY_LIST
                 make(Kind::tuple);
-                return;  // EMPTY_TUPLE, EMPTY_LIST
-            case '(':
+                return;
+            case '(':  // MARK
                 stack_.push_back(nullptr);
-                return;  // MARK
-            case 'q':
+                return;
+            case 'q':  // BINPUT
                 remember(number<std::uint8_t>());
-                return;  // BINPUT
-            case 'r':
+                return;
+            case 'r':  // LONG_BINPUT
                 remember(number<std::uint32_t>());
-                return;  // LONG_BINPUT
-            case 0x94:
+                return;
+            case 0x94:  // MEMOIZE
                 remember(memo_.size());
-                return;  // MEMOIZE
-            case 'h':
+                return;
+            case 'h':  // BINGET
                 recall(number<std::uint8_t>());
-                return;  // BINGET
-            case 'j':
+                return;
+            case 'j':  // LONG_BINGET
                 recall(number<std::uint32_t>());
-                return;  // LONG_BINGET
-            case 'X':
+                return;
+            case 'X':  // BINUNICODE
                 text(take(number<std::uint32_t>()));
-                return;  // BINUNICODE
-            case 0x8c:
+                return;
+            case 0x8c:  // SHORT_BINUNICODE
                 text(take(number<std::uint8_t>()));
-                return;  // SHORT_BINUNICODE
-            case 'J':
+                return;
+            case 'J':  // BININT
                 integer(number<std::int32_t>());
-                return;  // BININT
-            case 'K':
+                return;
+            case 'K':  // BININT1
                 integer(number<std::uint8_t>());
-                return;  // BININT1
-            case 'M':
+                return;
+            case 'M':  // BININT2
                 integer(number<std::uint16_t>());
-                return;  // BININT2
-            case 0x8a:
+                return;
+            case 0x8a:  // LONG1
                 long_integer();
-                return;  // LONG1
-            case 'G':
+                return;
+            case 'G':  // BINFLOAT
                 take(8);
                 make(Kind::real);
-                return;  // BINFLOAT
-            case 'N':
+                return;
+            case 'N':  // NONE
                 make(Kind::none);
-                return;  // NONE
+                return;
             case 0x88:
-            case 0x89:
+            case 0x89:  // NEWTRUE, NEWFALSE
                 make(Kind::boolean).integer = instruction == 0x88;
-                return;  // NEWTRUE, NEWFALSE
-            case 't': {
+                return;
+            case 't': {  // TUPLE
                 auto items = pop_to_mark();
                 make(Kind::tuple).items = std::move(items);
                 return;
-            }  // TUPLE
+            }
             case 0x85:
             case 0x86:
-            case 0x87:
+            case 0x87:  // TUPLE1, TUPLE2, TUPLE3
                 tuple(instruction - 0x84);
-                return;  // TUPLE1, TUPLE2, TUPLE3
-            case 'e':
+                return;
+            case 'e':  // APPENDS
                 append(pop_to_mark(), Kind::tuple);
-                return;  // APPENDS
-            case 'a':
+                return;
+            case 'a':  // APPEND
                 append({pop()}, Kind::tuple);
-                return;  // APPEND
-            case 'u':
+                return;
+            case 'u':  // SETITEMS
                 append(pop_to_mark(), Kind::dictionary);
-                return;  // SETITEMS
+                return;
             case 's': {  // SETITEM
                 const PickleValue* const value = pop();
                 const PickleValue* const key = pop();
                 append({key, value}, Kind::dictionary);
                 return;
             }
-            case 'c': {
+            case 'c': {  // GLOBAL
                 const std::string module = line();
                 global(module, line());
                 return;
-            }             // GLOBAL
+            }
             case 0x93: {  // STACK_GLOBAL
                 const PickleValue* const name = pop();
                 const PickleValue* const module = pop();
@@ -287,15 +290,15 @@ private:
                 make(Kind::persistent).items = {description};
                 return;
             }
-            case 'R':
+            case 'R':  // REDUCE
                 reduce();
-                return;  // REDUCE
-            case 'b':    // BUILD
+                return;
+            case 'b':  // BUILD
                 pop();
                 top(Kind::dictionary, "it sets the state of something that has none");
                 return;
             default:
-                fail("the instruction " + std::to_string(instruction) + " is no part of a state_dict");
+                fail("the instruction " + std::to_string(instruction) + " is not part of a state_dict");
         }
     }
 
@@ -307,4 +310,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// Writes messages in protobuf's wire format, without a schema: what exports to other programs' formats are made of.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// Writes messages in protobuf's wire format, without a schema, for exports to the formats of other programs.
 
 #include <bit>
 #include <cstddef>
@@ -13,14 +15,14 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A message that grows field by field. Field numbers and kinds are those of its schema; repeated fields are added
-/// again. Large blocks are borrowed, so a message of all weights of a network holds none of them.
+/// again. Large blocks are borrowed, so a message with all weights of a network copies none of them.
 class ProtobufMessage {
 public:
-    /// A whole number: the schema's int32, int64 or enum.
+    /// An integer: the schema's int32, int64 or enum.
     void add_integer(int field, std::int64_t value) {
         add_key(field, 0);
         add_varint(std::bit_cast<std::uint64_t>(value));
@@ -48,7 +50,7 @@ public:
         size_ += bytes.size();
     }
 
-    /// A message in a message.
+    /// A message inside this message.
     void add_message(int field, ProtobufMessage message) {
         add_length(field, message.size_);
         for (Piece& piece : message.pieces_) {
@@ -60,10 +62,10 @@ public:
         size_ += message.size_;
     }
 
-    /// Bytes of the message as it stands.
+    /// Bytes of the message so far.
     std::size_t size() const { return size_; }
 
-    /// The message's bytes, one part after the other; valid until it changes.
+    /// The message's bytes, one part after another; valid until it changes.
     std::vector<std::span<const std::byte>> parts() const {
         std::vector<std::span<const std::byte>> parts;
         parts.reserve(pieces_.size());
@@ -97,8 +99,8 @@ private:
     }
 
     std::vector<Piece> pieces_;
-    detail::ClearedByMove<std::size_t> size_ = 0;
+    ClearedByMove<std::size_t> size_ = 0;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// Reads PyTorch's weights files: a zip archive (torch.save since version 1.6) of a pickle and one entry a storage.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Reads PyTorch's weights files: a zip archive (torch.save since version 1.6) of a pickle and one entry per storage.
 
 #include <algorithm>
 #include <cstddef>
@@ -20,7 +22,7 @@
 #include <tenon/io/tensor_entry.hpp>
 #include <tenon/io/zip_archive.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A state_dict that torch.save wrote, or a checkpoint that holds one under `state_dict` or `model`. Tensors are views
@@ -30,7 +32,8 @@ public:
     /// Whether an archive is one of PyTorch's.
     static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
 
-    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error for anything but a state_dict.
+    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it holds anything but a
+    /// state_dict.
     explicit PthFile(const ZipArchive& archive) : archive_{archive} {
         const ZipArchive::Entry* const pickle = pickle_of(archive);
         if (!pickle) throw Error("expected an archive with an entry data.pkl");
@@ -54,7 +57,7 @@ public:
         drop_common_prefix("module.");
     }
 
-    // Tensors may be views of the copies that the object owns; moving keeps these where they are, copying doesn't.
+    // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
     PthFile(const PthFile&) = delete;
     PthFile& operator=(const PthFile&) = delete;
     PthFile(PthFile&&) = default;
@@ -71,7 +74,7 @@ private:
         return nullptr;
     }
 
-    /// The state_dict in a checkpoint of several things.
+    /// The state_dict inside a checkpoint that holds more than that; nullptr when there is none.
     static const PickleValue* nested(const PickleValue& value) {
         if (value.kind != Kind::dictionary) return nullptr;
         for (std::size_t i = 0; i + 1 < value.items.size(); i += 2)
@@ -131,7 +134,7 @@ private:
         }
     }
 
-    /// DataParallel puts the same word before all names.
+    /// Removes the word that DataParallel puts before all names.
     void drop_common_prefix(std::string_view prefix) {
         if (tensors_.empty() || !std::all_of(tensors_.begin(), tensors_.end(),
                                              [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); }))
@@ -146,4 +149,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

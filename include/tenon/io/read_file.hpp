@@ -1,5 +1,7 @@
-// Reading a whole file into memory, with a bound on its size.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Reading a complete file into memory, with a bound on its size.
 
 #include <algorithm>
 #include <cstddef>
@@ -15,11 +17,11 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/io/mapped_file.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Error, naming the file, if
-/// there is no such file, it can't be read, or it holds more than `max_bytes`.
+/// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Throws tenon::Error, naming
+/// the file, when it doesn't exist, can't be read, or holds more than `max_bytes`.
 inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const std::string name = path.string();
     std::error_code ignored;
@@ -27,10 +29,10 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
     if (!file) throw file_error(name, "cannot open the file");
 
-    // The size that the file system states is a hint only: it is 0 for a pipe and may change while we read.
-    constexpr std::size_t smallest_step = 1 << 16;
+    // The size that the file system states is only a hint: it is 0 for a pipe and may change while we read.
+    constexpr std::size_t min_step = 1 << 16;
     const std::uintmax_t stated = std::filesystem::file_size(path, ignored);
-    std::size_t step = smallest_step;
+    std::size_t step = min_step;
     if (!ignored && stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
 
     std::vector<std::byte> bytes;
@@ -43,11 +45,11 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::
             throw Error(name + ": expected at most " + std::to_string(max_bytes) + " bytes, found more");
         }
         if (count < step) break;
-        step = std::max(smallest_step, bytes.size());
+        step = std::max(min_step, bytes.size());
     }
     if (std::ferror(file.get()) != 0) throw file_error(name, "cannot read the file");
     return bytes;
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

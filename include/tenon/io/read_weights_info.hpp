@@ -1,7 +1,9 @@
-// Reading what a weights file says of itself (io/weights_info.hpp), from safetensors and ONNX files.
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Reads the WeightsInfo (io/weights_info.hpp) of safetensors and ONNX files.
 //
 //     for (const std::string& name : read_weights_info("flowers.safetensors").classes) std::puts(name.c_str());
-#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -18,16 +20,17 @@
 #include <tenon/io/weights_info.hpp>
 
 namespace tenon {
-inline namespace TENON_ISA_NAMESPACE {
 
 namespace detail {
-/// The fields of a protobuf message, one after the other; those of no use here are skipped.
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The fields of a protobuf message, one after another; those that aren't needed here are skipped.
 class ProtobufReader {
 public:
     explicit ProtobufReader(std::string_view bytes) : bytes_{bytes} {}
 
-    /// Calls text(field number, bytes) for each field that is text, bytes or a message. Throws Error where the bytes
-    /// are no message.
+    /// Calls text(field number, bytes) for each field that is text, bytes or a message. Throws tenon::Error when the
+    /// bytes are not a message.
     template <class Text>
     void read(const Text& text) {
         while (!bytes_.empty()) {
@@ -52,7 +55,7 @@ public:
     }
 
 private:
-    [[noreturn]] static void fail() { throw Error("the file is no ONNX file, or damaged"); }
+    [[noreturn]] static void fail() { throw Error("this is not an ONNX file, or it is damaged"); }
 
     std::string_view take(std::uint64_t length) {
         if (length > bytes_.size()) fail();
@@ -89,7 +92,7 @@ inline Metadata onnx_metadata(std::string_view file) {
     return metadata;
 }
 
-/// What `read` returns; an Error it throws gets the file's name in front.
+/// Returns what `read` returns; an Error that it throws gets the file's name as a prefix.
 template <class Read>
 auto naming_file(const std::string& path, const Read& read) {
     try {
@@ -98,24 +101,28 @@ auto naming_file(const std::string& path, const Read& read) {
         throw Error(path + ": " + error.what());
     }
 }
+
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
-/// What a weights file says of itself: network, names of classes, other texts. A safetensors or an ONNX file, whoever
-/// wrote it; .pth and .npz files have no place for it, so theirs is empty. Throws tenon::Error, naming the file, if it
-/// can't be read, is of another format, or its metadata are not what weights_info reads.
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The information in a weights file besides its tensors: network, names of classes, other texts. For a safetensors or
+/// an ONNX file, whoever wrote it; .pth and .npz files have no place for it, so theirs is empty. Throws tenon::Error,
+/// naming the file, when it can't be read, is of another format, or has metadata that weights_info rejects.
 inline WeightsInfo read_weights_info(const std::string& path) {
-    const MappedFile file{path};
+    const detail::MappedFile file{path};
     const std::span<const std::byte> bytes = file.bytes();
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     if (text.starts_with("PK")) return {};  // a zip archive
-    // A ModelProto begins with its field 1, a number. So may a safetensors file, as the length of its header, but '{'
-    // follows there.
+    // A ModelProto begins with its field 1, a number. A safetensors file may begin with the same byte, of its header's
+    // length, but then '{' follows.
     const bool is_onnx = text.starts_with('\x08') && text.substr(0, 9).find('{') != 8;
     if (!is_onnx) {
         const SafetensorsFile safetensors{bytes, path};
-        return detail::naming_file(path, [&] { return weights_info(safetensors.metadata()); });
+        return detail::naming_file(path, [&] { return detail::weights_info(safetensors.metadata()); });
     }
-    return detail::naming_file(path, [&] { return weights_info(detail::onnx_metadata(text)); });
+    return detail::naming_file(path, [&] { return detail::weights_info(detail::onnx_metadata(text)); });
 }
 
 }  // namespace TENON_ISA_NAMESPACE

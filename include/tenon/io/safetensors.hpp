@@ -1,3 +1,6 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
 // Reads safetensors files, the format of the library's weights: 8 bytes of header length, a JSON header with the name,
 // dtype, shape and byte range of each tensor, then the tensors' data. (safetensors_writer.hpp writes them.)
 //
@@ -5,7 +8,6 @@
 //     const tenon::TensorEntry& weight = file.at("conv1.weight");
 //     std::vector<float> values(64 * 3 * 7 * 7);
 //     tenon::to_float(weight, values);
-#pragma once
 
 #include <algorithm>
 #include <cstddef>
@@ -29,25 +31,34 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Free text about a file: pairs of a key and a value.
+/// Free text about a file: pairs of a key and a value, in UTF-8.
 using Metadata = std::map<std::string, std::string, std::less<>>;
 
+}  // namespace TENON_ISA_NAMESPACE
+
 namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
 inline constexpr std::string_view metadata_key = "__metadata__";
 inline constexpr std::size_t header_length_bytes = 8;
-inline constexpr std::size_t largest_header = 100'000'000;  // the format's own limit
+inline constexpr std::size_t max_header_bytes = 100'000'000;  // the format's own limit
+
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
-/// A safetensors file, checked as a whole when it is opened: every byte of the data belongs to exactly one tensor, and
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A safetensors file, checked completely when it is opened: every byte of the data belongs to exactly one tensor, and
 /// each tensor has as many bytes as its dtype and shape demand. Tensors are views into the file, which is mapped into
 /// memory.
 class SafetensorsFile {
 public:
-    /// Maps and checks the file at `path`. Error, naming the file, if it can't be read or isn't a valid safetensors
-    /// file.
+    /// Maps and checks the file at `path`. Throws tenon::Error, naming the file, when it can't be read or isn't a valid
+    /// safetensors file.
     explicit SafetensorsFile(const std::string& path) : source_(path), file_(path) { parse(file_.bytes()); }
 
-    /// Checks a file that is in memory already; `bytes` must outlive this object. Errors call it `source`.
+    /// Checks a file that is already in memory; `bytes` must outlive this object. Throws tenon::Error as above, naming
+    /// the file `source`.
     explicit SafetensorsFile(std::span<const std::byte> bytes, std::string source = "safetensors data in memory")
         : source_(std::move(source)) {
         parse(bytes);
@@ -64,41 +75,41 @@ public:
         return found != by_name_.end() && (*found)->name == name ? *found : nullptr;
     }
 
-    /// The tensor of this name; Error, with names the file does have, if there is none.
+    /// The tensor of this name. Throws tenon::Error, with names that the file has, when there is none.
     const TensorEntry& at(std::string_view name) const {
         if (const TensorEntry* const entry = find(name)) return *entry;
         std::string names;
         constexpr std::size_t shown = 5;
         for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i) {
             names += i == 0 ? ": " : ", ";
-            names += quote_name(by_name_[i]->name);
+            names += detail::quote_name(by_name_[i]->name);
         }
         if (by_name_.size() > shown) names += ", ...";
-        throw Error(source_ + ": expected a tensor " + quote_name(name) + ", found " + std::to_string(by_name_.size()) +
-                    " tensors" + names);
+        throw Error(source_ + ": expected a tensor " + detail::quote_name(name) + ", found " +
+                    std::to_string(by_name_.size()) + " tensors" + names);
     }
 
-    /// The values of a tensor whose dtype is exactly that of T. Error, naming file and tensor, if there is none or its
-    /// dtype is another.
-    template <Element T>
+    /// The values of a tensor whose dtype is exactly that of T. Throws tenon::Error, naming file and tensor, when there
+    /// is none or its dtype differs.
+    template <detail::Element T>
     std::vector<T> values(std::string_view name) const {
         const TensorEntry& entry = at(name);
         return naming_source([&] {
-            if (entry.dtype != dtype_of<T>) detail::fail_dtype(entry, dtype_name(dtype_of<T>));
+            if (entry.dtype != detail::dtype_of<T>) detail::fail_dtype(entry, detail::dtype_name(detail::dtype_of<T>));
             std::vector<T> result(entry.bytes.size() / sizeof(T));
-            read_elements(entry, std::span(result));
+            detail::read_elements(entry, std::span(result));
             return result;
         });
     }
 
-    /// What stands under `__metadata__`; empty if that is missing.
+    /// The metadata, under the key `__metadata__` in the file; empty when that is missing.
     const Metadata& metadata() const { return metadata_; }
 
     /// The path the file was opened by, or what the caller named it: for error messages.
     const std::string& source() const { return source_; }
 
 private:
-    /// What `action` returns; an Error it throws gets the file's name in front.
+    /// Returns what `action` returns; an Error that it throws gets the file's name as a prefix.
     template <class Action>
     decltype(auto) naming_source(Action&& action) const {
         try {
@@ -127,9 +138,9 @@ private:
         std::uint64_t length = 0;
         std::memcpy(&length, bytes.data(), sizeof length);
         const std::size_t rest = bytes.size() - detail::header_length_bytes;
-        if (length > detail::largest_header)
+        if (length > detail::max_header_bytes)
             throw Error("not a safetensors file: its header would be " + std::to_string(length) +
-                        " bytes long, expected at most " + std::to_string(detail::largest_header));
+                        " bytes long, expected at most " + std::to_string(detail::max_header_bytes));
         if (length > rest)
             throw Error("the file is truncated: expected a header of " + std::to_string(length) + " bytes, found " +
                         std::to_string(rest));
@@ -139,17 +150,17 @@ private:
         return text;
     }
 
-    /// A tensor as the header describes it, not checked yet.
+    /// A tensor as the header describes it, unchecked.
     struct Description {
         std::optional<std::string> dtype;
         std::optional<std::vector<std::uint64_t>> shape;
         std::optional<std::vector<std::uint64_t>> range;
     };
 
-    /// The named descriptions in the header; fills in the metadata.
+    /// The descriptions in the header with their names; fills in the metadata.
     std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
         std::vector<std::pair<std::string, Description>> descriptions;
-        JsonReader reader(text);
+        detail::JsonReader reader(text);
         try {
             reader.read_object([&](const std::string& key) {
                 if (key == detail::metadata_key)
@@ -164,7 +175,7 @@ private:
         return descriptions;
     }
 
-    static Description read_description(JsonReader& reader) {
+    static Description read_description(detail::JsonReader& reader) {
         Description description;
         const auto read_integers = [&] {
             std::vector<std::uint64_t> integers;
@@ -179,23 +190,25 @@ private:
             else if (key == "data_offsets")
                 description.range = read_integers();
             else
-                reader.fail("expected dtype, shape or data_offsets, found " + quote_name(key));
+                reader.fail("expected dtype, shape or data_offsets, found " + detail::quote_name(key));
         });
         return description;
     }
 
     static TensorEntry make_entry(const std::string& name, const Description& description,
                                   std::span<const std::byte> data) {
-        const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
+        const auto fail = [&](const std::string& what) {
+            throw Error("tensor " + detail::quote_name(name) + ": " + what);
+        };
         if (!description.dtype || !description.shape || !description.range)
             fail(!description.dtype   ? "its dtype is missing"
                  : !description.shape ? "its shape is missing"
                                       : "its data_offsets are missing");
         TensorEntry entry{.name = name, .dtype = {}, .shape = {}, .bytes = {}};
-        if (const auto dtype = dtype_from_name(*description.dtype))
+        if (const auto dtype = detail::dtype_from_name(*description.dtype))
             entry.dtype = *dtype;
         else
-            fail("its dtype " + quote_name(*description.dtype) + " is unknown");
+            fail("its dtype " + detail::quote_name(*description.dtype) + " is unknown");
         for (const std::uint64_t dimension : *description.shape) {
             if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
                 fail("a dimension is " + std::to_string(dimension) + ", more than can be addressed");
@@ -211,13 +224,13 @@ private:
             fail("its data ends at byte " + std::to_string(end) + ", but the file has only " +
                  std::to_string(data.size()) + " bytes of data (truncated?)");
         entry.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-        check_size(entry);
+        detail::check_size(entry);
         return entry;
     }
 
     /// Sorts the tensors by their data and checks that these ranges cover `data` without holes or overlaps.
     void check_layout(std::span<const std::byte> data) {
-        // By begin, then by size: an empty tensor comes before the tensor that begins where it stands.
+        // By begin, then by size: an empty tensor comes before the tensor that begins at the same byte.
         const auto range = [](const TensorEntry& e) { return std::pair(e.bytes.data(), e.bytes.size()); };
         std::stable_sort(tensors_.begin(), tensors_.end(), [&](auto& a, auto& b) { return range(a) < range(b); });
         std::size_t covered = 0;
@@ -225,12 +238,12 @@ private:
         for (const TensorEntry& entry : tensors_) {
             const auto begin = static_cast<std::size_t>(entry.bytes.data() - data.data());
             if (begin < covered)
-                throw Error("the data of tensor " + quote_name(entry.name) + " begins at byte " +
-                            std::to_string(begin) + ", but that of tensor " + quote_name(previous->name) +
+                throw Error("the data of tensor " + detail::quote_name(entry.name) + " begins at byte " +
+                            std::to_string(begin) + ", but that of tensor " + detail::quote_name(previous->name) +
                             " ends at byte " + std::to_string(covered));
             if (begin > covered)
                 throw Error("bytes " + std::to_string(covered) + " to " + std::to_string(begin) +
-                            " of the data, before that of" + " tensor " + quote_name(entry.name) +
+                            " of the data, before that of" + " tensor " + detail::quote_name(entry.name) +
                             ", belong to no tensor");
             covered += entry.bytes.size();
             previous = &entry;
@@ -240,7 +253,7 @@ private:
     }
 
     std::string source_;
-    MappedFile file_;
+    detail::MappedFile file_;
     std::vector<TensorEntry> tensors_;
     std::vector<const TensorEntry*> by_name_;
     Metadata metadata_;

@@ -1,5 +1,7 @@
-// Writes safetensors files. (safetensors.hpp reads them and says what the format is.)
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Writes safetensors files. (safetensors.hpp reads them and says what the format is.)
 
 #include <algorithm>
 #include <cstddef>
@@ -22,19 +24,27 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// An entry for `values`, which must outlive it: `make_tensor_entry<float>("fc.bias", {10}, bias)`.
-template <Element T>
+/// An entry of this shape for `values`, which must outlive it: `make_tensor_entry<float>("fc.bias", {10}, bias)`.
+template <detail::Element T>
 TensorEntry make_tensor_entry(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
-    return {.name = std::move(name), .dtype = dtype_of<T>, .shape = std::move(shape), .bytes = std::as_bytes(values)};
+    return {.name = std::move(name),
+            .dtype = detail::dtype_of<T>,
+            .shape = std::move(shape),
+            .bytes = std::as_bytes(values)};
 }
 
+}  // namespace TENON_ISA_NAMESPACE
+
 namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
 /// The parts of a safetensors file: its length and header, then the data of each tensor.
 struct SafetensorsParts {
     std::string header;
     std::vector<std::span<const std::byte>> data;
 };
 
+/// Throws tenon::Error as safetensors_bytes does.
 inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
     std::set<std::string_view> names;
     for (const TensorEntry& tensor : tensors) {
@@ -83,29 +93,34 @@ inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, 
     constexpr std::size_t alignment = 64;  // of the data section within the file
     const std::size_t before_data = (header_length_bytes + json.size() + alignment - 1) / alignment * alignment;
     json.resize(before_data - header_length_bytes, ' ');
-    if (json.size() > largest_header)
+    if (json.size() > max_header_bytes)
         throw Error("the header is " + std::to_string(json.size()) + " bytes long, expected at most " +
-                    std::to_string(largest_header));
+                    std::to_string(max_header_bytes));
     const std::uint64_t length = json.size();
     parts.header.resize(header_length_bytes);
     std::memcpy(parts.header.data(), &length, sizeof length);
     parts.header += json;
     return parts;
 }
-}  // namespace detail
 
-/// A safetensors file in memory. Error if two tensors share a name, a name or the metadata is not UTF-8, or a tensor's
-/// bytes are not as many as its dtype and shape demand.
+/// A safetensors file in memory. Throws tenon::Error when two tensors share a name, a name or the metadata is not
+/// UTF-8, or the number of a tensor's bytes doesn't match its dtype and shape.
 inline std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
-    const detail::SafetensorsParts parts = detail::safetensors_parts(tensors, metadata);
+    const SafetensorsParts parts = safetensors_parts(tensors, metadata);
     const auto header = std::as_bytes(std::span(parts.header));
     std::vector<std::byte> bytes(header.begin(), header.end());
     for (const auto& part : parts.data) bytes.insert(bytes.end(), part.begin(), part.end());
     return bytes;
 }
 
-/// Writes a safetensors file, whose data begins at a multiple of 64 bytes. The errors are those of safetensors_bytes
-/// and of write_file_atomically; after an error the file that stood at `path` is as it was.
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Writes a safetensors file, whose data begins at a multiple of 64 bytes. Throws tenon::Error, naming the file, when
+/// the tensors are not as safetensors_bytes needs them or the file can't be written; the file that was at `path` is
+/// then unchanged.
 inline void write_safetensors(const std::string& path, std::span<const TensorEntry> tensors,
                               const Metadata& metadata = {}) {
     detail::SafetensorsParts parts;
@@ -115,7 +130,7 @@ inline void write_safetensors(const std::string& path, std::span<const TensorEnt
         throw Error(path + ": " + error.what());
     }
     parts.data.insert(parts.data.begin(), std::as_bytes(std::span(parts.header)));
-    write_file_atomically(path, parts.data);
+    detail::write_file_atomically(path, parts.data);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

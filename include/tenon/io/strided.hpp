@@ -1,5 +1,7 @@
-// Stored tensors whose elements are not in row-major order: their strides, and the copy that puts them in order.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Stored tensors whose elements are not in row-major order: their strides, and a copy in row-major order.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,16 +14,18 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Where the elements of a tensor lie in a storage, in elements.
+/// Where the elements of a tensor are in a storage: element (i, j, ...) is at offset + i * strides[0] + j * strides[1]
+/// + ... All numbers count elements.
 struct StridedTensor {
     std::vector<std::int64_t> shape, strides;
     std::int64_t offset = 0;
 };
 
-/// Whether the elements lie one after the other in row-major order.
+/// Whether the elements are consecutive in row-major order; strides of dimensions of size 1 don't matter. Shape {2, 3}:
+/// strides {3, 1} -> true, {1, 2} -> false (the transpose of a 3 x 2 tensor).
 inline bool is_row_major(const StridedTensor& tensor) {
     std::int64_t expected = 1;
     for (std::size_t i = tensor.shape.size(); i-- > 0;) {
@@ -31,12 +35,12 @@ inline bool is_row_major(const StridedTensor& tensor) {
     return true;
 }
 
-/// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is one, all elements lie inside a
-/// storage of `available` elements, and they are not more than these (no element is shared by repetition).
+/// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is valid, all elements are inside a
+/// storage of `available` elements, and their number is at most that (so a stride of 0 can't inflate a small file).
 inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
     const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
     const auto count = element_count(tensor.shape);
-    if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are no tensor's");
+    if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are not valid");
     if (tensor.offset < 0 || tensor.offset > available || *count > available)
         fail("its " + std::to_string(*count) + " elements from the " + std::to_string(tensor.offset) +
              "th on are more than the " + std::to_string(available) + " of its storage");
@@ -45,14 +49,16 @@ inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t avail
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
         const std::int64_t steps = tensor.shape[i] - 1, stride = tensor.strides[i];
         if (steps == 0) continue;
-        if (stride < 0 || stride > (available - last) / steps) fail("its strides lead outside of its storage");
+        if (stride < 0 || stride > (available - last) / steps) fail("its strides lead outside its storage");
         last += steps * stride;
     }
-    if (last >= available) fail("its strides lead outside of its storage");
+    if (last >= available) fail("its strides lead outside its storage");
     return *count;
 }
 
-/// The elements in row-major order. Precondition: check_inside accepted them.
+/// The elements in row-major order. Precondition: check_inside accepted the tensor.
+///
+/// Example: storage a b c d e f, shape {2, 3}, strides {1, 2}, offset 0 -> a c e b d f.
 inline std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
                                            std::size_t element_size) {
     const auto count = static_cast<std::size_t>(*element_count(tensor.shape));
@@ -73,4 +79,4 @@ inline std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::spa
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// One named tensor of a file: its type, shape and bytes, and checked ways to read its values.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// One named tensor of a file: its type, shape and bytes, and checked ways to read its values.
 
 #include <cmath>
 #include <cstddef>
@@ -29,6 +31,11 @@ struct TensorEntry {
     std::span<const std::byte> bytes;
 };
 
+}  // namespace TENON_ISA_NAMESPACE
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
 /// `[64, 3, 7, 7]`.
 inline std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
@@ -40,7 +47,8 @@ inline std::string shape_to_string(std::span<const std::int64_t> shape) {
     return text + "]";
 }
 
-/// Elements of a tensor of this shape; nothing if a dimension is negative or the product exceeds an int64.
+/// The number of elements of a tensor of this shape; nothing when a dimension is negative or the product exceeds an
+/// int64.
 inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
     std::int64_t count = 1;
     for (const std::int64_t dimension : shape) {
@@ -51,7 +59,7 @@ inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> s
     return count;
 }
 
-/// Throws Error unless the shape is a shape and `bytes` is exactly as long as dtype and shape demand.
+/// Throws tenon::Error unless the shape is valid and `bytes` is exactly as long as dtype and shape demand.
 inline void check_size(const TensorEntry& tensor) {
     const auto fail = [&](const std::string& what) {
         throw Error("tensor " + quote_name(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
@@ -66,19 +74,20 @@ inline void check_size(const TensorEntry& tensor) {
         fail("takes " + std::to_string(expected) + " bytes, found " + std::to_string(tensor.bytes.size()));
 }
 
-/// Throws Error, naming the tensor and both shapes, unless its shape is `expected`.
+/// Throws tenon::Error, naming the tensor and both shapes, unless its shape is `expected`.
 inline void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
     if (std::vector(expected.begin(), expected.end()) != tensor.shape)
         throw Error("tensor " + quote_name(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
                     shape_to_string(tensor.shape));
 }
 
-namespace detail {
+/// Throws tenon::Error, naming the tensor and both dtypes.
 [[noreturn]] inline void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
     throw Error("tensor " + quote_name(tensor.name) + ": expected dtype " + std::string(expected) + ", found " +
                 std::string(dtype_name(tensor.dtype)));
 }
 
+/// Throws tenon::Error, naming the tensor, unless it is valid and has this number of elements.
 inline void expect_room(const TensorEntry& tensor, std::size_t elements) {
     check_size(tensor);
     if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
@@ -93,32 +102,30 @@ Stored load_element(std::span<const std::byte> bytes, std::size_t i) {
     std::memcpy(&value, bytes.data() + i * sizeof(Stored), sizeof(Stored));
     return value;
 }
-}  // namespace detail
 
-/// Copies the elements of a tensor whose dtype is exactly that of T. Error if the dtype differs or `values` is not as
-/// long as the tensor; `values` is then untouched.
+/// Copies the elements of a tensor whose dtype is exactly that of T. Throws tenon::Error when the dtype differs or
+/// `values` is not as long as the tensor; `values` is then unchanged.
 template <Element T>
 void read_elements(const TensorEntry& tensor, std::span<T> values) {
-    if (tensor.dtype != dtype_of<T>) detail::fail_dtype(tensor, dtype_name(dtype_of<T>));
-    detail::expect_room(tensor, values.size());
+    if (tensor.dtype != dtype_of<T>) fail_dtype(tensor, dtype_name(dtype_of<T>));
+    expect_room(tensor, values.size());
     if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
 }
 
-/// Throws Error unless the dtype is one that to_float converts.
+/// Throws tenon::Error unless the dtype is one that to_float converts.
 inline void expect_floating(const TensorEntry& tensor) {
     if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::f16 &&
         tensor.dtype != DType::bf16)
-        detail::fail_dtype(tensor, "F32, F64, F16 or BF16");
+        fail_dtype(tensor, "F32, F64, F16 or BF16");
 }
 
-/// Reads a tensor of F32, F64, F16 or BF16 as float; F64 is rounded to nearest. Error if the dtype is another, `values`
-/// is not as long as the tensor, or a finite F64 is beyond float's range; `values` is then untouched.
+/// Reads a tensor of F32, F64, F16 or BF16 as float; F64 is rounded to nearest. Throws tenon::Error when the dtype is
+/// another, `values` is not as long as the tensor, or a finite F64 is beyond float's range; `values` is then unchanged.
 inline void to_float(const TensorEntry& tensor, std::span<float> values) {
     expect_floating(tensor);
-    detail::expect_room(tensor, values.size());
+    expect_room(tensor, values.size());
     const auto convert = [&]<class Stored>(Stored, auto value_of) {
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = value_of(detail::load_element<Stored>(tensor.bytes, i));
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = value_of(load_element<Stored>(tensor.bytes, i));
     };
     switch (tensor.dtype) {
         case DType::f16:
@@ -133,7 +140,7 @@ inline void to_float(const TensorEntry& tensor, std::span<float> values) {
     // From here on, half a unit in the last place past the largest float, doubles round to infinity.
     constexpr double limit = 0x1.ffffffp127;
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const double value = detail::load_element<double>(tensor.bytes, i);
+        const double value = load_element<double>(tensor.bytes, i);
         if (std::isfinite(value) && std::abs(value) >= limit)
             throw Error("tensor " + quote_name(tensor.name) + ": element " + std::to_string(i) +
                         " is beyond the range of float");
@@ -142,4 +149,6 @@ inline void to_float(const TensorEntry& tensor, std::span<float> values) {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
 }  // namespace tenon

@@ -1,5 +1,7 @@
-// A file of named tensors in any format that is read: what it holds decides, not what it is called.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// A file of named tensors in any of the formats that tenon reads; its content decides which, not its name.
 
 #include <cstring>
 #include <memory>
@@ -25,11 +27,12 @@ inline namespace TENON_ISA_NAMESPACE {
 /// into it where its layout allows. A file that was moved from throws tenon::Error when it is asked for tensors.
 class TensorFile {
 public:
-    /// Opens and checks a file. Throws tenon::Error, naming the file, if it can't be read or is of another format; for
-    /// some of these the text says how to convert it.
+    /// Opens and checks a file. Throws tenon::Error, naming the file, when it can't be read or is of another format;
+    /// for some formats the text says how to convert it.
     explicit TensorFile(const std::string& path) : source_{path}, file_{path} { open(file_.bytes()); }
 
-    /// Checks a file that is in memory already; `bytes` must outlive this object. Errors call it `source`.
+    /// Checks a file that is already in memory; `bytes` must outlive this object. Throws tenon::Error as above, naming
+    /// the file `source`.
     TensorFile(std::span<const std::byte> bytes, std::string source) : source_{std::move(source)} { open(bytes); }
 
     /// All tensors, in the file's order.
@@ -47,7 +50,7 @@ private:
     }
 
     void open(std::span<const std::byte> bytes) {
-        if (ZipArchive::looks_like(bytes)) {
+        if (detail::ZipArchive::looks_like(bytes)) {
             try {
                 open_zip(bytes);
                 check_names();
@@ -66,11 +69,11 @@ private:
     }
 
     void open_zip(std::span<const std::byte> bytes) {
-        archive_ = std::make_unique<ZipArchive>(bytes);
-        if (PthFile::looks_like(*archive_)) {
-            pth_ = std::make_unique<PthFile>(*archive_);
-        } else if (NpzFile::looks_like(*archive_)) {
-            npz_ = std::make_unique<NpzFile>(*archive_);
+        archive_ = std::make_unique<detail::ZipArchive>(bytes);
+        if (detail::PthFile::looks_like(*archive_)) {
+            pth_ = std::make_unique<detail::PthFile>(*archive_);
+        } else if (detail::NpzFile::looks_like(*archive_)) {
+            npz_ = std::make_unique<detail::NpzFile>(*archive_);
         } else if (archive_->find("model.weights.h5") != nullptr) {
             throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
         } else {
@@ -78,19 +81,20 @@ private:
         }
     }
 
-    /// No name may stand for two tensors; a safetensors file was checked for that when it was opened.
+    /// Throws tenon::Error when two tensors have one name; a safetensors file was checked for that when it was opened.
     void check_names() const {
         std::set<std::string_view> names;
         for (const TensorEntry& entry : tensors())
-            if (!names.insert(entry.name).second) throw Error("the name " + quote_name(entry.name) + " stands twice");
+            if (!names.insert(entry.name).second)
+                throw Error("the name " + detail::quote_name(entry.name) + " occurs twice");
     }
 
     std::string source_;
-    MappedFile file_;
-    std::unique_ptr<ZipArchive> archive_;
+    detail::MappedFile file_;
+    std::unique_ptr<detail::ZipArchive> archive_;
     std::unique_ptr<SafetensorsFile> safetensors_;
-    std::unique_ptr<PthFile> pth_;
-    std::unique_ptr<NpzFile> npz_;
+    std::unique_ptr<detail::PthFile> pth_;
+    std::unique_ptr<detail::NpzFile> npz_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

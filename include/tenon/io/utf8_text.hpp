@@ -1,5 +1,7 @@
-// Bytes as UTF-8: names that a file system or an old archive gave need not be UTF-8, JSON and XML must be.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Bytes as UTF-8: names from a file system or an old archive need not be UTF-8, JSON and XML must be.
 
 #include <cstddef>
 #include <optional>
@@ -9,12 +11,12 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/io/json.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// `bytes` as UTF-8 that a reader can make sense of: each byte that belongs to no UTF-8 sequence becomes four
-/// characters, `caf` and the byte E9 -> `caf\xE9`. What is UTF-8 stays as it is, backslashes too, so another name may
-/// look the same: where the bytes themselves are needed, to_hexadecimal has them.
+/// `bytes` as readable UTF-8: each byte that belongs to no UTF-8 sequence becomes four characters, `caf` and the byte
+/// E9 -> `caf\xE9`. UTF-8 is unchanged, backslashes too, so two names may give the same text; to_hexadecimal keeps the
+/// bytes.
 inline std::string to_utf8(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string text;
@@ -42,7 +44,7 @@ inline std::string to_hexadecimal(std::string_view bytes) {
     return text;
 }
 
-/// The bytes that to_hexadecimal wrote; nothing if `text` has another form.
+/// The bytes that to_hexadecimal wrote; nothing when `text` has another form. `636166e9` -> `caf` and the byte E9.
 inline std::optional<std::string> from_hexadecimal(std::string_view text) {
     const auto value = [](char digit) {
         const std::size_t at = std::string_view("0123456789abcdef").find(digit);
@@ -59,4 +61,4 @@ inline std::optional<std::string> from_hexadecimal(std::string_view text) {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,8 +1,10 @@
-// What a weights file says of itself besides its tensors: the network they belong to, and the names of its classes.
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// What a weights file holds besides its tensors: the network they belong to, and the names of its classes.
 //
 //     trainer.save_weights("flowers.safetensors", {.network = "resnet18", .classes = {"daisy", "rose", "tulip"}});
 //     read_weights_info("flowers.safetensors").classes[1];        // "rose" (io/read_weights_info.hpp)
-#pragma once
 
 #include <algorithm>
 #include <cstddef>
@@ -27,9 +29,9 @@ struct WeightsInfo {
     Metadata more = {};                     ///< other texts: `accuracy`, `license`
 };
 
+namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-namespace detail {
 inline constexpr std::string_view network_key = "network", classes_key = "classes", class_bytes_key = "class_bytes";
 
 inline std::string json_array(const std::vector<std::string>& strings) {
@@ -38,7 +40,7 @@ inline std::string json_array(const std::vector<std::string>& strings) {
     return "[" + text + "]";
 }
 
-/// Throws Error if the text is anything but a JSON array of strings.
+/// Throws tenon::Error, naming `what`, when the text is anything but a JSON array of strings.
 inline std::vector<std::string> parse_json_array(std::string_view text, const std::string& what) {
     std::vector<std::string> strings;
     try {
@@ -51,45 +53,44 @@ inline std::vector<std::string> parse_json_array(std::string_view text, const st
     }
     return strings;
 }
-}  // namespace detail
 
-/// The metadata that holds `info`: `network` as it is, `classes` as a JSON array of strings. Metadata are UTF-8: where
-/// a class's name isn't, `classes` has it as to_utf8 writes it, and `class_bytes` has the bytes of all names in
-/// hexadecimal. Throws tenon::Error where `info.more` has one of these keys.
+/// The metadata that holds `info`: `network` as it is, `classes` as a JSON array of strings. Metadata are UTF-8: when
+/// the name of a class isn't, `classes` has it as to_utf8 writes it, and `class_bytes` has the bytes of all names in
+/// hexadecimal. Throws tenon::Error when `info.more` has one of these keys.
 ///
 /// Law: weights_info(to_metadata(info)) has the bytes of `info.classes` (test: tests/io/weights_info_test.cpp).
 inline Metadata to_metadata(const WeightsInfo& info) {
     Metadata metadata;
     for (const auto& [key, value] : info.more) {
-        for (const std::string_view own : {detail::network_key, detail::classes_key, detail::class_bytes_key})
+        for (const std::string_view own : {network_key, classes_key, class_bytes_key})
             if (key == own) throw Error("the metadata's key " + quote_name(key) + " is a member of WeightsInfo");
         metadata[to_utf8(key)] = to_utf8(value);
     }
-    if (!info.network.empty()) metadata[std::string(detail::network_key)] = to_utf8(info.network);
+    if (!info.network.empty()) metadata[std::string(network_key)] = to_utf8(info.network);
     if (info.classes.empty()) return metadata;
     std::vector<std::string> names, bytes;
     for (const std::string& name : info.classes) {
         names.push_back(to_utf8(name));
         bytes.push_back(to_hexadecimal(name));
     }
-    if (names != info.classes) metadata[std::string(detail::class_bytes_key)] = detail::json_array(bytes);
-    metadata[std::string(detail::classes_key)] = detail::json_array(names);
+    if (names != info.classes) metadata[std::string(class_bytes_key)] = json_array(bytes);
+    metadata[std::string(classes_key)] = json_array(names);
     return metadata;
 }
 
-/// What a file's metadata say. What they don't say is empty; keys that aren't tenon's are in `more`. Throws
-/// tenon::Error where `classes` is no JSON array of strings, or `class_bytes` belongs to other names.
+/// The information in a file's metadata. Members that the metadata lack are empty; keys that aren't tenon's are in
+/// `more`. Throws tenon::Error when `classes` is not a JSON array of strings, or `class_bytes` belongs to other names.
 inline WeightsInfo weights_info(Metadata metadata) {
     WeightsInfo info;
     const auto take = [&](std::string_view key) {
         const auto found = metadata.find(key);
         return found == metadata.end() ? std::string() : std::move(metadata.extract(found).mapped());
     };
-    info.network = take(detail::network_key);
-    const std::string names = take(detail::classes_key), bytes = take(detail::class_bytes_key);
-    if (!names.empty()) info.classes = detail::parse_json_array(names, "classes");
+    info.network = take(network_key);
+    const std::string names = take(classes_key), bytes = take(class_bytes_key);
+    if (!names.empty()) info.classes = parse_json_array(names, "classes");
     if (!bytes.empty()) {
-        const std::vector<std::string> exact = detail::parse_json_array(bytes, "bytes of classes");
+        const std::vector<std::string> exact = parse_json_array(bytes, "bytes of classes");
         bool fits = exact.size() == info.classes.size();
         for (std::size_t i = 0; fits && i < exact.size(); ++i) {
             const auto name = from_hexadecimal(exact[i]);
@@ -99,21 +100,21 @@ inline WeightsInfo weights_info(Metadata metadata) {
         if (!fits)
             throw Error(
                 "class_bytes in the file's metadata are not those of the names in classes; where classes were "
-                "edited, class_bytes must go");
+                "edited, class_bytes must be removed");
     }
     info.more = std::move(metadata);
     return info;
 }
 
-namespace detail {
-/// Throws Error, naming the file, unless there are as many names as classes, or none.
+/// Throws tenon::Error, naming the file, unless there are as many names as classes, or none.
 inline void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
     if (!info.classes.empty() && static_cast<long>(info.classes.size()) != classes)
         throw Error(path + ": expected " + std::to_string(classes) +
                     " names of classes, one for each result of the network, found " +
                     std::to_string(info.classes.size()));
 }
-}  // namespace detail
 
 }  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
 }  // namespace tenon

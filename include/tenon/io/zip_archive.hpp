@@ -1,5 +1,7 @@
-// Reads the directory of a zip archive whose entries are stored uncompressed: the container of .pth and .npz files.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Reads the directory of a zip archive whose entries are stored uncompressed: the container of .pth and .npz files.
 
 #include <algorithm>
 #include <cstddef>
@@ -16,26 +18,26 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/io/json.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A zip archive in memory. Every entry is checked to lie inside the file when the archive is opened; checksums are not
-/// computed. Encrypted and multi-disk archives are refused, compressed entries when they are asked for.
+/// A zip archive in memory. When the archive is opened, every entry is checked to be inside the file; checksums are not
+/// computed. Encrypted and multi-disk archives are errors, compressed entries only when they are requested.
 class ZipArchive {
 public:
-    /// One entry: its name, how it is compressed (0: stored), and its bytes as they stand in the file.
+    /// One entry: its name, how it is compressed (0: stored), and its bytes in the file.
     struct Entry {
         std::string name;
         int method = 0;
         std::span<const std::byte> bytes;
     };
 
-    /// Whether bytes begin as zip archives do.
+    /// Whether bytes begin like a zip archive.
     static bool looks_like(std::span<const std::byte> bytes) {
         return bytes.size() >= 4 && std::memcmp(bytes.data(), "PK\3\4", 4) == 0;
     }
 
-    /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error if it is damaged.
+    /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error when it is damaged or encrypted.
     explicit ZipArchive(std::span<const std::byte> bytes) : bytes_{bytes} {
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
@@ -51,7 +53,7 @@ public:
         return nullptr;
     }
 
-    /// The bytes of an entry; Error if it is compressed.
+    /// The bytes of an entry. Throws tenon::Error when it is compressed.
     static std::span<const std::byte> stored(const Entry& entry) {
         if (entry.method != 0)
             throw Error("the entry " + quote_name(entry.name) +
@@ -65,7 +67,7 @@ private:
         std::uint64_t offset, entries;
     };
 
-    static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value stands in a zip64 record
+    static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value is in a zip64 record
     static constexpr std::uint16_t no_value_16 = 0xFFFF;
 
     [[noreturn]] static void fail(const std::string& what) { throw Error("the zip archive is damaged: " + what); }
@@ -73,7 +75,7 @@ private:
     template <class T>
     T read(std::uint64_t at) const {
         if (at > bytes_.size() || bytes_.size() - at < sizeof(T))
-            fail("a record at byte " + std::to_string(at) + " lies outside of the " + std::to_string(bytes_.size()) +
+            fail("a record at byte " + std::to_string(at) + " is outside the " + std::to_string(bytes_.size()) +
                  " bytes of the file");
         T value;
         std::memcpy(&value, bytes_.data() + at, sizeof value);
@@ -81,15 +83,16 @@ private:
     }
 
     std::string_view text(std::uint64_t at, std::size_t size) const {
-        if (at > bytes_.size() || bytes_.size() - at < size) fail("a name lies outside of the file");
+        if (at > bytes_.size() || bytes_.size() - at < size) fail("a name is outside the file");
         return {reinterpret_cast<const char*>(bytes_.data()) + at, size};
     }
 
-    /// The record at the file's end, and where it refers to it the zip64 one before.
+    /// The record at the file's end, or the zip64 record before it when it refers to one.
     Directory find_directory() const {
-        constexpr std::uint64_t size = 22, largest_comment = 0xFFFF;
+        constexpr std::uint64_t size = 22, max_comment_bytes = 0xFFFF;
         if (bytes_.size() < size) fail("it is only " + std::to_string(bytes_.size()) + " bytes long");
-        const std::uint64_t last = bytes_.size() - size, first = last > largest_comment ? last - largest_comment : 0;
+        const std::uint64_t last = bytes_.size() - size,
+                            first = last > max_comment_bytes ? last - max_comment_bytes : 0;
         for (std::uint64_t at = last + 1; at-- > first;) {
             if (read<std::uint32_t>(at) != 0x06054b50) continue;
             const Directory found{read<std::uint32_t>(at + 16), read<std::uint16_t>(at + 10)};
@@ -144,4 +147,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,13 +1,17 @@
+#pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
 // The CIFAR ResNets of the papers: 6n + 2 layers, 3x3 convolutions on 16, 32 and 64 channels, shortcuts without
 // parameters (option A).
-#pragma once
 
 #include <tenon/models/pre_activation.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 namespace tenon {
 
-/// The shortcut of option A: where the shape changes every second pixel and channels of zeros on both sides.
+namespace detail {
+
+/// The shortcut of option A: where the shape changes, every second pixel, and channels of zeros on both sides.
 template <bool Changes, int Filters, int Pixels>
 using PaddedShortcut = std::conditional_t<Changes, PadChannels<Filters, Stride<Pixels>>, Identity>;
 
@@ -18,7 +22,7 @@ struct CifarBlock : Sequential<Residual<Sequential<Conv<Filters, Kernel<3>, Stri
                                         PaddedShortcut<Changes, Filters, Pixels>>,
                                ReLU> {};
 
-/// Norm and ReLU, then two 3x3 convolutions with norm and ReLU between. The first block of a stage pre-activates its
+/// Norm and ReLU, then two 3x3 convolutions with norm and ReLU in between. The first block of a stage pre-activates its
 /// shortcut too (He et al. 2016, appendix; `both_preact` of its published code).
 template <int Filters, int Pixels = 1, bool First = false>
 struct CifarBlockV2 : PreactivatedResidual<Sequential<BatchNorm, ReLU>,
@@ -32,20 +36,25 @@ template <template <int, int, bool> class Kind, int Filters, int Blocks, int Pix
 struct CifarStage
     : Scoped<ScopeKind::stack, Kind<Filters, Pixels, First>, Repeat<Blocks - 1, Kind<Filters, 1, false>>> {};
 
-/// The network with 6 * Blocks + 2 layers. Equals akamaster/pytorch_resnet_cifar10.
+}  // namespace detail
+
+/// The network with 6 * Blocks + 2 layers (He et al. 2015, section 4.2). Equals akamaster/pytorch_resnet_cifar10.
 template <int Blocks, int Classes = 10, class In = Input<3, 32, 32>>
-struct CifarNetwork : Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
-                              CifarStage<CifarBlock, 16, Blocks, 1, false>, CifarStage<CifarBlock, 32, Blocks, 2, true>,
-                              CifarStage<CifarBlock, 64, Blocks, 2, true>, Head<GlobalAvgPool, Linear<Classes>>> {
+struct CifarNetwork
+    : Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>, BatchNorm, ReLU>,
+              detail::CifarStage<detail::CifarBlock, 16, Blocks, 1, false>,
+              detail::CifarStage<detail::CifarBlock, 32, Blocks, 2, true>,
+              detail::CifarStage<detail::CifarBlock, 64, Blocks, 2, true>, Head<GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::cifar;
     static constexpr ImageConvention images = ImageConvention::cifar_torch;
 };
 
-/// The pre-activated network with 6 * Blocks + 2 layers.
+/// The pre-activated network with 6 * Blocks + 2 layers (He et al. 2016).
 template <int Blocks, int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarNetworkV2
-    : Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>>, CifarStage<CifarBlockV2, 16, Blocks, 1, true>,
-              CifarStage<CifarBlockV2, 32, Blocks, 2, true>, CifarStage<CifarBlockV2, 64, Blocks, 2, true>,
+    : Network<In, Stem<Conv<16, Kernel<3>, Padding<1>>>, detail::CifarStage<detail::CifarBlockV2, 16, Blocks, 1, true>,
+              detail::CifarStage<detail::CifarBlockV2, 32, Blocks, 2, true>,
+              detail::CifarStage<detail::CifarBlockV2, 64, Blocks, 2, true>,
               Head<BatchNorm, ReLU, GlobalAvgPool, Linear<Classes>>> {
     static constexpr Naming naming = Naming::cifar;
     static constexpr ImageConvention images = ImageConvention::cifar_torch;
@@ -67,19 +76,19 @@ struct CifarResNet56 : CifarNetwork<9, Classes, In> {};
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet110 : CifarNetwork<18, Classes, In> {};
 
-/// Pre-activated ResNet-20 on CIFAR.
+/// Pre-activated ResNet-20 on CIFAR: 269,722 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet20V2 : CifarNetworkV2<3, Classes, In> {};
-/// Pre-activated ResNet-32 on CIFAR.
+/// Pre-activated ResNet-32 on CIFAR: 464,154 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet32V2 : CifarNetworkV2<5, Classes, In> {};
-/// Pre-activated ResNet-44 on CIFAR.
+/// Pre-activated ResNet-44 on CIFAR: 658,586 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet44V2 : CifarNetworkV2<7, Classes, In> {};
-/// Pre-activated ResNet-56 on CIFAR.
+/// Pre-activated ResNet-56 on CIFAR: 853,018 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet56V2 : CifarNetworkV2<9, Classes, In> {};
-/// Pre-activated ResNet-110 on CIFAR: 1.7 M parameters with 10 classes.
+/// Pre-activated ResNet-110 on CIFAR: 1,727,962 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
 struct CifarResNet110V2 : CifarNetworkV2<18, Classes, In> {};
 

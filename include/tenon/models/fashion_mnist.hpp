@@ -1,5 +1,7 @@
-// The small pre-activated ResNet that the examples classify clothes with.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The small pre-activated ResNet with which the examples classify clothes.
 
 #include <tenon/models/image_convention.hpp>
 #include <tenon/models/naming.hpp>
@@ -8,8 +10,8 @@
 
 namespace tenon {
 
-/// Block and Stack of the listing on 28 x 28 grey images (Fashion-MNIST: 10 classes of clothes). Input: pixels / 255,
-/// minus 0.2860, divided by 0.3530.
+/// Block and Stack of the listing on 28 x 28 gray images (Fashion-MNIST: 10 classes of clothes). 313,386 parameters,
+/// 30.6 M multiply-adds. Input: pixels / 255, minus 0.2860, divided by 0.3530.
 struct FashionMnistResNet : Network<Input<1, 28, 28>, Stem<Conv<32, Kernel<3>, Padding<1>>>, Stack<16, 3>, Stack<32, 3>,
                                     Stack<64, 3, Stride<1>>, Head<BatchNorm, ReLU, GlobalAvgPool, Linear<10>>> {
     static constexpr Naming naming = Naming::listing;

@@ -1,8 +1,10 @@
-// What a library means by "ResNet": where its biases, strides, paddings and norms differ from its neighbours'.
-//
-// A flavour is a type of constants that blocks and networks take as their first argument. Weights fit the flavour they
-// were trained in and no other: the same layers with the stride in another place are another network.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// What a library means by "ResNet": where its biases, strides, paddings and norms differ from those of other libraries.
+//
+// A flavour is a type of constants that blocks and networks take as their first argument. Weights fit only the flavour
+// that they were trained in: the same layers with the stride elsewhere are another network.
 
 #include <type_traits>
 
@@ -11,16 +13,16 @@
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
-/// A convolution's bias, as a condition.
+/// A convolution's bias under a condition.
 template <bool Has>
 struct BiasIf {
     static constexpr unsigned users = for_conv;
     static constexpr void apply(WindowOptions& options) { options.bias = Has; }
 };
 
-/// A stride on a condition, 1 without.
+/// A stride under a condition, else 1.
 constexpr int stride_if(bool condition, int pixels) { return condition ? pixels : 1; }
 
 /// Which convolution of a bottleneck has the block's stride.
@@ -37,10 +39,10 @@ struct TorchvisionFlavour {
     static constexpr bool stem_bias = false;   ///< of the network's first convolution
     static constexpr bool inner_bias = false;  ///< of a block's convolutions that a norm follows in every flavour
     static constexpr bool outer_bias = false;  ///< of a block's last convolution and its projection
-    static constexpr bool input_norm = false;  ///< a norm without gamma and beta in front of everything
-    static constexpr bool stem_norm = true;    ///< norm and ReLU behind the first convolution
+    static constexpr bool input_norm = false;  ///< a norm without gamma and beta before everything
+    static constexpr bool stem_norm = true;    ///< norm and ReLU after the first convolution
     static constexpr int groups = 1;           ///< of the 3x3
-    static constexpr int width_numerator = 1;  ///< channels of the 3x3, in terms of a stage's filters
+    static constexpr int width_numerator = 1;  ///< channels of the 3x3, as a multiple of a stage's filters
     using Norm = BatchNorm;
     using Pool = MaxPool<Kernel<3>, Stride<2>, Padding<1>>;
 };
@@ -67,7 +69,7 @@ struct KerasFlavour : TorchvisionFlavour {
 };
 
 /// keras.applications' ResNetV2: biases where no norm follows, the stride on the 3x3 of a stage's last block; the pool
-/// reads unnormalised values, so its zeros differ from torch's minus infinity.
+/// reads values that no norm and ReLU precede, so its zeros differ from torch's minus infinity.
 struct KerasV2Flavour : KerasFlavour {
     static constexpr Naming naming = Naming::keras_v2;
     static constexpr ImageConvention images = ImageConvention::keras_tf;
@@ -83,7 +85,7 @@ struct TimmFlavour : TorchvisionFlavour {
     static constexpr bool stem_norm = false;
 };
 
-/// MXNet's resnet_v2, which the ONNX model zoo offers: a norm of the input and of the stem as well.
+/// MXNet's resnet_v2, which the ONNX model zoo offers: a norm of the input, too, and one in the stem.
 struct MxnetFlavour : TorchvisionFlavour {
     static constexpr Naming naming = Naming::mxnet;
     static constexpr bool input_norm = true;
@@ -98,4 +100,4 @@ struct FlavourStem {
     using Layers = Stem<InputNorm, Convolution, Activation, typename Flavour::Pool>;
 };
 
-}  // namespace tenon
+}  // namespace tenon::detail

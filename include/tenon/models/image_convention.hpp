@@ -1,12 +1,14 @@
-// What the library of a network does with an image before the network reads it.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// What the library that a network is from does to an image before the network reads it.
 
 namespace tenon {
 
 /// A convention for images: scale, means and deviations, the order of the channels, how an image is resized and cut.
-/// image/network_preprocessing.hpp holds the numbers of each.
+/// image/network_preprocessing.hpp has the numbers of each.
 enum class ImageConvention {
-    torchvision,    ///< ImageNet's mean and deviation, the middle 224 of 256 pixels (the listing and MXNet, too)
+    torchvision,    ///< ImageNet's mean and deviation, the middle 224 of 256 pixels (also the listing's and MXNet's)
     keras_caffe,    ///< keras.applications' ResNets: blue, green, red, from 0 to 255, minus a mean
     keras_tf,       ///< keras.applications' ResNetV2s: from -1 to 1
     timm,           ///< timm's resnetv2_50 and deeper: from -1 to 1, bicubic, 95 % of the shorter side
@@ -17,10 +19,14 @@ enum class ImageConvention {
     fashion_mnist,  ///< Fashion-MNIST's images by their mean and deviation
 };
 
-/// A network that says what happens to its images, by a static member `images`.
+namespace detail {
+
+/// A network that declares its ImageConvention, by a static member `images`.
 template <class Net>
 concept HasImageConvention = requires {
     Net::images;
 };
+
+}  // namespace detail
 
 }  // namespace tenon

@@ -1,9 +1,11 @@
-// The original residual blocks (He et al. 2015), a ReLU behind the addition, in any flavour; and networks of them.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The original residual blocks (He et al. 2015), with a ReLU after the addition, in any flavour; and networks of them.
 
 #include <tenon/models/flavour.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
 /// 1x1 convolution and norm where the shape changes, the identity elsewhere (He et al. 2015, option B).
 template <class Flavour, bool Changes, int Channels, int Pixels>
@@ -61,4 +63,4 @@ struct PostActivatedNetwork
     static constexpr ImageConvention images = Flavour::images;
 };
 
-}  // namespace tenon
+}  // namespace tenon::detail

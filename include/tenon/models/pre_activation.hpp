@@ -1,13 +1,15 @@
-// Pre-activated residual blocks (He et al. 2016) in any flavour; and networks of them.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Pre-activated residual blocks (He et al. 2016) in any flavour; and networks of them.
 
 #include <tenon/models/flavour.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
 /// What a pre-activated block adds to its body.
 enum class PreactivatedShortcut {
-    input,      ///< the raw input, of which a stride takes every n-th pixel
+    input,      ///< the raw input; with a stride, every n-th pixel of it
     projected,  ///< a 1x1 convolution of the pre-activated input
 };
 
@@ -26,7 +28,7 @@ struct PreactivatedBlock : PreactivatedResidual<Sequential<typename Flavour::Nor
                                                 typename FlavourShortcut<Flavour, Channels, Pixels, Kind>::Layers,
                                                 FlavourShortcut<Flavour, Channels, Pixels, Kind>::from> {};
 
-/// Norm and ReLU, then two 3x3 convolutions with norm and ReLU between. Equals timm's PreActBasic.
+/// Norm and ReLU, then two 3x3 convolutions with norm and ReLU in between. Equals timm's PreActBasic.
 template <class Flavour, int Filters, int Pixels = 1, PreactivatedShortcut Kind = PreactivatedShortcut::input>
 struct PreactivatedBasicBlock
     : PreactivatedBlock<
@@ -37,8 +39,8 @@ struct PreactivatedBasicBlock
     static constexpr int expansion = 1;
 };
 
-/// Norm and ReLU, then 1x1, 3x3 with the stride and 1x1 to four times the channels, with norm and ReLU between. Equals
-/// block2 of keras.applications.resnet_v2 in Keras' flavour and timm's PreActBottleneck in timm's.
+/// Norm and ReLU, then 1x1, 3x3 with the stride and 1x1 to four times the channels, with norm and ReLU in between.
+/// Equals block2 of keras.applications.resnet_v2 in Keras' flavour and timm's PreActBottleneck in timm's.
 template <class Flavour, int Filters, int Pixels = 1, PreactivatedShortcut Kind = PreactivatedShortcut::input>
 struct PreactivatedBottleneck
     : PreactivatedBlock<Flavour,
@@ -71,8 +73,8 @@ struct PreactivatedStage {
     }
 };
 
-/// An ImageNet network of pre-activated blocks, with the given blocks per stage. Where strides stand in last blocks the
-/// last stage has none, elsewhere the first.
+/// An ImageNet network of pre-activated blocks, with the given blocks per stage. In a flavour whose strides are in last
+/// blocks the last stage has none, in others the first.
 template <class Flavour, class In, int Classes, template <class, int, int, PreactivatedShortcut> class Kind, int First,
           int Second, int Third, int Fourth>
 struct PreactivatedNetwork
@@ -87,4 +89,4 @@ struct PreactivatedNetwork
     static constexpr ImageConvention images = Flavour::images;
 };
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// The original listing's networks: ResNet v2 with the stride in the last block of a stack.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The original listing's networks: ResNet v2 with the stride in the last block of a stack.
 
 #include <type_traits>
 
@@ -10,8 +12,10 @@
 
 namespace tenon {
 
-/// What the listing's pooling argument can be; it counts only without the top.
+/// The values of the listing's argument `pooling`; it counts only without the top.
 enum class Pooling { none, average, maximum };
+
+namespace detail {
 
 /// The options of the listing's constructor.
 struct ResNetOptions {
@@ -23,44 +27,48 @@ struct ResNetOptions {
     bool zero_padded_pool = false;
 };
 
+}  // namespace detail
+
 /// The network ends in a linear layer over averaged features (the default), or without it in a map or pooled features.
 template <bool Include>
 struct IncludeTop {
-    static constexpr void apply(ResNetOptions& options) { options.include_top = Include; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.include_top = Include; }
 };
 
-/// With pre-activation (the default) a BN-ReLU stands behind the last stack and none behind the stem's convolution;
-/// without, the other way round. The blocks are pre-activated in both, as in the listing.
+/// With pre-activation (the default) a BN-ReLU follows the last stack and none follows the stem's convolution; without
+/// it, the other way round. The blocks are pre-activated in both, as in the listing.
 template <bool Use>
 struct Preact {
-    static constexpr void apply(ResNetOptions& options) { options.preact = Use; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.preact = Use; }
 };
 
 /// The stem's convolution has a bias (the default); no other convolution of the listing has one.
 template <bool Use>
 struct UseBias {
-    static constexpr void apply(ResNetOptions& options) { options.use_bias = Use; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.use_bias = Use; }
 };
 
 /// The number of classes; 100 by default, as in the listing.
 template <int Count>
 struct Classes {
-    static constexpr void apply(ResNetOptions& options) { options.classes = Count; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.classes = Count; }
 };
 
 /// What follows the last stack when there is no top.
 template <Pooling Kind>
 struct TopPooling {
-    static constexpr void apply(ResNetOptions& options) { options.pooling = Kind; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.pooling = Kind; }
 };
 
 /// The stem's pooling is padded with zeros, as Keras' is, not with minus infinity: for weights from Keras
-/// (keras_to_listing), which were trained so. No option of the listing.
+/// (keras_to_listing), which were trained that way. Not an option of the listing.
 struct ZeroPaddedPool {
-    static constexpr void apply(ResNetOptions& options) { options.zero_padded_pool = true; }
+    static constexpr void apply(detail::ResNetOptions& options) { options.zero_padded_pool = true; }
 };
 
-/// The Input among options, 224 x 224 colour images without one.
+namespace detail {
+
+/// The Input among options; without one, color images of 224 x 224 pixels.
 template <class... Options>
 struct InputOf {
     using type = Input<3, 224, 224>;
@@ -78,7 +86,7 @@ concept ResNetOption = requires(ResNetOptions& options) {
 }
 || requires { T::shape; };
 
-/// What options add up to.
+/// The sum of a network's options.
 template <ResNetOption... Options>
 consteval ResNetOptions resnet_options() {
     ResNetOptions options{};
@@ -106,8 +114,8 @@ struct ResNetParts {
     using HeadLayers = Head<Activation, std::conditional_t<Chosen.include_top, Top, Pooled>>;
 };
 
-/// The listing's network with the given blocks per stack; stacks stride in their last block but for the last stack,
-/// which does not.
+/// The listing's network with the given blocks per stack; each stack has its stride in its last block, except the last
+/// stack, which has none.
 template <class In, ResNetOptions Chosen, int First, int Second, int Third, int Fourth>
 struct ListingNetwork
     : Network<In, typename ResNetParts<Chosen>::StemLayers, Stack<64, First>, Stack<128, Second>, Stack<256, Third>,
@@ -116,18 +124,23 @@ struct ListingNetwork
     static constexpr ImageConvention images = ImageConvention::torchvision;
 };
 
+}  // namespace detail
+
 /// The listing's ResNet50V with its defaults: 100 classes, 224 x 224. Options in any order: IncludeTop, Preact,
 /// UseBias, Input, Classes, TopPooling, ZeroPaddedPool. 25,549,416 parameters and 3.482 G multiply-adds with
 /// Classes<1000>.
-template <ResNetOption... Options>
-struct ResNet50V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 4, 6, 3> {};
+template <detail::ResNetOption... Options>
+struct ResNet50V2 : detail::ListingNetwork<typename detail::InputOf<Options...>::type,
+                                           detail::resnet_options<Options...>(), 3, 4, 6, 3> {};
 
-/// The listing's network with 101 layers: 3, 4, 23 and 3 blocks.
-template <ResNetOption... Options>
-struct ResNet101V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 4, 23, 3> {};
+/// The listing's network with 101 layers: 3, 4, 23 and 3 blocks. 44,541,544 parameters with Classes<1000>.
+template <detail::ResNetOption... Options>
+struct ResNet101V2 : detail::ListingNetwork<typename detail::InputOf<Options...>::type,
+                                            detail::resnet_options<Options...>(), 3, 4, 23, 3> {};
 
-/// The listing's network with 152 layers: 3, 8, 36 and 3 blocks.
-template <ResNetOption... Options>
-struct ResNet152V2 : ListingNetwork<typename InputOf<Options...>::type, resnet_options<Options...>(), 3, 8, 36, 3> {};
+/// The listing's network with 152 layers: 3, 8, 36 and 3 blocks. 60,185,192 parameters with Classes<1000>.
+template <detail::ResNetOption... Options>
+struct ResNet152V2 : detail::ListingNetwork<typename detail::InputOf<Options...>::type,
+                                            detail::resnet_options<Options...>(), 3, 8, 36, 3> {};
 
 }  // namespace tenon

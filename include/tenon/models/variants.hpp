@@ -1,22 +1,29 @@
+#pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
 // The CIFAR networks that He et al. 2016 compare: 6n + 2 or 9n + 2 layers of blocks with any shortcut and any placement
 // of the activation.
 //
-//     CifarVariant<18, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>     ResNet-110,
-//     figure 2f CifarVariant<27, Bottlenecks, Placement<ActivationPlacement::full_preactivation>>
-#pragma once
+// ResNet-110 of figure 2f, then ResNet-164 of figure 4e:
+//
+//     CifarVariant<18, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>
+//     CifarVariant<18, Bottlenecks, Placement<ActivationPlacement::full_preactivation>>
 
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
 
-/// The blocks of a variant are bottlenecks with four times the channels, 9n + 2 layers; without it they are Basic.
+/// The blocks of a CifarVariant are bottlenecks with four times the channels, 9n + 2 layers; without this option they
+/// are Basic.
 struct Bottlenecks {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) { options.basic = false; }
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) { options.basic = false; }
 };
 
-/// The options of a variant's blocks in general.
+namespace detail {
+
+/// The options that all blocks of a variant have.
 template <BlockOption... Options>
 inline constexpr BlockOptions variant_options = options_of<Basic, Options...>(BlockOptions{});
 
@@ -34,9 +41,9 @@ struct VariantStage {
     static constexpr Cursor lower(Builder& builder, Cursor x) { return Layers::lower(builder, x); }
 };
 
-/// The network with `Blocks` blocks in each of three stages of 16, 32 and 64 filters. What its blocks leave out at
-/// both ends stands in stem and head: the stem's norm and ReLU are left to the first block as far as it pre-activates,
-/// and behind the last block stands what a further block would begin with.
+/// The network with `Blocks` blocks in each of three stages of 16, 32 and 64 filters. Stem and head have what the
+/// blocks lack at both ends: the stem has a norm and a ReLU unless the first block begins with them, and the head
+/// begins with what another block would begin with.
 template <class In, int Classes, int Blocks, BlockOption... Options>
 struct VariantNetwork {
     static constexpr BlockOptions options = variant_options<Options...>;
@@ -49,10 +56,12 @@ struct VariantNetwork {
                 Head<LayerIf<full, BatchNorm>, LayerIf<activated, ReLU>, GlobalAvgPool, Linear<Classes>>>;
 };
 
+}  // namespace detail
+
 /// A variant on CIFAR with ten classes. Options in any order: Shortcut, Placement, Bottlenecks. Without a Placement the
 /// blocks are pre-activated; figure 2 compares shortcuts in the original placement. CifarVariant<n> computes what
 /// CifarResNet...V2 does, and with the original placement what CifarResNet... does.
-template <int Blocks, BlockOption... Options>
-struct CifarVariant : VariantNetwork<Input<3, 32, 32>, 10, Blocks, Options...>::Layers {};
+template <int Blocks, detail::BlockOption... Options>
+struct CifarVariant : detail::VariantNetwork<Input<3, 32, 32>, 10, Blocks, Options...>::Layers {};
 
 }  // namespace tenon

@@ -1,9 +1,13 @@
-// Wide ResNets on CIFAR (Zagoruyko and Komodakis 2016): pre-activated basic blocks with k times the channels.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Wide ResNets on CIFAR (Zagoruyko and Komodakis 2016): pre-activated basic blocks with k times the channels.
 
 #include <tenon/models/pre_activation.hpp>
 
 namespace tenon {
+
+namespace detail {
 
 /// A wide block in torch's conventions; the projection reads the pre-activated input.
 template <class Flavour, int Filters, int Pixels, PreactivatedShortcut Kind>
@@ -21,16 +25,18 @@ requires(Depth >= 16 && Depth % 6 == 4) struct WideNetwork
     static constexpr ImageConvention images = ImageConvention::cifar;
 };
 
-/// WRN-16-1: 0.2 M parameters.
-template <int Classes = 10, class In = Input<3, 32, 32>>
-struct WideResNet16_1 : WideNetwork<16, 1, Classes, In> {};
+}  // namespace detail
 
-/// WRN-16-4: 2.7 M parameters.
+/// WRN-16-1: 175,066 parameters with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
-struct WideResNet16_4 : WideNetwork<16, 4, Classes, In> {};
+struct WideResNet16_1 : detail::WideNetwork<16, 1, Classes, In> {};
+
+/// WRN-16-4: 2,748,890 parameters with 10 classes.
+template <int Classes = 10, class In = Input<3, 32, 32>>
+struct WideResNet16_4 : detail::WideNetwork<16, 4, Classes, In> {};
 
 /// WRN-28-10: 36,479,194 parameters and 5.2 G multiply-adds with 10 classes.
 template <int Classes = 10, class In = Input<3, 32, 32>>
-struct WideResNet28_10 : WideNetwork<28, 10, Classes, In> {};
+struct WideResNet28_10 : detail::WideNetwork<28, 10, Classes, In> {};
 
 }  // namespace tenon

@@ -1,6 +1,8 @@
-// What layers lower to: a builder that collects operations, names them, and remembers the first thing that does not
-// fit.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// What layers lower into: a builder that collects operations, names them, and remembers the first layer that does not
+// fit.
 
 #include <concepts>
 
@@ -16,16 +18,16 @@ struct Cursor {
 };
 
 /// Collects a program. The arrays belong to the caller; without them the builder only counts, so that a program can be
-/// lowered once to learn its capacity and once more to be written. Not a template: layers lower once, whatever the
-/// network.
+/// lowered once to learn its capacity and once more to be written. Not a template, so each layer's lower() is
+/// instantiated once for all networks.
 class Builder {
 public:
     /// A builder that counts.
     constexpr Builder() = default;
 
     /// A builder that writes into a program of sufficient capacity.
-    template <Capacity C>
-    constexpr explicit Builder(Program<C>& program)
+    template <detail::Capacity C>
+    constexpr explicit Builder(detail::Program<C>& program)
         : ops_{program.ops.items},
           values_{program.values.items},
           layers_{program.layers.items},
@@ -33,10 +35,10 @@ public:
 
     /// Appends an operation that reads `x` and yields a map or vector of shape `output`. The operation's layer must
     /// have been opened with layer() unless it has neither parameters nor a name of interest.
-    constexpr Cursor emit(Op op, Cursor x, Shape output) {
+    constexpr Cursor emit(detail::Op op, Cursor x, Shape output) {
         op.terms[0].source = x.value;
         op.target = counts_.values;
-        op.checkpoint = checkpoint_depth_ > 0 ? checkpoints_ - 1 : -1;
+        op.recompute = recompute_depth_ > 0 ? recomputed_parts_ - 1 : -1;
         add_value(output);
         if (ops_) ops_[counts_.ops] = op;
         ++counts_.ops;
@@ -44,7 +46,7 @@ public:
     }
 
     /// The same for an operation that reads a second value.
-    constexpr Cursor emit(Op op, Cursor x, Cursor y, Shape output) {
+    constexpr Cursor emit(detail::Op op, Cursor x, Cursor y, Shape output) {
         op.terms[1].source = y.value;
         return emit(op, x, output);
     }
@@ -61,14 +63,20 @@ public:
         path_.kind = kind;
         path_.ordinal = ordinals_[path_.depth][static_cast<int>(kind)]++;
         if (layers_)
-            layers_[counts_.layers] = {path_,   input,    output, counts_.parameters, 0,
-                                       epsilon, momentum, rate,   is_frozen(kind)};
+            layers_[counts_.layers] = {.path = path_,
+                                       .input = input,
+                                       .output = output,
+                                       .first_parameter = counts_.parameters,
+                                       .epsilon = epsilon,
+                                       .momentum = momentum,
+                                       .rate = rate,
+                                       .frozen = is_frozen(kind)};
         return counts_.layers++;
     }
 
     /// Adds a parameter to the layer opened last.
     constexpr void parameter(ParameterRole role, int rank, int d0, int d1 = 1, int d2 = 1, int d3 = 1) {
-        const Parameter parameter{role, counts_.layers - 1, {d0, d1, d2, d3}, rank, offset_};
+        const detail::Parameter parameter{role, counts_.layers - 1, {d0, d1, d2, d3}, rank, offset_};
         if (parameters_) {
             parameters_[counts_.parameters] = parameter;
             ++layers_[counts_.layers - 1].parameters;
@@ -78,8 +86,8 @@ public:
     }
 
     /// Opens and closes a named scope; layers and scopes inside are counted from zero.
-    constexpr void open(ScopeKind kind) {
-        if (path_.depth == Path::max_depth) return reject(Reason::nested_too_deep);
+    constexpr void open(detail::ScopeKind kind) {
+        if (path_.depth == detail::Path::max_depth) return reject(Reason::nested_too_deep);
         path_.scopes[path_.depth] = {kind, is_counted(kind) ? scope_counts_[path_.depth][static_cast<int>(kind)]++ : 0};
         ++path_.depth;
         for (int& ordinal : ordinals_[path_.depth]) ordinal = 0;
@@ -96,11 +104,12 @@ public:
     constexpr void open_frozen_norms() { ++frozen_norms_depth_; }
     constexpr void close_frozen_norms() { --frozen_norms_depth_; }
 
-    /// Values between open and close are not kept for the gradients; parts inside of a part belong to it.
-    constexpr void open_checkpoint() {
-        if (checkpoint_depth_++ == 0) ++checkpoints_;
+    /// Values between open and close are recomputed for the gradients instead of saved; a part inside another belongs
+    /// to the outer one.
+    constexpr void open_recompute() {
+        if (recompute_depth_++ == 0) ++recomputed_parts_;
     }
-    constexpr void close_checkpoint() { --checkpoint_depth_; }
+    constexpr void close_recompute() { --recompute_depth_; }
 
     /// The position inside the type lists, for rejections: enter a combinator's child list, move to a child, leave.
     constexpr void enter() {
@@ -112,7 +121,8 @@ public:
         if (depth_ > 0) --depth_;
     }
 
-    /// Records why the current layer does not fit, unless something before it did not. Lowering goes on only formally.
+    /// Records why the current layer does not fit, unless an earlier one was rejected. Lowering continues only
+    /// formally.
     constexpr void reject(Reason reason, Shape expected = {}, Shape got = {}) {
         if (rejection_) return;
         rejection_ = {reason, expected, got, {}, depth_ + 1};
@@ -121,7 +131,7 @@ public:
 
     constexpr const Rejection& rejection() const { return rejection_; }
     constexpr bool failed() const { return static_cast<bool>(rejection_); }
-    constexpr Capacity counts() const { return counts_; }
+    constexpr detail::Capacity counts() const { return counts_; }
 
 private:
     constexpr void add_value(Shape shape) {
@@ -129,25 +139,25 @@ private:
         ++counts_.values;
     }
 
-    static constexpr int scope_kinds = 8;
-
-    Op* ops_ = nullptr;
-    Shape* values_ = nullptr;
-    LayerInfo* layers_ = nullptr;
-    Parameter* parameters_ = nullptr;
-    Capacity counts_{};
-    long offset_ = 0;
-    Path path_{};
-    int ordinals_[Path::max_depth + 1][op_kinds]{};
-    int scope_counts_[Path::max_depth + 1][scope_kinds]{};
-    int position_[Rejection::max_depth]{};
-    int depth_ = 0;
     constexpr bool is_frozen(OpKind kind) const {
         return frozen_depth_ > 0 || (frozen_norms_depth_ > 0 && kind == OpKind::batch_norm);
     }
 
+    static constexpr int scope_kinds = 8;
+
+    detail::Op* ops_ = nullptr;
+    Shape* values_ = nullptr;
+    detail::LayerInfo* layers_ = nullptr;
+    detail::Parameter* parameters_ = nullptr;
+    detail::Capacity counts_{};
+    long offset_ = 0;
+    detail::Path path_{};
+    int ordinals_[detail::Path::max_depth + 1][detail::op_kinds]{};
+    int scope_counts_[detail::Path::max_depth + 1][scope_kinds]{};
+    int position_[Rejection::max_depth]{};
+    int depth_ = 0;
     int frozen_depth_ = 0, frozen_norms_depth_ = 0;
-    int checkpoint_depth_ = 0, checkpoints_ = 0;
+    int recompute_depth_ = 0, recomputed_parts_ = 0;
     Rejection rejection_{};
 };
 
@@ -157,7 +167,9 @@ concept Layer = requires(Builder& builder, Cursor cursor) {
     { T::lower(builder, cursor) } -> std::same_as<Cursor>;
 };
 
-/// Lowers one entry of a type list, refusing what is no layer; after a rejection nothing is lowered any more.
+namespace detail {
+
+/// Lowers one entry of a type list; rejects what is not a layer. After a rejection nothing more is lowered.
 template <class T>
 constexpr Cursor lower_child(Builder& builder, Cursor x, int index) {
     builder.at(index);
@@ -169,5 +181,7 @@ constexpr Cursor lower_child(Builder& builder, Cursor x, int index) {
         return x;
     }
 }
+
+}  // namespace detail
 
 }  // namespace tenon

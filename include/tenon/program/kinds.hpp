@@ -1,11 +1,14 @@
-// The kinds of operations a program consists of, and the roles of parameters.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// The kinds of operations a program consists of, and the roles of parameters.
 
 #include <string_view>
 
 namespace tenon {
 
-/// What an operation does. Layers lower to the first group; passes and backends add those of the second.
+/// What an operation does. Layers lower to the first group; passes and backends add those of the second. What is known
+/// of each kind is in op_traits.hpp, one line per kind.
 enum class OpKind {
     conv,
     batch_norm,
@@ -19,8 +22,8 @@ enum class OpKind {
     dropout,
     softmax,
     add,
-    scale,     ///< times a constant
-    multiply,  ///< of two maps, element by element
+    scale,     ///< multiplies by a constant
+    multiply,  ///< the product of two maps, element by element
     sigmoid,
     pad_channels,  ///< every n-th pixel, channels of zeros on both sides (He et al. 2015, option A)
     // added by the passes
@@ -28,33 +31,10 @@ enum class OpKind {
     store_output,  ///< the result into the user's layout
 };
 
-inline constexpr int op_kinds = 18;
-
-/// The word an operation has in names and reports.
-constexpr std::string_view op_name(OpKind kind) {
-    constexpr std::string_view names[op_kinds] = {"conv",
-                                                  "norm",
-                                                  "relu",
-                                                  "max_pool",
-                                                  "average_pool",
-                                                  "global_average_pool",
-                                                  "global_max_pool",
-                                                  "flatten",
-                                                  "linear",
-                                                  "dropout",
-                                                  "softmax",
-                                                  "add",
-                                                  "scale",
-                                                  "multiply",
-                                                  "sigmoid",
-                                                  "pad_channels",
-                                                  "load_input",
-                                                  "store_output"};
-    return names[static_cast<int>(kind)];
-}
-
-/// What a parameter is to its layer. Weight decay, initialisation and names depend on it.
+/// What a parameter is to its layer. Weight decay, initialization and names depend on it.
 enum class ParameterRole { weight, bias, gamma, beta, running_mean, running_variance };
+
+namespace detail {
 
 /// The word a role has in names; PyTorch's, in which gamma is `weight` and beta is `bias`.
 constexpr std::string_view role_name(ParameterRole role) {
@@ -66,5 +46,7 @@ constexpr std::string_view role_name(ParameterRole role) {
 constexpr bool is_trainable(ParameterRole role) {
     return role != ParameterRole::running_mean && role != ParameterRole::running_variance;
 }
+
+}  // namespace detail
 
 }  // namespace tenon

@@ -1,15 +1,19 @@
-// Where a layer stands in its network, as a value: the scopes around it and its number among its like.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Where a layer is in its network, as a value: the scopes around it and its number among the layers of its kind.
 
 #include <string>
 #include <string_view>
 
 #include <tenon/core/isa.hpp>
-#include <tenon/program/kinds.hpp>
+#include <tenon/program/op_traits.hpp>
 
 namespace tenon {
 
-/// A named part of a network that contains layers. The combinators open scopes; layers outside of all stand at the
+namespace detail {
+
+/// A named part of a network that contains layers. The combinators open scopes; layers outside all of them are at the
 /// root.
 enum class ScopeKind { stem, stack, block, preact, body, shortcut, head, gate };
 
@@ -19,10 +23,10 @@ constexpr std::string_view scope_name(ScopeKind kind) {
     return names[static_cast<int>(kind)];
 }
 
-/// Whether a scope is counted among its like (`stack0`, `block2`) or stands once in its parent (`stem`, `body`).
+/// Whether scopes of a kind are numbered (`stack0`, `block2`) or occur once in their parent (`stem`, `body`).
 constexpr bool is_counted(ScopeKind kind) { return kind == ScopeKind::stack || kind == ScopeKind::block; }
 
-/// One step of a path: the third block has index 2.
+/// One scope of a path: the third block has index 2.
 struct Scope {
     ScopeKind kind{};
     int index = 0;
@@ -39,17 +43,19 @@ struct Path {
     friend constexpr bool operator==(const Path&, const Path&) = default;
 };
 
+}  // namespace detail
+
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The canonical text of a path, `stack0.block1.body.conv2`; parameters append their role, `.weight`.
-inline std::string to_string(const Path& path) {
+inline std::string to_string(const detail::Path& path) {
     std::string text;
     for (int i = 0; i < path.depth; ++i) {
         text += scope_name(path.scopes[i].kind);
         if (is_counted(path.scopes[i].kind)) text += std::to_string(path.scopes[i].index);
         text += '.';
     }
-    return text.append(op_name(path.kind)) + std::to_string(path.ordinal);
+    return text.append(detail::op_name(path.kind)) + std::to_string(path.ordinal);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

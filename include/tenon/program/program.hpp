@@ -1,20 +1,24 @@
+#pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
 // The vocabulary of the compiler inside the type system: a program is an array of operations over numbered values.
 //
-// No types any more: whatever a network is, its program is one of these, and passes are functions over it.
-#pragma once
+// There are no types from here on: every network's program is one of these, and passes are functions over it.
 
 #include <tenon/core/fixed_vector.hpp>
 #include <tenon/core/shape.hpp>
-#include <tenon/program/kinds.hpp>
+#include <tenon/program/op_traits.hpp>
 #include <tenon/program/path.hpp>
 
 namespace tenon {
 
-/// What stands outside of a map when a window reaches over its edge.
+/// What a window reads beyond the edge of a map.
 enum class PadValue {
     excluded,  ///< nothing: a maximum ignores it (torch's -inf), an average divides by the pixels inside
     zero,      ///< zeros that take part, as after Keras' ZeroPadding2D
 };
+
+namespace detail {
 
 /// The window of a convolution or pooling, in pixels.
 struct Window {
@@ -35,7 +39,7 @@ struct Window {
 };
 
 /// A tensor of parameters, stored in the order of its dimensions (a convolution's weight is OIHW) at `offset` of the
-/// arena that holds the parameters of a network one after the other.
+/// arena that holds the parameters of a network one after another.
 struct Parameter {
     ParameterRole role{};
     int layer = 0;  ///< index into Program::layers
@@ -50,7 +54,7 @@ struct Parameter {
     }
 };
 
-/// One occurrence of a layer in a network: its name, its parameters and what only these need to know.
+/// One occurrence of a layer in a network: its name, its shapes, its parameters and its constants.
 struct LayerInfo {
     Path path{};
     Shape input{}, output{};
@@ -60,11 +64,20 @@ struct LayerInfo {
     bool frozen = false;                      ///< training does not change it (Frozen)
 };
 
+/// The index of a layer's parameter with this role among all `parameters` of its network; -1 if it has none, as a
+/// convolution without a bias.
+constexpr int parameter_of(const LayerInfo& layer, const Parameter* parameters, ParameterRole role) {
+    for (int i = layer.first_parameter; i < layer.first_parameter + layer.parameters; ++i)
+        if (parameters[i].role == role) return i;
+    return -1;
+}
+
 /// A convolution as one term of a sum: what it reads and with which weights.
 struct ConvTerm {
     int source = -1;  ///< value; -1: there is no such term
-    int layer = -1;   ///< LayerInfo of the convolution: weight, then bias if it has one; -1: the term is no convolution
-    int norm = -1;    ///< LayerInfo of a batch norm folded into the weights, or -1
+    int layer =
+        -1;  ///< LayerInfo of the convolution: weight, then bias if it has one; -1: the term is not a convolution
+    int norm = -1;  ///< LayerInfo of a batch norm folded into the weights, or -1
     Window window{};
     int groups = 1;
 };
@@ -86,7 +99,7 @@ struct Op {
     int activated_norm = -1;  ///< LayerInfo of the batch norm that gives scale and shift; -1: one and zero
     bool activated_relu = false;
 
-    int checkpoint = -1;  ///< the part whose values training computes again instead of keeping them (Checkpoint)
+    int recompute = -1;  ///< the part whose values training computes again instead of saving them (Recompute)
 
     constexpr int source() const { return terms[0].source; }
     constexpr int layer() const { return terms[0].layer; }
@@ -94,15 +107,16 @@ struct Op {
 
     /// Whether the operation reads two values as terms: a sum of two convolutions or a product of two maps.
     constexpr bool has_second_term() const { return terms[1].source >= 0; }
-    /// The convolution whose products are added to those of the first (fuse_add); nullptr if there is none.
-    constexpr const ConvTerm* second_convolution() const {
-        return kind == OpKind::conv && has_second_term() ? &terms[1] : nullptr;
-    }
+    /// Whether the products of a second convolution are added to those of the first (fuse_add).
+    constexpr bool has_second_convolution() const { return kind == OpKind::conv && has_second_term(); }
+    /// That convolution; nullptr if there is none. For run time: GCC 12 doesn't compare the address of a program's part
+    /// with nullptr in a constant expression where the program is a member of what is being evaluated.
+    constexpr const ConvTerm* second_convolution() const { return has_second_convolution() ? &terms[1] : nullptr; }
     /// The value that a multiply multiplies its source by; -1 for every other kind. It is a value without a layer.
     constexpr int second_factor() const { return kind == OpKind::multiply ? terms[1].source : -1; }
 };
 
-/// How much of everything a program holds.
+/// The sizes of a program's arrays.
 struct Capacity {
     int ops = 0, values = 0, layers = 0, parameters = 0;
     friend constexpr bool operator==(const Capacity&, const Capacity&) = default;
@@ -123,6 +137,18 @@ struct Program {
             if (ops[i].target == value || (ops[i].activated == value && value >= 0)) return i;
         return -1;
     }
+
+    /// The parameter that has a role in a layer, or -1.
+    constexpr int parameter(int layer, ParameterRole role) const {
+        return layer < 0 ? -1 : parameter_of(layers[layer], parameters.begin(), role);
+    }
+
+    /// Whether training changes a parameter: it is no running statistic, and its layer is not frozen.
+    constexpr bool is_trained(int parameter) const {
+        return is_trainable(parameters[parameter].role) && !layers[parameters[parameter].layer].frozen;
+    }
 };
+
+}  // namespace detail
 
 }  // namespace tenon

@@ -1,9 +1,11 @@
-// Who writes and who reads each value of a program: what passes decide by.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Who writes and who reads each value of a program: passes decide by it.
 
 #include <tenon/program/program.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
 /// Calls `visit(value)` for every value an operation reads.
 template <class Visit>
@@ -13,7 +15,8 @@ constexpr void for_each_operand(const Op& op, Visit visit) {
     if (op.residual >= 0) visit(op.residual);
 }
 
-/// For each value the operation that writes it (-1: none) and how many operands it is; being the result counts as one.
+/// For each value, the operation that writes it (-1: none) and the number of operands that read it; being the program's
+/// result counts as one.
 template <Capacity C>
 struct Uses {
     int producer[array_bound<C.values + 2>]{};
@@ -30,7 +33,7 @@ struct Uses {
         ++consumers[program.output];
     }
 
-    /// The operation whose raw result is `value`, if nothing but one operand reads it; nullptr otherwise.
+    /// The operation whose raw result is `value`, if exactly one operand reads it; nullptr otherwise.
     constexpr Op* sole_producer(Program<C>& program, int value) const {
         if (consumers[value] != 1 || producer[value] < 0) return nullptr;
         Op& op = program.ops[producer[value]];
@@ -38,15 +41,15 @@ struct Uses {
     }
 };
 
-/// Whether an operation's result is still its bare sum: nothing has been fused behind it, and it has one operand.
+/// Whether an operation's result is still its bare sum: nothing has been fused after it, and it has one operand.
 constexpr bool is_bare(const Op& op) {
     return op.residual < 0 && !op.has_second_term() && !op.relu && op.activated < 0;
 }
 
-/// Drops operations that a pass marked by taking away all results.
+/// Drops the operations that a pass marked by removing their results.
 template <Capacity C>
 constexpr void erase_dead(Program<C>& program) {
     program.ops.erase_if([](const Op& op) { return op.target < 0 && op.activated < 0; });
 }
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// class_report: how well each class is told from the others, as a table.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// class_report: how well each class is recognized, as a table.
 
 #include <algorithm>
 #include <cstdio>
@@ -13,17 +15,18 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A table with a line for each class: its images, precision, recall and F1 in percent, and the class that its images
-/// were most often taken for wrongly. `-` is a share of nothing: the precision of a class that nothing was taken for,
-/// the recall of a class without images. The last line has the means over the classes that have the figure. Throws
-/// tenon::Error unless there is a name for each class. The figures are those of sklearn.metrics.classification_report.
+/// A table with one line per class: its images, precision, recall and F1 in percent, and the class that its images were
+/// most often mistaken for. `-` is a share of nothing: the precision of a class that nothing was predicted as, the
+/// recall of a class without images. The last line has the means over the classes that have the figure. Throws
+/// tenon::Error unless there is a name for each class. The figures equal those of
+/// sklearn.metrics.classification_report.
 inline std::string class_report(const ConfusionMatrix& confusion, std::span<const std::string> names) {
     const int classes = confusion.classes();
     if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
         throw Error("expected a name for each of the " + std::to_string(classes) +
                     " classes of a confusion matrix, found " + std::to_string(names.size()));
     const auto name_of = [&](int klass) -> const std::string& { return names[static_cast<std::size_t>(klass)]; };
-    // Of a name in UTF-8, the characters.
+    // The number of characters, for a name in UTF-8.
     const auto length = [](const std::string& text) {
         return static_cast<std::size_t>(
             std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));

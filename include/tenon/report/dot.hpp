@@ -1,5 +1,7 @@
-// dot: a network's program as a Graphviz graph.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// dot: a network's program as a Graphviz graph.
 
 #include <span>
 #include <string>
@@ -11,11 +13,11 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The graph of a program in Graphviz' language: operations as boxes, values as arrows with their shapes. Render it
-/// with `dot -Tsvg`. Works on lowered and on optimised programs: what passes fused stands in one box.
-template <Capacity C>
-std::string to_dot(const Program<C>& program) {
+/// with `dot -Tsvg`. Works for lowered and for optimized programs: what passes fused is in one box.
+template <detail::Capacity C>
+std::string to_dot(const detail::Program<C>& program) {
     std::string text = "digraph network {\n  node [shape=box, fontname=\"sans-serif\"];\n  input [shape=oval];\n";
-    const std::span<const LayerInfo> layers{program.layers.begin(), program.layers.end()};
+    const std::span<const detail::LayerInfo> layers{program.layers.begin(), program.layers.end()};
     const auto writer = [&](int value) {
         const int op = program.producer(value);
         return op < 0 ? std::string("input") : "op" + std::to_string(op);
@@ -25,11 +27,11 @@ std::string to_dot(const Program<C>& program) {
                 "\"" + style + "];\n";
     };
     for (int i = 0; i < program.ops.size(); ++i) {
-        const Op& op = program.ops[i];
+        const detail::Op& op = program.ops[i];
         std::string label = detail::operation_name(op, layers);
-        if (const ConvTerm* second = op.second_convolution())
+        if (const detail::ConvTerm* second = op.second_convolution())
             label += "\\n+ " + detail::layer_name(layers, second->layer);
-        for (const ConvTerm& term : op.terms)
+        for (const detail::ConvTerm& term : op.terms)
             if (term.norm >= 0) label += "\\n" + detail::layer_name(layers, term.norm);
         if (op.relu) label += "\\nReLU";
         if (op.activated >= 0) {
@@ -38,7 +40,7 @@ std::string to_dot(const Program<C>& program) {
             if (op.activated_relu) label += " ReLU";
         }
         text += "  op" + std::to_string(i) + " [label=\"" + label + "\"];\n";
-        for (const ConvTerm& term : op.terms)
+        for (const detail::ConvTerm& term : op.terms)
             if (term.source >= 0) arrow(term.source, i, "");
         if (op.residual >= 0) arrow(op.residual, i, ", style=dashed");
     }

@@ -1,7 +1,9 @@
+#pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
 // onnx: a network with its weights as a file that other runtimes and viewers read (ONNX, operator set 17).
 //
 //     write_onnx("resnet50.onnx", Parameters<ResNet50<>>{"resnet50.pth"});
-#pragma once
 
 #include <limits>
 #include <string>
@@ -11,24 +13,24 @@
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/weights_info.hpp>
 #include <tenon/report/onnx_graph.hpp>
-#include <tenon/runtime/parameters.hpp>
-#include <tenon/runtime/spare_classes.hpp>
 #include <tenon/version.hpp>
+#include <tenon/weights/parameters.hpp>
+#include <tenon/weights/spare_classes.hpp>
 
 namespace tenon {
 
-/// How a network is exported.
+/// Options of write_onnx.
 struct OnnxOptions {
-    long batch = 1;                      ///< images that a run takes; 0: any number
+    long batch = 1;                      ///< images in a run; 0: any number
     std::string graph_name = "network";  ///< what viewers show
     WeightsInfo info = {};               ///< names of the classes and other texts, for the file's metadata_props
-    /// Only the first classes of a network with spare ones (runtime/spare_classes.hpp); 0: all.
+    /// Exports only the first classes of a network with spare ones (weights/spare_classes.hpp); 0: all.
     int used_classes = 0;
 };
 
+namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-namespace detail {
 /// The ModelProto around a graph: format 8, operator set 17.
 inline ProtobufMessage onnx_model(ProtobufMessage graph, const Metadata& metadata) {
     ProtobufMessage operators, model;
@@ -49,7 +51,7 @@ inline ProtobufMessage onnx_model(ProtobufMessage graph, const Metadata& metadat
     return model;
 }
 
-/// Cuts a network's last Linear, and the values after it, to its first classes.
+/// Reduces a network's last Linear, and the values after it, to its first classes.
 inline void keep_used_classes(const auto& ops, const ClassifierIndices& classifier, int used,
                               std::vector<Shape>& values, std::vector<Parameter>& parameters) {
     const int layer = parameters[static_cast<std::size_t>(classifier.weight)].layer;
@@ -61,45 +63,50 @@ inline void keep_used_classes(const auto& ops, const ClassifierIndices& classifi
     for (const int index : {classifier.weight, classifier.bias})
         parameters[static_cast<std::size_t>(index)].dimensions[0] = used;
 }
+
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
-/// Writes a network and its parameters as an ONNX file: the layers as they stand in the topology, one node each (Keras'
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Writes a network and its parameters as an ONNX file: the layers as they are in the topology, one node each (Keras'
 /// zero-padded pools, global pools and option-A shortcuts take two or three), input `input` [batch, channels, height,
-/// width], result `output`. Nodes have the canonical names of layers, weights the names of a convention, by default
-/// that which the network declares; their elements stand in torch's order in any case. Dropouts do nothing. The file at
-/// `path` is replaced at once or not at all. Throws tenon::Error when it can't be written, the batch is negative, there
-/// are more or fewer names than classes, or the network is beyond the 2 GiB of a protobuf file.
+/// width], result `output`. Nodes have the canonical names of layers; weights have the names of a convention, by
+/// default the one the network declares, and their elements are always in torch's order. Dropout does nothing. The file
+/// at `path` is replaced completely or not at all. Throws tenon::Error when it can't be written, when the batch is
+/// negative, when there are not as many names as classes, or when the network exceeds the 2 GiB of a protobuf file.
 template <class Net>
 void write_onnx(const std::string& path, const Parameters<Net>& parameters, const OnnxOptions& options = {},
                 Naming naming = naming_of<Net>) {
     if (options.batch < 0) throw Error(path + ": a batch can't be " + std::to_string(options.batch) + " images");
     const auto& program = lowered<Net>;
-    const std::vector<std::string> names = parameter_names<Net>(naming);
+    const std::vector<std::string> names = detail::parameter_names<Net>(naming);
     const std::vector<const float*> tensors = parameters.tensors();
     std::vector<Shape> values(program.values.begin(), program.values.end());
-    std::vector<Parameter> infos(program.parameters.begin(), program.parameters.end());
-    if constexpr (can_spare_classes<Net>) {
+    std::vector<detail::Parameter> infos(program.parameters.begin(), program.parameters.end());
+    if constexpr (detail::can_spare_classes<Net>) {
         if (options.used_classes != 0) {
             detail::check_used_classes<Net>(path, options.used_classes);
-            detail::keep_used_classes(program.ops, classifier_indices<Net>(), options.used_classes, values, infos);
+            keep_used_classes(program.ops, detail::classifier_indices<Net>(), options.used_classes, values, infos);
         }
     } else if (options.used_classes != 0) {
         throw Error(path + ": spare classes need a network that ends in one Linear with a bias");
     }
     detail::check_class_count(options.info, values[static_cast<std::size_t>(program.output)].elements(), path);
-    const OnnxSource source{{program.ops.begin(), program.ops.end()},
-                            values,
-                            {program.layers.begin(), program.layers.end()},
-                            infos,
-                            program.output,
-                            names,
-                            tensors};
-    const ProtobufMessage model = detail::onnx_model(
-        OnnxGraphBuilder(source, options.batch).build(to_utf8(options.graph_name)), to_metadata(options.info));
+    const detail::OnnxSource source{{program.ops.begin(), program.ops.end()},
+                                    values,
+                                    {program.layers.begin(), program.layers.end()},
+                                    infos,
+                                    program.output,
+                                    names,
+                                    tensors};
+    const detail::ProtobufMessage model =
+        onnx_model(detail::OnnxGraphBuilder(source, options.batch).build(detail::to_utf8(options.graph_name)),
+                   detail::to_metadata(options.info));
     if (model.size() > std::numeric_limits<std::int32_t>::max())
         throw Error(path + ": the network takes " + std::to_string(model.size()) +
                     " bytes as ONNX, more than the 2 GiB that a protobuf file may have");
-    write_file_atomically(path, model.parts());
+    detail::write_file_atomically(path, model.parts());
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -1,7 +1,9 @@
+#pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
 // From operations to the nodes of an ONNX graph (operator set 17), the same code for all networks.
 //
 // The field numbers are those of onnx.proto.
-#pragma once
 
 #include <cstdint>
 #include <limits>
@@ -13,10 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/io/protobuf.hpp>
 #include <tenon/report/operation_name.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// What an ONNX graph is made from: a lowered program, and a name and a pointer for each of its parameters.
@@ -33,13 +36,13 @@ struct OnnxSource {
 /// Builds the GraphProto of a program. Weights are borrowed: source and builder must outlive the message.
 class OnnxGraphBuilder {
 public:
-    /// `batch` images at once; 0 leaves their number open.
+    /// `batch` images at once; 0 leaves the number open.
     OnnxGraphBuilder(const OnnxSource& source, long batch) : source_{source}, batch_{batch} {}
 
     ProtobufMessage build(std::string_view name) {
         value_names_.resize(source_.values.size());
         value_names_[0] = unique("input");
-        if (source_.output == 0) add_node("Identity", {value_names_[0]}, unique("output"), {});  // no layer at all
+        if (source_.output == 0) add_node("Identity", {value_names_[0]}, unique("output"), {});  // there is no layer
         for (const Op& op : source_.ops) add_op(op);
         graph_.add_text(2, name);
         for (std::size_t i = 0; i < source_.parameters.size(); ++i) add_parameter(i);
@@ -49,7 +52,7 @@ public:
     }
 
 private:
-    /// A whole number or several of them, as an attribute of a node.
+    /// One or several whole numbers, as an attribute of a node.
     struct Attribute {
         std::string_view name;
         std::vector<std::int64_t> integers;
@@ -57,9 +60,7 @@ private:
         static Attribute of(std::string_view name, std::int64_t value) { return {name, {value}, false}; }
     };
 
-    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
-    /// The name, with a number behind it if another value has it already.
+    /// The name, with a number after it if another value has it already.
     std::string unique(const std::string& name) {
         std::string result = name;
         for (int i = 1; !used_.insert(result).second; ++i) result = name + "_" + std::to_string(i);
@@ -128,7 +129,7 @@ private:
         return message;
     }
 
-    /// A constant that the network has no parameter for; a scalar if `shape` is empty. Returns its name.
+    /// A constant that is not a parameter of the network; a scalar if `shape` is empty. Returns its name.
     template <class T>
     std::string add_constant(const std::string& name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
         std::string own = unique(name);
@@ -162,7 +163,7 @@ private:
         return inputs;
     }
 
-    /// x with zeros around: so many before and behind each of its four dimensions.
+    /// x surrounded by zeros: `pads` has the numbers before each of the four dimensions, then those after.
     std::string pad(const std::string& x, const std::string& name, std::vector<std::int64_t> pads) {
         const std::string sizes = add_constant<std::int64_t>(name + ".pads", {8}, pads);
         std::string padded = unique(name);
@@ -181,7 +182,7 @@ private:
         const Window& w = op.window();
         const bool is_padded = w.top > 0 || w.left > 0 || w.bottom > 0 || w.right > 0;
         const bool is_maximum = op.kind == OpKind::max_pool;
-        // A maximum knows no zeros outside of the map, so they are put around it.
+        // ONNX's MaxPool ignores padding, so zeros that take part must be added before.
         const bool zeros_take_part = is_padded && is_maximum && w.pad_value == PadValue::zero;
         if (zeros_take_part) x = pad(x, path + ".pad", {0, 0, w.top, w.left, 0, 0, w.bottom, w.right});
         std::vector<Attribute> attributes = window_attributes(w, !zeros_take_part);
@@ -198,7 +199,7 @@ private:
     void add_norm(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
         const LayerInfo& layer = source_.layers[index(op.layer())];
         std::vector<std::string> inputs = with_parameters(x, op);
-        if (layer.parameters == 2) {  // without gamma and beta
+        if (parameter_of(layer, source_.parameters.data(), ParameterRole::gamma) < 0) {
             const auto channels = static_cast<std::size_t>(layer.input.channels);
             const std::vector<std::int64_t> shape{layer.input.channels};
             inputs.insert(inputs.begin() + 1, {add_constant(path + ".one", shape, std::vector<float>(channels, 1)),
@@ -230,7 +231,7 @@ private:
     }
 
     void add_op(const Op& op) {
-        const std::string path = detail::operation_name(op, source_.layers), x = value_names_[index(op.source())];
+        const std::string path = operation_name(op, source_.layers), x = value_names_[index(op.source())];
         const bool is_result = op.target == source_.output;
         const std::string y = value_names_[index(op.target)] = unique(is_result ? "output" : path);
         const auto plain = [&](std::string_view type) { add_node(type, {x}, y, {}); };
@@ -281,7 +282,7 @@ private:
             case OpKind::flatten:
                 add_node("Flatten", {x}, y, {Attribute::of("axis", 1)});
                 break;
-            default:  // a dropout does nothing at inference
+            default:  // dropout does nothing in inference
                 plain("Identity");
         }
         if (!is_result) graph_.add_message(13, value_info(y, source_.values[index(op.target)]));
@@ -297,4 +298,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

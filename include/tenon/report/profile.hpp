@@ -1,5 +1,7 @@
-// profile: how long each step of a model takes, at which rate.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// profile: how long each step of a model takes, and at which rate it computes.
 
 #include <algorithm>
 #include <cstdio>
@@ -19,33 +21,39 @@ struct StepProfile {
     std::string name;             ///< the layers it computes, `stack0.block1.body.conv2 + stack0.block1.shortcut.conv0`
     Shape input, output;          ///< of one image
     long multiply_adds = 0;       ///< per image, as the layers define them
-    long bytes = 0;               ///< of tensors and weights it must read or write once, per image
+    long bytes = 0;               ///< of tensors and weights that it must read or write once, per image
     double seconds = 0;           ///< per image: the median over the runs
     bool saves_products = false;  ///< Winograd or Strassen computes it with fewer products than `multiply_adds` counts
 };
 
-namespace detail {
+}  // namespace TENON_ISA_NAMESPACE
 
-/// The profiles of a plan's steps without times; the same code for all networks. `ops`, `layers` and `parameters` are
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The profiles of a plan's steps, without times; the same code for all networks. `ops`, `layers` and `parameters` are
 /// those of the program that was planned.
 inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span<const LayerInfo> layers,
-                                              std::span<const Parameter> parameters, std::span<const Step> steps,
-                                              std::span<const Step> followers) {
-    const auto shape_of = [](const Tensor& tensor) {
+                                              std::span<const Parameter> parameters, std::span<const cpu::Step> steps,
+                                              std::span<const cpu::Step> followers) {
+    const auto shape_of = [](const cpu::Tensor& tensor) {
         return tensor.pixels() == 1 ? Shape{tensor.channels} : Shape{tensor.channels, tensor.height, tensor.width};
     };
     std::vector<StepProfile> profiles;
-    for (const Step& step : steps) {
-        const bool transfer = step.kind == OpKind::load_input || step.kind == OpKind::store_output;
-        const Step* const follower = step.follower < 0 ? nullptr : &followers[static_cast<std::size_t>(step.follower)];
-        const Tensor& first = step.kind == OpKind::load_input ? step.target : step.source();
-        const Tensor& last = follower ? follower->result() : step.result().exists() ? step.result() : step.source();
+    for (const cpu::Step& step : steps) {
+        const bool transfer = traits_of(step.kind).is_transfer;
+        const cpu::Step* const follower =
+            step.follower < 0 ? nullptr : &followers[static_cast<std::size_t>(step.follower)];
+        const cpu::Tensor& first = step.kind == OpKind::load_input ? step.target : step.source();
+        const cpu::Tensor& last = follower                 ? follower->result()
+                                  : step.result().exists() ? step.result()
+                                                           : step.source();
         StepProfile profile;
         profile.input = shape_of(first);
         profile.output = shape_of(last);
         if (transfer) profile.name = std::string(op_name(step.kind));
         long floats = 0;
-        for (const Step* part : {&step, follower}) {
+        for (const cpu::Step* part : {&step, follower}) {
             if (!part) continue;
             if (!transfer) {
                 const Op& op = ops[static_cast<std::size_t>(part->op)];
@@ -56,9 +64,9 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
                 if (op.kind == OpKind::max_pool && op.window().taps() == 1) profile.name += ", thinned out";
                 profile.multiply_adds += multiply_adds_of(layers, parameters, op);
             }
-            const Tensor &source = part->terms[0].source, &second = part->terms[1].source;
+            const cpu::Tensor &source = part->terms[0].source, &second = part->terms[1].source;
             const bool same_source = second.exists() && second.offset == source.offset;
-            for (const Tensor* tensor : {&source, &second, &part->residual, &part->target, &part->activated})
+            for (const cpu::Tensor* tensor : {&source, &second, &part->residual, &part->target, &part->activated})
                 if (tensor->exists() && !tensor->is_strip() && !(same_source && tensor == &second))
                     floats += static_cast<long>(tensor->channels) * tensor->pixels();
             if (part->kind == OpKind::conv) floats += part->panel_floats * part->panels;
@@ -71,12 +79,15 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
     return profiles;
 }
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
-/// The steps of a network on the CPU without times: names, sizes and work.
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The steps of a network on the CPU, without times: names, sizes and work.
+template <class Net, cpu::ConvAlgorithm Algorithm = cpu::ConvAlgorithm::fast>
 std::vector<StepProfile> step_profiles() {
-    using Compiled = CpuProgram<Net, Algorithm>;
+    using Compiled = cpu::CompiledNetwork<Net, Algorithm>;
     const auto& program = Compiled::program;
     return detail::step_profiles({program.ops.begin(), program.ops.end()},
                                  {program.layers.begin(), program.layers.end()},
@@ -86,14 +97,14 @@ std::vector<StepProfile> step_profiles() {
 }
 
 /// Runs a model `runs` times on a batch and gives each step's median time per image. Throws tenon::Error for less than
-/// one run, and as a call of the model does.
+/// one run, and whenever a call of the model would.
 template <class Net>
 std::vector<StepProfile> profile(Model<Net, Cpu>& model, std::span<const float> images, int runs = 10) {
     if (runs < 1) throw Error("a profile takes 1 or more runs, not " + std::to_string(runs));
     std::vector<StepProfile> profiles = step_profiles<Net>();
     std::vector<std::vector<double>> times(profiles.size());
     const double count = static_cast<double>(images.size()) / static_cast<double>(input_shape<Net>.elements());
-    model.profile(images);  // the first run pays for touching memory and waking threads
+    model.profile(images);  // the first run also touches memory and wakes threads
     for (int run = 0; run < runs; ++run) {
         const std::vector<double> seconds = model.profile(images);
         for (std::size_t i = 0; i < times.size(); ++i) times[i].push_back(seconds[i] / count);
@@ -105,9 +116,9 @@ std::vector<StepProfile> profile(Model<Net, Cpu>& model, std::span<const float> 
     return profiles;
 }
 
-/// A table of profiles under a heading: for each step its time per image, the share of all steps' time, and the rate at
-/// which it does the layers' multiply-adds. A note explains rates above the processor's peak, more than 100 % of it, if
-/// there may be some.
+/// A table of profiles with a heading: for each step its time per image, its share of the time of all steps, and its
+/// rate, counting the layers' multiply-adds. A note explains rates above 100 % of the processor's peak, where there may
+/// be some.
 inline std::string to_string(std::span<const StepProfile> profiles) {
     double total = 0;
     long multiply_adds = 0;

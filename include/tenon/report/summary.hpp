@@ -1,5 +1,7 @@
-// summary: a table of a network's layers, shapes, parameters and multiply-adds, as people know it from Keras.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// summary: a table of a network's layers, shapes, parameters and multiply-adds, similar to Keras'.
 
 #include <algorithm>
 #include <span>
@@ -9,6 +11,8 @@
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
+
+namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// `25549416` as `25,549,416`.
@@ -18,8 +22,6 @@ inline std::string with_commas(long number) {
         digits.insert(static_cast<std::size_t>(at), 1, ',');
     return digits;
 }
-
-namespace detail {
 
 /// One line of a summary: text on the left, three columns on the right.
 inline std::string summary_row(const std::string& layer, const std::string& shape, const std::string& parameters,
@@ -32,42 +34,46 @@ inline std::string summary_row(const std::string& layer, const std::string& shap
            "\n";
 }
 
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
 /// The table of a program; the same code for all networks.
-inline std::string summary(std::span<const Op> ops, std::span<const LayerInfo> layers,
-                           std::span<const Parameter> parameters) {
+inline std::string summary(std::span<const detail::Op> ops, std::span<const detail::LayerInfo> layers,
+                           std::span<const detail::Parameter> parameters) {
     long trainable = 0, buffers = 0, total_multiply_adds = 0;
     const std::string line(84, '-');
-    std::string text = summary_row("layer", "output", "parameters", "multiply-adds") + line + "\n";
-    for (const Op& op : ops) {
-        const LayerInfo& layer = layers[static_cast<std::size_t>(op.layer())];
+    std::string text = detail::summary_row("layer", "output", "parameters", "multiply-adds") + line + "\n";
+    for (const detail::Op& op : ops) {
+        const detail::LayerInfo& layer = layers[static_cast<std::size_t>(op.layer())];
         long own = 0;
         for (int i = 0; i < layer.parameters; ++i) {
-            const Parameter& parameter = parameters[static_cast<std::size_t>(layer.first_parameter + i)];
-            (is_trainable(parameter.role) ? trainable : buffers) += parameter.elements();
+            const detail::Parameter& parameter = parameters[static_cast<std::size_t>(layer.first_parameter + i)];
+            (detail::is_trainable(parameter.role) ? trainable : buffers) += parameter.elements();
             own += parameter.elements();
         }
         const long multiply_adds = multiply_adds_of(layers, parameters, op);
         total_multiply_adds += multiply_adds;
-        text += summary_row(operation_name(op, layers), to_string(layer.output), own ? with_commas(own) : "",
-                            multiply_adds ? with_commas(multiply_adds) : "");
+        text += detail::summary_row(operation_name(op, layers), to_string(layer.output),
+                                    own ? detail::with_commas(own) : "",
+                                    multiply_adds ? detail::with_commas(multiply_adds) : "");
     }
     text += line + "\n";
-    text += "parameters:         " + with_commas(trainable) + " (" + with_commas(trainable * 4 / 1024) +
+    text += "parameters:         " + detail::with_commas(trainable) + " (" + detail::with_commas(trainable * 4 / 1024) +
             " KiB as floats)\n";
-    text += "running statistics: " + with_commas(buffers) + "\n";
-    text += "multiply-adds:      " + with_commas(total_multiply_adds) + " per image\n";
+    text += "running statistics: " + detail::with_commas(buffers) + "\n";
+    text += "multiply-adds:      " + detail::with_commas(total_multiply_adds) + " per image\n";
     return text;
 }
 
-}  // namespace detail
-
-/// A table of a network: every layer under its canonical name with its output's shape, parameters (running statistics
-/// included) and multiply-adds on one image, and the totals.
+/// A table of a network: every layer under its canonical name with the shape of its output, parameters (running
+/// statistics included) and multiply-adds per image, and the totals.
 template <class Net>
 std::string summary() {
     const auto& program = lowered<Net>;
-    return detail::summary({program.ops.begin(), program.ops.end()}, {program.layers.begin(), program.layers.end()},
-                           {program.parameters.begin(), program.parameters.end()});
+    return summary({program.ops.begin(), program.ops.end()}, {program.layers.begin(), program.layers.end()},
+                   {program.parameters.begin(), program.parameters.end()});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

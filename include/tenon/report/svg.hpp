@@ -1,5 +1,7 @@
-// Svg: a small writer of SVG images: rectangles, lines, texts.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// Svg: a small writer of SVG images: rectangles, lines, texts.
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +14,7 @@
 #include <tenon/core/number_text.hpp>
 #include <tenon/io/utf8_text.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A point of an image, in pixels from its upper left corner.
@@ -20,7 +22,7 @@ struct SvgPoint {
     double x, y;
 };
 
-/// Where a text stands beside its point.
+/// Where a text is relative to its point.
 enum class SvgAnchor { start, middle, end };
 
 /// Collects the elements of an image.
@@ -62,12 +64,12 @@ public:
             ">" + escaped(content) + "</text>\n";
     }
 
-    /// The width of a text in UTF-8, estimated from above: no common sans-serif font needs more.
+    /// An upper bound for the width of a text in UTF-8: no common sans-serif font needs more.
     static double text_width(std::string_view text, double size, bool bold = false) {
         double ems = 0;
         for (const char c : text) {
             const auto byte = static_cast<unsigned char>(c);
-            if ((byte & 0xC0U) == 0x80U) continue;  // goes on with a character
+            if ((byte & 0xC0U) == 0x80U) continue;  // continues a character
             if (byte >= 0x80U)
                 ems += 1.1;  // may be as wide as it is high
             else
@@ -76,7 +78,7 @@ public:
         return ems * size;
     }
 
-    /// A text cut at spaces into lines of at most `width`; a word that is longer has a line of its own.
+    /// A text broken at spaces into lines of at most `width`; a word that is longer has a line of its own.
     static std::vector<std::string> wrapped(std::string_view text, double width, double size, bool bold = false) {
         std::vector<std::string> lines;
         for (std::size_t begin = 0; begin < text.size();) {
@@ -91,12 +93,12 @@ public:
         return lines;
     }
 
-    /// The whole image.
+    /// The complete image.
     std::string str() const { return body_ + "</svg>\n"; }
 
-    /// A number with at most two digits after the point, and none that say nothing.
+    /// A number with at most two digits after the point, without trailing zeros.
     static std::string number(double value) {
-        std::string result = detail::number_text(value, std::chars_format::fixed, 2);
+        std::string result = number_text(value, std::chars_format::fixed, 2);
         while (result.ends_with('0')) result.pop_back();
         if (result.ends_with('.')) result.pop_back();
         return result == "-0" ? "0" : result;
@@ -123,4 +125,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

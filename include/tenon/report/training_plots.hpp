@@ -1,5 +1,7 @@
-// SVG images of a training: the curves of loss and accuracy, and a confusion matrix.
 #pragma once
+// IWYU pragma: private, include <tenon/report.hpp>
+
+// SVG images of a training: the curves of loss and accuracy, and a confusion matrix.
 
 #include <algorithm>
 #include <cmath>
@@ -13,22 +15,25 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/report/svg.hpp>
-#include <tenon/train/history.hpp>
+#include <tenon/train/callbacks/history.hpp>
 #include <tenon/train/metrics.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A curve over the epochs; what was not measured is not a number and left out.
+/// A curve over the epochs; what was not measured is NaN and left out.
 struct PlotCurve {
     std::string name;
     std::string color;
     std::vector<double> values;
 };
 
-namespace detail {
+}  // namespace TENON_ISA_NAMESPACE
 
-/// Round numbers, about `count` of them, whose range holds low and high.
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// About `count` round numbers whose range contains `low` and `high`.
 inline std::vector<double> ticks(double low, double high, int count) {
     const double raw = std::max((high - low) / count, 1e-9), power = std::pow(10, std::floor(std::log10(raw)));
     const double ratio = raw / power, step = (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
@@ -40,10 +45,10 @@ inline std::vector<double> ticks(double low, double high, int count) {
     return result;
 }
 
-/// The title of a plot, in as many lines as it needs.
+/// The title of a plot, on as many lines as it needs.
 class PlotTitle {
 public:
-    /// For a plot of a width; a long word may need more.
+    /// For a plot of the given width; a long word may need more.
     PlotTitle(std::string_view title, double width) : lines_{Svg::wrapped(title, width, size, true)} {}
 
     double width() const {
@@ -51,7 +56,7 @@ public:
         for (const std::string& line : lines_) widest = std::max(widest, Svg::text_width(line, size, true));
         return widest;
     }
-    /// What it takes above a plot; 0 without a title.
+    /// The height it takes above a plot; 0 without a title.
     double height() const { return lines_.empty() ? 0 : 36 + 24 * static_cast<double>(lines_.size() - 1); }
     void draw(Svg& svg, double left) const {
         double y = 34;
@@ -67,14 +72,14 @@ private:
     std::vector<std::string> lines_;
 };
 
-/// A share as a whole number of percent; neither is a part said to be all nor something nothing.
+/// A share as a whole number of percent; only everything is 100 %, and only nothing is 0 %.
 inline std::string percent_text(long part, long whole) {
     if (part == 0 || part == whole) return part == 0 ? "0 %" : "100 %";
     const long rounded = std::lround(100 * static_cast<double>(part) / static_cast<double>(whole));
     return rounded == 0 ? "<1 %" : rounded == 100 ? ">99 %" : std::to_string(rounded) + " %";
 }
 
-/// Curves in a frame with its upper left corner at `corner`.
+/// Draws curves in a frame with its upper left corner at `corner`.
 inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, std::string_view title,
                         std::span<const PlotCurve> curves, std::string_view unit) {
     double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -101,7 +106,7 @@ inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, 
         svg.line(line, "#e3e3e3");
         svg.text({corner.x - 8, y_at(tick) + 4}, Svg::number(tick) + std::string(unit), 11, "#666666", SvgAnchor::end);
     }
-    const auto step = std::max(1L, std::lround(detail::ticks(0, last, 8)[1]));
+    const auto step = std::max(1L, std::lround(ticks(0, last, 8)[1]));
     for (long epoch = 1; epoch <= static_cast<long>(epochs); ++epoch)
         if (epoch == 1 || (epoch % step == 0 && epoch > step / 2))
             svg.text({x_at(static_cast<double>(epoch)), corner.y + height + 18}, std::to_string(epoch), 11, "#666666",
@@ -128,7 +133,10 @@ inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, 
     }
 }
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
 
 /// Loss and accuracy of every epoch, in training and in validation where it was measured, side by side.
 inline std::string curves_svg(const History& history, std::string_view title = {}) {
@@ -143,7 +151,7 @@ inline std::string curves_svg(const History& history, std::string_view title = {
     constexpr double width = 380, height = 260;
     const detail::PlotTitle heading(title, 2 * width + 130);
     const double top = 50 + heading.height();
-    Svg svg(std::max(2 * width + 190, 60 + heading.width() + 24), top + height + 60);
+    detail::Svg svg(std::max(2 * width + 190, 60 + heading.width() + 24), top + height + 60);
     heading.draw(svg, 60);
     const PlotCurve losses[] = {loss, validation_loss}, accuracies[] = {accuracy, validation_accuracy};
     detail::draw_curves(svg, {60, top}, width, height, "Loss", losses, "");
@@ -151,28 +159,28 @@ inline std::string curves_svg(const History& history, std::string_view title = {
     return svg.str();
 }
 
-/// A confusion matrix: a row for each class, a column for what its images were taken for; the darker, the larger the
-/// share of the row. Up to 20 classes a cell says how many images it stands for and what percentage of its row. Error
-/// unless there is a name for each class.
+/// A confusion matrix: a row per class, a column for what its images were predicted as; the darker, the larger the
+/// share of the row. With up to 20 classes, a cell shows how many images it stands for and what percentage of its row.
+/// Throws tenon::Error unless there is a name for each class.
 inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<const std::string> names,
                                  std::string_view title = {}) {
     const int classes = confusion.classes();
     if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
         throw Error("expected a name for each of the " + std::to_string(classes) +
                     " classes of a confusion matrix, found " + std::to_string(names.size()));
-    // Cells with numbers up to 20 classes; smaller ones beyond.
+    // With up to 20 classes, cells have numbers; with more, they are smaller.
     const double cell = classes <= 20 ? 44 : std::max(4.0, 880.0 / classes), label = classes <= 60 ? 12 : 0;
     double longest = 0;
-    for (const std::string& name : names) longest = std::max(longest, Svg::text_width(name, label));
-    // The names above the columns rise at 60 degrees, the last one beyond the cells.
+    for (const std::string& name : names) longest = std::max(longest, detail::Svg::text_width(name, label));
+    // The names above the columns are slanted at 60 degrees; the last one extends beyond the cells.
     const double left = 40 + longest, size = cell * classes, beyond = std::max(40.0, 0.5 * longest + 20 - cell / 2);
     const double width = std::max(left + size + beyond, 440.0);
     const detail::PlotTitle heading(title, width - 48);
     const double top = 40 + longest + heading.height();
-    Svg svg(std::max(width, heading.width() + 48), top + size + 50);
+    detail::Svg svg(std::max(width, heading.width() + 48), top + size + 50);
     heading.draw(svg, 24);
     const auto mixed = [](double share, bool right) {
-        // From nearly white to blue for right answers, to orange for wrong ones, which show from a few percent on.
+        // From nearly white to blue for right answers, to orange for wrong ones, visible from a few percent on.
         const double s = right ? share : std::min(1.0, std::sqrt(3 * share));
         const double to[3] = {right ? 33.0 : 217.0, right ? 102.0 : 119.0, right ? 172.0 : 43.0};
         char color[8];
@@ -187,9 +195,9 @@ inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<con
         const double y = top + cell * row;
         if (label > 0) {
             svg.text({left - 8, y + cell / 2 + 4}, names[static_cast<std::size_t>(row)], label, "#333333",
-                     SvgAnchor::end);
+                     detail::SvgAnchor::end);
             svg.text({left + cell * (row + 0.5) + 4, top - 8}, names[static_cast<std::size_t>(row)], label, "#333333",
-                     SvgAnchor::start, false, -60);
+                     detail::SvgAnchor::start, false, -60);
         }
         for (int column = 0; column < classes; ++column) {
             const long count = confusion(row, column);
@@ -200,14 +208,14 @@ inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<con
             if (cell >= 40 && count > 0) {
                 const char* const color = row == column && share > 0.55 ? "#ffffff" : "#333333";
                 svg.text({x + cell / 2, y + cell / 2 - 1}, std::to_string(count), count < 10000 ? 12 : 10, color,
-                         SvgAnchor::middle);
+                         detail::SvgAnchor::middle);
                 svg.text({x + cell / 2, y + cell / 2 + 13}, detail::percent_text(count, images), 10, color,
-                         SvgAnchor::middle);
+                         detail::SvgAnchor::middle);
             }
         }
     }
-    svg.text({left + size / 2, top + size + 28}, "taken for", 13, "#666666", SvgAnchor::middle);
-    svg.text({16, top + size / 2}, "label", 13, "#666666", SvgAnchor::middle, false, -90);
+    svg.text({left + size / 2, top + size + 28}, "taken for", 13, "#666666", detail::SvgAnchor::middle);
+    svg.text({16, top + size / 2}, "label", 13, "#666666", detail::SvgAnchor::middle, false, -90);
     return svg.str();
 }
 

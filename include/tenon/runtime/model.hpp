@@ -1,50 +1,54 @@
-// Model: a network with weights on a backend, ready to run.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Model: a network with weights on a backend, ready to run.
 
 #include <chrono>
 #include <filesystem>
 
 #include <tenon/core/moved_from.hpp>
-#include <tenon/runtime/default_backend.hpp>
-#include <tenon/runtime/parameters.hpp>
+#include <tenon/engine/concepts.hpp>
+#include <tenon/engine/default_backend.hpp>
 #include <tenon/runtime/softmax.hpp>
 #include <tenon/topology/facts.hpp>
+#include <tenon/weights/parameters.hpp>
 
 namespace tenon {
 
-/// What a model is constructed with.
+/// Options of a model.
 struct ModelOptions {
     int threads = 0;  ///< threads of its own; 0: one per core this process may use
-    /// Images that a step works off together; on the CPU as many for each thread where a batch has two or more for all.
-    /// Memory that is not needed is not touched.
+    /// Images that a step processes together. On the CPU each thread takes this many where a batch has at least two
+    /// images per thread. Memory that is not needed is not touched.
     int images_in_flight = 4;
 };
 
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A network with weights. Everything is allocated when it is constructed: a call allocates nothing once the result has
-/// room for its batch. A model may be moved to another thread but not called from two at once; two models don't share
-/// anything, threads included. One that was moved from throws tenon::Error when it is called or given weights.
+/// room for its batch. A model may be moved to another thread but not called from two at once; two models share
+/// nothing, not even threads. Throws tenon::Error when a model that was moved from is called or given weights.
 ///
-/// Law: results are bitwise equal for any number of threads and any batch an image is part of
+/// Law: results are bitwise equal for any number of threads and for any batch that an image is in
 /// (test: tests/runtime/determinism_test.cpp).
 template <class Net, class Backend = DefaultBackend>
 class Model {
-    static_assert(NetworkArgument<Net>::done);
+    static_assert(detail::NetworkArgument<Net>::done);
 
 public:
     using Engine = typename Backend::template Engine<Net>;
     using Scalar = typename Engine::Scalar;
+    static_assert(detail::InferenceEngine<Engine>);
 
     /// Throws tenon::Error for a negative number of threads or less than one image.
     explicit Model(ModelOptions options = {}) : engine_{options.threads, checked(options.images_in_flight)} {}
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
-    /// convention the network declares or of the given one. Throws tenon::Error, naming file and tensor, when anything
-    /// is missing, left over or of another shape; the model is as before then.
+    /// convention that the network declares, or of the given one. Throws tenon::Error, naming file and tensor, when
+    /// anything is missing, left over or of another shape; then the model is unchanged.
     void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
         moved_from_.check("model");
-        const WeightsFile file{path.string(), stored_network<Net>(naming)};
+        const detail::WeightsFile file{path.string(), detail::stored_network<Net>(naming)};
         set(file.tensors());
     }
 
@@ -59,18 +63,18 @@ public:
         set_parameters(parameters);
     }
 
-    /// The results of a batch of images, valid until the next call. `images` holds one or more images after each other
-    /// (channel, row, column), as many results come back (logits for a classifier). Throws tenon::Error when `images`
-    /// is not a whole number of images or the model has no weights.
+    /// The results for a batch of images, valid until the next call. `images` holds one or more images, one after
+    /// another (channel, row, column); there are as many results (logits for a classifier). Throws tenon::Error when
+    /// `images` is not a whole number of images or the model has no weights.
     std::span<const Scalar> operator()(std::span<const Scalar> images) {
         const long count = checked_count(images.size());
         const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
-        if (results_.size() < size) results_ = Buffer<Scalar>{size};
+        if (results_.size() < size) results_ = detail::Buffer<Scalar>{size};
         run(images.data(), results_.data(), count);
         return {results_.data(), size};
     }
 
-    /// The same into memory of the caller's. Throws tenon::Error when `results` does not have the size of the results.
+    /// The same into the caller's memory. Throws tenon::Error when `results` does not have the size of the results.
     void operator()(std::span<const Scalar> images, std::span<Scalar> results) {
         const long count = checked_count(images.size());
         if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
@@ -107,7 +111,7 @@ private:
         moved_from_.check("model");
         if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
         const long scalars = static_cast<long>(size);
-        // The analyzer can't evaluate the program behind the constant.
+        // The analyzer can't evaluate the program that computes the constant.
         if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
             throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
                         std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
@@ -115,9 +119,9 @@ private:
         return scalars / elements;
     }
 
-    /// An engine may run faster when nobody observes its steps.
+    /// Engines may run faster when nobody observes their steps.
     void run(const Scalar* images, Scalar* results, long count) {
-        if constexpr (requires { engine_.run(images, results, count); })
+        if constexpr (detail::RunsUnobserved<Engine>)
             engine_.run(images, results, count);
         else
             engine_.run(images, results, count, [](int) {});
@@ -130,7 +134,7 @@ private:
     }
 
     Engine engine_;
-    Buffer<Scalar> results_;
+    detail::Buffer<Scalar> results_;
     bool has_weights_ = false;
     detail::MovedFrom moved_from_;
 };

@@ -1,5 +1,7 @@
-// softmax: what logits say as probabilities.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// softmax: logits as probabilities.
 
 #include <algorithm>
 #include <cmath>
@@ -14,8 +16,8 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Probabilities over `classes` logits per image; without the number, over all of them as one. Throws tenon::Error when
-/// the logits are not a whole number of images.
+/// Probabilities over `classes` logits per image; with `classes` = 0, over all logits as one image. Throws tenon::Error
+/// when the logits are not a whole number of images.
 inline std::vector<float> softmax(std::span<const float> logits, std::size_t classes = 0) {
     if (classes == 0) classes = logits.size();
     if (classes == 0 || logits.size() % classes != 0)

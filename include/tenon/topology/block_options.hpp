@@ -1,5 +1,7 @@
-// What makes residual blocks differ (He et al. 2016, figures 2 and 4): the shortcut, and where norms and ReLUs stand.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// What makes residual blocks differ (He et al. 2016, figures 2 and 4): the shortcut, and where norms and ReLUs are.
 
 #include <tenon/program/rejection.hpp>
 #include <tenon/topology/options.hpp>
@@ -17,42 +19,44 @@ enum class ShortcutKind {
     dropout,               ///< x, of which training drops half the features
 };
 
-/// Where a block has its norms and ReLUs (He et al. 2016, figure 4). Between two convolutions of a block there is a
-/// norm and a ReLU in each of them.
+/// Where a block has its norms and ReLUs (He et al. 2016, figure 4). In all of them a norm and a ReLU are between two
+/// convolutions of a block.
 enum class ActivationPlacement {
-    original,                 ///< a norm behind the last convolution, a ReLU behind the addition
-    norm_after_addition,      ///< norm and ReLU behind the addition
-    relu_before_addition,     ///< norm and ReLU behind the last convolution
-    relu_only_preactivation,  ///< a ReLU before the first convolution, a norm behind the last
+    original,                 ///< a norm after the last convolution, a ReLU after the addition
+    norm_after_addition,      ///< norm and ReLU after the addition
+    relu_before_addition,     ///< norm and ReLU after the last convolution
+    relu_only_preactivation,  ///< a ReLU before the first convolution, a norm after the last
     full_preactivation,       ///< norm and ReLU before the first convolution
 };
 
-/// Whether a placement has something in front of the first convolution.
+namespace detail {
+
+/// Whether a placement has a norm or a ReLU before the first convolution.
 constexpr bool preactivates(ActivationPlacement placement) {
     return placement == ActivationPlacement::relu_only_preactivation ||
            placement == ActivationPlacement::full_preactivation;
 }
 
-/// Whether a placement has a norm behind the last convolution of a branch.
-constexpr bool normalises_branches(ActivationPlacement placement) {
+/// Whether a placement has a norm after the last convolution of a branch.
+constexpr bool normalizes_branches(ActivationPlacement placement) {
     return placement != ActivationPlacement::norm_after_addition &&
            placement != ActivationPlacement::full_preactivation;
 }
 
-/// What the options of a Block add up to; without any, the listing's.
+/// The sum of a Block's options; the defaults are the listing's.
 struct BlockOptions : WindowOptions {
     ShortcutKind shortcut = ShortcutKind::identity;
     ActivationPlacement placement = ActivationPlacement::full_preactivation;
     bool basic = false;                  ///< two convolutions instead of three
-    bool pads_channels = false;          ///< of the shortcut
-    bool preactivates_shortcut = false;  ///< whatever its kind
+    bool pads_channels = false;          ///< the shortcut gets zeros for new channels
+    bool preactivates_shortcut = false;  ///< the shortcut reads the pre-activated input
     int shortcuts_given = 0, placements_given = 0;
 
     constexpr bool is_gated() const {
         return shortcut == ShortcutKind::exclusive_gating || shortcut == ShortcutKind::shortcut_only_gating;
     }
 
-    /// Why these options can't go together.
+    /// Why these options contradict one another; Reason::none if they don't.
     constexpr Reason contradiction() const {
         if (shortcuts_given > 1 || placements_given > 1) return Reason::block_option_given_twice;
         if (is_gated() && preactivates(placement)) return Reason::gated_shortcut_preactivated;
@@ -62,12 +66,14 @@ struct BlockOptions : WindowOptions {
     }
 };
 
-/// The shortcut of a Block, one of figure 2's. Gates read what the shortcut reads, and have no form in a placement that
-/// pre-activates.
+}  // namespace detail
+
+/// The shortcut of a Block, one of figure 2's. Gates read what the shortcut reads; placements that pre-activate have no
+/// gated form.
 template <ShortcutKind Kind>
 struct Shortcut {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) {
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) {
         options.shortcut = Kind;
         ++options.shortcuts_given;
     }
@@ -80,8 +86,8 @@ struct ConvShortcut : Shortcut<ShortcutKind::convolution> {};
 /// Where a Block has its norms and ReLUs, one of figure 4's.
 template <ActivationPlacement Where>
 struct Placement {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) {
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) {
         options.placement = Where;
         ++options.placements_given;
     }
@@ -90,25 +96,27 @@ struct Placement {
 /// A Block has two convolutions of the kernel's size with `Filters` channels each, instead of the three of a
 /// bottleneck.
 struct Basic {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) { options.basic = true; }
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) { options.basic = true; }
 };
 
 /// Where the block has more channels than its input, the shortcut gets channels of zeros on both sides (He et al. 2015,
 /// option A). Not for a shortcut that is a convolution.
 struct PadShortcut {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) { options.pads_channels = true; }
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) { options.pads_channels = true; }
 };
 
 /// The shortcut reads the pre-activated input, whatever its kind: for the first block of a network, whose input nothing
 /// has activated yet (He et al. 2016, appendix).
 struct PreactivateShortcut {
-    static constexpr unsigned users = for_block;
-    static constexpr void apply(BlockOptions& options) { options.preactivates_shortcut = true; }
+    static constexpr unsigned users = detail::for_block;
+    static constexpr void apply(detail::BlockOptions& options) { options.preactivates_shortcut = true; }
 };
 
-/// An option on a condition.
+namespace detail {
+
+/// `Option` under a condition.
 template <bool Condition, class Option>
 struct OptionIf {
     static constexpr unsigned users = Option::users;
@@ -124,5 +132,7 @@ concept BlockOption = requires(BlockOptions& options) {
     T::apply(options);
     requires(T::users & for_block) != 0;
 };
+
+}  // namespace detail
 
 }  // namespace tenon

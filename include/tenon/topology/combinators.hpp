@@ -1,22 +1,28 @@
-// Combinators: layers made of layers. A list is a pack, never a chain, so nothing is nested deeper than it is written.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Combinators: layers made of layers. A list is a pack, never a chain, so nothing is nested deeper than it is written.
 
 #include <tenon/program/builder.hpp>
 
 namespace tenon {
 
+namespace detail {
+
 /// The children of a combinator, in the order their positions are counted in.
 template <class... Layers>
 struct Children {};
 
-/// One layer after the other.
+}  // namespace detail
+
+/// Layers one after another, each on the result of the one before it. Equals torch.nn.Sequential(...).
 template <class... Layers>
 struct Sequential {
-    using children = Children<Layers...>;
+    using children = detail::Children<Layers...>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
         builder.enter();
         int index = 0;
-        ((x = lower_child<Layers>(builder, x, index++)), ...);
+        ((x = detail::lower_child<Layers>(builder, x, index++)), ...);
         builder.leave();
         return x;
     }
@@ -25,16 +31,18 @@ struct Sequential {
 /// The same layer `Count` times, each with parameters of its own; none for a count below one.
 template <int Count, class Child>
 struct Repeat {
-    using children = Children<Child>;
+    using children = detail::Children<Child>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
         builder.enter();
-        for (int i = 0; i < Count && !builder.failed(); ++i) x = lower_child<Child>(builder, x, 0);
+        for (int i = 0; i < Count && !builder.failed(); ++i) x = detail::lower_child<Child>(builder, x, 0);
         builder.leave();
         return x;
     }
 };
 
-/// A sequence in a scope of its own, which its parameters' names begin with.
+namespace detail {
+
+/// A sequence in a scope of its own, with which the names of its parameters begin.
 template <ScopeKind Kind, class... Layers>
 struct Scoped {
     using children = Children<Layers...>;
@@ -46,13 +54,17 @@ struct Scoped {
     }
 };
 
-/// What stands before the stacks of a network: `stem.conv0.weight`.
-template <class... Layers>
-struct Stem : Scoped<ScopeKind::stem, Layers...> {};
+}  // namespace detail
 
-/// What stands behind the stacks of a network: `head.linear0.weight`.
+/// What comes before the stacks of a network: `stem.conv0.weight`.
 template <class... Layers>
-struct Head : Scoped<ScopeKind::head, Layers...> {};
+struct Stem : detail::Scoped<detail::ScopeKind::stem, Layers...> {};
+
+/// What comes after the stacks of a network: `head.linear0.weight`.
+template <class... Layers>
+struct Head : detail::Scoped<detail::ScopeKind::head, Layers...> {};
+
+namespace detail {
 
 /// Lowers one branch of a residual block, in its scope.
 template <class Branch>
@@ -64,7 +76,8 @@ constexpr Cursor lower_branch(Builder& builder, Cursor x, int index, ScopeKind k
     return x;
 }
 
-/// Adds the shortcut's result to the body's, which must have the same shape.
+/// Adds the shortcut's result to the body's. Other shapes are the parent's mistake, so the rejection is recorded at its
+/// position.
 constexpr Cursor lower_sum(Builder& builder, Cursor body, Cursor shortcut) {
     if (builder.failed()) return body;
     if (body.shape != shortcut.shape) {
@@ -87,17 +100,19 @@ constexpr Cursor lower_after(Builder& builder, Cursor x, int index) {
     return x;
 }
 
+}  // namespace detail
+
 /// body(x) + shortcut(x): the original residual block (He et al. 2015), without the ReLU that follows it there unless
 /// it is given as `After`.
 template <class Body, class Shortcut, class... After>
 struct Residual {
-    using children = Children<Body, Shortcut, After...>;
+    using children = detail::Children<Body, Shortcut, After...>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        builder.open(ScopeKind::block);
+        builder.open(detail::ScopeKind::block);
         builder.enter();
-        const Cursor shortcut = lower_branch<Shortcut>(builder, x, 1, ScopeKind::shortcut);
-        const Cursor body = lower_branch<Body>(builder, x, 0, ScopeKind::body);
-        const Cursor sum = lower_after<After...>(builder, lower_sum(builder, body, shortcut), 2);
+        const Cursor shortcut = detail::lower_branch<Shortcut>(builder, x, 1, detail::ScopeKind::shortcut);
+        const Cursor body = detail::lower_branch<Body>(builder, x, 0, detail::ScopeKind::body);
+        const Cursor sum = detail::lower_after<After...>(builder, detail::lower_sum(builder, body, shortcut), 2);
         builder.leave();
         builder.close();
         return sum;
@@ -107,21 +122,21 @@ struct Residual {
 /// Where the shortcut of a pre-activated block branches off.
 enum class ShortcutFrom {
     input,          ///< the raw input: identity and pooling
-    preactivation,  ///< behind the pre-activation: projection
+    preactivation,  ///< after the pre-activation: projection
 };
 
 /// body(preact(x)) + shortcut(x or preact(x)): the pre-activated residual block (He et al. 2016, figure 4e).
 template <class Preact, class Body, class Shortcut, ShortcutFrom From = ShortcutFrom::input>
 struct PreactivatedResidual {
-    using children = Children<Preact, Body, Shortcut>;
+    using children = detail::Children<Preact, Body, Shortcut>;
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        builder.open(ScopeKind::block);
+        builder.open(detail::ScopeKind::block);
         builder.enter();
-        const Cursor preact = lower_branch<Preact>(builder, x, 0, ScopeKind::preact);
+        const Cursor preact = detail::lower_branch<Preact>(builder, x, 0, detail::ScopeKind::preact);
         const Cursor shortcut =
-            lower_branch<Shortcut>(builder, From == ShortcutFrom::input ? x : preact, 2, ScopeKind::shortcut);
-        const Cursor body = lower_branch<Body>(builder, preact, 1, ScopeKind::body);
-        const Cursor sum = lower_sum(builder, body, shortcut);
+            lower_branch<Shortcut>(builder, From == ShortcutFrom::input ? x : preact, 2, detail::ScopeKind::shortcut);
+        const Cursor body = detail::lower_branch<Body>(builder, preact, 1, detail::ScopeKind::body);
+        const Cursor sum = detail::lower_sum(builder, body, shortcut);
         builder.leave();
         builder.close();
         return sum;

@@ -1,10 +1,14 @@
-// Conv and Linear: the layers with weights.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Conv and Linear: the layers with weights.
 
 #include <tenon/program/builder.hpp>
 #include <tenon/topology/options.hpp>
 
 namespace tenon {
+
+namespace detail {
 
 /// Checks that a window has positive sizes and fits the padded map; records the rejection and returns false otherwise.
 constexpr bool accept_window(Builder& builder, const Window& window, Shape input) {
@@ -33,14 +37,16 @@ constexpr bool accept_window(Builder& builder, const Window& window, Shape input
     return true;
 }
 
+}  // namespace detail
+
 /// A two-dimensional convolution (cross-correlation) with `Channels` outputs; input channels are inferred.
 /// Options: Kernel (default 1), Stride, Padding (with zeros), Bias, Groups. Equals torch.nn.Conv2d(in, Channels,
 /// kernel, stride, padding, groups=groups, bias=False), with bias only where `Bias` is given. Parameters: weight
 /// [Channels, in / groups, kernel height, kernel width], bias [Channels].
-template <int Channels, ConvOption... Options>
+template <int Channels, detail::ConvOption... Options>
 struct Conv {
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        constexpr WindowOptions options = options_of<Options...>(WindowOptions{});
+        constexpr detail::WindowOptions options = options_of<Options...>(detail::WindowOptions{});
         if (!accept_window(builder, options.window, x.shape)) return x;
         if (Channels < 1 || options.groups < 1) {
             builder.reject(Reason::size_is_not_positive, {1}, {Channels < options.groups ? Channels : options.groups});
@@ -51,9 +57,9 @@ struct Conv {
                            {x.shape.channels % options.groups != 0 ? x.shape.channels : Channels});
             return x;
         }
-        const Window& window = options.window;
+        const detail::Window& window = options.window;
         const Shape output{Channels, window.output_height(x.shape.height), window.output_width(x.shape.width)};
-        Op op{};
+        detail::Op op{};
         op.kind = OpKind::conv;
         op.terms[0].window = window;
         op.terms[0].groups = options.groups;
@@ -65,7 +71,7 @@ struct Conv {
     }
 };
 
-/// A linear layer without a bias is `Linear<10, NoBias>`.
+/// The option of Linear that leaves out the bias: `Linear<10, NoBias>`.
 struct NoBias {};
 
 /// A fully connected layer with `Features` outputs on a flat input. Equals torch.nn.Linear(in, Features). Parameters:
@@ -81,7 +87,7 @@ requires(sizeof...(Options) <= 1 && (std::same_as<Options, NoBias> && ...)) stru
             builder.reject(Reason::needs_a_flat_input, {static_cast<int>(x.shape.elements())}, x.shape);
             return x;
         }
-        Op op{};
+        detail::Op op{};
         op.kind = OpKind::linear;
         op.terms[0].layer = builder.layer(OpKind::linear, x.shape, {Features});
         builder.parameter(ParameterRole::weight, 2, Features, x.shape.channels);

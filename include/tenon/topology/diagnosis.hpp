@@ -1,8 +1,10 @@
+#pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
 // A rejection as a type, so that the one static_assert of a network prints where, which layer, expected and got.
 //
 // C++20 has no computed text in a static_assert; a type's name is the message. Nothing here is instantiated for a
 // network that fits.
-#pragma once
 
 #include <tuple>
 #include <type_traits>
@@ -13,7 +15,7 @@
 
 namespace tenon {
 
-/// The sentences of the reasons, as the names of types.
+/// The sentences of the reasons, as names of types.
 namespace reason {
 struct this_is_not_a_layer {};
 struct input_dimensions_must_be_positive {};
@@ -36,6 +38,8 @@ struct a_convolution_changes_the_channels_itself_so_leave_out_PadShortcut {};
 struct only_a_pre_activated_block_can_pre_activate_its_shortcut {};
 struct combinators_are_nested_too_deep {};
 }  // namespace reason
+
+namespace detail {
 
 /// The reason of a rejection as a type.
 template <Reason R>
@@ -71,23 +75,30 @@ consteval auto reason_type() {
     if constexpr (R == nested_too_deep) return reason::combinators_are_nested_too_deep{};
 }
 
-/// The way to a layer: its index in the network, in the combinator found there, and so on; and the combinators passed.
+}  // namespace detail
+
+/// The position of a rejected layer: its index in the network, then in the combinator found there, and so on.
 template <int... Indices>
 struct At {};
+/// The combinators around a rejected layer, from the outside in.
 template <class... Combinators>
 struct Inside {};
 
+/// The shape that would fit; each Reason says which one it is.
 template <Shape>
 struct Expected {};
+/// The shape that was found.
 template <Shape>
 struct Got {};
+
+namespace detail {
 
 template <int Index, class... Layers>
 consteval auto child_at(Children<Layers...>) {
     return std::type_identity<std::tuple_element_t<static_cast<std::size_t>(Index), std::tuple<Layers...>>>{};
 }
 
-/// Walks from a list of layers along a rejection's position; yields the layer refused and the combinators around it.
+/// Walks from a list of layers along a rejection's position; yields the rejected layer and the combinators around it.
 template <Rejection R, int Depth, class List, class... Passed>
 consteval auto locate() {
     constexpr auto found = child_at<R.position[Depth]>(List{});
@@ -98,11 +109,17 @@ consteval auto locate() {
         return std::tuple<std::type_identity<Found>, Inside<Passed...>>{};
 }
 
-/// The verdict on a network whose layers fit, and on one that has a layer which does not; the arguments of the latter
-/// exist to be printed by the compiler.
+/// The verdict on a network whose layers fit.
 struct Accepted {};
+
+}  // namespace detail
+
+/// The verdict on a network with a layer that doesn't fit. The compiler prints its arguments: the layer, a sentence of
+/// namespace reason, At<...>, Inside<...>, and Expected<...> and Got<...> where the reason has them.
 template <class Layer, class Why, class Where, class Around, class... Shapes>
 struct Rejected {};
+
+namespace detail {
 
 template <class Verdict>
 inline constexpr bool fits = false;
@@ -127,5 +144,7 @@ consteval auto verdict() {
         (std::make_integer_sequence<int, R.depth>{});
     }
 }
+
+}  // namespace detail
 
 }  // namespace tenon

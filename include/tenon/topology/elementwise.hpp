@@ -1,5 +1,7 @@
-// BatchNorm, ReLU, Dropout, Softmax, Flatten and Identity: layers that keep their input's size.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// BatchNorm, ReLU, Dropout, Softmax, Flatten and Identity: layers that keep the number of their input's elements.
 
 #include <tenon/program/builder.hpp>
 #include <tenon/topology/options.hpp>
@@ -8,24 +10,24 @@ namespace tenon {
 
 /// Lowers an operation without parameters.
 constexpr Cursor lower_plain(Builder& builder, OpKind kind, Cursor x, Shape output, double rate = 0) {
-    Op op{};
+    detail::Op op{};
     op.kind = kind;
     op.terms[0].layer = builder.layer(kind, x.shape, output, 0, 0, rate);
     return builder.emit(op, x, output);
 }
 
-/// Batch normalisation of each channel (Ioffe and Szegedy 2015) with options Epsilon, Momentum and NoAffine. Equals
-/// torch.nn.BatchNorm2d(channels, eps, momentum): the running variance is unbiased, the normalising one is not.
-/// Parameters: gamma, beta (not with NoAffine), running mean, running variance, each [channels].
-template <NormOption... Options>
+/// Batch normalization of each channel (Ioffe and Szegedy 2015) with options Epsilon, Momentum and NoAffine. Equals
+/// torch.nn.BatchNorm2d(channels, eps, momentum): the running variance is unbiased, the variance that normalizes is
+/// not. Parameters: gamma, beta (not with NoAffine), running mean, running variance, each [channels].
+template <detail::NormOption... Options>
 struct BatchNormWith {
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        constexpr NormOptions options = options_of<Options...>(NormOptions{});
+        constexpr detail::NormOptions options = options_of<Options...>(detail::NormOptions{});
         if (!(options.epsilon > 0 && options.momentum > 0)) {
             builder.reject(Reason::epsilon_or_momentum_is_not_positive);
             return x;
         }
-        Op op{};
+        detail::Op op{};
         op.kind = OpKind::batch_norm;
         op.terms[0].layer = builder.layer(OpKind::batch_norm, x.shape, x.shape, options.epsilon, options.momentum);
         if (options.affine) {
@@ -38,10 +40,10 @@ struct BatchNormWith {
     }
 };
 
-/// Batch normalisation with torch's defaults: epsilon 1e-5, momentum 0.1.
+/// Batch normalization with torch's defaults: epsilon 1e-5, momentum 0.1.
 struct BatchNorm : BatchNormWith<> {};
 
-/// max(x, 0). Equals torch.nn.ReLU(); a NaN stays one.
+/// max(x, 0). Equals torch.nn.ReLU(); NaN stays NaN.
 struct ReLU {
     static constexpr Cursor lower(Builder& builder, Cursor x) { return lower_plain(builder, OpKind::relu, x, x.shape); }
 };
@@ -80,7 +82,7 @@ struct Flatten {
     }
 };
 
-/// Nothing: the input is the output.
+/// Does nothing: the output is the input. Equals torch.nn.Identity().
 struct Identity {
     static constexpr Cursor lower(Builder&, Cursor x) { return x; }
 };

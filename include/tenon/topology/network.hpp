@@ -1,5 +1,7 @@
-// Network: an input and a list of layers, checked once, and the facts about it as constants.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Network: an input and a list of layers, checked once, and the facts about it as constants.
 
 #include <tenon/topology/diagnosis.hpp>
 
@@ -12,6 +14,8 @@ requires(sizeof...(Dimensions) == 1 || sizeof...(Dimensions) == 3) struct Input 
     static constexpr bool is_positive = ((Dimensions > 0) && ...);
 };
 
+namespace detail {
+
 /// What a network begins with: Input, or a type with the same constants.
 template <class T>
 concept InputType = requires {
@@ -19,7 +23,7 @@ concept InputType = requires {
     { T::is_positive } -> std::convertible_to<bool>;
 };
 
-/// Lowers a list of layers after an input. The program is empty when the list was rejected.
+/// Lowers a list of layers after an input. After a rejection the program is incomplete.
 template <class In, class... Layers>
 constexpr Cursor lower_network(Builder& builder) {
     if (!In::is_positive) builder.reject(Reason::input_has_no_size, {1, 1, 1}, In::shape);
@@ -41,8 +45,8 @@ consteval Rejection check_network() {
     }
 }
 
-/// The one static_assert of a network. It stands in a class of its own so that the network stays usable after it failed
-/// and nothing cascades.
+/// The one static_assert of a network. It is in a class of its own, so that after it has failed the network stays
+/// usable and nothing cascades.
 template <class Verdict>
 struct NetworkCheck {
     static_assert(
@@ -51,17 +55,19 @@ struct NetworkCheck {
     static constexpr bool done = true;
 };
 
+}  // namespace detail
+
 /// A network: derive a named struct from it, `struct Tiny : Network<Input<1, 28, 28>, Conv<16, Kernel<3>>, ...> {};`.
 /// Layers that don't fit don't compile: one static_assert prints the layer, the reason, its position, the combinators
 /// around it, and the shapes expected and found.
 template <class In, class... Layers>
 struct Network {
-    static constexpr Rejection rejection = check_network<In, Layers...>();
+    static constexpr Rejection rejection = detail::check_network<In, Layers...>();
 
-    static_assert(NetworkCheck<decltype(verdict<rejection, In, Children<Layers...>>())>::done);
+    static_assert(detail::NetworkCheck<decltype(detail::verdict<rejection, In, detail::Children<Layers...>>())>::done);
 
     static constexpr Cursor lower(Builder& builder) {
-        if constexpr (rejection.reason == Reason::none) return lower_network<In, Layers...>(builder);
+        if constexpr (rejection.reason == Reason::none) return detail::lower_network<In, Layers...>(builder);
         return builder.input({1});
     }
 };
@@ -73,10 +79,12 @@ concept NetworkType = requires(Builder& builder) {
     { T::rejection } -> std::convertible_to<Rejection>;
 };
 
-/// What is worked with in place of a type that is no network, once the compiler has said so: nothing cascades.
+namespace detail {
+
+/// Replaces a type that is not a network once the compiler has reported it, so that nothing cascades.
 struct NoNetwork : Network<Input<1>> {};
 
-/// The static_assert of everything that takes a network, in a class of its own as NetworkCheck.
+/// The static_assert of everything that takes a network, in a class of its own like NetworkCheck.
 template <class T, bool IsNetwork = NetworkType<T>>
 struct NetworkArgument {
     static constexpr bool done = true;  // first: Clang leaves out what follows an assertion that fails
@@ -85,11 +93,11 @@ struct NetworkArgument {
                   "height, width>, layers...>");
 };
 
-/// A network, or what stands in for a type that is none.
+/// The network itself; NoNetwork for a type that is not one.
 template <class T>
 using NetworkOrNone = std::conditional_t<NetworkType<T>, T, NoNetwork>;
 
-/// How much a network's program holds.
+/// The sizes of a network's program: operations, values, layers and parameters.
 template <class Net>
 inline constexpr Capacity capacity = [] {
     static_assert(NetworkArgument<Net>::done);
@@ -98,16 +106,18 @@ inline constexpr Capacity capacity = [] {
     return builder.counts();
 }();
 
+}  // namespace detail
+
 /// A network's program as its layers lower it, before any pass.
 template <class Net>
 inline constexpr auto lowered = [] {
-    Program<capacity<Net>> program;
+    detail::Program<detail::capacity<Net>> program;
     Builder builder{program};
-    program.output = NetworkOrNone<Net>::lower(builder).value;
-    program.ops.count = capacity<Net>.ops;
-    program.values.count = capacity<Net>.values;
-    program.layers.count = capacity<Net>.layers;
-    program.parameters.count = capacity<Net>.parameters;
+    program.output = detail::NetworkOrNone<Net>::lower(builder).value;
+    program.ops.count = detail::capacity<Net>.ops;
+    program.values.count = detail::capacity<Net>.values;
+    program.layers.count = detail::capacity<Net>.layers;
+    program.parameters.count = detail::capacity<Net>.parameters;
     return program;
 }();
 

@@ -1,5 +1,7 @@
-// Named options of layers, in any order: Kernel<7>, Stride<2>, Padding<3>, Bias, Groups<32> and the like.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Named options of layers, in any order: Kernel<7>, Stride<2>, Padding<3>, Bias, Groups<32> and the like.
 
 #include <concepts>
 
@@ -7,7 +9,9 @@
 
 namespace tenon {
 
-/// What the options of a convolution or pooling add up to.
+namespace detail {
+
+/// The sum of a convolution's or pooling's options.
 struct WindowOptions {
     Window window{};
     bool has_stride = false;
@@ -18,11 +22,13 @@ struct WindowOptions {
 /// The layers an option may be given to.
 enum OptionUser : unsigned { for_conv = 1, for_pool = 2, for_block = 4, for_stack = 8 };
 
+}  // namespace detail
+
 /// The size of a window in pixels: `Kernel<3>` is 3 x 3, `Kernel<1, 7>` one row of seven.
 template <int Height, int Width = Height>
 struct Kernel {
-    static constexpr unsigned users = for_conv | for_pool | for_block;
-    static constexpr void apply(WindowOptions& options) {
+    static constexpr unsigned users = detail::for_conv | detail::for_pool | detail::for_block;
+    static constexpr void apply(detail::WindowOptions& options) {
         options.window.kernel_height = Height;
         options.window.kernel_width = Width;
     }
@@ -32,8 +38,8 @@ struct Kernel {
 /// the kernel's size for a pooling.
 template <int Height, int Width = Height>
 struct Stride {
-    static constexpr unsigned users = for_conv | for_pool | for_block | for_stack;
-    static constexpr void apply(WindowOptions& options) {
+    static constexpr unsigned users = detail::for_conv | detail::for_pool | detail::for_block | detail::for_stack;
+    static constexpr void apply(detail::WindowOptions& options) {
         options.window.stride_height = Height;
         options.window.stride_width = Width;
         options.has_stride = true;
@@ -44,8 +50,8 @@ struct Stride {
 /// `Padding<0, 0, 1, 1>`: top, left, bottom, right (TensorFlow's `same` on even sizes with stride 2).
 template <int... Sides>
 requires(sizeof...(Sides) == 1 || sizeof...(Sides) == 2 || sizeof...(Sides) == 4) struct Padding {
-    static constexpr unsigned users = for_conv | for_pool;
-    static constexpr void apply(WindowOptions& options) {
+    static constexpr unsigned users = detail::for_conv | detail::for_pool;
+    static constexpr void apply(detail::WindowOptions& options) {
         constexpr int count = sizeof...(Sides);
         constexpr int sides[] = {Sides...};
         options.window.top = sides[0];
@@ -55,31 +61,33 @@ requires(sizeof...(Sides) == 1 || sizeof...(Sides) == 2 || sizeof...(Sides) == 4
     }
 };
 
-/// A convolution adds a bias per output channel.
+/// The option of Conv that adds a bias per output channel. Equals torch's bias=True.
 struct Bias {
-    static constexpr unsigned users = for_conv;
-    static constexpr void apply(WindowOptions& options) { options.bias = true; }
+    static constexpr unsigned users = detail::for_conv;
+    static constexpr void apply(detail::WindowOptions& options) { options.bias = true; }
 };
 
-/// Input and output channels are split into this many groups that don't see each other.
+/// Input and output channels are split into `Count` groups that are convolved separately. Equals torch's groups=Count.
 template <int Count>
 struct Groups {
-    static constexpr unsigned users = for_conv;
-    static constexpr void apply(WindowOptions& options) { options.groups = Count; }
+    static constexpr unsigned users = detail::for_conv;
+    static constexpr void apply(detail::WindowOptions& options) { options.groups = Count; }
 };
 
-/// The padding of a pooling takes part as zeros (Keras' ZeroPadding2D before a pooling; torch's count_include_pad). The
+/// The padding of a pooling counts as zeros (Keras' ZeroPadding2D before a pooling; torch's count_include_pad). The
 /// default of AvgPool, as in torch.
 struct PadZero {
-    static constexpr unsigned users = for_pool;
-    static constexpr void apply(WindowOptions& options) { options.window.pad_value = PadValue::zero; }
+    static constexpr unsigned users = detail::for_pool;
+    static constexpr void apply(detail::WindowOptions& options) { options.window.pad_value = PadValue::zero; }
 };
 
-/// The padding of a pooling does not take part: -inf for a maximum, not counted for an average. The default of MaxPool.
+/// The padding of a pooling does not count: -inf for a maximum, not counted for an average. The default of MaxPool.
 struct PadExcluded {
-    static constexpr unsigned users = for_pool;
-    static constexpr void apply(WindowOptions& options) { options.window.pad_value = PadValue::excluded; }
+    static constexpr unsigned users = detail::for_pool;
+    static constexpr void apply(detail::WindowOptions& options) { options.window.pad_value = PadValue::excluded; }
 };
+
+namespace detail {
 
 /// An option that the given kind of layer takes.
 template <class T, OptionUser User>
@@ -94,17 +102,19 @@ concept PoolOption = OptionFor<T, for_pool>;
 template <class T>
 concept StackOption = OptionFor<T, for_stack>;
 
-/// What options of a batch norm add up to.
+/// The sum of a batch norm's options.
 struct NormOptions {
     double epsilon = 1e-5, momentum = 0.1;
     bool affine = true;
 };
 
-/// Added to the variance before the root, as a fraction: `Epsilon<1, 1000>` is 1e-3 (C++20 compilers don't agree on
-/// floating-point template arguments). Default 1e-5.
+}  // namespace detail
+
+/// The number added to the variance before the square root, as a fraction: `Epsilon<1, 1000>` is 1e-3 (C++20 compilers
+/// don't agree on floating-point template arguments). Default 1e-5.
 template <long Numerator, long Denominator>
 struct Epsilon {
-    static constexpr void apply(NormOptions& options) {
+    static constexpr void apply(detail::NormOptions& options) {
         options.epsilon = static_cast<double>(Numerator) / Denominator;
     }
 };
@@ -113,32 +123,40 @@ struct Epsilon {
 /// running + momentum * batch. Default 0.1; Keras' momentum 0.99 is `Momentum<1, 100>`.
 template <long Numerator, long Denominator>
 struct Momentum {
-    static constexpr void apply(NormOptions& options) {
+    static constexpr void apply(detail::NormOptions& options) {
         options.momentum = static_cast<double>(Numerator) / Denominator;
     }
 };
 
 /// The batch norm has neither gamma nor beta (torch's affine=False, MXNet's norm of the input).
 struct NoAffine {
-    static constexpr void apply(NormOptions& options) { options.affine = false; }
+    static constexpr void apply(detail::NormOptions& options) { options.affine = false; }
 };
+
+namespace detail {
 
 template <class T>
 concept NormOption = requires(NormOptions& options) {
     T::apply(options);
 };
 
-/// The part of features a dropout drops, as a fraction below one: `Rate<1, 2>`.
+}  // namespace detail
+
+/// The share of the features that a dropout drops, as a fraction below one: `Rate<1, 2>`.
 template <long Numerator, long Denominator>
 struct Rate {
     static constexpr long numerator = Numerator, denominator = Denominator;
 };
 
-/// Adds up the options of a list, over the given defaults.
+namespace detail {
+
+/// Applies the options of a list to the given defaults.
 template <class... Options, class Defaults>
 constexpr Defaults options_of(Defaults options) {
     (Options::apply(options), ...);
     return options;
 }
+
+}  // namespace detail
 
 }  // namespace tenon

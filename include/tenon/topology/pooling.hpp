@@ -1,11 +1,15 @@
-// MaxPool, AvgPool and the global pools.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// MaxPool, AvgPool and the global pools.
 
 #include <tenon/topology/convolution.hpp>
 
 namespace tenon {
 
-/// What MaxPool and AvgPool share: a window per channel. Without a Stride the windows lie side by side.
+namespace detail {
+
+/// What MaxPool and AvgPool share: a window per channel. Without a Stride the windows are side by side.
 template <OpKind Kind, PadValue Default, PoolOption... Options>
 struct Pool {
     static constexpr Window window = [] {
@@ -37,15 +41,19 @@ struct Pool {
     }
 };
 
+}  // namespace detail
+
 /// The largest value of each window. Options: Kernel, Stride (default: the kernel), Padding, PadExcluded (default) or
 /// PadZero. Equals torch.nn.MaxPool2d(kernel, stride, padding).
-template <PoolOption... Options>
-struct MaxPool : Pool<OpKind::max_pool, PadValue::excluded, Options...> {};
+template <detail::PoolOption... Options>
+struct MaxPool : detail::Pool<OpKind::max_pool, PadValue::excluded, Options...> {};
 
 /// The mean of each window. Options: Kernel, Stride (default: the kernel), Padding, PadZero (default: padding counts)
 /// or PadExcluded. Equals torch.nn.AvgPool2d(kernel, stride, padding), with PadExcluded its count_include_pad=False.
-template <PoolOption... Options>
-struct AvgPool : Pool<OpKind::average_pool, PadValue::zero, Options...> {};
+template <detail::PoolOption... Options>
+struct AvgPool : detail::Pool<OpKind::average_pool, PadValue::zero, Options...> {};
+
+namespace detail {
 
 /// What the global pools share: one value per channel, flat.
 template <OpKind Kind>
@@ -62,10 +70,12 @@ struct GlobalPool {
     }
 };
 
+}  // namespace detail
+
 /// The mean of each channel as a flat vector. Equals torch.nn.AdaptiveAvgPool2d(1) and Flatten.
-struct GlobalAvgPool : GlobalPool<OpKind::global_average_pool> {};
+struct GlobalAvgPool : detail::GlobalPool<OpKind::global_average_pool> {};
 
 /// The largest value of each channel as a flat vector. Equals torch.nn.AdaptiveMaxPool2d(1) and Flatten.
-struct GlobalMaxPool : GlobalPool<OpKind::global_max_pool> {};
+struct GlobalMaxPool : detail::GlobalPool<OpKind::global_max_pool> {};
 
 }  // namespace tenon

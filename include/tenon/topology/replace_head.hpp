@@ -1,7 +1,9 @@
-// Types made from a network's type: with another number of classes, with a frozen trunk or frozen norms, its
-// trunk alone, its classifier alone. All of them keep the names of parameters, so weights go from one to the other by
-// name.
 #pragma once
+// IWYU pragma: private, include <tenon/network.hpp>
+
+// Types made from a network's type: with another number of classes, with a frozen trunk or frozen norms, its trunk
+// alone, its classifier alone. All of them keep the names of parameters, so weights are copied from one to another by
+// name.
 
 #include <tuple>
 #include <type_traits>
@@ -13,8 +15,8 @@
 
 namespace tenon {
 
-namespace network_parts {
-/// Lists of layers, end to end.
+namespace detail {
+/// Concatenates lists of layers.
 template <class... A, class... B>
 Children<A..., B...> operator+(Children<A...>, Children<B...>);
 template <class... Lists>
@@ -28,8 +30,8 @@ struct Wrap<Combinator, Children<Layers...>> {
     using type = Combinator<Layers...>;
 };
 
-/// A layer cut in front of the last Linear in it: what stands before, and the rest with `Classes` features. A layer
-/// without a Linear isn't cut.
+/// A layer cut before its last Linear: the front, and the rest with `Classes` features. A layer without a Linear isn't
+/// cut.
 template <class Layer, int Classes>
 struct Cut {
     static constexpr bool found = false;
@@ -51,7 +53,7 @@ consteval int last_classifier() {
     return last;
 }
 
-/// A list cut at its last Linear; `WithFrozen` puts all layers in front of it into one Frozen.
+/// A list cut at its last Linear; `WithFrozen` puts all layers before it into one Frozen.
 template <int Classes, class Sequence, class... Layers>
 struct CutList;
 template <int Classes, int... I, class... Layers>
@@ -60,17 +62,17 @@ struct CutList<Classes, std::integer_sequence<int, I...>, Layers...> {
     template <int Index, class Layer>
     static auto before() -> std::conditional_t<(Index < at), Children<Layer>, Children<>>;
     template <int Index, class Layer>
-    static auto behind() -> std::conditional_t<(Index > at), Children<Layer>, Children<>>;
+    static auto after() -> std::conditional_t<(Index > at), Children<Layer>, Children<>>;
     using Before = Joined<decltype(before<I, Layers>())...>;
-    using Behind = Joined<decltype(behind<I, Layers>())...>;
+    using After = Joined<decltype(after<I, Layers>())...>;
     using Layer = Cut<std::tuple_element_t<static_cast<std::size_t>(at), std::tuple<Layers...>>, Classes>;
 
     using Front = Joined<Before, typename Layer::Front>;
-    using Back = Joined<Children<typename Layer::Back>, Behind>;
-    using Whole = Joined<Before, Children<typename Layer::Whole>, Behind>;
+    using Back = Joined<Children<typename Layer::Back>, After>;
+    using Whole = Joined<Before, Children<typename Layer::Whole>, After>;
     using FrozenBefore = std::conditional_t<std::is_same_v<Before, Children<>>, Children<>,
                                             Children<typename Wrap<Frozen, Before>::type>>;
-    using WithFrozen = Joined<FrozenBefore, Children<typename Layer::WithFrozen>, Behind>;
+    using WithFrozen = Joined<FrozenBefore, Children<typename Layer::WithFrozen>, After>;
 };
 
 /// Combinators are cut inside.
@@ -112,7 +114,7 @@ struct NetworkParts<Classes, Children<In, Layers...>> {
 template <int Classes, class Net>
 using PartsOf = NetworkParts<Classes, decltype(parts_of(static_cast<const Net*>(nullptr)))>;
 
-/// The naming that a network declares, if it does.
+/// The naming that a network declares, if it declares one.
 template <class Net>
 struct NamingLike {};
 template <class Net>
@@ -120,31 +122,28 @@ requires requires { Net::naming; }
 struct NamingLike<Net> {
     static constexpr auto naming = Net::naming;
 };
-}  // namespace network_parts
+}  // namespace detail
 
 /// The network with another number of classes: its last Linear has `Classes` features. The original's weights can be
-/// taken over but for that layer's (Trainer::transfer).
+/// copied except that layer's (Trainer::transfer).
 template <int Classes, NetworkType Net>
-struct ReplaceHead : network_parts::PartsOf<Classes, Net>::Whole, network_parts::NamingLike<Net> {};
+struct ReplaceHead : detail::PartsOf<Classes, Net>::Whole, detail::NamingLike<Net> {};
 
-/// The network with everything in front of its last Linear inside Frozen: only the classifier is trained.
+/// The network with everything before its last Linear inside Frozen: only the classifier is trained.
 template <NetworkType Net>
-struct FreezeTrunk : network_parts::PartsOf<output_shape<Net>.channels, Net>::WithFrozen,
-                     network_parts::NamingLike<Net> {};
+struct FreezeTrunk : detail::PartsOf<output_shape<Net>.channels, Net>::WithFrozen, detail::NamingLike<Net> {};
 
-/// The network with all batch norms frozen (FrozenNorms): for fine-tuning the whole of it on little data.
+/// The network with all batch norms frozen (FrozenNorms): for fine-tuning all of it on little data.
 template <NetworkType Net>
-struct FreezeNorms : network_parts::PartsOf<output_shape<Net>.channels, Net>::WithFrozenNorms,
-                     network_parts::NamingLike<Net> {};
+struct FreezeNorms : detail::PartsOf<output_shape<Net>.channels, Net>::WithFrozenNorms, detail::NamingLike<Net> {};
 
-/// What stands in front of the last Linear of a network, as a network: its results are features.
+/// Everything before the last Linear of a network, as a network: its results are features.
 template <NetworkType Net>
-struct Trunk : network_parts::PartsOf<output_shape<Net>.channels, Net>::Trunk {};
+struct Trunk : detail::PartsOf<output_shape<Net>.channels, Net>::Trunk {};
 
-/// The last Linear of a network and what follows it, as a network of features.
+/// The last Linear of a network and what follows it, as a network that reads features.
 template <NetworkType Net>
 struct Classifier
-    : network_parts::PartsOf<output_shape<Net>.channels, Net>::template Classifier<output_shape<Trunk<Net>>.channels> {
-};
+    : detail::PartsOf<output_shape<Net>.channels, Net>::template Classifier<output_shape<Trunk<Net>>.channels> {};
 
 }  // namespace tenon

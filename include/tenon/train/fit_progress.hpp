@@ -1,5 +1,7 @@
-// How far a trainer has come, in steps and in time, and what its schedule makes of that. Knows no network.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// How far a trainer has come, in iterations and in time, and which learning rate that means. Knows no network.
 
 #include <algorithm>
 #include <chrono>
@@ -8,17 +10,17 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/train/checkpoints/trainer_state.hpp>
 #include <tenon/train/trainer_options.hpp>
-#include <tenon/train/trainer_state.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Counts steps, epochs and seconds of a trainer and sums up its epochs.
+/// Counts the iterations, epochs and seconds of a trainer and sums up its epochs.
 class FitProgress {
 public:
-    /// Begins a fit, or goes on with the one that is open, which may get longer. Throws tenon::Error for options that
-    /// don't fit, also those of the open one; nothing is changed then.
+    /// Begins a fit, or resumes the one that is open, which may become longer. Throws tenon::Error for invalid options,
+    /// or for options that don't fit the open fit; then nothing is changed.
     void begin(const FitOptions& options, long batches) {
         if (options.epochs < 0 || !(options.budget_seconds >= 0) ||
             (options.epochs == 0 && options.budget_seconds == 0))
@@ -46,13 +48,14 @@ public:
         fit_start_ = epoch_start_ = Clock::now();
     }
 
-    /// Ends the fit: no other goes on with it.
+    /// Ends the fit: no later call resumes it.
     void end() {
         state_.fit_seconds = fit_seconds();
         running_ = state_.fit_open = false;
     }
 
-    /// The learning rate of the step to come, for an optimizer's. Throws tenon::Error when the schedule gives none.
+    /// The learning rate of the next iteration. Throws tenon::Error when the schedule gives a rate that is negative,
+    /// infinite or NaN.
     double learning_rate(const Schedule& schedule, double optimizer_rate) const {
         const auto step = static_cast<double>(state_.step - state_.fit_step);
         double total = static_cast<double>(state_.fit_epochs * state_.batches);
@@ -68,7 +71,7 @@ public:
         return rate;
     }
 
-    /// Counts a step and completes its report.
+    /// Counts an iteration and completes its report.
     void advance(StepReport& report) {
         report.step = ++state_.step;
         if (report.skipped) ++state_.skipped;
@@ -87,8 +90,8 @@ public:
         report.progress = std::min(progress(), 1.0);
     }
 
-    /// Calls validate(report) if a validation is due or `last`, counts the epoch and adds the report to the history.
-    /// False, and the epoch stays as it was, if validate gives up by returning false.
+    /// Calls validate(report) if a validation is due or this is the `last` epoch, counts the epoch and adds the report
+    /// to the history. If validate gives up, by returning false, returns false and leaves the epoch open.
     template <class Validate>
     bool close_epoch(const FitOptions& options, bool last, const Validate& validate) {
         EpochReport report;
@@ -112,11 +115,11 @@ public:
     }
 
     bool is_over() const { return is_over_after(state_.epoch - state_.fit_epoch); }
-    /// Whether there is an epoch with steps that is not closed, as after a restored checkpoint.
+    /// Whether an epoch with iterations is not closed, as after restoring a checkpoint.
     bool has_open_epoch() const { return state_.batch > 0; }
     bool epoch_is_over() const { return state_.batch >= state_.batches || time_is_up(); }
 
-    /// What on_begin is told.
+    /// What callbacks are told in on_begin.
     FitPlan plan(long images, bool is_resumed) const {
         return {.step = state_.step,
                 .first_epoch = state_.epoch,
@@ -151,29 +154,29 @@ private:
 
     static void expect_same(const std::string& what, const std::string& begun, const std::string& now) {
         if (begun != now)
-            throw Error("the fit that the checkpoint was made of began with " + what + " " + begun +
-                        " and can't go on with " + now);
+            throw Error("the fit in the checkpoint began with " + what + " " + begun + " and can't be resumed with " +
+                        now);
     }
     /// "2 epochs in at most 60 s"
     static std::string length_text(long epochs, double seconds) {
         std::string text;
         if (epochs > 0) text = std::to_string(epochs) + (epochs == 1 ? " epoch" : " epochs");
         if (seconds > 0)
-            text +=
-                (epochs > 0 ? " in at most " : "") + detail::number_text(seconds, std::chars_format::general, 6) + " s";
+            text += (epochs > 0 ? " in at most " : "") + number_text(seconds, std::chars_format::general, 6) + " s";
         return text;
     }
-    /// The open fit may get more epochs or time, not less: what it did was for a run of at least its length, and less
-    /// is more likely a mistake. One that is over, by its time as a rule, may also go on by epochs alone.
+    /// The open fit may become longer, not shorter: what it did was meant for a run of at least its length, and a
+    /// shorter one is more likely a mistake. A fit that is over, as a rule because its time is up, may also continue by
+    /// epochs alone.
     void expect_no_shorter(const FitOptions& options) const {
         const auto is_shorter = [](auto begun, auto now) { return begun > 0 ? now < begun : now > 0; };
         if (!is_shorter(state_.fit_epochs, long{options.epochs}) &&
             !is_shorter(state_.fit_budget, options.budget_seconds))
             return;
         if (is_over() && options.epochs > state_.epoch - state_.fit_epoch && options.budget_seconds == 0) return;
-        throw Error(
-            "the fit that the checkpoint was made of began with " + length_text(state_.fit_epochs, state_.fit_budget) +
-            ", expected as much or more to go on with, found " + length_text(options.epochs, options.budget_seconds));
+        throw Error("the fit in the checkpoint began with " + length_text(state_.fit_epochs, state_.fit_budget) +
+                    ", expected at least as much to resume it, found " +
+                    length_text(options.epochs, options.budget_seconds));
     }
     static double seconds_since(Clock::time_point start) {
         return std::chrono::duration<double>(Clock::now() - start).count();
@@ -188,7 +191,7 @@ private:
         epoch_start_ = Clock::now();
     }
 
-    /// The share of the fit that is done. Of a budget the time of a last validation is kept free.
+    /// The share of the fit that is done. Of a budget, the time of one last validation is set aside.
     double progress() const {
         double share = 0;
         if (state_.fit_epochs > 0)
@@ -212,4 +215,4 @@ private:
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,5 +1,7 @@
-// How well a classifier does: loss, top-1 and top-5, and who is taken for whom.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// How good a classifier is: loss, top-1 and top-5 accuracy, and which classes it confuses.
 
 #include <algorithm>
 #include <cmath>
@@ -7,12 +9,12 @@
 
 #include <tenon/core/moved_from.hpp>
 #include <tenon/data/batch.hpp>
-#include <tenon/train/loss.hpp>
+#include <tenon/engine/loss.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// How many images of each class were taken for which. A matrix that was moved from has no classes.
+/// How many images of each class were predicted as which. A matrix that was moved from has no classes.
 class ConfusionMatrix {
 public:
     explicit ConfusionMatrix(int classes = 0)
@@ -20,7 +22,7 @@ public:
 
     int classes() const { return classes_; }
     void add(int label, int predicted) { ++counts_[at(label, predicted)]; }
-    /// Images of class `label` that were taken for `predicted`.
+    /// Images of class `label` that were predicted as `predicted`.
     long operator()(int label, int predicted) const { return counts_[at(label, predicted)]; }
 
     /// Images of a class.
@@ -29,16 +31,16 @@ public:
         for (int predicted = 0; predicted < classes_; ++predicted) sum += (*this)(klass, predicted);
         return sum;
     }
-    /// Images that were taken for a class.
+    /// Images that were predicted as a class.
     long taken_for(int klass) const {
         long sum = 0;
         for (int label = 0; label < classes_; ++label) sum += (*this)(label, klass);
         return sum;
     }
 
-    /// Of the images that were taken for a class, the share that is of it; 0 if there are none.
+    /// The share of the images predicted as a class that belong to it; 0 if there are none.
     double precision(int klass) const { return share((*this)(klass, klass), taken_for(klass)); }
-    /// Of the images of a class, the share that was taken for it; 0 if there are none.
+    /// The share of the images of a class that were predicted as it; 0 if there are none.
     double recall(int klass) const { return share((*this)(klass, klass), images(klass)); }
     /// The harmonic mean of precision and recall.
     double f1(int klass) const {
@@ -59,18 +61,18 @@ private:
     std::vector<long> counts_;
 };
 
-/// What an evaluation found.
+/// The result of an evaluation.
 struct Evaluation {
     long images = 0;
     double loss = 0;  ///< mean cross-entropy, without label smoothing
-    double top1 = 0;  ///< share of images whose label has the largest logit, of equal ones the first
-    double top5 = 0;  ///< share of images whose label is among the five largest
+    double top1 = 0;  ///< share of images whose label has the largest logit; among equal logits the first counts
+    double top5 = 0;  ///< share of images whose label is among the five largest logits
     ConfusionMatrix confusion;
 
     double accuracy() const { return top1; }
 };
 
-/// Collects the results of batches. What was moved from takes no more.
+/// Collects the results of batches. An object that was moved from takes no more.
 class Metrics {
 public:
     explicit Metrics(int classes) : classes_{classes} { sum_.confusion = ConfusionMatrix{classes}; }
@@ -85,11 +87,12 @@ public:
         std::vector<float> gradient(static_cast<std::size_t>(classes_));
         for (long n = 0; n < images; ++n) {
             const float* const row = logits.data() + n * classes_;
-            sum_.loss += softmax_cross_entropy<float>(row, classes_, targets, n, images, 0, gradient.data()).loss;
+            sum_.loss +=
+                detail::softmax_cross_entropy<float>(row, classes_, targets, n, images, 0, gradient.data()).loss;
             int label = 0;
             for (int c = 1; c < classes_; ++c)
                 if (targets(n, c, classes_) > targets(n, label, classes_)) label = c;
-            // An undefined logit is larger than none, so an undefined label is never right.
+            // A NaN counts as larger than any number, so an undefined label is never right.
             int before = std::isnan(row[label]) ? classes_ : 0, predicted = 0;
             for (int c = 0; c < classes_; ++c) {
                 if (row[c] > row[label] || (row[c] == row[label] && c < label)) ++before;
@@ -102,7 +105,7 @@ public:
         sum_.images += images;
     }
 
-    /// The means over all images added; zeros if there were none.
+    /// The means over all images that were added; zeros if there are none.
     Evaluation result() const {
         Evaluation mean = sum_;
         const double images = static_cast<double>(std::max(mean.images, 1L));

@@ -1,42 +1,47 @@
-// Trainer: trains a network on batches, evaluates it, and can stop and go on at any step.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// Trainer: trains a network on batches and evaluates it; it can stop at any iteration and resume from there.
 
 #include <tenon/core/moved_from.hpp>
-#include <tenon/runtime/copy_parameters.hpp>
 #include <tenon/runtime/model.hpp>
+#include <tenon/train/checkpoints/trainer_checkpoint.hpp>
 #include <tenon/train/metrics.hpp>
-#include <tenon/train/optimization_step.hpp>
-#include <tenon/train/trainer_checkpoint.hpp>
+#include <tenon/train/training_core.hpp>
+#include <tenon/weights/copy_parameters.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Trains a network with an optimizer: `Trainer<Net> trainer{SgdOptions{.learning_rate = 0.1, .momentum = 0.9}};`.
 ///
-/// Law: the parameters after any number of steps are a function of options, seed and batches alone: bitwise the same
-/// for any number of threads, and for a run that was killed and restored from a checkpoint, mid-epoch or not
-/// (tests: tests/train/trainer_test.cpp, resume_test.cpp). A fit with a budget of time is the exception.
+/// Law: the parameters after any number of iterations are a function of options, seed and batches alone: bitwise the
+/// same for any number of threads, and for a run that was killed and restored from a checkpoint, mid-epoch or not
+/// (tests: tests/train/trainer_test.cpp, resume_test.cpp). A fit with a time budget is the exception.
 ///
 /// A trainer that was moved from throws tenon::Error when it is asked for anything but its state and history.
 template <class Net, class Backend = DefaultBackend>
 class Trainer final : private TrainerControl {
-    static_assert(NetworkArgument<Net>::done);
+    static_assert(detail::NetworkArgument<Net>::done);
 
 public:
-    static constexpr int classes = classes_of<Net>;
+    static constexpr int classes = detail::classes_of<Net>;  ///< results of the network
 
-    /// Draws the initial parameters. Throws tenon::Error for options that don't fit.
+    /// Draws the initial parameters. Throws tenon::Error for invalid options.
     template <OptimizerOptions<float> Choice>
     explicit Trainer(const Choice& optimizer, const TrainerOptions& options = {})
         : step_{optimizer, options}, model_{{.threads = options.threads}} {}
 
-    /// Trains on all batches of `source`, epoch after epoch, and evaluates on `validation` after each; source and
-    /// validation are BatchSources. Epochs are counted through all fits, so each sees its own shuffling. A fit that a
-    /// checkpoint was made of is gone on with; it must be given the same options then, or more epochs or time: a
-    /// finished one is lengthened so, with the optimizer's state, and the schedule is that of the longer run from there
-    /// (train/schedule.hpp). Returns the history of all epochs of the trainer. Throws tenon::Error for batches that
-    /// don't fit, and when a loss is not a number, saying at which step and where; what an unfinished fit did to the
-    /// parameters remains.
+    /// Trains on all batches of `source`, epoch after epoch, and evaluates on `validation` after each epoch; source and
+    /// validation are BatchSources. Epochs are counted over all fits, so each has its own shuffling. Returns the
+    /// history of all epochs of the trainer.
+    ///
+    /// To resume an unfinished fit, after restore(), call fit again with the same options. With more epochs or time the
+    /// fit becomes longer, also a finished one: it keeps the optimizer's state, and from there on the schedule is that
+    /// of the longer run (train/schedules/schedule.hpp).
+    ///
+    /// Throws tenon::Error for batches that don't fit, and when a loss is infinite or NaN, saying at which step and
+    /// where; what an unfinished fit did to the parameters remains.
     template <BatchSource Source, BatchSource Validation>
     const History& fit(Source&& source, Validation&& validation, const FitOptions& options) {
         return fit_with(source, options, [&](EpochReport& report) {
@@ -83,14 +88,14 @@ public:
         return step_.weights();
     }
 
-    /// Takes over parameters, running statistics included; the moving average begins again from them.
+    /// Takes over parameters, running statistics included; the moving average restarts from them.
     void set_parameters(const Parameters<Net>& parameters) {
         moved_from_.check("trainer");
         std::ranges::copy(parameters.values(), step_.parameters().values().begin());
         restart_average();
     }
     /// Takes over what another network has in common with this one: tensors of the same canonical name and shape, as
-    /// copy_parameters does. Returns how many there were. Throws tenon::Error when there were none.
+    /// copy_parameters does. Returns how many there were. Throws tenon::Error when there are none.
     template <class Other>
     int transfer(const Parameters<Other>& parameters) {
         moved_from_.check("trainer");
@@ -99,44 +104,45 @@ public:
         restart_average();
         return copied;
     }
-    /// Takes over the parameters in a file of weights. Throws tenon::Error as Parameters does.
+    /// Takes over the parameters in a weights file. Throws tenon::Error as Parameters does.
     void load(const std::string& path, Naming naming = naming_of<Net>) {
         set_parameters(Parameters<Net>{path, naming});
     }
-    /// Writes weights() as safetensors under the network's names, with the names of its classes and what else `info`
-    /// says (read_weights_info reads it). Throws tenon::Error when it can't be written, or there are more or fewer
-    /// names than classes.
+    /// Writes weights() as safetensors under the network's names, with the names of its classes and whatever else
+    /// `info` holds (read_weights_info reads it). Throws tenon::Error when it can't be written, or when there are not
+    /// as many names as classes.
     void save_weights(const std::string& path, const WeightsInfo& info = {}) override {
         detail::check_class_count(info, classes, path);
-        weights().save(path, naming_of<Net>, to_metadata(info));
+        weights().save(path, naming_of<Net>, detail::to_metadata(info));
     }
 
-    /// Writes the whole state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
-    /// written, or when a parameter is undefined; the checkpoint that stood there survives.
+    /// Writes the complete state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
+    /// written, or when a parameter is infinite or NaN; then the earlier checkpoint at `path` survives.
     void save_checkpoint(const std::string& path) override { checkpoint().write(path, parameters()); }
 
     /// Takes over the state in a checkpoint of a trainer with the same network and options. Throws tenon::Error, saying
-    /// what was expected and found, for one of another network, format or options, and for a damaged file; the trainer
-    /// is as before then.
-    Restored restore(const std::string& path, RestoreOptions options = {}) {
-        TrainerCheckpoint<Net> taken = checkpoint();
-        Restored restored = taken.read(path, options);
+    /// what was expected and found, for a checkpoint of another network, format or options, and for a damaged file;
+    /// then the trainer is unchanged.
+    detail::Restored restore(const std::string& path, RestoreOptions options = {}) {
+        detail::TrainerCheckpoint<Net> taken = checkpoint();
+        detail::Restored restored = taken.read(path, options);
         step_.set_loss_scale(taken.loss_scale);
         model_is_current_ = false;
         return restored;
     }
 
-    /// What became of each epoch.
+    /// One report per epoch.
     const History& history() const override { return progress_.history(); }
-    /// Steps and epochs done, and batches of the epoch that is not done.
-    const TrainerState& state() const { return progress_.state(); }
+    /// How many iterations and epochs are done, and how many batches of the current epoch.
+    const detail::TrainerState& state() const { return progress_.state(); }
     /// Why the last fit ended early; empty if it didn't.
     const std::string& stop_reason() const { return stop_reason_; }
-    /// Whether the last fit was interrupted (StopOnInterrupt): its last epoch is not complete.
+    /// Whether the last fit was interrupted (StopOnInterrupt), which leaves its last epoch incomplete.
     bool is_interrupted() const {
         moved_from_.check("trainer");
         return interrupted_;
     }
+    /// Threads that the trainer runs on.
     int threads() const {
         moved_from_.check("trainer");
         return step_.threads();
@@ -159,7 +165,7 @@ private:
         if (kept_) set_parameters(*kept_);
     }
 
-    TrainerCheckpoint<Net> checkpoint() {
+    detail::TrainerCheckpoint<Net> checkpoint() {
         moved_from_.check("trainer");
         return {step_.settings(), step_.arenas(), kept_, progress_, step_.loss_scale()};
     }
@@ -173,7 +179,7 @@ private:
         model_is_current_ = true;
     }
 
-    /// The figures of all batches, or of those up to the one after which `go_on` says no.
+    /// The figures of all batches, or of those up to the one after which `go_on` returns false.
     template <class Source, class GoOn>
     Evaluation evaluate_batches(Source& source, const GoOn& go_on) {
         refresh_model();
@@ -197,9 +203,9 @@ private:
         moved_from_.check("trainer");
         const bool resumed = state().fit_open;
         progress_.begin(options, source.batches());
-        // However the fit ends, by an exception too, no other goes on with it.
+        // However the fit ends, even by an exception, no later call resumes it.
         struct Guard {
-            FitProgress& progress;
+            detail::FitProgress& progress;
             const FitOptions& options;
             ~Guard() {
                 progress.end();
@@ -228,12 +234,12 @@ private:
         return history();
     }
 
-    OptimizationStep<Net, Backend> step_;
+    detail::TrainingCore<Net, Backend> step_;
     Model<Net, Backend> model_;
     bool model_is_current_ = false;
     std::optional<Parameters<Net>> kept_;
 
-    FitProgress progress_;
+    detail::FitProgress progress_;
     bool stopping_ = false, interrupted_ = false;
     std::string stop_reason_;
     detail::MovedFrom moved_from_;

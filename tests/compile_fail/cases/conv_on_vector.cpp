@@ -1,7 +1,7 @@
 // title: Conv on a flat vector
 // meaning: A convolution or a pooling slides over a map of channels x height x width, but what reaches it is a flat
 // meaning: vector.
-// fix: Keep the map until the last convolution: move `Flatten` or the global pool behind it.
+// fix: Keep the map until the last convolution: move `Flatten` or the global pool after it.
 // expect: Rejected<tenon::Conv<32
 // expect: reason::this_layer_needs_channels_x_height_x_width_but_gets_a_flat_vector
 // expect: At<2>

@@ -1,5 +1,6 @@
 // title: A gated shortcut in a pre-activated block
-// meaning: A gate is a sigmoid of what the shortcut reads. In the papers a gated shortcut has a norm behind the body and a ReLU behind the sum; a Block without a `Placement` is pre-activated.
+// meaning: A gate is a sigmoid of what the shortcut reads. In the papers a gated shortcut has a norm after the body
+// meaning: and a ReLU after the sum; a Block without a `Placement` is pre-activated.
 // fix: Give the block one of the placements without a pre-activation.
 // expect: Rejected<tenon::Block<16, tenon::Basic, tenon::Shortcut<(tenon::ShortcutKind::exclusive_gating|\(tenon::ShortcutKind\)2)> ?>,
 // expect: reason::a_gated_shortcut_needs_a_placement_without_pre_activation

@@ -2,7 +2,7 @@
 // meaning: The window of a convolution or a pooling doesn't fit into the map that reaches it, not even with its
 // meaning: padding. `Expected` shows the smallest map that it would fit into, `Got` the map with the padding. It
 // meaning: often happens at the end of a network that halves a small image too many times.
-// fix: Use a smaller kernel, more padding or a larger image, or take a stride away from an earlier layer.
+// fix: Use a smaller kernel, more padding or a larger image, or remove a stride from an earlier layer.
 // expect: Rejected<tenon::Conv<32, tenon::Kernel<7
 // expect: reason::the_kernel_is_larger_than_the_padded_input
 // expect: At<2>

@@ -1,4 +1,4 @@
-// title: A model of something that is no network
+// title: A model of something that is not a network
 // meaning: `Model`, `Trainer`, `Parameters` and what reports about a network take the struct that the network is.
 // fix: Name the network.
 // first: static assertion failed.*tenon: this is not a network

@@ -1,5 +1,5 @@
 // title: Combinators nested too deep
-// meaning: Combinators stand inside each other at most seven deep.
+// meaning: Combinators may be nested at most seven deep.
 // fix: Write a list flat: a `Sequential` in a `Sequential` does nothing that one list doesn't.
 // expect: reason::combinators_are_nested_too_deep
 #include <tenon/models/resnet_v2.hpp>

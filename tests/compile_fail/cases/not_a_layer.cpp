@@ -1,6 +1,6 @@
-// title: Something that is no layer
+// title: Something that is not a layer
 // meaning: An entry of the list has no function `lower`, so it isn't a layer. It is often an option that belongs
-// meaning: inside a layer's own brackets, or a layer of one's own that isn't finished.
+// meaning: inside a layer's own brackets, or a layer of your own that isn't finished.
 // fix: Move the option into its layer. A layer of your own needs `static constexpr Cursor lower(Builder&,
 // fix: Cursor)`.
 // expect: Rejected<tenon::Padding<1>,

@@ -1,5 +1,5 @@
 // title: A pre-activated shortcut in a block without pre-activation
-// meaning: `PreactivateShortcut` lets the shortcut read what stands behind the pre-activation. This placement has none.
+// meaning: `PreactivateShortcut` lets the shortcut read the result of the pre-activation. This placement has none.
 // fix: Leave it out, or take a placement that pre-activates.
 // expect: Rejected<tenon::Block<16, tenon::Basic, tenon::PreactivateShortcut, tenon::Placement<
 // expect: reason::only_a_pre_activated_block_can_pre_activate_its_shortcut

@@ -1,5 +1,5 @@
 // title: A pooling whose padding is as large as its kernel
-// meaning: A window could then lie in the padding alone, where there is no largest value. `Expected` shows the
+// meaning: A window could then be entirely in the padding, where there is no largest value. `Expected` shows the
 // meaning: smallest kernel for the padding, `Got` the kernel.
 // fix: Use less padding or a larger kernel.
 // expect: Rejected<tenon::MaxPool<

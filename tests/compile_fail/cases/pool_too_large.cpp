@@ -1,6 +1,6 @@
 // title: A pooling larger than its input
 // meaning: The same as for a convolution: the window has to fit into the map.
-// fix: `GlobalAvgPool` and `GlobalMaxPool` take the whole map, whatever its size.
+// fix: `GlobalAvgPool` and `GlobalMaxPool` take the complete map, whatever its size.
 // expect: Rejected<tenon::AvgPool<tenon::Kernel<7
 // expect: reason::the_kernel_is_larger_than_the_padded_input
 // expect: At<1>

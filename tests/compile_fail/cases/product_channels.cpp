@@ -7,7 +7,7 @@
 // expect: At<1>
 // expect: Expected<(tenon::)?Shape\{16, 32, 32\}>, tenon::Got<(tenon::)?Shape\{8, 32, 32\}>
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 using namespace tenon;
 

@@ -1,7 +1,7 @@
 // title: Softmax on a map
 // meaning: `Softmax` turns a flat vector of logits into probabilities; a map of channels x height x width has to be
 // meaning: flattened or pooled first.
-// fix: Put `Flatten` or a global pool in front of it.
+// fix: Put `Flatten` or a global pool before it.
 // expect: Rejected<tenon::Softmax,
 // expect: tenon::reason::this_layer_needs_a_flat_vector
 // expect: At<1>

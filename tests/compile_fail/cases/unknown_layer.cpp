@@ -1,13 +1,14 @@
 // title: A layer that does not exist
-// meaning: tenon knows no layer of that name, so it is the compiler that says so. Where the struct is used, it says besides,
+// meaning: tenon has no layer of that name, so it is the compiler that says so. Where the struct is used, it also says,
 // meaning: once, that this is not a network.
-// fix: Take one of the layers in docs/concepts.md, or make it of those: a GELU is nearly x times the sigmoid of 1.702 x.
+// fix: Take one of the layers that `tenon/network.hpp` has ([all names](names.md)), or make it of those: a GELU
+// fix: is nearly x times the sigmoid of 1.702 x.
 // first: error: .*GELU
 // errors: 2
 // expect: (not declared in this scope|undeclared identifier)
 // max-lines: 12
 #include <tenon/models/resnet_v2.hpp>
-#include <tenon/topology/gating.hpp>
+#include <tenon/topology/channel_ops.hpp>
 
 using namespace tenon;
 

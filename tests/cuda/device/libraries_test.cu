@@ -11,7 +11,7 @@ using namespace tenon;
 
 template <class Net, Precision P>
 void compare() {
-    using Runner = CudaRunner<Net, P, cuda::ProviderDriver<tenon_test::TestedDriver, cuda::DeviceLibraries>>;
+    using Runner = cuda::NetworkRunner<Net, P, cuda::ProviderDriver<tenon_test::TestedDriver, cuda::DeviceLibraries>>;
     Parameters<Net> parameters;
     parameters.seed(7);
     Runner runner{4, 1};  // of one multiprocessor the table believes that any batch is large

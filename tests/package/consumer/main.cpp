@@ -24,7 +24,7 @@ int main() {
     const auto probabilities = softmax(model(images), 10);
     float sum = 0;
     for (float probability : probabilities) sum += probability;
-    std::printf("tenon %s on %s: probabilities of 2 images add up to %g\n", version.c_str(), isa_name,
+    std::printf("tenon %s on %s: probabilities of 2 images add up to %g\n", version.c_str(), detail::isa_name,
                 static_cast<double>(sum));
     return probabilities.size() == 20 && sum > 1.999f && sum < 2.001f ? 0 : 1;
 }

@@ -4,5 +4,5 @@
 const char* PART_ISA();
 Logits PART();
 
-const char* PART_ISA() { return tenon::isa_name; }
+const char* PART_ISA() { return tenon::detail::isa_name; }
 Logits PART() { return run_shared_network(); }

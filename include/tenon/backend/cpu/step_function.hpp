@@ -1,14 +1,16 @@
-// Which kernel a step of inference calls.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
 
-#include <tenon/backend/cpu/conv_chain.hpp>
-#include <tenon/backend/cpu/gating.hpp>
-#include <tenon/backend/cpu/linear.hpp>
-#include <tenon/backend/cpu/pool_chain.hpp>
-#include <tenon/backend/cpu/transfer.hpp>
-#include <tenon/backend/cpu/winograd.hpp>
+// Which kernel a step of inference calls.
 
-namespace tenon {
+#include <tenon/backend/cpu/kernels/channel_ops.hpp>
+#include <tenon/backend/cpu/kernels/conv_chain.hpp>
+#include <tenon/backend/cpu/kernels/linear.hpp>
+#include <tenon/backend/cpu/kernels/pool_chain.hpp>
+#include <tenon/backend/cpu/kernels/transfer.hpp>
+#include <tenon/backend/cpu/winograd/step.hpp>
+
+namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The kernel of one step of a plan; steps that need the same code share it.
@@ -40,4 +42,4 @@ consteval StepFunction step_function() {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::cpu

@@ -1,20 +1,22 @@
-// Which kernel a step of training calls.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
 
-#include <tenon/backend/cpu/gating.hpp>
-#include <tenon/backend/cpu/pool.hpp>
-#include <tenon/backend/cpu/training_conv.hpp>
-#include <tenon/backend/cpu/training_norm.hpp>
-#include <tenon/backend/cpu/training_pointwise.hpp>
-#include <tenon/backend/cpu/training_pool.hpp>
-#include <tenon/backend/cpu/training_winograd.hpp>
+// Which kernel a step of training calls.
 
-namespace tenon {
+#include <tenon/backend/cpu/kernels/channel_ops.hpp>
+#include <tenon/backend/cpu/kernels/pool.hpp>
+#include <tenon/backend/cpu/training/conv.hpp>
+#include <tenon/backend/cpu/training/norm.hpp>
+#include <tenon/backend/cpu/training/pointwise.hpp>
+#include <tenon/backend/cpu/training/pool.hpp>
+#include <tenon/backend/cpu/training/winograd_weights.hpp>
+
+namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The kernel of one step of a training plan; steps that need the same code share it.
 template <const auto& Plan, int Index>
-consteval TrainingFunction training_function() {
+consteval TrainingFunction training_step_function() {
     constexpr const TrainingStep& training = Plan.steps[Index];
     constexpr const Step& step = training.step;
     constexpr TrainingKind kind = training.kind;
@@ -36,19 +38,19 @@ consteval TrainingFunction training_function() {
         else if constexpr (step.kind == OpKind::scale)
             return &run_training_scale;
         else if constexpr (step.kind == max_pool || step.kind == average_pool)
-            return &run_training_step<run_pool>;
+            return &run_inference_step<run_pool>;
         else if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
-            return &run_training_step<run_global_pool>;
+            return &run_inference_step<run_global_pool>;
         else if constexpr (step.kind == OpKind::multiply)
-            return &run_training_step<run_multiply>;
+            return &run_inference_step<run_multiply>;
         else if constexpr (step.kind == sigmoid)
-            return &run_training_step<run_sigmoid>;
+            return &run_inference_step<run_sigmoid>;
         else if constexpr (step.kind == pad_channels)
-            return &run_training_step<run_pad_channels>;
+            return &run_inference_step<run_pad_channels>;
         else if constexpr (step.kind == softmax)
-            return &run_training_step<run_softmax>;
+            return &run_inference_step<run_softmax>;
         else
-            return &run_training_step<run_pointwise>;  // add, relu
+            return &run_inference_step<run_pointwise>;  // add, relu
     }
     if constexpr (kind == statistics) return &run_statistics;
     if constexpr (kind == TrainingKind::relu_gradient) return &run_relu_gradient;
@@ -77,4 +79,4 @@ consteval TrainingFunction training_function() {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::cpu

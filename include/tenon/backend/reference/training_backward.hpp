@@ -1,19 +1,21 @@
-// The gradients of a training step, naively: one loop per dimension.
 #pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// The gradients of a training iteration, naively: one loop per dimension.
 
 #include <tenon/backend/reference/training_forward.hpp>
 
-namespace tenon {
+namespace tenon::reference {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Runs operations of a training step on a batch, all kinds of them.
 template <class Scalar>
-class ReferenceTrainingInterpreter {
+class TrainingInterpreter {
 public:
     using State = TrainingState<Scalar>;
     using Vector = typename State::Vector;
 
-    explicit ReferenceTrainingInterpreter(State& state) : state_{state}, forward_{state} {}
+    explicit TrainingInterpreter(State& state) : state_{state}, forward_{state} {}
 
     /// Runs one operation; `op` is the forward operation that `step` belongs to.
     void run(const Op& op, const TrainingOp& step) {
@@ -51,11 +53,6 @@ public:
     }
 
 private:
-    static std::size_t at(long index) { return static_cast<std::size_t>(index); }
-    static std::size_t channel(Shape shape, std::size_t element) {
-        return element / at(shape.pixels()) % at(shape.channels);
-    }
-
     template <class F>
     void pointwise(const TrainingOp& step, const F& f) {
         Vector& target = state_.start(step.target, step.sum);
@@ -70,14 +67,14 @@ private:
     void data_gradient(const Op& op, const TrainingOp& step) {
         const ConvTerm& term = op.terms[step.term];
         const Shape in = state_.shape(step.target), out = state_.shape(step.gradient);
-        const auto weight = state_.parameter(term.layer, 0);
+        const auto weight = state_.parameter(term.layer, ParameterRole::weight);
         const Vector& gradient = state_.value(step.gradient);
         Vector& target = state_.start(step.target, step.sum);
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* from = gradient.data() + n * out.elements();
             Scalar* to = target.data() + n * in.elements();
             for_each_product(term, op.kind == OpKind::linear, in, out,
-                             [&](long o, long i, long w) { to[i] += from[o] * weight[at(w)]; });
+                             [&](long o, long i, long w) { to[i] += from[o] * weight[index(w)]; });
         }
     }
 
@@ -86,18 +83,18 @@ private:
         const int source = step.sources[step.term];
         const Shape in = state_.shape(source), out = state_.shape(step.gradient);
         const Vector &gradient = state_.value(step.gradient), &x = state_.value(source);
-        const auto result = state_.gradient(term.layer, 0);
+        const auto result = state_.gradient(term.layer, ParameterRole::weight);
         std::fill(result.begin(), result.end(), Scalar{0});
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* outputs = gradient.data() + n * out.elements();
             const Scalar* inputs = x.data() + n * in.elements();
             for_each_product(term, op.kind == OpKind::linear, in, out,
-                             [&](long o, long i, long w) { result[at(w)] += outputs[o] * inputs[i]; });
+                             [&](long o, long i, long w) { result[index(w)] += outputs[o] * inputs[i]; });
         }
-        if (!state_.has_bias(term.layer)) return;
-        const auto bias = state_.gradient(term.layer, 1);
+        const auto bias = state_.gradient(term.layer, ParameterRole::bias);
+        if (bias.empty()) return;
         std::fill(bias.begin(), bias.end(), Scalar{0});
-        for (std::size_t i = 0; i < gradient.size(); ++i) bias[channel(out, i)] += gradient[i];
+        for (std::size_t i = 0; i < gradient.size(); ++i) bias[channel_of(out, i)] += gradient[i];
     }
 
     void norm_gradient(const Op& op, const TrainingOp& step) {
@@ -106,30 +103,30 @@ private:
         const Vector &x = state_.value(step.sources[0]), &gradient = state_.value(step.gradient);
         const Shape shape = state_.shape(step.sources[0]);
         const auto normalized = [&](std::size_t i) {
-            const std::size_t c = channel(shape, i);
-            return (x[i] - forward_.mean(layer, c)) * forward_.inverse_deviation(layer, c);
+            const std::size_t c = channel_of(shape, i);
+            return (x[i] - state_.norm_mean(layer, c)) * state_.norm_inverse_deviation(layer, c);
         };
-        const auto passed = [&](std::size_t i) {  // the gradient behind the ReLU
-            const std::size_t c = channel(shape, i);
+        const auto passed = [&](std::size_t i) {  // the gradient after the ReLU
+            const std::size_t c = channel_of(shape, i);
             return op.relu && normalized(i) * state_.gamma(layer, c) + state_.beta(layer, c) <= 0 ? Scalar{0}
                                                                                                   : gradient[i];
         };
-        Vector beta_gradient(at(shape.channels)), gamma_gradient(at(shape.channels));
+        Vector beta_gradient(index(shape.channels)), gamma_gradient(index(shape.channels));
         for (std::size_t i = 0; i < x.size(); ++i) {
-            beta_gradient[channel(shape, i)] += passed(i);
-            gamma_gradient[channel(shape, i)] += passed(i) * normalized(i);
+            beta_gradient[channel_of(shape, i)] += passed(i);
+            gamma_gradient[channel_of(shape, i)] += passed(i) * normalized(i);
         }
-        if (!frozen && state_.is_affine(layer)) {
-            std::copy(gamma_gradient.begin(), gamma_gradient.end(), state_.gradient(layer, 0).begin());
-            std::copy(beta_gradient.begin(), beta_gradient.end(), state_.gradient(layer, 1).begin());
+        if (!frozen && !state_.gradient(layer, ParameterRole::gamma).empty()) {
+            std::ranges::copy(gamma_gradient, state_.gradient(layer, ParameterRole::gamma).begin());
+            std::ranges::copy(beta_gradient, state_.gradient(layer, ParameterRole::beta).begin());
         }
         if (step.target < 0) return;
         const auto count = static_cast<Scalar>(state_.batch * shape.pixels());
         pointwise(step, [&](std::size_t i) {
-            const std::size_t c = channel(shape, i);
-            Scalar centred = passed(i);
-            if (!frozen) centred -= (beta_gradient[c] + normalized(i) * gamma_gradient[c]) / count;
-            return state_.gamma(layer, c) * forward_.inverse_deviation(layer, c) * centred;
+            const std::size_t c = channel_of(shape, i);
+            Scalar centered = passed(i);
+            if (!frozen) centered -= (beta_gradient[c] + normalized(i) * gamma_gradient[c]) / count;
+            return state_.gamma(layer, c) * state_.norm_inverse_deviation(layer, c) * centered;
         });
     }
 
@@ -137,7 +134,7 @@ private:
         const Shape in = state_.shape(step.target), out = state_.shape(step.gradient);
         const Vector& gradient = state_.value(step.gradient);
         Vector& target = state_.start(step.target, step.sum);
-        const Vector none(at(in.elements()), Scalar{0});
+        const Vector none(index(in.elements()), Scalar{0});
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* from = gradient.data() + n * out.elements();
             Scalar* to = target.data() + n * in.elements();
@@ -148,13 +145,13 @@ private:
             const Scalar* x =
                 step.sources[0] >= 0 ? state_.value(step.sources[0]).data() + n * in.elements() : none.data();
             const std::vector<long> choices = pool_choices(op, in, out, x);
-            if (is_max(op.kind)) {
+            if (traits_of(op.kind).is_maximum) {
                 for (std::size_t o = 0; o < choices.size(); ++o)
                     if (choices[o] >= 0) to[choices[o]] += from[o];
                 continue;
             }
             for_each_window_pixel(op, in, out, [&](long o, bool inside, long i) {
-                if (inside) to[i] += from[o] / static_cast<Scalar>(choices[at(o)]);
+                if (inside) to[i] += from[o] / static_cast<Scalar>(choices[index(o)]);
             });
         }
     }
@@ -167,7 +164,8 @@ private:
         for (std::size_t i = 0; i < gradient.size(); ++i) {
             const long element = static_cast<long>(i);
             const long column = element % out.width, row = element / out.width % out.height;
-            target[at(element / out.pixels() * in.pixels() + row * rows * in.width + column * columns)] += gradient[i];
+            target[index(element / out.pixels() * in.pixels() + row * rows * in.width + column * columns)] +=
+                gradient[i];
         }
     }
 
@@ -185,15 +183,15 @@ private:
         const Vector& y = state_.value(step.result);
         if (op.kind == OpKind::sigmoid)
             return pointwise(step, [&](std::size_t i) { return gradient[i] * y[i] * (1 - y[i]); });
-        const std::size_t classes = at(state_.shape(step.result).elements());
-        Vector products(at(state_.batch), Scalar{0});
+        const std::size_t classes = index(state_.shape(step.result).elements());
+        Vector products(index(state_.batch), Scalar{0});
         for (std::size_t i = 0; i < y.size(); ++i) products[i / classes] += y[i] * gradient[i];
         pointwise(step, [&](std::size_t i) { return y[i] * (gradient[i] - products[i / classes]); });
     }
 
     State& state_;
-    ReferenceForward<Scalar> forward_;
+    Forward<Scalar> forward_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon
+}  // namespace tenon::reference

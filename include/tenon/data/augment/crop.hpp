@@ -1,5 +1,7 @@
-// CenterCrop and RandomResizedCrop: images of the size a network reads, from larger ones.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// CenterCrop and RandomResizedCrop: cut images of the size that a network reads out of larger ones.
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +20,8 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The middle `height` x `width` pixels of an image, for evaluation. Equals torchvision's CenterCrop.
+/// The middle `height` x `width` pixels of an image, for evaluation. Equals torchvision's CenterCrop((height, width)).
+/// `result` throws tenon::Error when images are smaller than that.
 struct CenterCrop {
     int height = 224, width = 224;
     Rounding offset = Rounding::nearest;  ///< of half the pixels that are cut off
@@ -31,7 +34,7 @@ struct CenterCrop {
                         std::to_string(height) + " x " + std::to_string(width));
         return {shape.channels, height, width};
     }
-    void apply(Picture& picture, Picture& spare, const SampleDraws&) const {
+    void apply(Picture& picture, Picture& spare, const detail::SampleDraws&) const {
         const auto half = [this](int pixels) { return static_cast<int>(detail::rounded_quotient(pixels, 2, offset)); };
         const int top = half(picture.shape.height - height), left = half(picture.shape.width - width);
         spare.reshape({picture.shape.channels, height, width});
@@ -42,13 +45,14 @@ struct CenterCrop {
     }
 };
 
-/// A random part of an image, of a random share of its area and a random ratio of width to height, resized to
-/// `height` x `width` with antialiasing. Drawn as torchvision's RandomResizedCrop: the ratio is uniform in its
-/// logarithm; after ten tries that don't fit, the largest part in the middle within the ratios is taken.
+/// A random part of an image, of a random share of its area and a random ratio of width to height, resized to `height`
+/// x `width` with antialiasing. Drawn like torchvision's RandomResizedCrop: the ratio is uniform in its logarithm;
+/// after ten draws that don't fit, the largest part in the middle within the ratios is taken. `result` throws
+/// tenon::Error when an option is out of range.
 struct RandomResizedCrop {
     int height = 224, width = 224;
-    double least_area = 0.08, largest_area = 1;
-    double least_ratio = 3.0 / 4, largest_ratio = 4.0 / 3;
+    double min_area = 0.08, max_area = 1;
+    double min_ratio = 3.0 / 4, max_ratio = 4.0 / 3;
     ResizeFilter filter = ResizeFilter::bilinear;
 
     static constexpr std::string_view purpose = "random_resized_crop";
@@ -62,23 +66,22 @@ struct RandomResizedCrop {
         if (height < 1 || width < 1)
             throw Error("expected RandomResizedCrop to a positive size, found " + std::to_string(height) + " x " +
                         std::to_string(width));
-        if (!(0 < least_area && least_area <= largest_area && largest_area <= 1) ||
-            !(0 < least_ratio && least_ratio <= largest_ratio && std::isfinite(largest_ratio)))
+        if (!(0 < min_area && min_area <= max_area && max_area <= 1) ||
+            !(0 < min_ratio && min_ratio <= max_ratio && std::isfinite(max_ratio)))
             throw Error(
-                "expected RandomResizedCrop with 0 < least_area <= largest_area <= 1 and 0 < least_ratio <= "
-                "largest_ratio, found areas " +
-                std::to_string(least_area) + " to " + std::to_string(largest_area) + " and ratios " +
-                std::to_string(least_ratio) + " to " + std::to_string(largest_ratio));
+                "expected RandomResizedCrop with 0 < min_area <= max_area <= 1 and 0 < min_ratio <= "
+                "max_ratio, found areas " +
+                std::to_string(min_area) + " to " + std::to_string(max_area) + " and ratios " +
+                std::to_string(min_ratio) + " to " + std::to_string(max_ratio));
         return {shape.channels, height, width};
     }
 
-    /// The part that is drawn from an image.
-    Part part(const Shape& shape, const SampleDraws& draws) const {
+    /// The part that `draws` cut out of an image of this shape.
+    Part part(const Shape& shape, const detail::SampleDraws& draws) const {
         const double area = static_cast<double>(shape.pixels());
         for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
-            const double target = area * draws.uniform(4 * attempt, least_area, largest_area);
-            const double ratio =
-                std::exp(draws.uniform(4 * attempt + 1, std::log(least_ratio), std::log(largest_ratio)));
+            const double target = area * draws.uniform(4 * attempt, min_area, max_area);
+            const double ratio = std::exp(draws.uniform(4 * attempt + 1, std::log(min_ratio), std::log(max_ratio)));
             const long columns = std::lround(std::sqrt(target * ratio)), rows = std::lround(std::sqrt(target / ratio));
             if (columns < 1 || rows < 1 || columns > shape.width || rows > shape.height) continue;
             const int part_height = static_cast<int>(rows), part_width = static_cast<int>(columns);
@@ -87,14 +90,14 @@ struct RandomResizedCrop {
         }
         const double ratio = static_cast<double>(shape.width) / shape.height;
         int part_height = shape.height, part_width = shape.width;
-        if (ratio < least_ratio)
-            part_height = std::clamp(static_cast<int>(std::lround(shape.width / least_ratio)), 1, shape.height);
-        else if (ratio > largest_ratio)
-            part_width = std::clamp(static_cast<int>(std::lround(shape.height * largest_ratio)), 1, shape.width);
+        if (ratio < min_ratio)
+            part_height = std::clamp(static_cast<int>(std::lround(shape.width / min_ratio)), 1, shape.height);
+        else if (ratio > max_ratio)
+            part_width = std::clamp(static_cast<int>(std::lround(shape.height * max_ratio)), 1, shape.width);
         return {(shape.height - part_height) / 2, (shape.width - part_width) / 2, part_height, part_width};
     }
 
-    void apply(Picture& picture, Picture& spare, const SampleDraws& draws) const {
+    void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         const Part from = part(picture.shape, draws);
         const detail::Resampling columns(from.width, width, filter), rows(from.height, height, filter);
         const int channels = picture.shape.channels;
@@ -117,7 +120,7 @@ struct RandomResizedCrop {
             for (int y = 0; y < height; ++y) {
                 const auto window = rows.window(y);
                 const auto target = picture.row(c, y);
-                std::ranges::fill(target, 0.0F);
+                std::ranges::fill(target, 0.0f);
                 for (std::size_t i = 0; i < window.weights.size(); ++i) {
                     const auto source = std::as_const(spare).row(c, window.first + static_cast<int>(i));
                     const float factor = weight(window.weights[i]);

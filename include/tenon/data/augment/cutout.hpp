@@ -1,5 +1,7 @@
-// Cutout: a square of zeros at a random place.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Cutout: a square of zeros at a random place.
 
 #include <algorithm>
 #include <string>
@@ -12,9 +14,8 @@
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Sets a square of `size` x `size` pixels to zero in all channels. Its centre lies anywhere in the image, so part of
-/// the square may lie outside (DeVries and Taylor 2017, arXiv 1708.04552). Put it after Normalize, where zero is the
-/// mean.
+/// Sets a square of `size` x `size` pixels to zero in all channels. Its center is anywhere in the image, so part of the
+/// square may be outside (DeVries and Taylor 2017, arXiv 1708.04552). Put it after Normalize, where zero is the mean.
 struct Cutout {
     int size = 8;
 
@@ -24,13 +25,13 @@ struct Cutout {
         if (size < 1) throw Error("expected Cutout with a size of at least 1 pixel, found " + std::to_string(size));
         return shape;
     }
-    void apply(Picture& picture, Picture&, const SampleDraws& draws) const {
+    void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         const auto [channels, height, width] = picture.shape;
         const int top = draws.below(0, height) - size / 2, left = draws.below(1, width) - size / 2;
         const int begin = std::max(0, left), end = std::min(width, left + size);
         for (int c = 0; c < channels; ++c)
             for (int y = std::max(0, top); y < std::min(height, top + size); ++y)
-                std::fill(picture.row(c, y).begin() + begin, picture.row(c, y).begin() + end, 0.0F);
+                std::fill(picture.row(c, y).begin() + begin, picture.row(c, y).begin() + end, 0.0f);
     }
 };
 

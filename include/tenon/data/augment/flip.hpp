@@ -1,5 +1,7 @@
-// Flips from left to right: at random, or alternating from epoch to epoch.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Flips from left to right: at random, or alternating from epoch to epoch.
 
 #include <algorithm>
 #include <string>
@@ -10,6 +12,8 @@
 #include <tenon/data/picture.hpp>
 
 namespace tenon {
+
+namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Mirrors every row of a picture.
@@ -18,7 +22,13 @@ inline void mirror(Picture& picture) {
         for (int y = 0; y < picture.shape.height; ++y) std::ranges::reverse(picture.row(c, y));
 }
 
-/// Flips an image with a probability, drawn anew in each epoch.
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Flips an image from left to right with a probability, drawn anew in each epoch. Equals torchvision's
+/// RandomHorizontalFlip(probability).
 struct RandomFlip {
     double probability = 0.5;
 
@@ -29,20 +39,20 @@ struct RandomFlip {
             throw Error("expected RandomFlip with a probability from 0 to 1, found " + std::to_string(probability));
         return shape;
     }
-    void apply(Picture& picture, Picture&, const SampleDraws& draws) const {
-        if (draws.uniform(0, 0, 1) < probability) mirror(picture);
+    void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
+        if (draws.uniform(0, 0, 1) < probability) detail::mirror(picture);
     }
 };
 
 /// Flips half of the images in even epochs and the other half in odd ones, so that each image is seen in both
-/// orientations equally often (Jordan 2024, arXiv 2404.00498). Better than RandomFlip at the same price.
+/// orientations equally often (Jordan 2024, arXiv 2404.00498). More accurate than RandomFlip at the same cost.
 struct AlternatingFlip {
     static constexpr std::string_view purpose = "flip";
 
     Shape result(const Shape& shape) const { return shape; }
-    void apply(Picture& picture, Picture&, const SampleDraws& draws) const {
+    void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         const bool first = draws.for_all_epochs().uniform(0, 0, 1) < 0.5;
-        if (first != (draws.epoch() % 2 != 0)) mirror(picture);
+        if (first != (draws.epoch() % 2 != 0)) detail::mirror(picture);
     }
 };
 

@@ -1,5 +1,7 @@
-// MixUp: images and labels of a batch mixed in pairs.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// MixUp: images and labels of a batch mixed in pairs.
 
 #include <algorithm>
 #include <cmath>
@@ -16,14 +18,14 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Image i of n becomes s x image i + (1 - s) x image n-1-i, and its target the same mixture of the two labels (Zhang
-/// et al. 2018, arXiv 1710.09412). The share s is drawn once a batch from Beta(alpha, alpha).
+/// et al. 2018, arXiv 1710.09412). The share s is drawn once per batch from Beta(alpha, alpha).
 struct MixUp {
-    double alpha = 0;  ///< 0: off; at most 1. The paper takes 0.1 to 0.4 for ImageNet, 1 for CIFAR-10
+    double alpha = 0;  ///< 0: off; at most 1. The paper uses 0.1 to 0.4 for ImageNet, 1 for CIFAR-10
     int classes = 0;   ///< of the data set
 
     bool is_on() const { return alpha != 0; }
 
-    /// Error unless alpha is 0, or in (0, 1] and each label one of the classes.
+    /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
     void check(std::span<const int> labels) const {
         if (!(alpha >= 0 && alpha <= 1))
             throw Error("expected MixUp with alpha from 0 to 1, found " + std::to_string(alpha));
@@ -36,11 +38,12 @@ struct MixUp {
 
     /// The share for batch `index` of an epoch, by Jöhnk's method.
     double share(std::uint64_t seed, long epoch, long index) const {
-        const std::uint64_t stream = tenon::mix(hash_name("mixup") + static_cast<std::uint64_t>(epoch) * golden_step);
+        const std::uint64_t stream =
+            detail::mix(detail::hash_name("mixup") + static_cast<std::uint64_t>(epoch) * detail::golden_step);
         std::uint64_t draw = static_cast<std::uint64_t>(index) << 20;
         while (true) {
-            const double x = std::pow(uniform(random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
-            const double y = std::pow(uniform(random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
+            const double x = std::pow(detail::uniform(detail::random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
+            const double y = std::pow(detail::uniform(detail::random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
             if (x + y > 0 && x + y <= 1) return x / (x + y);
         }
     }
@@ -58,7 +61,7 @@ struct MixUp {
                 other[j] = s * b + rest * a;
             }
         }
-        std::ranges::fill(targets, 0.0F);
+        std::ranges::fill(targets, 0.0f);
         for (std::size_t i = 0; i < count; ++i) {
             const auto row = targets.subspan(i * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
             row[static_cast<std::size_t>(labels[i])] += s;

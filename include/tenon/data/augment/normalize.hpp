@@ -1,5 +1,7 @@
-// Normalize: samples as a network reads them.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// Normalize: samples as a network reads them.
 
 #include <array>
 #include <cmath>
@@ -16,7 +18,7 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Each sample becomes (sample x scale - mean) / deviation of its channel; the defaults turn 0 to 255 into 0 to 1. For
-/// grey images the first mean and deviation count. Whole samples give the floats of tenon::preprocess and of
+/// gray images only the first mean and deviation are used. Integer samples give the floats of tenon::preprocess and of
 /// torchvision's ToTensor and Normalize, bit for bit.
 struct Normalize {
     std::array<float, 3> mean = {0, 0, 0};
@@ -33,7 +35,7 @@ struct Normalize {
                 throw Error("expected Normalize with positive deviations, found " + std::to_string(value));
         return shape;
     }
-    void apply(Picture& picture, Picture&, const SampleDraws&) const {
+    void apply(Picture& picture, Picture&, const detail::SampleDraws&) const {
         const auto plane = static_cast<std::size_t>(picture.shape.pixels());
         for (std::size_t c = 0; c < static_cast<std::size_t>(picture.shape.channels); ++c) {
             float* const samples = picture.samples.data() + c * plane;

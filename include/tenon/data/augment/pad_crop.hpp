@@ -1,5 +1,7 @@
-// PadCrop: an image shifted by a few pixels at random.
 #pragma once
+// IWYU pragma: private, include <tenon/data.hpp>
+
+// PadCrop: shifts an image by a few pixels at random.
 
 #include <algorithm>
 #include <string>
@@ -12,7 +14,7 @@
 
 namespace tenon {
 
-/// What stands beyond the border of an image.
+/// What is beyond the border of an image.
 enum class Border {
     zero,    ///< zeros: black before Normalize, the mean after it
     reflect  ///< the image mirrored at its outermost pixels, which are not repeated (torch's ReflectionPad2d)
@@ -20,7 +22,7 @@ enum class Border {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Pads all sides by `pixels` and cuts the old size out at a random place: a shift by -pixels to pixels rows and
+/// Pads all sides by `pixels` and cuts the old size out at a random position: a shift by -pixels to pixels rows and
 /// columns. Equals torchvision's RandomCrop(size, padding=pixels, padding_mode=...).
 struct PadCrop {
     int pixels = 4;
@@ -36,7 +38,7 @@ struct PadCrop {
         return shape;
     }
 
-    void apply(Picture& picture, Picture& spare, const SampleDraws& draws) const {
+    void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         const int down = draws.below(0, 2 * pixels + 1) - pixels, right = draws.below(1, 2 * pixels + 1) - pixels;
         const auto [channels, height, width] = picture.shape;
         spare.reshape(picture.shape);
@@ -45,20 +47,21 @@ struct PadCrop {
                 const auto target = spare.row(c, y);
                 const int from = source_of(y + down, height);
                 if (from < 0) {
-                    std::ranges::fill(target, 0.0F);
+                    std::ranges::fill(target, 0.0f);
                     continue;
                 }
                 const auto source = std::as_const(picture).row(c, from);
                 for (int x = 0; x < width; ++x) {
                     const int column = source_of(x + right, width);
-                    target[static_cast<std::size_t>(x)] = column < 0 ? 0.0F : source[static_cast<std::size_t>(column)];
+                    target[static_cast<std::size_t>(x)] = column < 0 ? 0.0f : source[static_cast<std::size_t>(column)];
                 }
             }
         std::swap(picture, spare);
     }
 
 private:
-    /// The row or column that stands at `i`, which may lie outside of [0, size); -1 for zeros.
+    /// The row or column that is read at position `i`, which may be outside [0, size); -1 for zeros. Reflected, of size
+    /// 4: -1 -> 1, 4 -> 2.
     int source_of(int i, int size) const {
         if (i >= 0 && i < size) return i;
         if (border == Border::zero) return -1;

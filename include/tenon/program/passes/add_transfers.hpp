@@ -1,12 +1,14 @@
-// Pass: a load of the user's images before the operations, and a store of the result behind them.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Pass: a load of the user's images before the operations, and a store of the result after them.
 
 #include <tenon/program/program.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
-/// Puts a load before and a store behind the operations of an optimised program, for backends with layouts of their
-/// own. What the load writes is a value of its own, the last one; everything that read the input reads it.
+/// Puts a load before and a store after the operations of an optimized program, for backends with layouts of their own.
+/// The load writes a new value, the last one, which replaces the input as an operand.
 template <Capacity C>
 constexpr Program<C> add_transfers(Program<C> program) {
     const int copy = program.values.size();
@@ -31,4 +33,4 @@ constexpr Program<C> add_transfers(Program<C> program) {
     return program;
 }
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,13 +1,16 @@
-// Pass: let a convolution's accumulators take in the addition behind it: a residual, a subsampled one, or a projection.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Pass: let a convolution's accumulators take over the addition after it: a residual, a subsampled one, or a
+// projection.
 
 #include <utility>
 
 #include <tenon/program/uses.hpp>
 
-namespace tenon {
+namespace tenon::detail {
 
-/// Whether an operation is a convolution that can become a term of a sum; one that reads the network's input is not, as
+/// Whether an operation is a convolution that can become a term of a sum; one that reads the network's input cannot, as
 /// its operand has another layout.
 constexpr bool is_term(const Op* op) { return op && op->kind == OpKind::conv && is_bare(*op) && op->source() != 0; }
 
@@ -17,12 +20,11 @@ constexpr bool is_subsampling(const Op* op) {
            op->window().stride_height == op->window().stride_width;
 }
 
-/// conv + x becomes one operation that stands where the addition stood:
-/// - x a value: it is the operation's residual;
-/// - x the subsampling of a value that nobody else reads: the residual is read with a stride;
-/// - x another convolution that nobody else reads: its products go into the same accumulators, if joins(program, conv,
-/// x)
-///   says that a backend computes the two better together; else it is a residual as any value.
+/// conv + x becomes one operation in the addition's place. What x is decides how:
+/// - any value: it becomes the operation's residual.
+/// - a subsampled value, which nobody else reads: the residual is read with a stride.
+/// - another convolution, which nobody else reads, where joins(program, conv, other) says that a backend computes the
+///   two better together: its products go into the same accumulators.
 template <Capacity C, class Joins>
 constexpr Program<C> fuse_add(Program<C> program, Joins joins) {
     const Uses<C> uses{program};
@@ -58,10 +60,10 @@ constexpr Program<C> fuse_add(Program<C> program, Joins joins) {
     return program;
 }
 
-/// The same, joining all.
+/// The same, joining every pair of convolutions.
 template <Capacity C>
 constexpr Program<C> fuse_add(const Program<C>& program) {
     return fuse_add(program, [](const Program<C>&, const Op&, const Op&) { return true; });
 }
 
-}  // namespace tenon
+}  // namespace tenon::detail

@@ -1,19 +1,14 @@
-// Pass: let an operation store the pre-activation of its result as a second result.
 #pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Pass: let an operation store the pre-activation of its result as a second result.
 
 #include <tenon/program/uses.hpp>
 
-namespace tenon {
-
-/// Whether an operation's kernel can store an activated result beside or instead of the raw one.
-constexpr bool can_activate(OpKind kind) {
-    using enum OpKind;
-    return kind == conv || kind == add || kind == batch_norm || kind == relu || kind == max_pool ||
-           kind == average_pool;
-}
+namespace tenon::detail {
 
 /// op -> {norm -> relu, others} becomes one operation that stores the raw result for the others and the activated one;
-/// if there are no others, the raw result is not stored at all. The trunk itself is never normalised: a shortcut reads
+/// if there are no others, the raw result is not stored at all. The trunk itself is never normalized: a shortcut reads
 /// it.
 template <Capacity C>
 constexpr Program<C> fuse_preactivation(Program<C> program) {
@@ -24,7 +19,7 @@ constexpr Program<C> fuse_preactivation(Program<C> program) {
         const int value = activation.source();
         if (uses.producer[value] < 0) continue;
         Op& producer = program.ops[uses.producer[value]];
-        if (producer.target != value || producer.activated >= 0 || !can_activate(producer.kind)) continue;
+        if (producer.target != value || producer.activated >= 0 || !traits_of(producer.kind).activates) continue;
         producer.activated = activation.target;
         producer.activated_norm = activation.kind == OpKind::batch_norm ? activation.layer() : -1;
         producer.activated_relu = activation.relu || activation.kind == OpKind::relu;
@@ -36,4 +31,4 @@ constexpr Program<C> fuse_preactivation(Program<C> program) {
     return program;
 }
 
-}  // namespace tenon
+}  // namespace tenon::detail

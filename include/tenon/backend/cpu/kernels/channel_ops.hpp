@@ -1,0 +1,85 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Steps of gated and parameterless shortcuts: products, sigmoids, channels of zeros.
+
+#include <cstring>
+
+#include <tenon/backend/cpu/kernels/pointwise.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The product of two maps, element by element.
+inline void run_multiply(const Step& step, const Frame& frame) {
+    const Tensor &a = step.terms[0].source, &b = step.terms[1].source;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const auto row = [&](const Tensor& tensor, int y) {
+            return frame.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
+                   static_cast<long>(y) * tensor.row();
+        };
+        const Epilogue epilogue{step, frame, image, plane};
+        for (int y = 0; y < a.height; ++y)
+            for (int x = 0; x < a.width; ++x)
+                for (int lane = 0; lane < channel_block; lane += vector_width)
+                    epilogue(y, x, lane,
+                             multiply(load(row(a, y) + x * channel_block + lane),
+                                      load(row(b, y) + x * channel_block + lane)));
+    });
+}
+
+/// 1 / (1 + exp(-x)), rounded as the C++ library rounds it on every instruction set; channels after the last stay zero.
+inline void run_sigmoid(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const int channels = std::min(channel_block, source.channels - plane * channel_block);
+        const Epilogue epilogue{step, frame, image, plane};
+        alignas(64) float pixel[channel_block]{};
+        for (int y = 0; y < source.height; ++y)
+            for (int x = 0; x < source.width; ++x) {
+                const float* values = from + static_cast<long>(y) * source.row() + x * channel_block;
+                for (int c = 0; c < channels; ++c) pixel[c] = 1.0f / (1.0f + std::exp(-values[c]));
+                for (int lane = 0; lane < channel_block; lane += vector_width) epilogue(y, x, lane, load(pixel + lane));
+            }
+    });
+}
+
+/// Every n-th pixel, with channels of zeros before and after its own. The source's channels move to other places in
+/// their blocks, so this goes float by float.
+inline void run_pad_channels(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &result = step.result();
+    const Window& window = step.window();
+    const int before = (result.channels - source.channels) / 2;
+    const bool by_quads = before % 4 == 0 && source.channels % 4 == 0;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin();
+        const Epilogue epilogue{step, frame, image, plane};
+        const int first = plane * channel_block - before;  // the source's channel that becomes the plane's first
+        const int begin = std::max(0, -first), end = std::min<int>(channel_block, source.channels - first);
+        constexpr int group = 16;  // pixels that are moved before the first is read again: by then it has been stored
+        alignas(64) float pixels[group][channel_block]{};
+        for (int y = 0; y < result.height; ++y)
+            for (int x_begin = 0; x_begin < result.width; x_begin += group) {
+                const int count = std::min(group, result.width - x_begin);
+                for (int i = 0; i < count; ++i) {
+                    const float* pixel = from + static_cast<long>(y) * window.stride_height * source.row() +
+                                         static_cast<long>(x_begin + i) * window.stride_width * channel_block;
+                    const auto at = [&](int c) {
+                        return pixel + static_cast<long>((first + c) / channel_block) * source.plane() +
+                               (first + c) % channel_block;
+                    };
+                    if (by_quads)
+                        for (int c = begin; c < end; c += 4) std::memcpy(&pixels[i][c], at(c), 4 * sizeof(float));
+                    else
+                        for (int c = begin; c < end; ++c) pixels[i][c] = *at(c);
+                }
+                for (int i = 0; i < count; ++i)
+                    for (int lane = 0; lane < channel_block; lane += vector_width)
+                        epilogue(y, x_begin + i, lane, load(pixels[i] + lane));
+            }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

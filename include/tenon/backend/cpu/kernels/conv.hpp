@@ -1,0 +1,117 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The convolution step: which tiles and panels each worker computes, in which order.
+
+#include <tenon/backend/cpu/strassen/step.hpp>
+#include <tenon/backend/cpu/threads/work_parts.hpp>
+
+namespace tenon::cpu {
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Zeroes this worker's share of the borders of a step's results.
+inline void zero_borders(const Step& step, const Frame& frame, int worker, int size) {
+    for (const Tensor* tensor : {&step.target, &step.activated}) {
+        if (!tensor->exists() || !tensor->has_border()) continue;
+        const Range planes = share(tensor->planes(), worker, size);
+        for (int i = 0; i < frame.images; ++i) zero_border(*tensor, frame.image(i), planes.begin, planes.end);
+    }
+}
+
+/// A kernel that computes one tile.
+using TileKernel = void (*)(const TileArguments&);
+
+/// The kernel of a kind of tiles; null if a step has none of these.
+template <TileSpec Tile, bool Exists = true>
+constexpr TileKernel tile_kernel() {
+    if constexpr (Exists && Tile.pixels > 0)
+        return &conv_tile<Tile>;
+    else
+        return nullptr;
+}
+
+/// One worker's way through the tiles and panels of a step. `memory` is for what Strassen's algorithm stores; `streams`
+/// says that the weights do not stay in the second-level cache.
+template <ConvSpec S>
+class TileRun {
+public:
+    TileRun(const Step& step, const Frame& frame, float* memory, bool streams)
+        : step_{step}, cursor_{step, frame}, strassen_{cursor_, step, memory, streams} {}
+
+    /// Tells where the strip that the step writes or reads is: `memory` holds its rows from `first_row` on.
+    void strip(float* memory, int first_row) { cursor_.strip(memory, first_row); }
+
+    /// Computes some tiles, panel by panel; the panels from these to `last_panel` are likely to be next.
+    void operator()(Range tiles, Range panels, int last_panel) {
+        if constexpr (S.strassen) {
+            strassen_(tiles, panels, last_panel);
+        } else {
+            for (int panel = panels.begin; panel < panels.end; ++panel) run_panel(tiles, panel);
+        }
+    }
+
+private:
+    void run_panel(Range tiles, int panel) {
+        const int per_image = step_.grid.tiles();
+        const bool odd = has_odd_panel && panel == step_.panels - 1;
+        cursor_.panel(panel);
+        for (int tile = tiles.begin; tile < tiles.end; ++tile) {
+            const bool small = cursor_.tile(tile, per_image);
+            cursor_.fetch_next(tile - tiles.begin, tiles.end - tiles.begin);
+            kernels[small ? 1 : 0][odd ? 1 : 0](cursor_.arguments());
+        }
+    }
+
+    static constexpr bool has_odd_panel = S.odd_panel && panel_blocks > 1;
+    /// The kernels of big and of small tiles, each in full panels and in the odd last one.
+    static constexpr TileKernel kernels[2][2] = {
+        {tile_kernel<S.big>(), tile_kernel<odd_tile(S.big), has_odd_panel>()},
+        {tile_kernel<S.small>(), tile_kernel<odd_tile(S.small), has_odd_panel>()},
+    };
+
+    const Step& step_;
+    ConvCursor cursor_;
+    StrassenRun<S.big, S.small, S.pairs> strassen_;
+};
+
+/// Whether `panels` panels of a step are more than the second-level cache keeps.
+constexpr bool streams_weights(const Step& step, int panels) {
+    return 4L * step.panel_floats * panels > CacheShare::resident_weights;
+}
+
+/// How the workers divide a convolution step.
+inline WorkParts conv_parts(const Step& step, int images, int workers, int unit) {
+    const int tiles = step.grid.tiles() * images / unit, panels = step.panels / unit;
+    const long tile_bytes = unit * step.tile_bytes(panel_blocks), panel_bytes = unit * step.panel_floats * 4;
+    const Split split = choose_split(tiles, panels, tile_bytes, panel_bytes, workers);
+    // A chunk of tiles goes through all panels while its source stays in the first levels of cache. Where there are too
+    // many panels for the cache, chunks are larger, so that panels are streamed less often, and tasks are a few panels.
+    const bool streams = streams_weights(step, (panels + split.panel_parts - 1) / split.panel_parts * unit);
+    int chunk = units_in(streams ? CacheShare::streamed_chunk : CacheShare::chunk, tile_bytes, unit);
+    if (!streams) chunk = std::min(chunk, std::max(4 / unit, tiles / split.pixel_parts / tasks_per_part));
+    return {tiles, panels, split, chunk, streams, step.pair_panels};
+}
+
+/// Runs a convolution step.
+///
+/// Law: the value of a tile depends neither on the worker that computes it nor on the number of workers
+/// (test: tests/runtime/determinism_test.cpp).
+template <ConvSpec S>
+void run_conv(const Step& step, const Frame& frame) {
+    constexpr int unit = S.unit();
+    const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
+    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
+    frame.team->run([&](int worker, int size) {
+        zero_borders(step, frame, worker, size);
+        TileRun<S> run{step, frame, frame.scratch + worker * frame.scratch_floats, parts.streams()};
+        while (const Task task = frame.team->take(worker)) {
+            const WorkParts::Piece piece = parts.piece(task);
+            run({unit * piece.tiles.begin, unit * piece.tiles.end},
+                {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

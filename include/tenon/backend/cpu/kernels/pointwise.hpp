@@ -1,0 +1,120 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Steps that are bound by memory: additions and norms that no other step fused, softmax.
+
+#include <cmath>
+#include <limits>
+
+#include <tenon/backend/cpu/layout/step.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Stores one vector of a step's results: adds what the operation says (see Op) and writes the target and the activated
+/// result. Used by all steps except convolutions, whose tiles hold the channels' constants in registers.
+class Epilogue {
+public:
+    Epilogue(const Step& step, const Frame& frame, int image, int plane)
+        : step_{step}, image_{frame.image(image)}, plane_{plane} {
+        if (step.activated.exists()) {
+            scale_ = frame.weights + step.activated_scale + plane * channel_block;
+            shift_ = scale_ + step.activated.planes() * channel_block;
+        }
+    }
+
+    /// `lane` is the vector's first channel in its block.
+    TENON_INLINE void operator()(int y, int x, int lane, Vector value) const {
+        if (step_.residual.exists())
+            value = add(value, load(at(step_.residual, y * step_.residual_stride, x * step_.residual_stride) + lane));
+        if (step_.relu) value = relu(value);
+        if (step_.target.exists()) store(at(step_.target, y, x) + lane, value);
+        if (step_.activated.exists()) {
+            value = multiply_add(value, load(scale_ + lane), load(shift_ + lane));
+            if (step_.activated_relu) value = relu(value);
+            store(at(step_.activated, y, x) + lane, value);
+        }
+    }
+
+private:
+    float* at(const Tensor& tensor, int y, int x) const {
+        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
+               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
+    }
+
+    const Step& step_;
+    float* image_;
+    int plane_;
+    const float* scale_ = nullptr;
+    const float* shift_ = nullptr;
+};
+
+/// Calls f(image, plane) for all images and planes of the step's result, divided among the team, and zeroes the
+/// results' borders.
+template <class F>
+void for_each_plane(const Step& step, const Frame& frame, const F& f) {
+    const int planes = step.result().planes();
+    frame.team->for_each(frame.images * planes, [&](int i) {
+        for (const Tensor* tensor : {&step.target, &step.activated})
+            if (tensor->exists() && tensor->has_border())
+                zero_border(*tensor, frame.image(i / planes), i % planes, i % planes + 1);
+        f(i / planes, i % planes);
+    });
+}
+
+/// Pixel by pixel: an addition, a ReLU, or a batch norm that no other step could apply.
+inline void run_pointwise(const Step& step, const Frame& frame) {
+    const Tensor& source = step.source();
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const Epilogue epilogue{step, frame, image, plane};
+        for (int y = 0; y < source.height; ++y)
+            for (int x = 0; x < source.width; ++x)
+                for (int lane = 0; lane < channel_block; lane += vector_width)
+                    epilogue(y, x, lane, load(from + static_cast<long>(y) * source.row() + x * channel_block + lane));
+    });
+}
+
+/// A batch norm or a scale of planes: what is between the input and a first convolution (see Tensor).
+inline void run_planar_norm(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &target = step.activated;
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        float* to = frame.image(image) + target.origin() + static_cast<long>(plane) * target.plane();
+        const float* scales = frame.weights + step.activated_scale;
+        const float scale = scales[plane], shift = scales[target.planes() * channel_block + plane];
+        for (int y = 0; y < source.height; ++y, from += source.row(), to += target.row())
+            for (int x = 0; x < source.width; ++x) {
+                const float value = from[x] * scale + shift;
+                to[x] = step.activated_relu && value < 0 ? 0.0f : value;
+            }
+    });
+}
+
+/// Softmax over all features of an image. Sums are computed in double in the order of storage, so the result does not
+/// depend on the width of vectors.
+inline void run_softmax(const Step& step, const Frame& frame) {
+    const Tensor &source = step.source(), &target = step.result();
+    frame.team->for_each(frame.images, [&](int i) {
+        const float* from = frame.image(i) + source.origin();
+        float* to = frame.image(i) + target.origin();
+        for (long at = 0; at < source.floats(); ++at) to[at] = 0.0f;  // also channels after the last
+        const auto for_each = [&](const auto& f) {
+            for (int plane = 0; plane < source.planes(); ++plane)
+                for (int pixel = 0; pixel < source.pixels(); ++pixel)
+                    for (int c = 0; c < channel_block && plane * channel_block + c < source.channels; ++c)
+                        f((static_cast<long>(plane) * source.pixels() + pixel) * channel_block + c);
+        };
+        float largest = -std::numeric_limits<float>::infinity();
+        for_each([&](long at) { largest = std::max(largest, from[at]); });
+        double sum = 0;
+        for_each([&](long at) {
+            to[at] = std::exp(from[at] - largest);
+            sum += static_cast<double>(to[at]);
+        });
+        for_each([&](long at) { to[at] = static_cast<float>(static_cast<double>(to[at]) / sum); });
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

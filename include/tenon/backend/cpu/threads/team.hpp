@@ -1,0 +1,149 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// A team of threads that works on one step at a time: the calling thread, and helpers from oneTBB.
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <tbb/task_arena.h>
+
+#include <tenon/backend/cpu/threads/job_board.hpp>
+#include <tenon/backend/cpu/threads/task_shares.hpp>
+#include <tenon/core/error.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A half-open range of indices.
+struct Range {
+    int begin = 0, end = 0;
+    bool empty() const { return begin >= end; }
+    int size() const { return end - begin; }
+    bool operator==(const Range&) const = default;
+};
+
+/// The share of `worker` among `size` workers in [0, count): contiguous, larger shares first.
+/// Example: share(10, worker, 4) -> [0, 3), [3, 6), [6, 8), [8, 10).
+inline Range share(int count, int worker, int size) {
+    const int base = count / size, extra = count % size;
+    const int begin = worker * base + std::min(worker, extra);
+    return {begin, begin + base + (worker < extra ? 1 : 0)};
+}
+
+/// Items that are dealt to the workers of a step in contiguous parts: what take_item() needs to know.
+struct Items {
+    int count = 0, parts = 1;
+};
+
+/// The tasks that a worker's part of a step is cut into, where possible: a helper takes one at a time.
+inline constexpr int tasks_per_part = 8;
+
+/// A fixed number of workers that run the same function, each on a share of its own; a worker that is done takes over
+/// tasks of others. The results depend neither on the number of workers nor on which worker computes what. The threads
+/// are oneTBB's; they stay awake for a moment after a step, as waking one takes longer than a step of a small network.
+///
+/// A helper group is a team of one thread, the caller's, with places for volunteers: threads that have nothing else to
+/// do and join between two steps.
+///
+/// Law: a step is done when run() returns, however many threads there are (test: tests/backend/team_test.cpp).
+class Team {
+public:
+    /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
+    explicit Team(int threads) : Team{checked(threads), true} {}
+
+    ~Team() {
+        if (board_) board_->close();
+    }
+    Team(Team&&) = default;
+
+    /// A helper group: the caller's thread and room for volunteers, `max_workers` threads in all.
+    static Team helper_group(int max_workers) {
+        Team team{checked(max_workers), false};
+        return team;
+    }
+
+    /// The number of workers of the next step; in a helper group, the caller and the volunteers that are there now.
+    int size() const { return arena_ ? max_workers_ : std::min(max_workers_, 1 + board_->volunteers()); }
+
+    /// Calls f(worker, size) once for each worker, at the same time where threads are free, and returns when all calls
+    /// have returned. To be called by one thread at a time.
+    template <class F>
+    void run(const F& f) const {
+        const int workers = size();
+        if (workers == 1) return f(0, 1);
+        board_->run([](const void* context, int worker, int size) { (*static_cast<const F*>(context))(worker, size); },
+                    &f, workers,
+                    [this](int home) {
+                        if (arena_) arena_->enqueue([board = board_, home] { board->help(home); });
+                    });
+    }
+
+    /// Works on the steps of a helper group while `is_wanted()`; called by a thread other than the group's own.
+    template <class Wanted>
+    void volunteer(const Wanted& is_wanted) const {
+        board_->volunteer(is_wanted);
+    }
+
+    /// Deals `count_of(part)` tasks for each of `parts` parts, at most one part per worker, for the next step to take.
+    template <class Count>
+    void deal(int parts, const Count& count_of) const {
+        shares_->deal([&](int part) { return part < parts ? count_of(part) : 0; });
+    }
+
+    /// The next of the dealt tasks for `worker`; false when all are taken.
+    Task take(int worker) const { return shares_->take(worker); }
+
+    /// Calls f(i) once for each i in [0, count), in contiguous shares of at most `tasks_per_part` tasks.
+    template <class F>
+    void for_each(int count, const F& f) const {
+        const auto tasks_of = [&](const Range& mine) { return std::min(mine.size(), tasks_per_part); };
+        const int parts = size();
+        deal(parts, [&](int part) { return tasks_of(share(count, part, parts)); });
+        run([&](int worker, int) {
+            while (const Task task = take(worker)) {
+                const Range all = share(count, task.share, parts);
+                const Range mine = share(all.size(), task.index, tasks_of(all));
+                for (int i = mine.begin; i < mine.end; ++i) f(all.begin + i);
+            }
+        });
+    }
+
+    /// Deals [0, count) to the workers of the next step, one task per item. Returns what take_item() needs to know.
+    Items deal_items(int count) const {
+        const Items items{count, size()};
+        deal(items.parts, [&](int part) { return share(count, part, items.parts).size(); });
+        return items;
+    }
+
+    /// The next of the dealt items for `worker`; -1 when all are taken.
+    int take_item(const Items& items, int worker) const {
+        const Task task = take(worker);
+        return task ? share(items.count, task.share, items.parts).begin + task.index : -1;
+    }
+
+private:
+    Team(int workers, bool has_helpers)
+        : board_{std::make_shared<JobBoard>(workers)},
+          shares_{std::make_unique<TaskShares>(workers)},
+          max_workers_{workers} {
+        if (has_helpers) arena_.emplace(workers);
+    }
+
+    static int checked(int threads) {
+        if (threads < 0)
+            throw Error("a model cannot run on " + std::to_string(threads) +
+                        " threads; give 1 or more, or 0 for all cores");
+        return threads > 0 ? threads : std::max(1, tbb::this_task_arena::max_concurrency());
+    }
+
+    mutable std::optional<tbb::task_arena> arena_;  // of the helpers; a helper group has none
+    std::shared_ptr<JobBoard> board_;               // helpers may outlive the team for a moment
+    std::unique_ptr<TaskShares> shares_;
+    int max_workers_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

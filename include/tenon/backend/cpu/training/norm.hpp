@@ -1,0 +1,232 @@
+#pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// Batch norm in training: statistics of the batch, normalization, and the gradient, each fused with the ReLU after it.
+
+#include <cmath>
+
+#include <tenon/backend/cpu/layout/training_step.hpp>
+#include <tenon/backend/cpu/simd/mask.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A norm's parameters; gamma and beta are null if it has none.
+struct NormParameters {
+    const float *gamma, *beta;
+    float *running_mean, *running_variance;
+
+    NormParameters(const TrainingStep& step, const TrainingFrame& frame)
+        : gamma{frame.parameter(step.layer, ParameterRole::gamma)},
+          beta{frame.parameter(step.layer, ParameterRole::beta)},
+          running_mean{frame.parameter(step.layer, ParameterRole::running_mean)},
+          running_variance{frame.parameter(step.layer, ParameterRole::running_variance)} {}
+};
+
+/// Derives scale and shift of one channel.
+inline void set_affine(const TrainingStep& step, const TrainingFrame& frame, const NormParameters& norm, int channel,
+                       double mean, double variance) {
+    const NormNumbers numbers{step, frame, channel};
+    const double inverse = 1 / std::sqrt(variance + frame.layer(step.layer).epsilon);
+    const double gamma = norm.gamma ? double{norm.gamma[channel]} : 1.0;
+    const double beta = norm.beta ? double{norm.beta[channel]} : 0.0;
+    *numbers.mean = static_cast<float>(mean);
+    *numbers.inverse = static_cast<float>(inverse);
+    *numbers.scale = static_cast<float>(gamma * inverse);
+    *numbers.shift = static_cast<float>(beta - mean * gamma * inverse);
+}
+
+/// Two sums over the pixels of a plane. f(y, x, lane, first, second) adds a pixel's addends to both; each row is summed
+/// separately first, which is more exact. The sums are stored as partials of the image.
+template <class F>
+TENON_INLINE void sum_plane(const TrainingFrame& frame, const Tensor& tensor, int image, int plane, const F& f) {
+    float* partial = frame.partials + (static_cast<long>(image) * tensor.planes() + plane) * 2 * channel_block;
+    for (int lane = 0; lane < channel_block; lane += vector_width) {
+        Vector first = zero(), second = zero();
+        for (int y = 0; y < tensor.height; ++y) {
+            Vector a = zero(), b = zero();
+            for (int x = 0; x < tensor.width; ++x) f(y, x, lane, a, b);
+            first = add(first, a);
+            second = add(second, b);
+        }
+        store(partial + lane, first);
+        store(partial + channel_block + lane, second);
+    }
+}
+
+/// Partial sum `which` (0 or 1) of one channel of an image.
+inline double partial(const TrainingFrame& frame, const Tensor& tensor, int image, int channel, int which) {
+    return double{
+        frame.partials[(static_cast<long>(image) * tensor.planes() + channel / channel_block) * 2 * channel_block +
+                       which * channel_block + channel % channel_block]};
+}
+
+/// Mean of each channel of a plane of one image, and its sum of squared distances from that mean, in two passes over
+/// the pixels. Stored as partials of the image.
+inline void plane_statistics(const TrainingFrame& frame, const Tensor& x, int image, int plane) {
+    const float share_of_pixel = 1.0f / static_cast<float>(x.pixels());
+    float means[channel_block];
+    for (int lane = 0; lane < channel_block; lane += vector_width) {
+        Vector sum = zero();
+        for (int y = 0; y < x.height; ++y) {
+            const float* row = frame.at(x, image, plane, y, 0) + lane;
+            Vector of_row = zero();
+            for (int i = 0; i < x.width; ++i) of_row = add(of_row, load(row + i * channel_block));
+            sum = add(sum, of_row);
+        }
+        alignas(64) float sums[vector_width];
+        store(sums, sum);
+        for (int i = 0; i < vector_width; ++i) means[lane + i] = sums[i] * share_of_pixel;
+    }
+    float* partial = frame.partials + (static_cast<long>(image) * x.planes() + plane) * 2 * channel_block;
+    for (int lane = 0; lane < channel_block; lane += vector_width) {
+        alignas(64) float center[vector_width];
+        std::copy_n(means + lane, vector_width, center);
+        const Vector mean = load(center);
+        Vector sum = zero();
+        for (int y = 0; y < x.height; ++y) {
+            const float* row = frame.at(x, image, plane, y, 0) + lane;
+            Vector of_row = zero();
+            for (int i = 0; i < x.width; ++i) {
+                const Vector off = subtract(load(row + i * channel_block), mean);
+                of_row = multiply_add(off, off, of_row);
+            }
+            sum = add(sum, of_row);
+        }
+        store(partial + lane, mean);
+        store(partial + channel_block + lane, sum);
+    }
+}
+
+/// Merges the statistics of one channel over the images, in order, and updates its running statistics.
+inline void merge_statistics(const TrainingStep& step, const TrainingFrame& frame, const NormParameters& norm,
+                             int channel) {
+    const Tensor& x = step.source();
+    const double pixels = x.pixels();
+    const double momentum = frame.layer(step.layer).momentum;
+    double mean = 0, squares = 0, count = 0;
+    for (int image = 0; image < frame.frame.images; ++image) {
+        const double difference = partial(frame, x, image, channel, 0) - mean, total = count + pixels;
+        mean += difference * pixels / total;
+        squares += partial(frame, x, image, channel, 1) + difference * difference * count * pixels / total;
+        count = total;
+    }
+    set_affine(step, frame, norm, channel, mean, squares / count);
+    float &running_mean = norm.running_mean[channel], &running_variance = norm.running_variance[channel];
+    running_mean = static_cast<float>((1 - momentum) * double{running_mean} + momentum * mean);
+    running_variance = static_cast<float>((1 - momentum) * double{running_variance} + momentum * squares / (count - 1));
+}
+
+/// Mean and variance over the batch: of each image in two passes, then merged in the order of the images (Chan, Golub
+/// and LeVeque 1979), so that nothing cancels and nothing depends on the threads. Updates the running statistics.
+inline void run_statistics(const TrainingStep& step, const TrainingFrame& frame) {
+    const Tensor& x = step.source();
+    for_each_target_plane(frame, x, [&](int image, int plane) { plane_statistics(frame, x, image, plane); });
+    const NormParameters norm{step, frame};
+    for_each_block(frame, x, [&](int, int first, int channels) {
+        for (int c = first; c < first + channels; ++c) merge_statistics(step, frame, norm, c);
+    });
+}
+
+/// x * scale + shift, then ReLU if it is fused; a frozen norm uses its running statistics.
+inline void run_norm(const TrainingStep& step, const TrainingFrame& frame) {
+    const Tensor &x = step.source(), &target = step.target();
+    if (step.frozen) {
+        const NormParameters norm{step, frame};
+        for_each_block(frame, x, [&](int, int first, int channels) {
+            for (int c = first; c < first + channels; ++c)
+                set_affine(step, frame, norm, c, double{norm.running_mean[c]}, double{norm.running_variance[c]});
+        });
+    }
+    for_each_target_plane(frame, target, [&](int image, int plane) {
+        const NormNumbers numbers{step, frame, plane * channel_block};
+        for (int lane = 0; lane < channel_block; lane += vector_width) {
+            const Vector scale = load(numbers.scale + lane), shift = load(numbers.shift + lane);
+            for (int y = 0; y < x.height; ++y) {
+                const float* from = frame.at(x, image, plane, y, 0) + lane;
+                float* to = frame.at(target, image, plane, y, 0) + lane;
+                for (int i = 0; i < x.width; ++i) {
+                    const Vector value = multiply_add(load(from + i * channel_block), scale, shift);
+                    store(to + i * channel_block, step.step.relu ? relu(value) : value);
+                }
+            }
+        }
+    });
+}
+
+/// The sums that the gradients of a norm need, over the batch: of g and of g * normalized, channel by channel. Stores
+/// their means, and the gradients of gamma and beta.
+inline void sum_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+    const Tensor &x = step.source(), &gradient = step.gradient;
+    for_each_target_plane(frame, x, [&](int image, int plane) {
+        const NormNumbers numbers{step, frame, plane * channel_block};
+        sum_plane(frame, x, image, plane, [&](int y, int i, int lane, Vector& sum, Vector& product) {
+            const Vector value = load(frame.at(x, image, plane, y, i) + lane);
+            Vector g = load(frame.at(gradient, image, plane, y, i) + lane);
+            if (step.step.relu)
+                g = relu_gradient(g, multiply_add(value, load(numbers.scale + lane), load(numbers.shift + lane)));
+            const Vector normalized =
+                multiply(subtract(value, load(numbers.mean + lane)), load(numbers.inverse + lane));
+            sum = add(sum, g);
+            product = multiply_add(g, normalized, product);
+        });
+    });
+    const double count = static_cast<double>(x.pixels()) * frame.frame.images;
+    float* const gamma_gradient = frame.gradient(step.layer, ParameterRole::gamma);
+    float* const beta_gradient = frame.gradient(step.layer, ParameterRole::beta);
+    for_each_block(frame, x, [&](int, int first, int channels) {
+        for (int c = first; c < first + channels; ++c) {
+            double sum = 0, product = 0;
+            for (int image = 0; image < frame.frame.images; ++image) {
+                sum += partial(frame, x, image, c, 0);
+                product += partial(frame, x, image, c, 1);
+            }
+            const NormNumbers numbers{step, frame, c};
+            *numbers.mean_gradient = static_cast<float>(sum / count);
+            *numbers.mean_product = static_cast<float>(product / count);
+            if (gamma_gradient) gamma_gradient[c] = static_cast<float>(product);
+            if (beta_gradient) beta_gradient[c] = static_cast<float>(sum);
+        }
+    });
+}
+
+/// One plane of dx (see run_norm_gradient), from the means that sum_norm_gradient stored.
+inline void norm_source_gradient(const TrainingStep& step, const TrainingFrame& frame, int image, int plane) {
+    const Tensor &x = step.source(), &gradient = step.gradient, &target = step.target();
+    const NormNumbers numbers{step, frame, plane * channel_block};
+    for (int lane = 0; lane < channel_block; lane += vector_width) {
+        const Vector scale = load(numbers.scale + lane), shift = load(numbers.shift + lane);
+        const Vector mean = load(numbers.mean + lane), inverse = load(numbers.inverse + lane);
+        const Vector mean_gradient = load(numbers.mean_gradient + lane);
+        const Vector mean_product = load(numbers.mean_product + lane);
+        for (int y = 0; y < x.height; ++y) {
+            const float* values = frame.at(x, image, plane, y, 0) + lane;
+            const float* gradients = frame.at(gradient, image, plane, y, 0) + lane;
+            const float* sums = step.sum.exists() ? frame.at(step.sum, image, plane, y, 0) + lane : nullptr;
+            float* to = frame.at(target, image, plane, y, 0) + lane;
+            for (int i = 0; i < x.width; ++i) {
+                const Vector value = load(values + i * channel_block);
+                Vector g = load(gradients + i * channel_block);
+                if (step.step.relu) g = relu_gradient(g, multiply_add(value, scale, shift));
+                if (!step.frozen) {
+                    const Vector normalized = multiply(subtract(value, mean), inverse);
+                    g = subtract(subtract(g, mean_gradient), multiply(normalized, mean_product));
+                }
+                const Vector result = multiply(g, scale);
+                store(to + i * channel_block, sums ? add(result, load(sums + i * channel_block)) : result);
+            }
+        }
+    }
+}
+
+/// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalized * mean(g * normalized)) + sum, where g is
+/// the gradient of what the fused ReLU reads. A frozen norm scales by a constant.
+inline void run_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+    if (!step.frozen) sum_norm_gradient(step, frame);
+    if (!step.target().exists()) return;
+    for_each_target_plane(frame, step.target(),
+                          [&](int image, int plane) { norm_source_gradient(step, frame, image, plane); });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

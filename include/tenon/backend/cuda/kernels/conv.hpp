@@ -1,0 +1,172 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// Convolutions and linear layers as one product of matrices: pixels x (taps, channels) times (taps, channels) x
+// outputs.
+//
+// Weights are stored output by output, tap by tap, channel by channel. A sum of two convolutions is one product over
+// both depths.
+
+#include <tenon/backend/cuda/kernels/conv_loader.hpp>
+#include <tenon/backend/cuda/kernels/product_tile.hpp>
+
+namespace tenon::cuda {
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The kernel. Blocks: x counts tiles of pixels, y tiles of a group's outputs, z groups and splits of the depth.
+///
+/// Law: each output is a sum in an order that depends only on the shapes and the number of splits
+/// (test: tests/cuda/conv_test.cpp).
+template <ConvSpec Spec>
+struct ConvKernel {
+    static constexpr const char* name = "conv";
+    using NumberType = Number<Spec.precision>;
+    using Arguments = ConvArguments;
+    using Loader = ConvLoader<Spec>;
+    using Stage = typename Loader::Stage;
+    using Product =
+        ProductTile<Spec.precision, Spec.tile_pixels, Spec.tile_outputs, Spec.warp_pixels, Spec.warp_outputs>;
+
+    static constexpr int threads = Loader::threads, number_size = Loader::number_size;
+    static constexpr bool tensor_cores = Product::tensor_cores;  // in kernels, nvcc calls no constexpr functions
+    // Without tensor cores, 16 x 16 threads compute pixels and outputs that are 16 apart.
+    static constexpr int thread_pixels = Product::thread_rows, thread_outputs = Product::thread_columns;
+
+    union alignas(128) Shared {
+        Stage stages[Spec.stages];
+        float result[Spec.tile_pixels][Spec.tile_outputs + 4];
+    };
+    struct Registers : Loader::Place, Product::Registers {};
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
+        const Grid index = block.index();
+        const int group = index.z / arguments.splits, split = index.z % arguments.splits;
+        const Loader loader{arguments, group, index.x * Spec.tile_pixels, index.y * Spec.tile_outputs};
+        const int first_term_tiles = Loader::tiles_of(arguments.terms[0]);
+        const int all = first_term_tiles + (arguments.terms_used > 1 ? Loader::tiles_of(arguments.terms[1]) : 0);
+        const DepthShare share = DepthShare::of(all, split, arguments.splits);
+        Product::run(
+            block, block.shared().stages, share,
+            [&](int thread, Registers& registers) { loader.start(thread, registers, share.begin, first_term_tiles); },
+            [&](int thread, Registers& registers, Stage& stage) { loader.load(block, thread, registers, stage); },
+            [&](auto& warp, const Stage& stage) { multiply(warp, stage); });
+        block.threads([&](int thread, Registers&) { block.template wait<0>(thread); });
+        auto& result = block.shared().result;
+        block.threads([&](int thread, Registers& registers) { collect(thread, registers, result); });
+        block.threads([&](int thread, Registers&) { store(loader, split, thread, result); });
+    }
+
+    static Grid grid(const Arguments& arguments) {
+        return {static_cast<int>(blocks_of(arguments.pixels, Spec.tile_pixels)),
+                static_cast<int>(blocks_of(arguments.group_outputs, Spec.tile_outputs)),
+                arguments.groups * arguments.splits};
+    }
+
+private:
+    template <class Warp>
+    TENON_DEVICE static void multiply(Warp& warp, const Stage& stage) {
+        if constexpr (tensor_cores)
+            multiply_by_tensor_cores(warp, stage);
+        else
+            warp.lanes([&](int thread, Registers& registers) { multiply_by_threads(thread, registers, stage); });
+    }
+
+    TENON_DEVICE static float& sum_of(Registers& registers, int i, int j) {
+        return registers.sum[(i * thread_outputs + j) / 4][(i * thread_outputs + j) % 4];
+    }
+
+    /// The products of a tile without tensor cores, four of the depth at a time.
+    TENON_DEVICE static void multiply_by_threads(int thread, Registers& registers, const Stage& stage) {
+        const int row = thread / 16, column = thread % 16;
+        TENON_CUDA_UNROLL
+        for (int k = 0; k < Loader::tile_depth; k += 4) {
+            float a[thread_pixels][4], b[4];
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < thread_pixels; ++i) load_floats(&stage.source[row + i * 16][k], a[i]);
+            TENON_CUDA_UNROLL
+            for (int j = 0; j < thread_outputs; ++j) {
+                load_floats(&stage.weights[column + j * 16][k], b);
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < thread_pixels; ++i) {
+                    TENON_CUDA_UNROLL
+                    for (int l = 0; l < 4; ++l) sum_of(registers, i, j) += a[i][l] * b[l];
+                }
+            }
+        }
+    }
+
+    template <class Warp>
+    TENON_DEVICE static void multiply_by_tensor_cores(Warp& warp, const Stage& stage) {
+        const int first_row = Product::first_row(warp.index()), first_column = Product::first_column(warp.index());
+        TENON_CUDA_UNROLL
+        for (int k = 0; k < Loader::tile_depth; k += 32 / number_size) {
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Product::mma_rows; ++i)
+                warp.load_matrices(
+                    [&](int thread) {
+                        const int row = first_row + i * 16 + thread % 16;
+                        return static_cast<const void*>(&stage.source[row][k + thread % 32 / 16 * (16 / number_size)]);
+                    },
+                    [&](Registers& registers) -> std::uint32_t(&)[4] { return registers.a[i]; });
+            TENON_CUDA_UNROLL
+            for (int j = 0; j < Product::mma_columns; j += 2)
+                warp.load_matrices(
+                    [&](int thread) {
+                        const int row = first_column + j * 8 + thread % 8 + thread % 32 / 16 * 8;
+                        return static_cast<const void*>(&stage.weights[row][k + thread % 16 / 8 * (16 / number_size)]);
+                    },
+                    [&](Registers& registers) -> std::uint32_t(&)[4] { return registers.b[j / 2]; });
+            if constexpr (Spec.precision == Precision::tensor_float32)
+                warp.lanes([&](int, Registers& registers) {
+                    TENON_CUDA_UNROLL
+                    for (int i = 0; i < Product::mma_rows; ++i) {
+                        TENON_CUDA_UNROLL
+                        for (int l = 0; l < 4; ++l) registers.a[i][l] = round_to_tensor_float(registers.a[i][l]);
+                    }
+                });
+            Product::multiply_add(warp);
+        }
+    }
+
+    /// Copies a thread's sums into the block's result.
+    TENON_DEVICE static void collect(int thread, Registers& registers,
+                                     float (&result)[Spec.tile_pixels][Spec.tile_outputs + 4]) {
+        if constexpr (tensor_cores) {
+            Product::each_sum(thread, registers, [&](int row, int column, float sum) { result[row][column] = sum; });
+        } else {
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < thread_pixels; ++i) {
+                TENON_CUDA_UNROLL
+                for (int j = 0; j < thread_outputs; ++j)
+                    result[thread / 16 + i * 16][thread % 16 + j * 16] = sum_of(registers, i, j);
+            }
+        }
+    }
+
+    /// Applies the epilogue to the block's result and stores it; neighboring threads store neighboring channels.
+    TENON_DEVICE static void store(const Loader& loader, int split, int thread,
+                                   const float (&result)[Spec.tile_pixels][Spec.tile_outputs + 4]) {
+        constexpr int packs = Spec.tile_outputs / Spec.output_vector;
+        const Arguments& arguments = loader.arguments;
+        for (int i = thread; i < Spec.tile_pixels * packs; i += threads) {
+            const int row = i / packs, column = i % packs * Spec.output_vector;
+            const int pixel = loader.first_pixel + row, output = loader.first_output + column;
+            if (pixel >= arguments.pixels || output >= arguments.group_outputs) continue;
+            const int channel = loader.group * arguments.group_outputs + output;
+            float values[Spec.output_vector];
+            load_floats(&result[row][column], values);
+            if (arguments.splits > 1)
+                store_floats(values,
+                             arguments.partials +
+                                 (static_cast<long>(split) * arguments.pixels + pixel) * arguments.epilogue.channels +
+                                 channel);
+            else
+                apply_epilogue<NumberType>(arguments.epilogue, pixel, channel, values);
+        }
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,72 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// The epilogue: what every kernel does to a computed value before it stores it: residual, ReLU, activated second
+// result.
+
+#include <tenon/backend/cuda/language/number.hpp>
+
+namespace tenon::cuda {
+
+/// The addresses and options of an operation's epilogue (Op in program/program.hpp). Maps are stored pixel by pixel,
+/// the channels of a pixel adjacent.
+struct EpilogueArguments {
+    const float* shift = nullptr;  ///< one per channel, added first
+    const void* residual = nullptr;
+    void* target = nullptr;
+    void* activated = nullptr;
+    const float* scale = nullptr;  ///< of the activated result, one per channel, followed by as many shifts
+    int channels = 0;
+    int height = 1, width = 1;                    ///< of the result
+    int residual_height = 1, residual_width = 1;  ///< read at every n-th pixel
+    int residual_stride = 1;
+    bool relu = false, activated_relu = false;
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Applies the epilogue to `Count` channels of a pixel and stores them; pixels are counted over the images of a batch.
+template <class NumberType, int Count>
+TENON_DEVICE void apply_epilogue(const EpilogueArguments& arguments, long pixel, int channel, float (&values)[Count]) {
+    if (arguments.shift) {
+        float shift[Count];
+        load_floats(arguments.shift + channel, shift);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i) values[i] += shift[i];
+    }
+    if (arguments.residual) {
+        long at = pixel;
+        if (arguments.residual_stride > 1) {
+            const int map = arguments.height * arguments.width;
+            const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
+            const int y = inside / arguments.width, x = inside % arguments.width;
+            at = (static_cast<long>(image) * arguments.residual_height + y * arguments.residual_stride) *
+                     arguments.residual_width +
+                 x * arguments.residual_stride;
+        }
+        float residual[Count];
+        load_floats(static_cast<const NumberType*>(arguments.residual) + at * arguments.channels + channel, residual);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i) values[i] += residual[i];
+    }
+    if (arguments.relu) {
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i) values[i] = positive_part(values[i]);
+    }
+    const long place = pixel * arguments.channels + channel;
+    if (arguments.target) store_floats(values, static_cast<NumberType*>(arguments.target) + place);
+    if (arguments.activated) {
+        float scale[Count], shift[Count];
+        load_floats(arguments.scale + channel, scale);
+        load_floats(arguments.scale + arguments.channels + channel, shift);
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i) {
+            values[i] = values[i] * scale[i] + shift[i];
+            if (arguments.activated_relu) values[i] = positive_part(values[i]);
+        }
+        store_floats(values, static_cast<NumberType*>(arguments.activated) + place);
+    }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,178 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// Kernels that compute each element separately: pooling, norms and sums that nothing fused, copies between layouts.
+
+#include <cmath>
+
+#include <tenon/backend/cuda/kernels/epilogue.hpp>
+
+namespace tenon::cuda {
+
+/// The shared memory, or the registers, of a kernel that has none of its own.
+struct Nothing {};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// One thread per element: calls body(index) for every index below body.count. A body is a struct of scalars and
+/// pointers.
+template <class Body>
+struct MapKernel {
+    static constexpr const char* name = Body::name;
+    static constexpr int threads = 256;
+    using Arguments = Body;
+    using Shared = Nothing;
+    using Registers = Nothing;
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& body) {
+        const long first = static_cast<long>(block.index().x) * threads;
+        block.threads([&](int thread, Registers&) {
+            if (first + thread < body.count) body(first + thread);
+        });
+    }
+
+    static Grid grid(const Body& body) { return {static_cast<int>(blocks_of(body.count, threads)), 1, 1}; }
+};
+
+/// What a map body of one operand computes.
+enum class MapKind { identity, sigmoid, multiply };
+
+/// Element by element, `Count` channels at a time: identity (a norm, ReLU, scale or sum is all in the epilogue),
+/// sigmoid, or the product with a second map.
+template <class NumberType, int Count>
+struct PointwiseBody {
+    static constexpr const char* name = "pointwise";
+    long count = 0;  ///< of packs
+    const NumberType* source = nullptr;
+    const NumberType* other = nullptr;
+    MapKind kind = MapKind::identity;
+    EpilogueArguments epilogue{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const int packs = epilogue.channels / Count;
+        const long pixel = index / packs;
+        const int channel = static_cast<int>(index % packs) * Count;
+        float values[Count];
+        load_floats(source + index * Count, values);
+        if (kind == MapKind::sigmoid) {
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Count; ++i) values[i] = 1.0f / (1.0f + ::expf(-values[i]));
+        }
+        if (kind == MapKind::multiply) {
+            float factors[Count];
+            load_floats(other + index * Count, factors);
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Count; ++i) values[i] *= factors[i];
+        }
+        cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
+    }
+};
+
+/// The largest value or the mean of each window, `Count` channels at a time.
+template <class NumberType, int Count>
+struct PoolBody {
+    static constexpr const char* name = "pool";
+    long count = 0;
+    const NumberType* source = nullptr;
+    int height = 0, width = 0;  ///< of the source
+    int kernel_height = 1, kernel_width = 1, stride_height = 1, stride_width = 1, top = 0, left = 0;
+    bool average = false;
+    bool pad_counts = false;  ///< whether padding takes part, as zeros
+    EpilogueArguments epilogue{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const int packs = epilogue.channels / Count;
+        const long pixel = index / packs;
+        const int channel = static_cast<int>(index % packs) * Count;
+        const int map = epilogue.height * epilogue.width;
+        const long image = pixel / map;
+        const int inside = static_cast<int>(pixel % map);
+        const int first_y = inside / epilogue.width * stride_height - top;
+        const int first_x = inside % epilogue.width * stride_width - left;
+        float values[Count];
+        int counted = 0;
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i) values[i] = average ? 0.0f : -INFINITY;
+        for (int y = first_y; y < first_y + kernel_height; ++y)
+            for (int x = first_x; x < first_x + kernel_width; ++x) {
+                const bool valid = y >= 0 && y < height && x >= 0 && x < width;
+                if (!valid && !pad_counts) continue;
+                float pack[Count]{};
+                if (valid) load_floats(source + ((image * height + y) * width + x) * epilogue.channels + channel, pack);
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < Count; ++i) {
+                    if (average)
+                        values[i] += pack[i];
+                    else if (pack[i] > values[i] || pack[i] != pack[i])  // NOLINT(misc-redundant-expression): NaN
+                        values[i] = pack[i];
+                }
+                ++counted;
+            }
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < Count; ++i)
+            if (average) values[i] /= static_cast<float>(counted);
+        cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
+    }
+};
+
+/// Every n-th pixel, with channels of zeros before and after its own.
+template <class NumberType>
+struct PadChannelsBody {
+    static constexpr const char* name = "pad_channels";
+    long count = 0;
+    const NumberType* source = nullptr;
+    int channels = 0, height = 0, width = 0;  ///< of the source
+    int stride_height = 1, stride_width = 1;
+    EpilogueArguments epilogue{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const long pixel = index / epilogue.channels;
+        const int channel = static_cast<int>(index % epilogue.channels);
+        const int own = channel - (epilogue.channels - channels) / 2;
+        const int map = epilogue.height * epilogue.width;
+        const int inside = static_cast<int>(pixel % map);
+        const long y = inside / epilogue.width * stride_height, x = inside % epilogue.width * stride_width;
+        float values[1] = {0};
+        if (own >= 0 && own < channels)
+            load_floats(source + ((pixel / map * height + y) * width + x) * channels + own, values);
+        cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
+    }
+};
+
+/// The user's images: from float, channel by channel, to pixel by pixel with `pitch` channels, the ones after the last
+/// being zero.
+template <class NumberType>
+struct LoadInputBody {
+    static constexpr const char* name = "load_input";
+    long count = 0;  ///< of pixels
+    const float* source = nullptr;
+    NumberType* target = nullptr;
+    int channels = 0, pitch = 0, pixels = 0;
+
+    TENON_DEVICE void operator()(long index) const {
+        const long image = index / pixels, inside = index % pixels;
+        for (int c = 0; c < pitch; ++c)
+            target[index * pitch + c] =
+                from_float<NumberType>(c < channels ? source[(image * channels + c) * pixels + inside] : 0.0f);
+    }
+};
+
+/// The result as floats, channel by channel.
+template <class NumberType>
+struct StoreOutputBody {
+    static constexpr const char* name = "store_output";
+    long count = 0;  ///< of scalars
+    const NumberType* source = nullptr;
+    float* target = nullptr;
+    int channels = 0, pixels = 0;
+
+    TENON_DEVICE void operator()(long index) const {
+        const long pixel = index / channels;
+        const int channel = static_cast<int>(index % channels);
+        target[(pixel / pixels * channels + channel) * pixels + pixel % pixels] = to_float(source[index]);
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,249 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// From steps to launches: the kernel of each step, and its arguments for a batch.
+
+#include <tenon/backend/cuda/kernels/conv.hpp>
+#include <tenon/backend/cuda/kernels/conv_choice.hpp>
+#include <tenon/backend/cuda/kernels/reduce.hpp>
+#include <tenon/backend/cuda/kernels/sum_splits.hpp>
+#include <tenon/backend/cuda/plan/plan.hpp>
+
+namespace tenon::cuda {
+
+/// The addresses a step runs on, all on the device.
+template <class Driver>
+struct Frame {
+    Driver* driver = nullptr;
+    unsigned char* arena = nullptr;
+    const unsigned char* weights = nullptr;
+    const float* input = nullptr;  ///< the user's images
+    float* output = nullptr;       ///< the user's results
+    float* partials = nullptr;     ///< scratch for split sums
+    int images = 1;
+};
+
+/// Launches a step's kernels.
+template <class Driver>
+using StepFunction = void (*)(const Step&, const Frame<Driver>&);
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The address of a tensor in a frame; null if it doesn't exist.
+template <class NumberType, class Driver>
+NumberType* address(const Frame<Driver>& frame, const Tensor& tensor) {
+    if (!tensor.exists()) return nullptr;
+    return reinterpret_cast<NumberType*>(frame.arena) + tensor.offset * frame.images;
+}
+
+/// The floats at an offset, in bytes, in the arena of weights; null for -1.
+template <class Driver>
+const float* floats(const Frame<Driver>& frame, long offset) {
+    return offset < 0 ? nullptr : reinterpret_cast<const float*>(frame.weights + offset);
+}
+
+/// Sets a kernel's arguments for the window that it moves over a map.
+template <class Arguments>
+void set_window(Arguments& arguments, const Window& window) {
+    if constexpr (requires { arguments.kernel_height; }) arguments.kernel_height = window.kernel_height;
+    arguments.kernel_width = window.kernel_width;
+    arguments.stride_height = window.stride_height;
+    arguments.stride_width = window.stride_width;
+    arguments.top = window.top;
+    arguments.left = window.left;
+}
+
+/// The arguments of a step's epilogue.
+template <class NumberType, class Driver>
+EpilogueArguments epilogue_arguments(const Step& step, const Frame<Driver>& frame) {
+    const Tensor& result = step.result();
+    EpilogueArguments arguments{};
+    arguments.shift = floats(frame, step.shift);
+    arguments.residual = address<NumberType>(frame, step.residual);
+    arguments.target = address<NumberType>(frame, step.target);
+    arguments.activated = address<NumberType>(frame, step.activated);
+    arguments.scale = floats(frame, step.activated_scale);
+    arguments.channels = result.channels;
+    arguments.height = result.height;
+    arguments.width = result.width;
+    arguments.residual_height = step.residual.height;
+    arguments.residual_width = step.residual.width;
+    arguments.residual_stride = step.residual_stride;
+    arguments.relu = step.relu;
+    arguments.activated_relu = step.activated_relu;
+    return arguments;
+}
+
+/// The arguments of a convolution or linear layer, without tile and splits.
+template <class NumberType, class Driver>
+ConvArguments conv_arguments(const Step& step, const Frame<Driver>& frame) {
+    const Tensor& result = step.result();
+    ConvArguments arguments{};
+    arguments.terms_used = step.terms[1].source.exists() ? 2 : 1;
+    for (int i = 0; i < arguments.terms_used; ++i) {
+        const Term& from = step.terms[i];
+        ConvTermArguments& to = arguments.terms[i];
+        to.source = address<NumberType>(frame, from.source);
+        to.weights = frame.weights + from.weights;
+        to.channels = from.source.pitch;
+        to.group_channels = from.group_channels;
+        to.height = from.source.height;
+        to.width = from.source.width;
+        set_window(to, from.window);
+        to.depth = from.depth;
+    }
+    arguments.pixels = static_cast<int>(frame.images * result.pixels());
+    arguments.height = result.height;
+    arguments.width = result.width;
+    arguments.groups = step.groups;
+    arguments.group_outputs = result.channels / step.groups;
+    arguments.partials = frame.partials;
+    arguments.epilogue = epilogue_arguments<NumberType>(step, frame);
+    return arguments;
+}
+
+/// Launches a map body, one thread per index.
+template <class Body, class Driver>
+void launch_map(Driver& driver, const Body& body) {
+    driver.template launch<MapKernel<Body>>(MapKernel<Body>::grid(body), body);
+}
+
+/// A convolution or linear layer, with the tile and splits that suit the batch.
+template <Precision P, int Vector, int OutputVector, class Driver>
+void launch_conv(const Step& step, const Frame<Driver>& frame) {
+    ConvArguments arguments = conv_arguments<Number<P>>(step, frame);
+    if constexpr (requires { frame.driver->template convolve<P>(arguments); })
+        if (frame.driver->template convolve<P>(arguments)) return;  // a library computes it
+    const ConvChoice choice = choose_conv(P, arguments.pixels, arguments.group_outputs, arguments.groups, step.depth(),
+                                          frame.driver->multiprocessors());
+    arguments.splits = choice.splits;
+    const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
+        using Kernel = ConvKernel<conv_spec(P, Tile, Vector, OutputVector)>;
+        if (choice.tile == Tile) frame.driver->template launch<Kernel>(Kernel::grid(arguments), arguments);
+    };
+    [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
+    (std::make_integer_sequence<int, conv_tiles>{});
+    if (choice.splits == 1) return;
+    SumSplitsBody<Number<P>, OutputVector> sum{};
+    sum.count = static_cast<long>(arguments.pixels) * arguments.epilogue.channels / OutputVector;
+    sum.partials = frame.partials;
+    sum.splits = choice.splits;
+    sum.epilogue = arguments.epilogue;
+    launch_map(*frame.driver, sum);
+}
+
+/// A pooling over windows.
+template <Precision P, int OutputVector, class Driver>
+void launch_pool(const Step& step, const Frame<Driver>& frame) {
+    const Window& window = step.window();
+    PoolBody<Number<P>, OutputVector> body{};
+    body.count = frame.images * step.result().scalars() / OutputVector;
+    body.source = address<Number<P>>(frame, step.source());
+    body.height = step.source().height;
+    body.width = step.source().width;
+    set_window(body, window);
+    body.average = step.kind == OpKind::average_pool;
+    body.pad_counts = window.pad_value == PadValue::zero;
+    body.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    launch_map(*frame.driver, body);
+}
+
+/// A global pooling.
+template <Precision P, class Driver>
+void launch_global_pool(const Step& step, const Frame<Driver>& frame) {
+    using Kernel = GlobalPoolKernel<Number<P>>;
+    GlobalPoolArguments arguments{};
+    arguments.source = address<Number<P>>(frame, step.source());
+    arguments.pixels = static_cast<int>(step.source().pixels());
+    arguments.average = step.kind == OpKind::global_average_pool;
+    arguments.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    frame.driver->template launch<Kernel>(Kernel::grid(arguments, frame.images), arguments);
+}
+
+/// What works element by element: additions, products, sigmoids, and norms and ReLUs, which are in the epilogue.
+template <Precision P, int OutputVector, class Driver>
+void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
+    PointwiseBody<Number<P>, OutputVector> body{};
+    body.count = frame.images * step.result().scalars() / OutputVector;
+    body.source = address<Number<P>>(frame, step.source());
+    if (step.kind == OpKind::multiply) {
+        body.kind = MapKind::multiply;
+        body.other = address<Number<P>>(frame, step.terms[1].source);
+    }
+    if (step.kind == OpKind::sigmoid) body.kind = MapKind::sigmoid;
+    body.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    launch_map(*frame.driver, body);
+}
+
+/// Every n-th pixel with channels of zeros around its own.
+template <Precision P, class Driver>
+void launch_pad_channels(const Step& step, const Frame<Driver>& frame) {
+    PadChannelsBody<Number<P>> body{};
+    body.count = frame.images * step.result().scalars();
+    body.source = address<Number<P>>(frame, step.source());
+    body.channels = step.source().channels;
+    body.height = step.source().height;
+    body.width = step.source().width;
+    body.stride_height = step.window().stride_height;
+    body.stride_width = step.window().stride_width;
+    body.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    launch_map(*frame.driver, body);
+}
+
+/// Softmax over the features of each image.
+template <Precision P, class Driver>
+void launch_softmax(const Step& step, const Frame<Driver>& frame) {
+    using Kernel = SoftmaxKernel<Number<P>>;
+    SoftmaxArguments arguments{};
+    arguments.source = address<Number<P>>(frame, step.source());
+    arguments.target = address<Number<P>>(frame, step.result());
+    arguments.features = static_cast<int>(step.source().scalars());
+    frame.driver->template launch<Kernel>(Kernel::grid(frame.images), arguments);
+}
+
+/// Copies the user's images, NCHW in float, to the layout and type of the program's input.
+template <Precision P, class Driver>
+void launch_load_input(const Step& step, const Frame<Driver>& frame) {
+    LoadInputBody<Number<P>> body{};
+    body.pixels = static_cast<int>(step.target.pixels());
+    body.count = static_cast<long>(frame.images) * body.pixels;
+    body.source = frame.input;
+    body.target = address<Number<P>>(frame, step.target);
+    body.channels = step.target.channels;
+    body.pitch = step.target.pitch;
+    launch_map(*frame.driver, body);
+}
+
+/// Copies the program's output to the user's memory, NCHW in float.
+template <Precision P, class Driver>
+void launch_store_output(const Step& step, const Frame<Driver>& frame) {
+    StoreOutputBody<Number<P>> body{};
+    body.count = frame.images * step.source().scalars();
+    body.source = address<Number<P>>(frame, step.source());
+    body.target = frame.output;
+    body.channels = step.source().channels;
+    body.pixels = static_cast<int>(step.source().pixels());
+    launch_map(*frame.driver, body);
+}
+
+/// The function that launches one step of a plan; steps that need the same code share it.
+template <const auto& Plan, int Index, Precision P, class Driver>
+consteval StepFunction<Driver> step_function() {
+    constexpr const Step& step = Plan.steps[Index];
+    using enum OpKind;
+    if constexpr (step.is_product()) return &launch_conv<P, step.vector, step.output_vector, Driver>;
+    if constexpr (step.kind == max_pool || step.kind == average_pool)
+        return &launch_pool<P, step.output_vector, Driver>;
+    if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
+        return &launch_global_pool<P, Driver>;
+    if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale ||
+                  step.kind == OpKind::multiply || step.kind == sigmoid)
+        return &launch_pointwise<P, step.output_vector, Driver>;
+    if constexpr (step.kind == pad_channels) return &launch_pad_channels<P, Driver>;
+    if constexpr (step.kind == softmax) return &launch_softmax<P, Driver>;
+    if constexpr (step.kind == load_input) return &launch_load_input<P, Driver>;
+    if constexpr (step.kind == store_output) return &launch_store_output<P, Driver>;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

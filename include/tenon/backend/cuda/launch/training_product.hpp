@@ -1,0 +1,96 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// Launches of training: convolutions and linear layers with the current weights, and the gradients of both operands.
+
+#include <tenon/backend/cuda/training/step.hpp>
+#include <tenon/backend/cuda/training/weight_gradient.hpp>
+
+namespace tenon::cuda {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Packs the current parameters of a convolution or linear layer.
+template <Precision P, class Driver>
+void launch_pack(const TrainingStep& training, const TrainingFrame<Driver>& frame, bool transposed) {
+    const Step& step = training.step;
+    Driver& driver = *frame.frame.driver;
+    for (int i = 0; i < 2; ++i) {
+        const Term& term = step.terms[i];
+        if (!term.source.exists()) continue;
+        const TermPacking& packing = training.packing[i];
+        PackWeightsBody<P> body{};
+        body.count = static_cast<long>(packing.rows) * term.depth;
+        body.weights = frame.parameter(training.layers[i].weight);
+        body.target = reinterpret_cast<Number<P>*>(frame.packed + term.weights);
+        body.outputs = packing.outputs;
+        body.inputs = packing.inputs;
+        body.taps = packing.taps;
+        body.groups = packing.groups;
+        body.row_channels = packing.linear && !transposed ? term.map.pitch : term.group_channels;
+        body.transposed = transposed;
+        body.linear = packing.linear;
+        launch_map(driver, body);
+    }
+    PackShiftBody shift{};
+    shift.count = step.result().channels;
+    shift.first = frame.parameter(training.layers[0].bias);
+    shift.second = step.terms[1].source.exists() ? frame.parameter(training.layers[1].bias) : nullptr;
+    shift.target = reinterpret_cast<float*>(frame.packed + step.shift);
+    if (!transposed) launch_map(driver, shift);
+}
+
+/// A convolution or linear layer with the current parameters.
+template <Precision P, int Vector, int OutputVector, class Driver>
+void launch_training_product(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
+    const bool transposed = training.kind == TrainingKind::data_gradient;
+    launch_pack<P>(training, frame, transposed);
+    if (!transposed) return launch_conv<P, Vector, OutputVector>(training.step, frame.frame);
+    Step step = training.step;
+    step.shift = -1;
+    launch_conv<P, Vector, OutputVector>(step, frame.frame);
+}
+
+/// The gradients of a convolution's or linear layer's weights and bias.
+template <Precision P, int Vector, int OutputVector, class Driver>
+void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
+    const Step& step = training.step;
+    const Term& term = step.terms[0];
+    const TermPacking& packing = training.packing[0];
+    Driver& driver = *frame.frame.driver;
+    WeightGradientArguments arguments{};
+    arguments.source = address<Number<P>>(frame.frame, term.source);
+    arguments.gradient = address<Number<P>>(frame.frame, step.target);
+    arguments.partials = frame.frame.partials;
+    arguments.channels = term.source.pitch;
+    arguments.group_channels = term.group_channels;
+    arguments.height = term.source.height;
+    arguments.width = term.source.width;
+    set_window(arguments, term.window);
+    arguments.columns = term.depth;
+    arguments.result_height = step.target.height;
+    arguments.result_width = step.target.width;
+    arguments.pixels = static_cast<int>(frame.frame.images * step.target.pixels());
+    arguments.groups = step.groups;
+    arguments.group_outputs = step.target.channels / step.groups;
+    const WeightGradientChoice choice = choose_weight_gradient(P, arguments.pixels, arguments.group_outputs, term.depth,
+                                                               step.groups, driver.multiprocessors());
+    arguments.splits = choice.splits;
+    const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
+        using Kernel = WeightGradientKernel<weight_gradient_spec(P, Tile, Vector, OutputVector)>;
+        if (choice.tile == Tile) driver.template launch<Kernel>(Kernel::grid(arguments), arguments);
+    };
+    [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
+    (std::make_integer_sequence<int, weight_gradient_tiles>{});
+    SumWeightGradientBody sum{};
+    sum.count = static_cast<long>(step.target.channels) * term.depth;
+    sum.partials = frame.frame.partials;
+    sum.gradient = frame.parameter_gradient(training.layers[0].weight);
+    sum.splits = choice.splits;
+    sum.columns = term.depth;
+    sum.group_channels = packing.linear ? term.map.channels : term.group_channels;
+    sum.inputs = packing.inputs;
+    launch_map(driver, sum);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,160 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// cuBLASLt as a provider of plain products: 1x1 convolutions and linear layers with bias, residual and ReLU. Needs the
+// toolkit's headers and, when the program runs, its library. Only nvcc sees the content of this header.
+
+#if defined(__CUDACC__)
+
+#include <memory>
+#include <string>
+
+#include <cublasLt.h>
+
+#include <tenon/backend/cuda/driver/dynamic_library.hpp>
+#include <tenon/backend/cuda/libraries/conv_problem.hpp>
+
+namespace tenon::cuda {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The functions of cuBLASLt's library that tenon uses, and a handle.
+class CublasLt {
+public:
+    /// Throws tenon::Error where the library is not installed or finds no device.
+    CublasLt() : library_{"libcublasLt.so.13", "libcublasLt.so.12"} { check(create_(&handle_), "begin"); }
+    CublasLt(const CublasLt&) = delete;
+    CublasLt& operator=(const CublasLt&) = delete;
+    ~CublasLt() { destroy_(handle_); }
+
+    static void check(cublasStatus_t status, const char* action) {
+        if (status != CUBLAS_STATUS_SUCCESS)
+            throw Error(std::string("cuBLASLt could not ") + action + ": status " + std::to_string(status));
+    }
+    cublasLtHandle_t handle() const { return handle_; }
+
+private:
+    DynamicLibrary library_;
+    template <class Function>
+    Function* find(const char* name) const {
+        return library_.function<Function>(name);
+    }
+    decltype(&cublasLtCreate) create_ = find<decltype(cublasLtCreate)>("cublasLtCreate");
+    decltype(&cublasLtDestroy) destroy_ = find<decltype(cublasLtDestroy)>("cublasLtDestroy");
+    cublasLtHandle_t handle_ = nullptr;
+
+public:
+    decltype(&cublasLtMatmul) multiply = find<decltype(cublasLtMatmul)>("cublasLtMatmul");
+    decltype(&cublasLtMatmulAlgoGetHeuristic) ask =
+        find<decltype(cublasLtMatmulAlgoGetHeuristic)>("cublasLtMatmulAlgoGetHeuristic");
+    decltype(&cublasLtMatmulDescCreate) create_product =
+        find<decltype(cublasLtMatmulDescCreate)>("cublasLtMatmulDescCreate");
+    decltype(&cublasLtMatmulDescDestroy) destroy_product =
+        find<decltype(cublasLtMatmulDescDestroy)>("cublasLtMatmulDescDestroy");
+    decltype(&cublasLtMatmulDescSetAttribute) set_product =
+        find<decltype(cublasLtMatmulDescSetAttribute)>("cublasLtMatmulDescSetAttribute");
+    decltype(&cublasLtMatrixLayoutCreate) create_layout =
+        find<decltype(cublasLtMatrixLayoutCreate)>("cublasLtMatrixLayoutCreate");
+    decltype(&cublasLtMatrixLayoutDestroy) destroy_layout =
+        find<decltype(cublasLtMatrixLayoutDestroy)>("cublasLtMatrixLayoutDestroy");
+    decltype(&cublasLtMatmulPreferenceCreate) create_preference =
+        find<decltype(cublasLtMatmulPreferenceCreate)>("cublasLtMatmulPreferenceCreate");
+    decltype(&cublasLtMatmulPreferenceDestroy) destroy_preference =
+        find<decltype(cublasLtMatmulPreferenceDestroy)>("cublasLtMatmulPreferenceDestroy");
+    decltype(&cublasLtMatmulPreferenceSetAttribute) set_preference =
+        find<decltype(cublasLtMatmulPreferenceSetAttribute)>("cublasLtMatmulPreferenceSetAttribute");
+};
+
+/// A problem (ConvProblem::is_plain_product) with the algorithm that cuBLASLt's heuristics rank first.
+///
+/// cuBLASLt's matrices are column-major, so a map of pixels x channels is a matrix of channels x pixels to it:
+/// target = weights^T * source + residual, with one bias per row.
+class CublasLtProduct {
+public:
+    /// Throws tenon::Error where cuBLASLt has no algorithm for the problem that needs at most `workspace` bytes.
+    CublasLtProduct(std::shared_ptr<const CublasLt> library, const ConvProblem& problem, std::size_t workspace)
+        : library_{std::move(library)}, problem_{problem}, workspace_{workspace} {
+        const cudaDataType_t type = stored_type(problem.precision);
+        const auto depth = static_cast<std::uint64_t>(problem.channels);
+        const auto outputs = static_cast<std::uint64_t>(problem.outputs);
+        const auto pixels = static_cast<std::uint64_t>(problem.pixels());
+        const CublasLt& lt = *library_;
+        cublasLtMatmulDesc_t product = nullptr;
+        const cublasComputeType_t compute =
+            problem.precision == Precision::tensor_float32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+        CublasLt::check(lt.create_product(&product, compute, CUDA_R_32F), "describe a product");
+        product_ = {product, lt.destroy_product};
+        set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+        if (problem.bias || problem.relu)
+            set(CUBLASLT_MATMUL_DESC_EPILOGUE, !problem.bias  ? CUBLASLT_EPILOGUE_RELU
+                                               : problem.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
+                                                              : CUBLASLT_EPILOGUE_BIAS);
+        if (problem.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
+        weights_ = layout(type, depth, outputs);
+        source_ = layout(type, depth, pixels);
+        target_ = layout(type, outputs, pixels);
+
+        cublasLtMatmulPreference_t preference = nullptr;
+        CublasLt::check(lt.create_preference(&preference), "say what is preferred");
+        const std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreference_t>, decltype(lt.destroy_preference)> guard{
+            preference, lt.destroy_preference};
+        // Split sums in separate memory, added in one order: the same bits in every run.
+        const std::uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+        CublasLt::check(
+            lt.set_preference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_, sizeof workspace_),
+            "bound its memory");
+        CublasLt::check(
+            lt.set_preference(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes),
+            "choose how sums are reduced");
+        cublasLtMatmulHeuristicResult_t result{};
+        int found = 0;
+        CublasLt::check(lt.ask(lt.handle(), product_.get(), weights_.get(), source_.get(), target_.get(), target_.get(),
+                               preference, 1, &result, &found),
+                        "find an algorithm");
+        if (found < 1) throw Error("cuBLASLt could not find an algorithm for a product");
+        algorithm_ = result.algo;
+    }
+
+    /// Launches the product on a stream. `memory` is the workspace.
+    void run(const void* source, const void* weights, const void* bias, const void* residual, void* target,
+             void* memory, cudaStream_t stream) {
+        if (problem_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+        const float one = 1, beta = problem_.residual ? 1 : 0;
+        const void* const added = problem_.residual ? residual : target;
+        CublasLt::check(library_->multiply(library_->handle(), product_.get(), &one, weights, weights_.get(), source,
+                                           source_.get(), &beta, added, target_.get(), target, target_.get(),
+                                           &algorithm_, memory, workspace_, stream),
+                        "multiply");
+    }
+
+private:
+    static constexpr cudaDataType_t stored_type(Precision precision) {
+        return precision == Precision::bfloat16  ? CUDA_R_16BF
+               : precision == Precision::float16 ? CUDA_R_16F
+                                                 : CUDA_R_32F;
+    }
+
+    template <class T>
+    void set(cublasLtMatmulDescAttributes_t name, const T& value) {
+        CublasLt::check(library_->set_product(product_.get(), name, &value, sizeof value), "describe a product");
+    }
+
+    using Layout = std::shared_ptr<std::remove_pointer_t<cublasLtMatrixLayout_t>>;
+    Layout layout(cudaDataType_t type, std::uint64_t rows, std::uint64_t columns) const {
+        cublasLtMatrixLayout_t made = nullptr;
+        CublasLt::check(library_->create_layout(&made, type, rows, columns, static_cast<std::int64_t>(rows)),
+                        "describe a matrix");
+        return {made, library_->destroy_layout};
+    }
+
+    std::shared_ptr<const CublasLt> library_;
+    ConvProblem problem_;
+    std::size_t workspace_;
+    std::shared_ptr<std::remove_pointer_t<cublasLtMatmulDesc_t>> product_;
+    Layout weights_, source_, target_;
+    cublasLtMatmulAlgo_t algorithm_{};
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda
+
+#endif

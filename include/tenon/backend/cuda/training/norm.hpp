@@ -1,0 +1,173 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// Batch norm in training: statistics of the batch; normalization itself is the epilogue of a map.
+
+#include <tenon/backend/cuda/training/channel_sums.hpp>
+
+namespace tenon::cuda {
+
+/// The numbers of a batch norm on the device: gamma and beta (null: one and zero), running statistics, and what is
+/// derived from the batch. normalized = (x - mean) * inverse, result = x * scale + shift.
+struct NormNumbers {
+    static constexpr int count = 6;  ///< arrays of derived numbers, each of as many floats as there are channels
+
+    const float *gamma = nullptr, *beta = nullptr;
+    float *running_mean = nullptr, *running_variance = nullptr;
+    float* derived = nullptr;
+    int channels = 0;
+    double epsilon = 0, momentum = 0;
+
+    TENON_HOST_DEVICE float* array(int index) const { return derived + static_cast<long>(index) * channels; }
+    TENON_HOST_DEVICE float* mean() const { return array(0); }
+    TENON_HOST_DEVICE float* inverse() const { return array(1); }
+    TENON_HOST_DEVICE float* scale() const { return array(2); }  ///< followed by the shifts, as the epilogue reads them
+    TENON_HOST_DEVICE float* shift() const { return array(3); }
+    TENON_HOST_DEVICE float* mean_gradient() const { return array(4); }
+    TENON_HOST_DEVICE float* mean_product() const { return array(5); }
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Derives a channel's numbers from mean and variance.
+TENON_DEVICE void derive(const NormNumbers& numbers, int channel, double mean, double variance) {
+    const double inverse = 1 / ::sqrt(variance + numbers.epsilon);
+    const double gamma = numbers.gamma ? static_cast<double>(numbers.gamma[channel]) : 1.0;
+    const double beta = numbers.beta ? static_cast<double>(numbers.beta[channel]) : 0.0;
+    numbers.mean()[channel] = static_cast<float>(mean);
+    numbers.inverse()[channel] = static_cast<float>(inverse);
+    numbers.scale()[channel] = static_cast<float>(gamma * inverse);
+    numbers.shift()[channel] = static_cast<float>(beta - mean * gamma * inverse);
+}
+
+/// The numbers of a frozen norm, from its running statistics, channel by channel.
+struct FrozenNormBody {
+    static constexpr const char* name = "frozen_norm";
+    long count = 0;
+    NormNumbers numbers{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const int channel = static_cast<int>(index);
+        derive(numbers, channel, static_cast<double>(numbers.running_mean[channel]),
+               static_cast<double>(numbers.running_variance[channel]));
+    }
+};
+
+/// Mean of a chunk, and sum of squared distances from it; nothing cancels, as the second pass subtracts the mean.
+template <class NumberType>
+struct StatisticsArguments {
+    ChannelChunks chunks{};
+    float* partials = nullptr;  ///< [chunk][2][channel]
+    const NumberType* source = nullptr;
+};
+
+/// First stage of a batch norm's statistics: each block computes those of a chunk, in two passes.
+template <class NumberType, int Pack>
+struct StatisticsKernel {
+    static constexpr const char* name = "statistics";
+    static constexpr int threads = ChannelChunks::threads;
+    using Arguments = StatisticsArguments<NumberType>;
+    using Registers = Nothing;
+    using Shared = ChannelShared<Pack>;
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
+        const Grid index = block.index();
+        const ChannelChunks& chunks = arguments.chunks;
+        const int width = chunks.columns * Pack, first_channel = index.x * width;
+        const long begin = chunks.begin(index.y), end = chunks.begin(index.y + 1);
+        Shared& shared = block.shared();
+        const auto add_up = [&](float* sums, const float* means, int thread) {
+            const int column = thread % chunks.columns * Pack, row = thread / chunks.columns;
+            float sum[Pack]{}, centre[Pack]{};
+            if (means) load_floats<Pack>(means + column, centre);
+            if (first_channel + column < chunks.channels)
+                for (long pixel = begin + row; pixel < end; pixel += chunks.rows()) {
+                    float values[Pack];
+                    load_floats<Pack>(arguments.source + pixel * chunks.channels + first_channel + column, values);
+                    TENON_CUDA_UNROLL
+                    for (int i = 0; i < Pack; ++i) {
+                        const float off = values[i] - centre[i];
+                        sum[i] += means ? off * off : off;
+                    }
+                }
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < Pack; ++i) sums[row * width + column + i] = sum[i];
+        };
+        float* to = arguments.partials + 2L * index.y * chunks.channels + first_channel;
+        block.threads([&](int thread, Registers&) { add_up(shared.first, nullptr, thread); });
+        block.threads([&](int thread, Registers&) {
+            if (thread >= width) return;
+            const float mean = sum_rows(shared.first + thread, width, chunks.rows()) / static_cast<float>(end - begin);
+            shared.first[thread] = mean;
+            if (first_channel + thread < chunks.channels) to[thread] = mean;
+        });
+        block.threads([&](int thread, Registers&) { add_up(shared.second, shared.first, thread); });
+        block.threads([&](int thread, Registers&) {
+            if (thread < width && first_channel + thread < chunks.channels)
+                to[chunks.channels + thread] = sum_rows(shared.second + thread, width, chunks.rows());
+        });
+    }
+};
+
+/// Merges the statistics of the chunks (Chan, Golub and LeVeque 1979): each row of threads merges a share, then the
+/// rows are merged in order. Updates the running statistics, with the unbiased variance, as torch does.
+struct MergeStatisticsKernel {
+    static constexpr const char* name = "merge_statistics";
+    static constexpr int threads = 256, channels = 32, rows = threads / channels;
+    using Arguments = MergeArguments<NormNumbers>;
+    using Registers = Nothing;
+
+    struct Moments {
+        double mean, squares, count;
+
+        TENON_DEVICE void add(const Moments& other) {
+            if (other.count == 0) return;
+            const double difference = other.mean - mean, total = count + other.count;
+            mean += difference * other.count / total;
+            squares += other.squares + difference * difference * count * other.count / total;
+            count = total;
+        }
+    };
+    struct Shared {
+        Moments moments[rows][channels];
+    };
+
+    template <class Block>
+    TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
+        const ChannelChunks& chunks = arguments.chunks;
+        const int first_channel = block.index().x * channels;
+        Shared& shared = block.shared();
+        block.threads([&](int thread, Registers&) {
+            const int channel = first_channel + thread % channels, row = thread / channels;
+            Moments sum{0, 0, 0};
+            if (channel < chunks.channels)
+                for (int chunk = chunks.chunks * row / rows; chunk < chunks.chunks * (row + 1) / rows; ++chunk) {
+                    const float* from = arguments.partials + 2L * chunk * chunks.channels + channel;
+                    sum.add({static_cast<double>(from[0]), static_cast<double>(from[chunks.channels]),
+                             static_cast<double>(chunks.begin(chunk + 1) - chunks.begin(chunk))});
+                }
+            shared.moments[row][thread % channels] = sum;
+        });
+        block.threads([&](int thread, Registers&) {
+            const int channel = first_channel + thread;
+            if (thread >= channels || channel >= chunks.channels) return;
+            Moments sum{0, 0, 0};
+            for (int row = 0; row < rows; ++row) sum.add(shared.moments[row][thread]);
+            const NormNumbers& numbers = arguments.epilogue;
+            derive(numbers, channel, sum.mean, sum.squares / sum.count);
+            const double momentum = numbers.momentum;
+            float &mean = numbers.running_mean[channel], &variance = numbers.running_variance[channel];
+            mean = static_cast<float>((1 - momentum) * static_cast<double>(mean) + momentum * sum.mean);
+            variance = static_cast<float>((1 - momentum) * static_cast<double>(variance) +
+                                          momentum * (sum.squares / (sum.count - 1)));
+        });
+    }
+
+    static Grid grid(const Arguments& arguments) {
+        return {static_cast<int>(blocks_of(arguments.chunks.channels, channels)), 1, 1};
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,29 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The precisions that CUDA computes networks in.
+
+namespace tenon {
+
+/// How a network is computed on CUDA. All of them sum in 32 bits; weights are rounded once, when they are packed.
+enum class Precision {
+    float32,         ///< everything in 32 bits: the CPU's results except for the order of sums
+    tensor_float32,  ///< stored in 32 bits, multiplied with 10 bits of mantissa
+    bfloat16,        ///< stored and multiplied with 8 exponent and 7 mantissa bits
+    float16,         ///< stored and multiplied with 5 exponent and 10 mantissa bits; above 65504 it overflows
+};
+
+namespace detail {
+
+/// Bytes of a stored value.
+constexpr int number_bytes(Precision precision) {
+    return precision == Precision::bfloat16 || precision == Precision::float16 ? 2 : 4;
+}
+
+/// Whether training multiplies the loss by a scale, as small gradients would be lost below the smallest number of the
+/// type (backend/shared/loss_scale.hpp).
+constexpr bool scales_loss(Precision precision) { return precision == Precision::float16; }
+
+}  // namespace detail
+
+}  // namespace tenon

@@ -1,0 +1,76 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// What an engine is: a network bound to a backend. A Model or a Trainer requires the first concept of its kind and
+// looks for the abilities that follow. To write an engine for another backend, read its interface here (test:
+// tests/engine/concepts_test.cpp).
+
+#include <concepts>
+#include <span>
+
+#include <tenon/core/isa.hpp>
+
+namespace tenon::detail {
+
+/// A function that is called with the index of each step that has finished.
+using StepObserver = void (*)(int step);
+
+/// Runs a network on batches of images.
+///
+/// - `E(threads, images)`: with threads of its own (0: one per core) and room for `images` images in flight.
+/// - `set_parameters(tensors)`: `tensors[i]` points to parameter i of the network, in its own order and shape.
+/// - `run(images, results, count, observe)`: reads `count` images, one after another, and writes as many results; calls
+///   `observe(step)` after each of `E::Compiled::steps` steps.
+template <class E>
+concept InferenceEngine = std::constructible_from<E, int, int> && std::move_constructible<E> &&
+    requires(E engine, const E& constant, std::span<const float* const> tensors, const typename E::Scalar* images,
+             typename E::Scalar* results, long count, StepObserver observe) {
+    { E::Compiled::steps } -> std::convertible_to<int>;
+    engine.set_parameters(tensors);
+    engine.run(images, results, count, observe);
+    { constant.threads() } -> std::same_as<int>;
+};
+
+/// Has a faster way to run where nobody observes the steps.
+template <class E>
+concept RunsUnobserved = requires(E engine, const typename E::Scalar* images, typename E::Scalar* results, long count) {
+    engine.run(images, results, count);
+};
+
+/// Computes losses and gradients of batches.
+///
+/// - `E(largest_batch, options)`: room for batches of up to `largest_batch` images.
+/// - `forward_backward(images, targets, options)`: the loss of a batch, its gradients, and new running statistics. The
+///   targets are a label per image, or a distribution over the classes per image.
+/// - `parameters()`, `gradients()`: arrays in the order of the network's parameters.
+/// - `is_trained(i)`: whether parameter i has a gradient; a constant.
+template <class E>
+concept TrainingEngine = requires(E engine, std::span<const typename E::Scalar> scalars, std::span<const int> labels) {
+    engine.forward_backward(scalars, labels);
+    engine.forward_backward(scalars, scalars);
+    { engine.parameters().values() } -> std::convertible_to<std::span<typename E::Scalar>>;
+    { engine.gradients().values() } -> std::convertible_to<std::span<typename E::Scalar>>;
+    { engine.logits() } -> std::convertible_to<std::span<const typename E::Scalar>>;
+    { E::is_trained(0) } -> std::same_as<bool>;
+};
+
+/// Has threads on which an optimizer's loops may run.
+template <class E>
+concept LendsThreads = requires(const E& engine) {
+    engine.team().run([](int, int) {});
+};
+
+/// Multiplies the loss by a scale that changes (float16).
+template <class E>
+concept ScalesLoss = requires {
+    requires E::scales_loss;
+};
+
+/// Updates the parameters itself, on the device: `prepare_updates(rule, runs, average)`, then `train(...)` instead of
+/// forward_backward.
+template <class E, class Rule, class Run>
+concept UpdatesParameters = requires(E engine, const Rule& rule, std::span<const Run> runs) {
+    engine.prepare_updates(rule, runs, true);
+};
+
+}  // namespace tenon::detail

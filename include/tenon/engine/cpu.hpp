@@ -1,0 +1,212 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Cpu: the backend that runs a network on this machine's vector units, in parallel.
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+
+#include <tenon/backend/cpu/kernels/pack_weights.hpp>
+#include <tenon/backend/cpu/step_function.hpp>
+#include <tenon/core/buffer.hpp>
+#include <tenon/core/moved_from.hpp>
+#include <tenon/program/passes/compact_projections.hpp>
+#include <tenon/program/passes/optimize.hpp>
+#include <tenon/topology/network.hpp>
+
+namespace tenon {
+
+namespace cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network's optimized program, its plan for the CPU and the kernels of its steps.
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+struct CompiledNetwork {
+    static constexpr auto program = compact_projections(optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm}));
+    static constexpr auto plan = [] {
+        constexpr auto plan = Planner<capacity<Net>>{program, Algorithm}.plan();
+        return plan.template trimmed<plan.steps.size(), plan.followers.size(), plan.handovers.size()>();
+    }();
+    static constexpr int steps = plan.steps.size();
+    static_assert(plan.chains_are_single(), "tenon: a step on all images together has no followers in its frame");
+
+    /// The kernels, one per step.
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<StepFunction, steps>{{step_function<plan, I>()...}, steps};
+    }
+    (std::make_integer_sequence<int, steps>{});
+};
+
+/// Runs one network on the CPU. All memory is mapped by the constructor, and touched when it is first needed.
+///
+/// Either all threads work on each step together, or, where a batch has at least two images per thread, each thread
+/// takes images of its own through all steps: it waits for nobody and reads nothing that another core wrote. A thread
+/// that has no images left helps the others. Throws tenon::Error when an engine that was moved from is called.
+///
+/// Law: an image's results are bitwise the same either way (test: tests/runtime/determinism_test.cpp).
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+class Engine {
+public:
+    using Scalar = float;
+    using Compiled = CompiledNetwork<Net, Algorithm>;
+
+    /// Room for `images` images in flight on `threads` threads and, in large batches, as many for each thread.
+    Engine(int threads, int images)
+        : team_{threads}, images_{images}, weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {
+        for (int worker = 0; worker < team_.size(); ++worker)
+            contexts_.emplace_back(worker == 0 ? team_.size() : std::min(team_.size(), max_helper_threads), images);
+    }
+
+    /// Takes the network's parameters; `tensors[i]` points to parameter i.
+    void set_parameters(std::span<const float* const> tensors) {
+        moved_from_.check("engine");
+        std::fill(weights_.begin(), weights_.end(), 0.0f);
+        const auto& program = lowered<Net>;
+        const WeightPacker packer{{program.layers.begin(), program.layers.end()},
+                                  {program.parameters.begin(), program.parameters.end()},
+                                  tensors};
+        for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
+        for (const Step& step : Compiled::plan.followers) packer.pack(step, weights_.data());
+    }
+
+    /// Runs all steps on `count` images.
+    void run(const float* images, float* results, long count) {
+        moved_from_.check("engine");
+        const int threads = team_.size();
+        if (threads == 1 || count < 2 * threads) return run(images, results, count, [](int) {});
+        const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
+        const int groups = static_cast<int>((count + group - 1) / group);
+        const Items items = team_.deal_items(groups);
+        team_.run([&](int worker, int) {
+            ThreadContext& mine = contexts_[static_cast<std::size_t>(worker)];
+            mine.is_busy = true;
+            for (int g = team_.take_item(items, worker); g >= 0; g = team_.take_item(items, worker)) {
+                const long first = static_cast<long>(group) * g;
+                run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
+                          static_cast<int>(std::min<long>(group, count - first)), [](int) {});
+            }
+            mine.is_busy = false;
+            for (ThreadContext& other : contexts_)
+                if (other.is_busy) other.helpers.volunteer([&] { return other.is_busy.load(); });
+        });
+    }
+
+    /// The same, with all threads working together on each step. Calls `observe(step)` after each step: once per image
+    /// for steps that run for one image at a time.
+    template <class Observe>
+    void run(const float* images, float* results, long count, Observe observe) {
+        moved_from_.check("engine");
+        for (long first = 0; first < count; first += images_)
+            run_group(contexts_[0], team_, images + first * inputs, results + first * outputs,
+                      static_cast<int>(std::min<long>(images_, count - first)), observe);
+    }
+
+    /// Runs one step of one image on what is in the arena, for measurements.
+    void run_step(int step, const float* image, float* results) {
+        moved_from_.check("engine");
+        ThreadContext& context = contexts_[0];
+        run_step(step,
+                 step < Compiled::plan.joint ? single_frame(context, team_, image)
+                                             : joint_frame(context, team_, image, results, 1),
+                 [](int) {});
+    }
+
+    int threads() const { return team_.size(); }
+
+private:
+    static constexpr long inputs = lowered<Net>.values[0].elements();
+    static constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
+
+    /// The most threads that work on one thread's images in a large batch, as each takes scratch memory.
+    static constexpr int max_helper_threads = 4;
+
+    /// What a thread needs to take a group of images through the network. The first one also serves the whole team.
+    struct ThreadContext {
+        ThreadContext(int threads, int images)
+            : helpers{Team::helper_group(threads)},
+              arena{static_cast<std::size_t>(Compiled::plan.arena_floats(images))},
+              scratch{static_cast<std::size_t>(Compiled::plan.scratch_floats * threads)} {}
+
+        Team helpers;
+        Buffer<float> arena;
+        Buffer<float> scratch;
+        std::atomic<bool> is_busy{false};
+    };
+
+    template <class Observe>
+    void run_group(ThreadContext& context, const Team& team, const float* images, float* results, int count,
+                   Observe observe) {
+        for (int image = 0; image < count && Compiled::plan.joint > 0; ++image) {
+            const Frame frame = single_frame(context, team, images + image * inputs);
+            for (int i = 0; i < Compiled::plan.joint; ++i) run_step(i, frame, observe);
+            hand_over(context, image);
+        }
+        const Frame frame = joint_frame(context, team, images, results, count);
+        for (int i = Compiled::plan.joint; i < Compiled::steps; ++i) run_step(i, frame, observe);
+    }
+
+    template <class Observe>
+    static void run_step(int step, const Frame& frame, Observe observe) {
+        Compiled::functions[step](Compiled::plan.steps[step], frame);
+        observe(step);
+    }
+
+    Frame single_frame(ThreadContext& context, const Team& team, const float* image) const {
+        return {.arena = context.arena.data(),
+                .weights = weights_.data(),
+                .input = image,
+                .team = &team,
+                .scratch = context.scratch.data(),
+                .scratch_floats = Compiled::plan.scratch_floats,
+                .followers = Compiled::plan.followers.begin()};
+    }
+
+    /// Without followers: Compiled asserts that no step from `joint` on has one.
+    Frame joint_frame(ThreadContext& context, const Team& team, const float* images, float* results, int count) const {
+        return {.arena = arena_of(context, 0),
+                .image_floats = Compiled::plan.image_floats,
+                .weights = weights_.data(),
+                .input = images,
+                .output = results,
+                .images = count,
+                .team = &team,
+                .scratch = context.scratch.data(),
+                .scratch_floats = Compiled::plan.scratch_floats};
+    }
+
+    static float* arena_of(ThreadContext& context, int image) {
+        return context.arena.data() + Compiled::plan.single_floats + image * Compiled::plan.image_floats;
+    }
+
+    /// Copies what the steps for one image leave to where the steps for all images read it (plan/plan.hpp: handover).
+    static void hand_over(ThreadContext& context, int image) {
+        for (const Handover& value : Compiled::plan.handovers)
+            std::copy_n(context.arena.data() + value.from, value.floats, arena_of(context, image) + value.to);
+    }
+
+    Team team_;
+    int images_;
+    Buffer<float> weights_;
+    std::deque<ThreadContext> contexts_;  ///< one per thread; where all threads work together, the first is used
+    MovedFrom moved_from_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace cpu
+
+/// The backend for this machine's processor: layout NCHW16c, register tiles, threads of oneTBB. Scalars are float. 3x3
+/// convolutions are computed by Winograd and pointwise ones by Strassen where that is faster; the error stays within
+/// 1e-5 of the largest result (test: tests/models, parity with PyTorch).
+struct Cpu {
+    template <class Net>
+    using Engine = cpu::Engine<Net, cpu::ConvAlgorithm::fast>;
+};
+
+/// The same backend with every convolution computed as a plain sum of products.
+struct ExactCpu {
+    template <class Net>
+    using Engine = cpu::Engine<Net, cpu::ConvAlgorithm::exact>;
+};
+
+}  // namespace tenon

@@ -1,0 +1,212 @@
+#pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// The training engine of the CPU: one list of kernels over one arena.
+
+#include <tenon/backend/cpu/plan/training.hpp>
+#include <tenon/backend/cpu/training_function.hpp>
+#include <tenon/core/index.hpp>
+#include <tenon/core/moved_from.hpp>
+#include <tenon/engine/cpu.hpp>
+#include <tenon/engine/training_options.hpp>
+#include <tenon/weights/parameters.hpp>
+
+namespace tenon {
+
+namespace cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network's training program, its plan for the CPU and the kernels of its steps.
+template <class Net, ConvAlgorithm Algorithm>
+struct CompiledTraining {
+    static constexpr const auto& program = training_program<Net, DifferentiationOptions{.spread_strides = true}>;
+    static constexpr auto plan = TrainingPlanner{program, Algorithm}.plan();
+    static constexpr int steps = plan.steps.size();
+
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<TrainingFunction, steps>{{training_step_function<plan, I>()...}, steps};
+    }
+    (std::make_integer_sequence<int, steps>{});
+
+    static_assert(program.values[program.output].pixels() == 1,
+                  "tenon: training by a loss over classes needs a network that ends in a flat vector");
+};
+
+/// Computes losses and gradients of one network on the CPU, in float. Everything is allocated by the constructor. An
+/// engine may be moved to another thread but not called from two at once. Throws tenon::Error when an engine that was
+/// moved from is called.
+///
+/// Law: losses, gradients and running statistics are bitwise equal for any number of threads
+/// (test: tests/train/cpu_training_test.cpp).
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+class TrainingEngine {
+public:
+    using Scalar = float;
+    using Compiled = CompiledTraining<Net, Algorithm>;
+    static constexpr int classes = classes_of<Net>;
+
+    /// Room for batches of up to `largest_batch` images. Throws tenon::Error for less than one image, for a negative
+    /// number of threads, or when there is not enough memory.
+    explicit TrainingEngine(int largest_batch, TrainingEngineOptions options = {})
+        : largest_batch_{checked_largest_batch(largest_batch)},
+          team_{options.threads},
+          arena_{index(Compiled::plan.image_floats * largest_batch)},
+          packed_{index(Compiled::plan.packed_floats)},
+          transformed_{index(Compiled::plan.transformed.floats(largest_batch, team_.size()))},
+          statistics_{index(Compiled::plan.statistics_floats)},
+          partials_{index(Compiled::plan.partial_floats * largest_batch)},
+          logits_{index(static_cast<long>(classes) * largest_batch)},
+          losses_{index(largest_batch)},
+          scratch_{index(Compiled::plan.scratch_floats * team_.size())} {}
+
+    /// Weights, affine parameters and running statistics; forward_backward updates the latter.
+    Parameters<Net>& parameters() { return parameters_; }
+    const Parameters<Net>& parameters() const { return parameters_; }
+    /// The gradients of the last batch's mean loss; zero for what is not trained.
+    Parameters<Net>& gradients() { return gradients_; }
+    const Parameters<Net>& gradients() const { return gradients_; }
+
+    /// Whether a tensor has a gradient: not a running statistic, not frozen.
+    static constexpr bool is_trained(int tensor) { return lowered<Net>.is_trained(tensor); }
+
+    /// A training iteration without the optimizer: the loss of a batch, its gradients, and new running statistics.
+    /// Throws tenon::Error for a batch or targets that don't fit; then nothing is changed.
+    LossResult forward_backward(std::span<const float> images, Targets<float> targets, StepOptions options = {}) {
+        moved_from_.check("engine");
+        const long batch = checked_batch<Net>(images.size(), largest_batch_);
+        targets.check(batch, classes);
+        check_smoothing(options.label_smoothing);
+        batch_ = batch;
+        const TrainingFrame frame = frame_of(images.data(), options.seed);
+        Step load{};
+        load.kind = OpKind::load_input;
+        load.target = Compiled::plan.input;
+        run_load_input(load, frame.frame);
+        run(0, Compiled::plan.forward_steps, frame);
+        compute_losses(targets, options.label_smoothing, frame);
+        run(Compiled::plan.forward_steps, Compiled::steps, frame);
+        LossResult sum;
+        for (long n = 0; n < batch; ++n) {
+            sum.loss += losses_.data()[n].loss;
+            sum.correct += losses_.data()[n].correct;
+        }
+        sum.loss /= static_cast<double>(batch);
+        return sum;
+    }
+
+    LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
+        return forward_backward(images, Targets<float>{labels}, options);
+    }
+    LossResult forward_backward(std::span<const float> images, std::span<const float> targets,
+                                StepOptions options = {}) {
+        return forward_backward(images, Targets<float>{targets}, options);
+    }
+
+    /// The logits of the last batch: [batch x classes].
+    std::span<const float> logits() const {
+        moved_from_.check("engine");
+        return {logits_.data(), index(batch_ * classes)};
+    }
+
+    int threads() const { return team_.size(); }
+    int largest_batch() const { return largest_batch_; }
+
+    /// The engine's threads, on which an optimizer's loops may run.
+    const Team& team() const {
+        moved_from_.check("engine");
+        return team_;
+    }
+
+    /// Makes the engine call function(step) after each step, for measurements.
+    void observe(void (*function)(int step)) { observe_ = function; }
+
+    /// Bytes of memory that an engine for `batch` images on `threads` threads maps.
+    static constexpr std::size_t bytes(int batch, int threads) {
+        const auto& plan = Compiled::plan;
+        return Buffer<float>::mapped_bytes(index(plan.image_floats * batch)) +
+               Buffer<float>::mapped_bytes(index(plan.packed_floats)) +
+               Buffer<float>::mapped_bytes(index(plan.transformed.floats(batch, threads))) +
+               Buffer<float>::mapped_bytes(index(plan.statistics_floats)) +
+               Buffer<float>::mapped_bytes(index(plan.partial_floats * batch)) +
+               Buffer<float>::mapped_bytes(index(static_cast<long>(classes) * batch)) +
+               Buffer<LossResult>::mapped_bytes(index(batch)) +
+               Buffer<float>::mapped_bytes(index(plan.scratch_floats * threads)) +
+               2 * Buffer<float>::mapped_bytes(index(state_count<Net>));
+    }
+
+private:
+    void run(int begin, int end, const TrainingFrame& frame) {
+        for (int i = begin; i < end; ++i) {
+            Compiled::functions[i](Compiled::plan.steps[i], frame);
+            if (observe_) observe_(i);
+        }
+    }
+
+    TrainingFrame frame_of(const float* images, std::uint64_t seed) {
+        TrainingFrame frame{};
+        frame.frame.arena = arena_.data();
+        frame.frame.image_floats = Compiled::plan.image_floats;
+        frame.frame.weights = packed_.data();
+        frame.frame.input = images;
+        frame.frame.images = static_cast<int>(batch_);
+        frame.frame.team = &team_;
+        frame.frame.scratch = scratch_.data();
+        frame.frame.scratch_floats = Compiled::plan.scratch_floats;
+        frame.layers = Compiled::program.forward.layers.begin();
+        frame.tensors = Compiled::program.forward.parameters.begin();
+        frame.parameters = parameters_.values().data();
+        frame.gradients = gradients_.values().data();
+        frame.packed = packed_.data();
+        frame.transformed = transformed_.data();
+        frame.transformed_floats = static_cast<long>(transformed_.size());
+        frame.statistics = statistics_.data();
+        frame.partials = partials_.data();
+        frame.seed = seed;
+        return frame;
+    }
+
+    void compute_losses(const Targets<float>& targets, double smoothing, const TrainingFrame& frame) {
+        const Tensor &output = Compiled::plan.output, &gradient = Compiled::plan.output_gradient;
+        team_.run([&](int worker, int workers) {
+            const Range images = share(static_cast<int>(batch_), worker, workers);
+            for (int n = images.begin; n < images.end; ++n) {
+                const float* logits = frame.frame.image(n) + output.origin();
+                std::copy_n(logits, classes, logits_.data() + static_cast<long>(n) * classes);
+                std::fill_n(frame.frame.image(n) + gradient.offset, gradient.floats(), 0.0f);
+                losses_.data()[n] = softmax_cross_entropy<float>(logits, classes, targets, n, batch_, smoothing,
+                                                                 frame.frame.image(n) + gradient.origin());
+            }
+        });
+    }
+
+    int largest_batch_;
+    long batch_ = 0;
+    Team team_;
+    Buffer<float> arena_, packed_, transformed_, statistics_, partials_, logits_;
+    Buffer<LossResult> losses_;
+    Buffer<float> scratch_;
+    Parameters<Net> parameters_, gradients_;
+    void (*observe_)(int) = nullptr;
+    MovedFrom moved_from_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace cpu
+
+template <class Net>
+struct detail::TrainingEngineOf<Net, Cpu> {
+    using type = cpu::TrainingEngine<Net, cpu::ConvAlgorithm::fast>;
+};
+template <class Net>
+struct detail::TrainingEngineOf<Net, ExactCpu> {
+    using type = cpu::TrainingEngine<Net, cpu::ConvAlgorithm::exact>;
+};
+
+/// Bytes that TrainingEngine<Net, Backend> allocates for batches of up to `batch` images on `threads` threads: arenas
+/// of values, parameters and gradients, and scratch memory, in complete pages. A constant expression.
+template <class Net, class Backend = Cpu>
+constexpr std::size_t training_bytes(int batch, int threads = 1) {
+    return detail::TrainingEngineOf<Net, Backend>::type::bytes(batch, threads);
+}
+
+}  // namespace tenon

@@ -1,0 +1,21 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// A network's program for CUDA: a constant that both compilers see.
+
+#include <tenon/backend/cuda/plan/plan.hpp>
+#include <tenon/backend/shared/precision.hpp>
+#include <tenon/program/passes/optimize.hpp>
+#include <tenon/topology/network.hpp>
+
+namespace tenon::cuda {
+
+/// A network's optimized program and its plan for CUDA.
+template <class Net, Precision P>
+struct CompiledNetwork {
+    static constexpr auto program = optimize(lowered<Net>);
+    static constexpr auto plan = cuda::Planner<capacity<Net>>{program, number_bytes(P)}.plan();
+    static constexpr int steps = plan.steps.size();
+};
+
+}  // namespace tenon::cuda

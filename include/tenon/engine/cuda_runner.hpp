@@ -1,0 +1,203 @@
+#pragma once
+// IWYU pragma: private, include <tenon/cuda.hpp>
+
+// NetworkRunner: runs one network through a driver, CUDA's or the emulated one.
+
+#include <algorithm>
+#include <map>
+#include <span>
+#include <vector>
+
+#include <tenon/backend/cuda/driver/stream.hpp>
+#include <tenon/backend/cuda/kernels/pack_weights.hpp>
+#include <tenon/backend/cuda/launch/inference.hpp>
+#include <tenon/engine/cuda_program.hpp>
+
+namespace tenon::cuda {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Runs one network. All memory is allocated by the constructor. The launches of a batch are recorded as a graph when a
+/// batch of its size is first run, and replayed from then on. While the device computes one group of images, the next
+/// group is copied.
+///
+/// Law: results are bitwise equal from run to run (test: tests/cuda/network_test.cpp).
+template <class Net, Precision P, class Driver>
+class NetworkRunner {
+public:
+    using Compiled = CompiledNetwork<Net, P>;
+
+    /// Room for `images` images in flight; `options` are passed to the driver.
+    template <class... Options>
+    explicit NetworkRunner(int images, const Options&... options) : driver_{options...}, images_{images} {
+        const auto& plan = Compiled::plan;
+        try {
+            arena_ =
+                allocate(static_cast<std::size_t>(plan.image_scalars) * bytes_of(1) * static_cast<std::size_t>(images));
+            weights_ = allocate(static_cast<std::size_t>(plan.weight_bytes));
+            partials_ =
+                allocate(sizeof(float) * static_cast<std::size_t>(cuda::partial_floats(P, driver_.multiprocessors())));
+            for (Slot& slot : slots_) {
+                slot.input = allocate(input_bytes(images));
+                slot.output = allocate(output_bytes(images));
+                slot.host_input = driver_.allocate_host(input_bytes(images));
+                slot.host_output = driver_.allocate_host(output_bytes(images));
+                slot.copied = driver_.make_event();
+                slot.computed = driver_.make_event();
+                slot.has_events = true;
+            }
+        } catch (...) {
+            release();
+            throw;
+        }
+    }
+    NetworkRunner(const NetworkRunner&) = delete;
+    NetworkRunner& operator=(const NetworkRunner&) = delete;
+    ~NetworkRunner() { release(); }
+
+    /// Takes the network's parameters; `tensors[i]` points to parameter i.
+    void set_parameters(std::span<const float* const> tensors) {
+        std::vector<unsigned char> packed(static_cast<std::size_t>(Compiled::plan.weight_bytes));
+        const auto& program = lowered<Net>;
+        const cuda::WeightPacker<P> packer{{program.layers.begin(), program.layers.end()},
+                                           {program.parameters.begin(), program.parameters.end()},
+                                           tensors};
+        for (const cuda::Step& step : Compiled::plan.steps) packer.pack(step, packed.data());
+        driver_.upload(weights_, packed.data(), packed.size(), cuda::Stream::compute);
+        driver_.synchronize(cuda::Stream::compute);
+    }
+
+    /// Computes the results of `count` images, in groups of at most the images in flight.
+    void run(const float* images, float* results, long count) {
+        const long groups = cuda::blocks_of(count, images_);
+        for (long group = 0; group <= groups; ++group) {
+            if (group < groups) {
+                Slot& slot = slots_[group % 2];
+                const int size = group_size(group, count);
+                // The group before the last has left this slot: we have waited for its results.
+                std::copy_n(images + group * images_ * inputs, size * inputs, static_cast<float*>(slot.host_input));
+                driver_.upload(slot.input, slot.host_input, input_bytes(size), cuda::Stream::copy);
+                driver_.record(slot.copied, cuda::Stream::copy);
+                driver_.wait(slot.copied, cuda::Stream::compute);
+                driver_.launch_graph(graph(size, static_cast<int>(group % 2)));
+                driver_.download(slot.host_output, slot.output, output_bytes(size), cuda::Stream::compute);
+                driver_.record(slot.computed, cuda::Stream::compute);
+            }
+            if (group > 0) {
+                Slot& slot = slots_[(group - 1) % 2];
+                driver_.synchronize(slot.computed);
+                std::copy_n(static_cast<const float*>(slot.host_output), group_size(group - 1, count) * outputs,
+                            results + (group - 1) * images_ * outputs);
+            }
+        }
+    }
+
+    /// The same without graphs, waiting for each step; calls `observe(step)` after each.
+    template <class Observe>
+    void run_observed(const float* images, float* results, long count, Observe observe) {
+        for (long group = 0; group < cuda::blocks_of(count, images_); ++group) {
+            Slot& slot = slots_[0];
+            const int size = group_size(group, count);
+            std::copy_n(images + group * images_ * inputs, size * inputs, static_cast<float*>(slot.host_input));
+            driver_.upload(slot.input, slot.host_input, input_bytes(size), cuda::Stream::compute);
+            driver_.synchronize(cuda::Stream::compute);
+            const cuda::Frame<Driver> frame = frame_of(size, slot);
+            for (int i = 0; i < Compiled::steps; ++i) {
+                functions[i](Compiled::plan.steps[i], frame);
+                driver_.synchronize(cuda::Stream::compute);
+                observe(i);
+            }
+            driver_.download(slot.host_output, slot.output, output_bytes(size), cuda::Stream::compute);
+            driver_.synchronize(cuda::Stream::compute);
+            std::copy_n(static_cast<const float*>(slot.host_output), size * outputs,
+                        results + group * images_ * outputs);
+        }
+    }
+
+    /// Runs the first `size` of the images that were last copied to the device, `times` more times, and waits once.
+    /// Nothing is copied: this measures the device alone.
+    void repeat(int size, int times) {
+        const typename Driver::Graph replayed = graph(size, 0);
+        for (int i = 0; i < times; ++i) driver_.launch_graph(replayed);
+        driver_.synchronize(cuda::Stream::compute);
+    }
+
+    Driver& driver() { return driver_; }
+
+private:
+    static constexpr long inputs = lowered<Net>.values[0].elements();
+    static constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
+
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<cuda::StepFunction<Driver>, Compiled::steps>{
+            {cuda::step_function<Compiled::plan, I, P, Driver>()...}, Compiled::steps};
+    }
+    (std::make_integer_sequence<int, Compiled::steps>{});
+
+    /// Memory for one group of images and its results.
+    struct Slot {
+        void *input = nullptr, *output = nullptr, *host_input = nullptr, *host_output = nullptr;
+        typename Driver::Event copied{};    ///< the input is on the device
+        typename Driver::Event computed{};  ///< the results are on the host
+        bool has_events = false;
+    };
+
+    static constexpr std::size_t bytes_of(long scalars) { return static_cast<std::size_t>(scalars * number_bytes(P)); }
+    static constexpr std::size_t input_bytes(int images) {
+        return sizeof(float) * static_cast<std::size_t>(inputs * images);
+    }
+    static constexpr std::size_t output_bytes(int images) {
+        return sizeof(float) * static_cast<std::size_t>(outputs * images);
+    }
+
+    void* allocate(std::size_t bytes) { return driver_.allocate(std::max<std::size_t>(bytes, 1)); }
+
+    int group_size(long group, long count) const {
+        return static_cast<int>(std::min<long>(images_, count - group * images_));
+    }
+
+    cuda::Frame<Driver> frame_of(int size, const Slot& slot) {
+        return {.driver = &driver_,
+                .arena = static_cast<unsigned char*>(arena_),
+                .weights = static_cast<const unsigned char*>(weights_),
+                .input = static_cast<const float*>(slot.input),
+                .output = static_cast<float*>(slot.output),
+                .partials = static_cast<float*>(partials_),
+                .images = size};
+    }
+
+    /// The graph of a batch of `size` images in a slot.
+    typename Driver::Graph graph(int size, int slot) {
+        const auto key = std::pair{size, slot};
+        if (const auto found = graphs_.find(key); found != graphs_.end()) return found->second;
+        const cuda::Frame<Driver> frame = frame_of(size, slots_[slot]);
+        return graphs_[key] = driver_.record_graph([&] {
+            for (int i = 0; i < Compiled::steps; ++i) functions[i](Compiled::plan.steps[i], frame);
+        });
+    }
+
+    void release() {
+        for (const auto& [key, graph] : graphs_) driver_.release_graph(graph);
+        for (Slot& slot : slots_) {
+            if (slot.has_events) {
+                driver_.release_event(slot.copied);
+                driver_.release_event(slot.computed);
+            }
+            driver_.release(slot.input);
+            driver_.release(slot.output);
+            driver_.release_host(slot.host_input);
+            driver_.release_host(slot.host_output);
+        }
+        driver_.release(arena_);
+        driver_.release(weights_);
+        driver_.release(partials_);
+    }
+
+    Driver driver_;
+    int images_;
+    void *arena_ = nullptr, *weights_ = nullptr, *partials_ = nullptr;
+    Slot slots_[2];
+    std::map<std::pair<int, int>, typename Driver::Graph> graphs_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cuda

@@ -1,0 +1,13 @@
+// The component tenon::image: image files (JPEG, PNG) and data sets of files and archives. Needs libjpeg, libpng and
+// zlib.
+#pragma once
+
+// IWYU pragma: begin_exports
+#include <tenon/data.hpp>
+#include <tenon/data/archives/fashion_mnist.hpp>
+#include <tenon/data/archives/gzip.hpp>
+#include <tenon/data/archives/idx.hpp>
+#include <tenon/data/archives/image_folder.hpp>
+#include <tenon/data/archives/photo_dataset.hpp>
+#include <tenon/image/codecs/decode.hpp>
+// IWYU pragma: end_exports

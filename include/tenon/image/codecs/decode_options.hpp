@@ -1,0 +1,65 @@
+#pragma once
+// IWYU pragma: private, include <tenon/image.hpp>
+
+// The options of decoding an image file.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+
+namespace tenon {
+
+/// The channels of a decoded image.
+enum class Color {
+    rgb,  ///< red, green, blue; a gray file's samples are repeated
+    gray  ///< one channel, the luma of a color file
+};
+
+/// How an image file is decoded.
+struct DecodeOptions {
+    Color color = Color::rgb;
+
+    /// Whether the image is rotated as the camera's EXIF orientation tag says. Off by default, as in PIL and
+    /// torchvision: networks were trained on images as they are stored.
+    bool exif_orientation = false;
+
+    /// Whether a JPEG whose data is damaged or ends early is decoded as far as possible (the rest is gray) instead of
+    /// refused.
+    bool accept_damaged_jpeg = false;
+
+    /// Files that claim more pixels are refused before memory is allocated for them. A file of a few kilobytes can
+    /// claim billions. The default is PIL's threshold, a quarter gigabyte of RGB.
+    std::int64_t max_pixels = 89'478'485;
+
+    /// Larger files are refused by read_image.
+    std::size_t max_file_bytes = std::size_t{256} * 1024 * 1024;
+};
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// `a.png: cannot decode it as PNG: REASON`.
+inline Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
+    return Error(std::string(name) + ": cannot decode it as " + std::string(format) + ": " + std::string(reason));
+}
+
+/// Throws tenon::Error when a file claims more than options.max_pixels.
+inline void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options,
+                              std::string_view name, std::string_view format) {
+    // Both are below 2^31, so the product can't overflow.
+    if (height * width > options.max_pixels) {
+        throw decode_error(name, format,
+                           "expected at most " + std::to_string(options.max_pixels) +
+                               " pixels (DecodeOptions::max_pixels), found " + std::to_string(width) + " x " +
+                               std::to_string(height));
+    }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+}  // namespace tenon

@@ -1,0 +1,241 @@
+#pragma once
+// IWYU pragma: private, include <tenon/image.hpp>
+
+// Decoding JPEG with libjpeg-turbo. Its default inverse DCT and chroma upsampling make the pixels equal PIL's and
+// torchvision's bit for bit.
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// In this order: jpeglib.h needs size_t and FILE, and the codes in jerror.h depend on jpeglib.h.
+// clang-format off
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/image/codecs/decode_options.hpp>
+#include <tenon/image/image.hpp>
+#include <tenon/image/orientation.hpp>
+
+namespace tenon {
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// One run of libjpeg over bytes in memory.
+///
+/// libjpeg reports an error by a function that must not return, which here means longjmp. A jump must never pass over
+/// an object with a destructor. So: only attempt() sets the target of a jump, it runs plain functions without such
+/// objects, and all state and memory belong to this session, whose destructor frees libjpeg's part.
+class JpegSession {
+public:
+    JpegSession(std::span<const std::byte> bytes, bool accept_damaged) : accept_damaged_(accept_damaged) {
+        decompress_.err = jpeg_std_error(&errors_);
+        errors_.error_exit = &on_error;
+        errors_.emit_message = &on_message;
+        decompress_.client_data = this;
+        source_.init_source = [](j_decompress_ptr) {};
+        source_.fill_input_buffer = &on_end_of_data;
+        source_.skip_input_data = &skip;
+        source_.resync_to_restart = &jpeg_resync_to_restart;
+        source_.term_source = [](j_decompress_ptr) {};
+        source_.next_input_byte = reinterpret_cast<const JOCTET*>(bytes.data());
+        source_.bytes_in_buffer = bytes.size();
+        progress_.progress_monitor = &check_scans;
+    }
+    JpegSession(const JpegSession&) = delete;
+    JpegSession& operator=(const JpegSession&) = delete;
+    ~JpegSession() { jpeg_destroy_decompress(&decompress_); }
+
+    /// Reads the file's header. Returns false on failure; message() then says why.
+    bool read_header(bool with_exif) {
+        with_exif_ = with_exif;
+        return attempt([](JpegSession& session) {
+            j_decompress_ptr decompress = &session.decompress_;
+            // Clears all fields but err and client_data.
+            jpeg_create_decompress(decompress);
+            decompress->src = &session.source_;
+            decompress->progress = &session.progress_;
+            if (session.with_exif_) jpeg_save_markers(decompress, exif_marker, 0xFFFF);
+            jpeg_read_header(decompress, TRUE);
+        });
+    }
+
+    /// Decodes into `height` rows of `width` x `components` samples. Returns false on failure; message() then says why.
+    bool read_pixels(J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t row_size) {
+        decompress_.out_color_space = color_space;
+        pixels_ = pixels;
+        row_size_ = row_size;
+        return attempt([](JpegSession& session) {
+            j_decompress_ptr decompress = &session.decompress_;
+            jpeg_start_decompress(decompress);
+            while (decompress->output_scanline < decompress->output_height) {
+                JSAMPROW row = session.pixels_ + decompress->output_scanline * session.row_size_;
+                jpeg_read_scanlines(decompress, &row, 1);
+            }
+            jpeg_finish_decompress(decompress);
+        });
+    }
+
+    int height() const { return static_cast<int>(decompress_.image_height); }
+    int width() const { return static_cast<int>(decompress_.image_width); }
+    int components() const { return decompress_.num_components; }
+    std::string_view message() const { return message_; }
+
+    /// The EXIF data that read_header found, valid until the pixels are read; empty when there is none.
+    std::span<const std::byte> exif() const {
+        constexpr char prefix[] = {'E', 'x', 'i', 'f', '\0', '\0'};
+        for (jpeg_saved_marker_ptr marker = decompress_.marker_list; marker != nullptr; marker = marker->next) {
+            if (marker->data_length < sizeof prefix) continue;
+            if (std::memcmp(marker->data, prefix, sizeof prefix) != 0) continue;
+            return std::as_bytes(std::span(marker->data, marker->data_length)).subspan(sizeof prefix);
+        }
+        return {};
+    }
+
+private:
+    static constexpr int exif_marker = JPEG_APP0 + 1;
+    // Each scan of a progressive file goes over the whole image; a small file can hold thousands of empty ones.
+    static constexpr int max_scans = 500;
+
+    bool attempt(void (*action)(JpegSession&)) {
+        if (setjmp(failure_) != 0) return false;
+        action(*this);
+        return true;
+    }
+
+    [[noreturn]] void fail(const char* why) {
+        std::snprintf(message_, sizeof message_, "%s", why);
+        std::longjmp(failure_, 1);
+    }
+
+    template <class Info>
+    static JpegSession& session_of(Info* info) {
+        return *static_cast<JpegSession*>(info->client_data);
+    }
+
+    [[noreturn]] static void on_error(j_common_ptr info) {
+        JpegSession& session = session_of(info);
+        info->err->format_message(info, session.message_);
+        std::longjmp(session.failure_, 1);
+    }
+
+    static void on_message(j_common_ptr info, int level) {
+        constexpr int warning = -1;
+        if (level != warning || session_of(info).accept_damaged_) return;
+        switch (info->err->msg_code) {
+            case JWRN_ADOBE_XFORM:
+            case JWRN_BOGUS_ICC:
+            case JWRN_EXTRANEOUS_DATA:
+            case JWRN_JFIF_MAJOR:
+            case JWRN_NOT_SEQUENTIAL:
+                return;
+            default:
+                // After any other warning libjpeg invents pixels.
+                on_error(info);
+        }
+    }
+
+    static boolean on_end_of_data(j_decompress_ptr decompress) {
+        static constexpr JOCTET end_of_image[] = {0xFF, JPEG_EOI};
+        JpegSession& session = session_of(decompress);
+        if (!session.accept_damaged_) session.fail("the file ends before the image is complete");
+        session.source_.next_input_byte = end_of_image;
+        session.source_.bytes_in_buffer = sizeof end_of_image;
+        return TRUE;
+    }
+
+    static void skip(j_decompress_ptr decompress, long count) {
+        if (count <= 0) return;
+        jpeg_source_mgr& source = session_of(decompress).source_;
+        // At the end of the data libjpeg calls on_end_of_data next.
+        const std::size_t step = std::min(static_cast<std::size_t>(count), source.bytes_in_buffer);
+        source.next_input_byte += step;
+        source.bytes_in_buffer -= step;
+    }
+
+    static void check_scans(j_common_ptr info) {
+        if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > max_scans) {
+            session_of(info).fail("it has more than 500 scans");
+        }
+    }
+
+    jpeg_decompress_struct decompress_{};
+    jpeg_error_mgr errors_{};
+    jpeg_source_mgr source_{};
+    jpeg_progress_mgr progress_{};
+    std::jmp_buf failure_{};
+    char message_[JMSG_LENGTH_MAX]{};
+    bool accept_damaged_;
+    bool with_exif_ = false;
+    std::uint8_t* pixels_ = nullptr;
+    std::size_t row_size_ = 0;
+};
+
+/// RGB from the inverted CMYK that Adobe's programs write into JPEG files, as PIL converts it.
+inline Image rgb_from_inverted_cmyk(int height, int width, std::span<const std::uint8_t> cmyk) {
+    Image rgb(height, width, 3);
+    std::uint8_t* target = rgb.pixels().data();
+    for (std::size_t i = 0; i < cmyk.size(); i += 4) {
+        const int light = cmyk[i + 3];
+        for (std::size_t channel = 0; channel < 3; ++channel) {
+            const int product = (255 - cmyk[i + channel]) * light + 128;
+            *target++ = static_cast<std::uint8_t>(light - ((product + (product >> 8)) >> 8));
+        }
+    }
+    return rgb;
+}
+
+/// Decodes a JPEG file; see decode_image.
+inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options) {
+    JpegSession session(bytes, options.accept_damaged_jpeg);
+    if (!session.read_header(options.exif_orientation)) throw decode_error(name, "JPEG", session.message());
+    const int height = session.height();
+    const int width = session.width();
+    check_pixel_count(height, width, options, name, "JPEG");
+    const int orientation = exif_orientation(session.exif());
+
+    Image image;
+    const auto read_pixels = [&](J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t channels) {
+        if (!session.read_pixels(color_space, pixels, static_cast<std::size_t>(width) * channels)) {
+            throw decode_error(name, "JPEG", session.message());
+        }
+    };
+    switch (session.components()) {
+        case 1:
+            image = Image(height, width, 1);
+            read_pixels(JCS_GRAYSCALE, image.pixels().data(), 1);
+            break;
+        case 3:
+            image = Image(height, width, 3);
+            read_pixels(JCS_RGB, image.pixels().data(), 3);
+            break;
+        case 4: {
+            std::vector<std::uint8_t> cmyk(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 4);
+            read_pixels(JCS_CMYK, cmyk.data(), 4);
+            image = rgb_from_inverted_cmyk(height, width, cmyk);
+            break;
+        }
+        default:
+            throw decode_error(
+                name, "JPEG",
+                "expected 1 (gray), 3 (color) or 4 (CMYK) components, found " + std::to_string(session.components()));
+    }
+    return apply_orientation(std::move(image), orientation);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+}  // namespace tenon

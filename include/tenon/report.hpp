@@ -1,0 +1,11 @@
+// Reports on networks and runs: summaries, graphs, profiles, ONNX files, plots.
+#pragma once
+
+// IWYU pragma: begin_exports
+#include <tenon/report/class_report.hpp>
+#include <tenon/report/dot.hpp>
+#include <tenon/report/onnx.hpp>
+#include <tenon/report/profile.hpp>
+#include <tenon/report/summary.hpp>
+#include <tenon/report/training_plots.hpp>
+// IWYU pragma: end_exports

@@ -1,0 +1,144 @@
+#pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// Files that hold the complete state of a training: checked when they are read, replaced at once when they are written.
+//
+// A checkpoint is a safetensors file, so other tools can look into it; its metadata says that it is a checkpoint and of
+// which format, and has a checksum of everything else.
+
+#include <filesystem>
+
+#include <tenon/core/number_text.hpp>
+#include <tenon/core/random.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/safetensors_writer.hpp>
+
+namespace tenon {
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The format that is written, and the only one that is read.
+inline constexpr std::string_view checkpoint_format = "tenon checkpoint 1";
+
+/// Where the previous checkpoint is kept.
+inline std::string previous_checkpoint(const std::string& path) { return path + ".previous"; }
+
+/// A checksum of 64 bits: words of 8 bytes go through a bijection, so a change of a single word is always detected.
+class Checksum {
+public:
+    void add(std::span<const std::byte> bytes) {
+        for (std::size_t i = 0; i < bytes.size(); i += 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
+            value_ = mix(value_ ^ word) + golden_step;
+        }
+        value_ = mix(value_ ^ bytes.size());
+    }
+    void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+    std::string text() const { return std::to_string(value_); }
+
+private:
+    std::uint64_t value_ = golden_step;
+};
+
+/// The checksum of a checkpoint's tensors and metadata, in the order of their names.
+inline std::string checksum_of(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+    std::map<std::string_view, const TensorEntry*> sorted;
+    for (const TensorEntry& tensor : tensors) sorted[tensor.name] = &tensor;
+    Checksum sum;
+    for (const auto& [name, tensor] : sorted) {
+        sum.add(name);
+        sum.add(tensor->bytes);
+    }
+    for (const auto& [key, value] : metadata)
+        if (key != "checksum") {
+            sum.add(key);
+            sum.add(value);
+        }
+    return sum.text();
+}
+
+/// Writes a checkpoint; the one that was at `path` moves to previous_checkpoint(path). At every moment there is a
+/// complete checkpoint at `path`, if there was one before. Throws tenon::Error when it can't be written; then the files
+/// are unchanged, or the previous checkpoint is the last one.
+inline void write_checkpoint(const std::string& path, std::span<const TensorEntry> tensors, Metadata metadata) {
+    metadata["format"] = checkpoint_format;
+    metadata["checksum"] = checksum_of(tensors, metadata);
+    std::error_code failed;
+    if (std::filesystem::exists(path, failed)) {
+        // A second name for the last checkpoint, so that it keeps its own until the new one is complete.
+        const std::string link = path + ".keep";
+        std::filesystem::remove(link, failed);
+        std::filesystem::create_hard_link(path, link, failed);
+        if (failed) std::filesystem::copy_file(path, link, failed);
+        if (!failed) std::filesystem::rename(link, previous_checkpoint(path), failed);
+        if (failed) throw Error(path + ": cannot keep the previous checkpoint: " + failed.message());
+    }
+    write_safetensors(path, tensors, metadata);
+}
+
+/// A checkpoint that was read and found complete.
+class CheckpointFile {
+public:
+    /// Throws tenon::Error, naming the file, when it can't be read, is cut off, damaged, or not a checkpoint of this
+    /// format.
+    explicit CheckpointFile(const std::string& path) : path_{path}, file_{path} {
+        const auto format = metadata().find("format");
+        if (format == metadata().end() || !format->second.starts_with("tenon checkpoint"))
+            throw Error(path + ": expected a checkpoint of a trainer, found another safetensors file");
+        if (format->second != checkpoint_format)
+            throw Error(path + ": expected the format '" + std::string(checkpoint_format) + "', found '" +
+                        format->second + "'");
+        const std::string expected = value("checksum"), found = checksum_of(file_.tensors(), metadata());
+        if (expected != found)
+            throw Error(path + ": the file is damaged: its checksum is " + found + ", but it was written with " +
+                        expected);
+    }
+
+    /// Whether the metadata has a value named `key`.
+    bool has_value(std::string_view key) const { return metadata().find(key) != metadata().end(); }
+
+    /// The value named `key`. Throws tenon::Error if there is none.
+    const std::string& value(std::string_view key) const {
+        const auto found = metadata().find(key);
+        if (found == metadata().end()) throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
+        return found->second;
+    }
+
+    /// The value named `key` as a number. Throws tenon::Error if there is none, or if it is not a number.
+    template <class Number>
+    Number number(std::string_view key) const {
+        const std::string& text = value(key);
+        const std::optional<Number> result = parse_number<Number>(text);
+        if (!result) throw Error(path_ + ": expected a number as '" + std::string(key) + "', found '" + text + "'");
+        return *result;
+    }
+
+    const TensorEntry* find(std::string_view name) const { return file_.find(name); }
+
+    /// The tensor of `size` elements of T. Throws tenon::Error if there is none, or if it has another type or size.
+    template <Element T>
+    const TensorEntry& tensor(std::string_view name, std::size_t size) const {
+        const TensorEntry* entry = file_.find(name);
+        if (!entry) throw Error(path_ + ": the checkpoint has no tensor '" + std::string(name) + "'");
+        if (entry->dtype != dtype_of<T> || entry->bytes.size() != size * sizeof(T))
+            throw Error(path_ + ": expected the tensor '" + std::string(name) + "' to have " + std::to_string(size) +
+                        " elements, found " + std::string(dtype_name(entry->dtype)) + " of shape " +
+                        shape_to_string(entry->shape));
+        return *entry;
+    }
+
+    const std::string& path() const { return path_; }
+
+private:
+    const Metadata& metadata() const { return file_.metadata(); }
+
+    std::string path_;
+    SafetensorsFile file_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+}  // namespace tenon

@@ -1,0 +1,127 @@
+#pragma once
+// IWYU pragma: private, include <tenon/training.hpp>
+
+// test_layer: whether the gradients of a layer, any layer, agree with finite differences.
+
+#include <algorithm>
+
+#include <tenon/engine/reference_training.hpp>
+
+namespace tenon {
+
+/// Options of test_layer.
+struct LayerTestOptions {
+    int batch = 4;
+    std::uint64_t seed = 1;
+    double step = 1e-5;  ///< the half width of a central difference
+    int probes = 24;     ///< entries probed per tensor, spread evenly; all of them if there are fewer
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The result of test_layer.
+struct LayerTestResult {
+    double worst_error = 0;  ///< the largest difference, relative to the tensor's largest derivative (at least 1e-3)
+    int probed = 0;          ///< entries compared
+    int discarded = 0;  ///< entries at a kink, where the differences on both sides disagree: a ReLU or maximum switches
+    std::string worst;  ///< which entry: "input[17]", "layer0.weight[3]"
+
+    /// Whether the gradients are right: entries were compared, and none is wrong by more than `tolerance`.
+    bool passed(double tolerance = 1e-6) const { return probed > 0 && worst_error <= tolerance; }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A layer or list of layers as a network.
+template <class Layer, class In>
+struct LayerNetwork : Network<In, Layer> {};
+
+/// The gradient test of networks: see test_layer.
+template <class Net>
+LayerTestResult test_network(LayerTestOptions options = {}) {
+    reference::TrainingEngine<Net, double> engine{options.batch};
+    engine.update_running_statistics(false);
+    const auto draw = [&](std::span<double> values, std::uint64_t stream, double low, double high) {
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = uniform(random_bits(options.seed, stream, i), low, high);
+    };
+    auto& parameters = engine.parameters();
+    for (int i = 0; i < parameters.count(); ++i) {
+        const ParameterRole role = parameters.infos()[static_cast<std::size_t>(i)].role;
+        const bool positive = role == ParameterRole::gamma || role == ParameterRole::running_variance;
+        draw(parameters[i], static_cast<std::uint64_t>(i) + 1, positive ? 0.5 : -0.8, positive ? 1.5 : 0.8);
+    }
+    std::vector<double> images(static_cast<std::size_t>(options.batch * input_shape<Net>.elements()));
+    draw(images, 1000, -1, 1);
+    std::vector<double> weights(static_cast<std::size_t>(options.batch * output_shape<Net>.elements()));
+    draw(weights, 1001, -1, 1);
+    const auto loss = [&] {
+        const std::span<const double> results = engine.forward(images, options.seed);
+        double sum = 0;
+        for (std::size_t i = 0; i < weights.size(); ++i) sum += weights[i] * results[i];
+        return sum;
+    };
+    const double centre = loss();
+    engine.backward(weights);
+
+    LayerTestResult result;
+    const auto probe = [&](std::span<double> values, std::vector<double> derivatives, const std::string& name) {
+        double scale = 1e-3;
+        for (const double derivative : derivatives) scale = std::max(scale, std::abs(derivative));
+        const std::size_t count = std::min(values.size(), static_cast<std::size_t>(options.probes));
+        for (std::size_t k = 0; k < count; ++k) {
+            const std::size_t i = k * values.size() / count;
+            const double value = values[i];
+            const auto at = [&](double shifted) {
+                values[i] = shifted;
+                const double sum = loss();
+                values[i] = value;
+                return sum;
+            };
+            const double above = at(value + options.step), below = at(value - options.step);
+            const double right = (above - centre) / options.step, left = (centre - below) / options.step;
+            // For smooth functions, both sides differ by second derivative * step; at a kink by a share of the
+            // derivative.
+            if (std::abs(right - left) > 2e-2 * scale) {
+                ++result.discarded;
+                continue;
+            }
+            const double error = std::abs((above - below) / (2 * options.step) - derivatives[i]) / scale;
+            ++result.probed;
+            if (error > result.worst_error || std::isnan(error)) {
+                result.worst_error = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+                result.worst = name + "[" + std::to_string(i) + "]";
+            }
+        }
+    };
+    const auto input_gradient = engine.input_gradient();
+    probe(images, {input_gradient.begin(), input_gradient.end()}, "input");
+    for (int i = 0; i < parameters.count(); ++i) {
+        if (!engine.is_trained(i)) continue;
+        const Parameter& info = parameters.infos()[static_cast<std::size_t>(i)];
+        const auto derivatives = engine.gradients()[i];
+        probe(parameters[i], {derivatives.begin(), derivatives.end()},
+              "layer" + std::to_string(info.layer) + "." + std::string(role_name(info.role)));
+    }
+    return result;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Compares the gradients of a layer (with respect to its input and all its parameters, in training mode, in double)
+/// with central differences of a random linear function of its results. Works for any type with a `lower`, including
+/// combinators and your own layers: `CHECK(test_layer<Conv<8, Kernel<3>>, Input<4, 9, 9>>().passed());`. Entries where
+/// the function has a kink within `step` are discarded.
+template <class Layer, class In>
+LayerTestResult test_layer(LayerTestOptions options = {}) {
+    return detail::test_network<detail::LayerNetwork<Layer, In>>(options);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

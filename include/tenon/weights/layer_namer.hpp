@@ -1,0 +1,87 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Turns the canonical paths of layers into the names of a convention.
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/weights/names/convention.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Names the layers of one network, which must be given in the order in which the library makes them, as `{n}` counts.
+///
+/// Example, with the rules {"stack#.block#.body.conv#", "layer{0+1}.{1}.conv{2+1}"} and {"stem.conv#", "conv2d{_n}"}:
+///
+///     stack0.block1.body.conv2 -> layer1.1.conv3
+///     stem.conv0               -> conv2d, and the next one conv2d_1
+class LayerNamer {
+public:
+    explicit LayerNamer(std::span<const NameRule> rules) : rules_{rules} {}
+
+    /// The name of the layer at a canonical path, by the first rule that matches; without rules, the path itself.
+    /// Throws tenon::Error when there are rules and none matches: the convention is for another kind of network.
+    std::string operator()(std::string_view path) {
+        if (rules_.empty()) return std::string(path);
+        for (const NameRule& rule : rules_)
+            if (const auto numbers = match(rule.path, path)) return expand(rule.name, *numbers);
+        throw Error("the layer " + std::string(path) +
+                    " has no name in this convention; it names another kind of network");
+    }
+
+private:
+    /// The numbers of a path that matches a pattern, else nothing: `stack#.block#` and `stack0.block12` -> {0, 12}.
+    static std::optional<std::vector<int>> match(std::string_view pattern, std::string_view path) {
+        const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+        std::vector<int> numbers;
+        std::size_t at = 0;
+        for (const char expected : pattern) {
+            if (expected == '#' && at < path.size() && is_digit(path[at])) {
+                int number = 0;
+                while (at < path.size() && is_digit(path[at])) number = number * 10 + (path[at++] - '0');
+                numbers.push_back(number);
+            } else if (at < path.size() && path[at] == expected) {
+                ++at;
+            } else {
+                return std::nullopt;
+            }
+        }
+        if (at != path.size()) return std::nullopt;
+        return numbers;
+    }
+
+    /// Fills in the fields of a rule's name: `layer{0+1}.{1}` and {0, 12} -> `layer1.12`.
+    std::string expand(std::string_view pattern, const std::vector<int>& numbers) {
+        std::string name;
+        for (std::size_t i = 0; i < pattern.size(); ++i) {
+            if (pattern[i] != '{') {
+                name += pattern[i];
+                continue;
+            }
+            std::string_view field = pattern.substr(i + 1, pattern.find('}', i) - i - 1);
+            i += field.size() + 1;
+            const bool silent_zero = field.starts_with('_');
+            if (silent_zero) field.remove_prefix(1);
+            int number = field[0] == 'n' ? counts_[name]++ : numbers.at(static_cast<std::size_t>(field[0] - '0'));
+            if (silent_zero && number == 0) continue;
+            if (field.size() == 3) number += field[2] - '0';
+            if (silent_zero) name += '_';
+            name += std::to_string(number);
+        }
+        return name;
+    }
+
+    std::span<const NameRule> rules_;
+    std::map<std::string, int, std::less<>> counts_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail

@@ -1,0 +1,130 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The parameters of a network in their own order and shapes, outside any backend: to initialize, inspect, load and
+// save.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <tenon/core/buffer.hpp>
+#include <tenon/core/moved_from.hpp>
+#include <tenon/core/random.hpp>
+#include <tenon/weights/weights_file.hpp>
+#include <tenon/weights/write_weights.hpp>
+
+namespace tenon {
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The range that a seeded parameter is drawn from: weights within sqrt(3 / inputs), so that signals keep their size;
+/// biases within 0.1; gammas and variances around one; betas and means around zero.
+struct SeededRange {
+    double low, high;
+};
+inline SeededRange seeded_range(const Parameter& parameter) {
+    switch (parameter.role) {
+        case ParameterRole::weight: {
+            const double inputs = static_cast<double>(parameter.elements()) / parameter.dimensions[0];
+            return {-std::sqrt(3 / inputs), std::sqrt(3 / inputs)};
+        }
+        case ParameterRole::bias:
+            return {-0.1, 0.1};
+        case ParameterRole::gamma:
+        case ParameterRole::running_variance:
+            return {0.5, 1.5};
+        default:
+            return {-0.5, 0.5};
+    }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// All parameters and running statistics of a network as floats, one after another in an arena. An object that was
+/// moved from throws tenon::Error when it is read, written or saved.
+template <class Net>
+class Parameters {
+    static_assert(detail::NetworkArgument<Net>::done);
+
+public:
+    static constexpr const auto& program = lowered<Net>;
+
+    /// Parameters that are all zero. Throws tenon::Error when there is no memory for them.
+    Parameters() : arena_{size()} {}
+
+    /// The parameters in a safetensors, .pth or .npz file. Throws tenon::Error as WeightsFile does.
+    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>) : Parameters() {
+        const detail::WeightsFile file{path, detail::stored_network<Net>(naming)};
+        for (int i = 0; i < count(); ++i)
+            std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
+    }
+
+    /// The number of tensors.
+    static constexpr int count() { return program.parameters.size(); }
+    /// Role, layer, shape and offset of each tensor, in the order of the program.
+    static std::span<const detail::Parameter> infos() { return {program.parameters.begin(), program.parameters.end()}; }
+
+    /// The values of one parameter, row-major in its own shape.
+    std::span<float> operator[](int index) { return values().subspan(offset(index), length(index)); }
+    std::span<const float> operator[](int index) const { return values().subspan(offset(index), length(index)); }
+
+    /// All values, one parameter after another (Parameter::offset).
+    std::span<float> values() {
+        detail::check_not_moved_from(arena_.size() == size(), "set of parameters");
+        return arena_;
+    }
+    std::span<const float> values() const {
+        detail::check_not_moved_from(arena_.size() == size(), "set of parameters");
+        return arena_;
+    }
+
+    /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
+    /// values on any machine, running statistics and affine parameters included.
+    void seed(std::uint64_t seed, Naming naming = naming_of<Net>) {
+        const std::vector<std::string> names = detail::parameter_names<Net>(naming);
+        for (int i = 0; i < count(); ++i) {
+            const auto [low, high] = seeded_range(program.parameters[i]);
+            const std::uint64_t stream = detail::hash_name(names[static_cast<std::size_t>(i)]);
+            std::uint64_t element = 0;
+            for (float& value : (*this)[i])
+                value = static_cast<float>(detail::uniform(detail::random_bits(seed, stream, element++), low, high));
+        }
+    }
+
+    /// Writes all parameters as safetensors under the names and in the layout of a convention, so that the convention's
+    /// library can read them; as floats, or rounded to half precision (DType::f16), which load reads too. The file at
+    /// `path` is replaced completely or not at all. Throws tenon::Error when it can't be written, or a value is too
+    /// large for half precision.
+    void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {},
+              DType type = DType::f32) const {
+        detail::write_weights(path, detail::stored_network<Net>(naming), tensors(), metadata, type);
+    }
+
+    /// Pointers to the parameters in the order of the program.
+    std::vector<const float*> tensors() const {
+        std::vector<const float*> result;
+        result.reserve(static_cast<std::size_t>(count()));
+        for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
+        return result;
+    }
+
+private:
+    static constexpr std::size_t size() {
+        std::size_t sum = 0;
+        for (const detail::Parameter& parameter : program.parameters)
+            sum += static_cast<std::size_t>(parameter.elements());
+        return sum;
+    }
+    static std::size_t offset(int index) { return static_cast<std::size_t>(program.parameters[index].offset); }
+    static std::size_t length(int index) { return static_cast<std::size_t>(program.parameters[index].elements()); }
+
+    detail::Buffer<float> arena_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon

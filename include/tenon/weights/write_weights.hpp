@@ -1,0 +1,58 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Writes parameters as safetensors under the names and in the layout of a convention.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/io/safetensors_writer.hpp>
+#include <tenon/weights/stored_parameter.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Writes what a convention stores of a network: `tensors` points to the parameters in tenon's own order, each as long
+/// as `stored` says. Values are floats, or rounded to half precision (DType::f16). The file at `path` is replaced
+/// completely or not at all. Throws tenon::Error when it can't be written, or a value is too large for half precision.
+inline void write_weights(const std::string& path, const StoredNetwork& stored, std::span<const float* const> tensors,
+                          const Metadata& metadata = {}, DType type = DType::f32) {
+    if (type != DType::f32 && type != DType::f16)
+        throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
+    std::deque<std::vector<float>> copies;
+    std::deque<std::vector<std::uint16_t>> halves;
+    std::vector<TensorEntry> entries;
+    const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
+        if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
+        constexpr float max_half = 65504;
+        const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= max_half); });
+        if (wrong != values.end())
+            throw Error(path + ": " + std::to_string(*wrong) + " in tensor " + name +
+                        " can't be stored in half precision");
+        auto& rounded = halves.emplace_back(values.size());
+        std::ranges::transform(values, rounded.begin(), float_to_half);
+        entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
+    };
+    for (std::size_t i = 0; i < stored.parameters.size(); ++i) {
+        const StoredParameter& parameter = stored.parameters[i];
+        std::span<const float> values{tensors[i], static_cast<std::size_t>(parameter.parameter.elements())};
+        if (!parameter.has_native_layout()) {
+            parameter.to_file(values, copies.emplace_back(values.size()));
+            values = copies.back();
+        }
+        add(parameter.name, parameter.shape, values);
+    }
+    for (const StoredConstant& constant : stored.constants)
+        add(constant.name, {constant.size},
+            copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value));
+    write_safetensors(path, entries, metadata);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail
