@@ -47,7 +47,7 @@ public:
         const Image* nothing = nullptr;
         if (entries_[position].compare_exchange_strong(nothing, entry.get(), std::memory_order_acq_rel)) {
             photos_.fetch_add(1, std::memory_order_relaxed);
-            entry.release();
+            static_cast<void>(entry.release());  // now the array's
         } else {
             bytes_.fetch_sub(size, std::memory_order_relaxed);
         }

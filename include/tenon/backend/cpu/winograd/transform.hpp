@@ -5,6 +5,8 @@
 // vectors; and their transposes, which compute the gradients of filters.
 
 #include <tenon/backend/cpu/simd/vector.hpp>
+#include <tenon/backend/shared/namespaces.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
