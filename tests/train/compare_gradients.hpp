@@ -26,8 +26,8 @@ struct TrainingData {
         for (std::size_t i = 0; i < count(tenon::input_shape<Net>.elements()); ++i)
             images.push_back(static_cast<float>(uniform(random_bits(1, 1, i), -1, 1)));
         for (std::size_t i = 0; i < count(1); ++i)
-            labels.push_back(static_cast<int>(random_bits(1, 2, i) %
-                                              static_cast<std::uint64_t>(tenon::detail::classes_of<Net>)));
+            labels.push_back(
+                static_cast<int>(random_bits(1, 2, i) % static_cast<std::uint64_t>(tenon::detail::classes_of<Net>)));
         for (std::size_t i = 0; i < count(tenon::detail::classes_of<Net>); ++i)
             targets.push_back(static_cast<float>(uniform(random_bits(1, 3, i), 0, 1)));
     }

@@ -100,7 +100,8 @@ TEST_CASE("an initial value is a function of seed, tensor and element") {
     initialize<Layers>(c, Initialization::kaiming(), 6);
     CHECK(std::equal(a.values().begin(), a.values().end(), b.values().begin()));
     CHECK_FALSE(std::equal(a[0].begin(), a[0].end(), c[0].begin()));
-    CHECK(a[0][17] == static_cast<float>(detail::draw_weight(WeightRule::kaiming_normal_in, 144, 576, 5, detail::mix(1), 17)));
+    CHECK(a[0][17] ==
+          static_cast<float>(detail::draw_weight(WeightRule::kaiming_normal_in, 144, 576, 5, detail::mix(1), 17)));
     CHECK(a[0][17] != a[6][17]);
 }
 
