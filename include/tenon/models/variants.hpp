@@ -25,7 +25,7 @@ namespace detail {
 
 /// The options that all blocks of a variant have.
 template <BlockOption... Options>
-inline constexpr BlockOptions variant_options = options_of<Basic, Options...>(BlockOptions{});
+inline constexpr BlockOptions variant_options = detail::options_of<Basic, Options...>(BlockOptions{});
 
 /// A stage of `Blocks` blocks. The first has the stride, the zeros for new channels unless its shortcut is a
 /// convolution (option A), and pre-activates its shortcut too where the placement pre-activates (`both_preact` of the

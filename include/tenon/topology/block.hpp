@@ -52,7 +52,7 @@ struct ShortcutLayers<ShortcutKind::dropout, Path, Projection> {
 /// The parts of a Block.
 template <int Filters, BlockOption... Options>
 struct BlockLayers {
-    static constexpr BlockOptions options = options_of<Kernel<3>, Options...>(BlockOptions{});
+    static constexpr BlockOptions options = detail::options_of<Kernel<3>, Options...>(BlockOptions{});
     static constexpr Window window = options.window;
     static constexpr ActivationPlacement placement = options.placement;
     static constexpr bool gates_both = options.shortcut == ShortcutKind::exclusive_gating;
@@ -133,7 +133,7 @@ struct Block {
 /// Filters, Blocks, stride).
 template <int Filters, int Blocks, detail::StackOption... Options>
 struct Stack {
-    static constexpr detail::Window window = options_of<Stride<2>, Options...>(detail::WindowOptions{}).window;
+    static constexpr detail::Window window = detail::options_of<Stride<2>, Options...>(detail::WindowOptions{}).window;
     using Last = Block<Filters, Stride<window.stride_height, window.stride_width>>;
     using children = detail::Children<Block<Filters, ConvShortcut>, Repeat<Blocks - 2, Block<Filters>>, Last>;
 

@@ -30,7 +30,7 @@ struct Sigmoid {
 /// Equals torch.nn.functional.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, before, after)).
 template <int Channels, detail::PoolOption... Options>
 struct PadChannels {
-    static constexpr detail::Window window = options_of<Kernel<1>, Options...>(detail::WindowOptions{}).window;
+    static constexpr detail::Window window = detail::options_of<Kernel<1>, Options...>(detail::WindowOptions{}).window;
 
     static constexpr Cursor lower(Builder& builder, Cursor x) {
         if (!accept_window(builder, window, x.shape)) return x;

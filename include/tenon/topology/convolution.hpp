@@ -46,7 +46,7 @@ constexpr bool accept_window(Builder& builder, const Window& window, Shape input
 template <int Channels, detail::ConvOption... Options>
 struct Conv {
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        constexpr detail::WindowOptions options = options_of<Options...>(detail::WindowOptions{});
+        constexpr detail::WindowOptions options = detail::options_of<Options...>(detail::WindowOptions{});
         if (!accept_window(builder, options.window, x.shape)) return x;
         if (Channels < 1 || options.groups < 1) {
             builder.reject(Reason::size_is_not_positive, {1}, {Channels < options.groups ? Channels : options.groups});

@@ -22,7 +22,7 @@ constexpr Cursor lower_plain(Builder& builder, OpKind kind, Cursor x, Shape outp
 template <detail::NormOption... Options>
 struct BatchNormWith {
     static constexpr Cursor lower(Builder& builder, Cursor x) {
-        constexpr detail::NormOptions options = options_of<Options...>(detail::NormOptions{});
+        constexpr detail::NormOptions options = detail::options_of<Options...>(detail::NormOptions{});
         if (!(options.epsilon > 0 && options.momentum > 0)) {
             builder.reject(Reason::epsilon_or_momentum_is_not_positive);
             return x;

@@ -15,7 +15,7 @@ struct Pool {
     static constexpr Window window = [] {
         WindowOptions options{};
         options.window.pad_value = Default;
-        options = options_of<Options...>(options);
+        options = detail::options_of<Options...>(options);
         if (!options.has_stride) {
             options.window.stride_height = options.window.kernel_height;
             options.window.stride_width = options.window.kernel_width;

@@ -113,7 +113,7 @@ struct Step {
     /// The tensor whose shape is the step's output.
     constexpr const Tensor& result() const { return target.exists() ? target : activated; }
     /// Approximate bytes of source data read per tile; with Strassen's algorithm, of the stored sums of pixels.
-    constexpr long tile_bytes(int panel_blocks) const { return 4L * grid.big * panel_floats / (panel_blocks * 16); }
+    constexpr long tile_bytes(int blocks) const { return 4L * grid.big * panel_floats / (blocks * 16); }
 };
 
 inline namespace TENON_ISA_NAMESPACE {
