@@ -66,50 +66,84 @@ def first_line(error):
 # PyTorch
 
 
+# Under which a checkpoint holds the weights, the first that it has: averaged ones before others, as timm reads them.
+USUAL_KEYS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net", "params_ema",
+              "params", "weights", "model_state", "network", "module", "model_weights")
+SMALL = 1 << 20  # bytes that tensors may take beyond the file's size, for those whose elements are one value
+AVERAGE_COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel: how many models were averaged, not a weight
+
+
 def read_torch(path, key):
-    """The tensors of a PyTorch file: a dict from name to array."""
+    """The tensors of a PyTorch file: a dict from name to array. Says what else the file holds."""
     import numpy
     import pytorch_file
     try:
         content = pytorch_file.load(path)
     except pytorch_file.FileError as error:
         raise ConversionError(str(error)) from error
+    weights = find_state_dict(content, key, numpy.ndarray)
     tensors = {}
-    for name, value in find_state_dict(content, key, numpy.ndarray).items():
-        if isinstance(value, numpy.ndarray):
-            tensors[str(name)] = value
+    for name, value in weights.items():
+        if isinstance(name, str) and isinstance(value, numpy.ndarray):
+            tensors[name] = value
         else:
             note(f"{name!r} is left out: it is no tensor but {type(value).__name__}")
+    described, size = sum(array.nbytes for array in tensors.values()), pathlib.Path(path).stat().st_size
+    if described > size + SMALL:
+        raise ConversionError(f"the file of {size:,} bytes describes {described:,} bytes of tensors, as many of them share their "
+                              "elements; save clones of them")
     return tensors
 
 
+def state_dicts(content, tensor_class, path="", depth=3):
+    """The dictionaries in a file's content that map names to tensors, by the keys that lead there: `model.state_dict`."""
+    found = {}
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, dict):
+            continue
+        if any(isinstance(key, str) and isinstance(item, tensor_class) for key, item in value.items()):
+            found[path + name] = value
+        if depth > 1:
+            found |= state_dicts(value, tensor_class, f"{path}{name}.", depth - 1)
+    return found
+
+
 def find_state_dict(content, key, tensor_class):
-    """The part of a file's content that maps names to tensors."""
-    def holds_tensors(value):
-        return isinstance(value, dict) and any(isinstance(item, tensor_class) for item in value.values())
+    """The part of a file's content that maps names to tensors; says what is left out beside it."""
+    def count(value):
+        return sum(isinstance(item, tensor_class) for item in value.values())
 
     def keys(names):
-        return ", ".join(repr(name) for name in names[:10]) or "none"
+        return ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "") or "none"
 
     if not isinstance(content, dict):
         raise ConversionError("expected a state_dict or a checkpoint, found an object of type "
                               f"{type(content).__name__}; save the model's state_dict() instead")
-    candidates = [name for name, value in content.items() if holds_tensors(value)]
+    candidates = state_dicts(content, tensor_class)
+    weights = [name for name in candidates if not name.startswith("optim")]  # an optimizer remembers tensors, too
     if key is not None:
         if key not in candidates:
-            raise ConversionError(f"expected a state_dict under {key!r}; state_dicts are under: {keys(candidates)}")
-        return content[key]
-    if holds_tensors(content):
-        return content
-    for usual in ("state_dict", "model_state_dict"):
-        if usual in candidates:
-            return content[usual]
-    if len(candidates) > 1:
-        raise ConversionError(f"the checkpoint holds several state_dicts; choose one with --key: {keys(candidates)}")
-    if not candidates:
-        raise ConversionError("expected a state_dict or a checkpoint, found no tensors; its keys are: "
-                              f"{keys(list(content))}")
-    return content[candidates[0]]
+            raise ConversionError(f"expected a state_dict under {key!r}; state_dicts are under: {keys(list(candidates))}")
+    else:
+        usual = [name for last in USUAL_KEYS for name in weights if name.split(".")[-1] == last]
+        if usual:
+            key = usual[0]
+        elif weights and max(count(candidates[name]) for name in weights) > count(content):
+            if len(weights) > 1:
+                raise ConversionError(f"the checkpoint holds several state_dicts; choose one with --key: {keys(weights)}")
+            key = weights[0]
+        elif count(content) == 0:
+            raise ConversionError("expected a state_dict or a checkpoint, found no tensors; its keys are: "
+                                  f"{keys([str(name) for name in content])}")
+        else:
+            return content
+    others = [name for name in weights if name != key]
+    beside = [str(name) for name in content if str(name) != key.split(".")[0] and str(name) not in others]
+    if others:
+        note(f"the weights under {key!r} are taken; --key takes those under {keys(others)}")
+    if beside:
+        note(f"left out, as they are not among the weights under {key!r}: {keys(beside)}")
+    return candidates[key]
 
 
 # Keras
@@ -409,8 +443,12 @@ def convert(arguments):
 
 
 def strip(tensors, prefix):
+    """The tensors without the prefix of their names; the counter that an average of models has beside them is left out."""
     stripped = {}
     for name, array in tensors.items():
+        if name == AVERAGE_COUNTER and array.ndim == 0 and len(tensors) > 1:
+            note(f"{name!r} is left out: it counts how many models were averaged")
+            continue
         if not name.startswith(prefix):
             raise ConversionError(f"--strip {prefix!r}: expected every name to begin with it, found {name!r}")
         stripped[name[len(prefix):]] = array

@@ -5,6 +5,7 @@ import unittest
 from support import ConverterTest, numpy
 
 FILES = pathlib.Path(__file__).resolve().parent / "files"
+CHECKPOINTS = FILES.parents[1] / "io" / "files"
 
 
 class FilesTest(ConverterTest):
@@ -23,6 +24,35 @@ class FilesTest(ConverterTest):
                 self.assert_same(tensors["empty"], numpy.zeros((0, 2), "f4"))
                 self.assert_same(tensors["parameter"], numpy.ones(1, "f4"))
                 self.assertEqual(metadata, {"source": name, "framework": "pytorch", "layout": "oihw"})
+
+    def test_checkpoints(self):
+        """The state_dict is written, whatever lies beside it, tensors too; what is left out is said."""
+        weight = numpy.arange(4, dtype="f4").reshape(2, 2) / 4 - 1
+        tensors, _ = self.convert(CHECKPOINTS / "imagenet.pth")
+        self.assertEqual(list(tensors), ["module.a.weight", "module.a.bias"])
+        self.assert_same(tensors["module.a.weight"], weight)
+        self.assertEqual(self.stderr, "convert_weights.py: left out, as they are not among the weights under 'state_dict': "
+                                      "'epoch', 'arch', 'best_acc1', 'optimizer', 'scheduler'\n")
+        tensors, _ = self.convert(CHECKPOINTS / "beside.pth")
+        self.assertEqual(list(tensors), ["a.weight"])
+        self.assertIn("'a.note' is left out: it is no tensor but str", self.stderr)
+        # Averaged weights come first, as timm has it; --key decides.
+        tensors, _ = self.convert(CHECKPOINTS / "timm.pth")
+        average = tensors["conv1.weight"]
+        self.assertIn("the weights under 'state_dict_ema' are taken; --key takes those under 'state_dict'\n", self.stderr)
+        tensors, _ = self.convert(CHECKPOINTS / "timm.pth", "--key", "state_dict_ema")
+        self.assert_same(tensors["conv1.weight"], average)
+        self.convert(CHECKPOINTS / "timm.pth", "--key", "state_dict")
+        self.assert_refused(CHECKPOINTS / "timm.pth", "state_dicts are under: 'state_dict', 'state_dict_ema'", "--key", "optimizer")
+        # The counter of averaged models has no prefix and is no weight.
+        tensors, _ = self.convert(CHECKPOINTS / "torchvision_reference.pth", "--key", "model_ema", "--strip", "module.")
+        self.assertEqual(len(tensors), 5)
+        self.assertIn("conv1.weight", tensors)
+        self.assertIn("'n_averaged' is left out", self.stderr)
+        self.assert_refused(CHECKPOINTS / "compiled.pth", "expected every name to begin with it", "--strip", "module.")
+
+    def test_more_than_the_file_holds(self):
+        self.assert_refused(CHECKPOINTS / "transposed_often.pth", "describes 1,638,400 bytes of tensors")
 
     def test_truncated_and_damaged_files(self):
         damaged = self.folder / "damaged.pth"

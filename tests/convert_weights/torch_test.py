@@ -92,7 +92,8 @@ class TorchTest(ConverterTest):
         path = self.save({"state_dict": state, "best": numpy.float64(0.5), "options": argparse.Namespace(x=[1]),
                           "history": collections.deque([1, 2]), "seen": {1, 2}})
         self.assertEqual(set(self.convert(path)[0]), {"a"})
-        self.assertEqual(self.stderr, "")
+        self.assertEqual(self.stderr, "convert_weights.py: left out, as they are not among the weights under 'state_dict': 'best', "
+                                      "'options', 'history', 'seen'\n")
         self.assert_refused(self.save(torch.nn.Linear(2, 2)), "found an object of type Linear; save the model's state_dict()")
 
     def test_files_without_weights(self):

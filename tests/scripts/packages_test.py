@@ -27,6 +27,7 @@ SCRIPTS = {
     "tests/convert_weights/files/make_files.py": ([], ["torch"]),
     "tests/image/make_files.py": ([], ["numpy", "PIL"]),
     "tests/io/files/make_archives.py": ([], ["numpy", "torch"]),
+    "tests/io/files/make_checkpoints.py": ([], ["numpy"]),
     "tests/io/files/make_files.py": ([], ["numpy", "safetensors"]),
     "tests/report/onnx_test.py": (["--runtime", sys.executable], ["numpy", "onnx", "onnxruntime"]),
 }
