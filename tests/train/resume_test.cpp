@@ -538,6 +538,21 @@ TEST_CASE("undefined parameters are not saved, and the checkpoint before survive
     CHECK(contains(error, "no checkpoint was written: " + detail::parameter_names<Resumed>(Naming::canonical)[1]));
     CHECK(read_file(path) == before);
 
+    // Running statistics are part of the state, and an iteration moves them even if its loss is undefined.
+    const auto parts = parameters.infos();
+    const auto variance = std::ranges::find(parts, ParameterRole::running_variance, &detail::Parameter::role);
+    parameters[1][3] = 1;
+    for (const float undefined : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        const int index = static_cast<int>(variance - parts.begin());
+        const std::string name = detail::parameter_names<Resumed>(Naming::canonical)[static_cast<std::size_t>(index)];
+        parameters[index][0] = undefined;
+        trainer.set_parameters(parameters);
+        CHECK(contains(error_of([&] { trainer.save_checkpoint(path); }), "no checkpoint was written: " + name));
+        CHECK(read_file(path) == before);
+        CHECK(contains(error_of([&] { trainer.save_weights(path); }), "no weights were written: " + name));
+        CHECK(read_file(path) == before);
+    }
+
     // The same when a loss becomes undefined in a fit that saves every step.
     Trainer<Resumed> wild{SgdOptions{.learning_rate = 1e30}, {.batch_size = 12}};
     PeriodicCheckpoint save{folder.file("wild"), {.steps = 1}};

@@ -109,15 +109,19 @@ public:
         set_parameters(Parameters<Net>{path, naming});
     }
     /// Writes weights() as safetensors under the network's names, with the names of its classes and whatever else
-    /// `info` holds (read_weights_info reads it). Throws tenon::Error when it can't be written, or when there are not
-    /// as many names as classes.
+    /// `info` holds (read_weights_info reads it). Throws tenon::Error when it can't be written, when there are not as
+    /// many names as classes, or when a weight or a running statistic is infinite or NaN; then a file that was at
+    /// `path` survives.
     void save_weights(const std::string& path, const WeightsInfo& info = {}) override {
         detail::check_class_count(info, classes, path);
+        if (const std::string where = detail::undefined_state<Net>(weights()); !where.empty())
+            throw Error(path + ": no weights were written: " + where + " is undefined after step " +
+                        std::to_string(state().step));
         weights().save(path, naming_of<Net>, detail::to_metadata(info));
     }
 
     /// Writes the complete state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
-    /// written, or when a parameter is infinite or NaN; then the earlier checkpoint at `path` survives.
+    /// written, or when any of it but the history is undefined; then the earlier checkpoint at `path` survives.
     void save_checkpoint(const std::string& path) override { checkpoint().write(path, parameters()); }
 
     /// Takes over the state in a checkpoint of a trainer with the same network and options. Throws tenon::Error, saying

@@ -3,6 +3,8 @@
 
 // The checkpoint of a trainer: what is in it, and how it is restored completely or not at all.
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -26,10 +28,10 @@ struct TrainerCheckpoint {
     FitProgress& progress;
     std::optional<LossScale> loss_scale{};  ///< of a trainer that scales its loss; after read(), the checkpoint's
 
-    /// Throws tenon::Error when it can't be written, or when a parameter is infinite or NaN; then the earlier
-    /// checkpoint survives.
+    /// Throws tenon::Error when it can't be written, when a parameter, a running statistic or an average is infinite or
+    /// NaN, or when a slot of the optimizer is NaN; then the earlier checkpoint survives.
     void write(const std::string& path, const Parameters<Net>& parameters) const {
-        if (const std::string where = undefined_tensor<Net>(parameters); !where.empty())
+        if (const std::string where = undefined_part(parameters); !where.empty())
             throw Error(path + ": no checkpoint was written: " + where + " is undefined after step " +
                         std::to_string(progress.state().step));
         Metadata metadata = settings;
@@ -67,6 +69,18 @@ struct TrainerCheckpoint {
     }
 
 private:
+    /// What of the state is infinite or NaN; empty if nothing is. A slot may be infinite: AdamW's second moment of a
+    /// gradient whose square overflows.
+    std::string undefined_part(const Parameters<Net>& parameters) const {
+        if (std::string name = undefined_state<Net>(parameters); !name.empty()) return name;
+        for (const auto& [name, values] : arenas) {
+            const bool is_slot = name.starts_with("slot");
+            if (std::ranges::any_of(values, [&](float v) { return is_slot ? std::isnan(v) : !std::isfinite(v); }))
+                return "a value of the " + name;
+        }
+        return kept && !undefined_state<Net>(*kept).empty() ? "a value of the weights that were kept" : std::string();
+    }
+
     static std::string other_setting(const std::string& key, const std::string& found, const std::string& expected) {
         if (key == "network")
             return "the checkpoint belongs to another network: its fingerprint is " + found + ", not " + expected;

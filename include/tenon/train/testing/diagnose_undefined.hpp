@@ -32,6 +32,14 @@ std::string undefined_tensor(const Parameters<Net>& parameters, bool statistics 
     return {};
 }
 
+/// The name of the first tensor, parameter or running statistic, with a value that is infinite or NaN; empty if there
+/// is none.
+template <class Net>
+std::string undefined_state(const Parameters<Net>& parameters) {
+    std::string name = undefined_tensor<Net>(parameters);
+    return name.empty() ? undefined_tensor<Net>(parameters, true) : name;
+}
+
 /// Why an iteration's loss is infinite or NaN: a sentence that names the image, the parameter or the layer where the
 /// first such number is.
 template <class Net>
