@@ -22,7 +22,8 @@ function(tenon_development_options)
     target_compile_options(tenon_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${option}>)
   endforeach()
 endfunction()
-# What is switched off here is for tests, benchmarks and examples alone: compiles.user checks that the headers are clean of it.
+# What is switched off here is for tests and benchmarks alone: compiles.user checks that the headers are clean of it, and
+# examples have it.
 tenon_development_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 warns of overlapping copies inside std::string's operator+ (its bug 105651).

@@ -201,6 +201,7 @@ std::vector<std::string> default_names(const Classifier& classifier, const std::
     if (classifier.network_classes() == 10 && classifier.classes() == 10)
         return {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()};
     std::vector<std::string> names;
+    names.reserve(static_cast<std::size_t>(classifier.classes()));
     for (int i = 0; i < classifier.classes(); ++i) names.push_back("class " + std::to_string(i));
     return names;
 }

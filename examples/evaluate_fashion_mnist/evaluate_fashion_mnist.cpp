@@ -56,7 +56,7 @@ std::array<Tally, 10> evaluate(tenon::Model<tenon::FashionMnistResNet>& model, c
         for (std::size_t i = 0; i < count; ++i) {
             const std::span<const float> scores = logits.subspan(i * classes, classes);
             const auto answer = static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
-            const std::size_t label = dataset.labels[first + i];
+            const auto label = static_cast<std::size_t>(dataset.labels[first + i]);
             ++tallies[label].images;
             tallies[label].right += answer == label;
         }

@@ -134,9 +134,9 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
         parameters, validation_photos, {.batch_size = batch, .shuffle = false, .threads = options.threads}};
     validation_photos.finish();
 
-    Trainer<Classifier<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
+    Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
                                      {.batch_size = batch, .seed = options.seed, .threads = options.threads}};
-    Parameters<Classifier<Net>> start;
+    Parameters<LinearHead<Net>> start;
     std::ranges::copy(trainer.parameters().values(), start.values().begin());
     close_spare_classes(start, classes);
     trainer.set_parameters(start);

@@ -1,4 +1,5 @@
 // The other layers of the CPU backend against the reference.
+#include "../functions.hpp"
 #include "compare.hpp"
 
 namespace {
@@ -42,6 +43,22 @@ TEST_CASE("global pools, flatten and linear layers") {
     compare_with_reference<Flat>();
     compare_with_reference<Norms>();
     compare_with_reference<Identical>();
+}
+
+TEST_CASE("a user's functions of each element") {
+    using tenon_test::Mish, tenon_test::RaisedCosine;
+    struct Plain : Network<Input<21, 7, 5>, Elementwise<RaisedCosine>> {};
+    struct Between : Network<Input<3, 9, 9>, Conv<20, Kernel<3>, Padding<1>>, BatchNorm, Elementwise<RaisedCosine>,
+                             Conv<18, Kernel<3>, Padding<1>>, Elementwise<Mish>, BatchNorm, ReLU, GlobalAvgPool,
+                             Linear<5>, Elementwise<Mish>> {};
+    static_assert(output_shape<Plain> == Shape{21, 7, 5} && parameter_count<Plain> == 0);
+    compare_with_reference<Plain>();
+    compare_with_reference<Between>();
+
+    Model<Plain> model;
+    model.set_parameters({});
+    const std::vector<float> image(21 * 7 * 5, 1.25f);
+    CHECK(model(image)[0] == RaisedCosine{}(1.25f));
 }
 
 TEST_CASE("norms, ReLUs and additions that nothing fuses") {

@@ -16,7 +16,7 @@ headers)
     ;;
 examples)
     files=$(find examples -name '*.cpp' | sort)
-    warnings="-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow"
+    warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow"
     ;;
 *)
     echo "tidy.sh: expected headers or examples, found '$4'" >&2

@@ -14,6 +14,7 @@ struct Tensor {};
 struct Vector {};
 struct Frame {};
 struct Team {};
+struct Classifier {};
 int block = 1, lanes = 2;
 int share(int count) { return count / 2; }
 int add(int a, int b) { return a + b; }
@@ -33,6 +34,7 @@ int main() {
     [[maybe_unused]] Vector vector;
     [[maybe_unused]] Frame frame;
     [[maybe_unused]] Team team;
+    [[maybe_unused]] Classifier classifier;
     store(&task.index, add(share(block + lanes), zero()));
     return drop(keep(partial(load(&task.index))));
 }

@@ -9,6 +9,7 @@
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/pooling.hpp>
 
+#include "../functions.hpp"
 #include "../support.hpp"
 
 namespace {
@@ -41,6 +42,14 @@ TEST_CASE("a negative batch and a folder that isn't there are errors, and leave 
     CHECK(contains(error_of([&] { write_onnx(folder.file("a.onnx"), parameters, {.batch = -1}); }),
                    "a batch can't be -1"));
     CHECK(contains(error_of([&] { write_onnx(folder.file("b/a.onnx"), parameters); }), "cannot create a file"));
+    CHECK(std::filesystem::is_empty(folder.file("")));
+}
+
+TEST_CASE("a user's function has no operator in ONNX") {
+    struct Net : Network<Input<3, 8, 8>, Conv<4>, Elementwise<tenon_test::Mish>> {};
+    const tenon_test::TemporaryFolder folder;
+    CHECK(contains(error_of([&] { write_onnx(folder.file("a.onnx"), Parameters<Net>{}); }),
+                   "layer elementwise0: a function of your own has no operator in ONNX"));
     CHECK(std::filesystem::is_empty(folder.file("")));
 }
 

@@ -9,6 +9,7 @@
 #include <tenon/topology/channel_ops.hpp>
 #include <tenon/topology/training_parts.hpp>
 
+#include "../functions.hpp"
 #include "compare_gradients.hpp"
 
 namespace {
@@ -54,6 +55,12 @@ struct Variants
               Block<24, Basic, Shortcut<ShortcutKind::dropout>, Placement<ActivationPlacement::original>>,
               Product<Identity, ReLU>, ReLU, GlobalAvgPool, Linear<10>> {};
 
+/// A user's functions, on maps and on features, beside what is fused and in front of a border.
+struct Functions : Network<Input<3, 9, 8>, Elementwise<tenon_test::Mish>, Conv<21, Kernel<3>, Padding<1>>,
+                           Elementwise<tenon_test::RaisedCosine>, Conv<18, Kernel<3>, Padding<1>>, BatchNorm,
+                           Elementwise<tenon_test::Mish>, Product<Identity, Elementwise<tenon_test::RaisedCosine>>,
+                           GlobalAvgPool, Linear<20>, Elementwise<tenon_test::Mish>, Linear<5>> {};
+
 /// Maxima that several pixels share.
 struct Ties : Network<Input<2, 7, 7>, Conv<20>, MaxPool<Kernel<3>, Stride<2>>, GlobalMaxPool, Linear<3>> {};
 
@@ -92,6 +99,10 @@ TEST_CASE("gradients of frozen and recomputed parts equal the naive engine's") {
 TEST_CASE("gradients of the papers' blocks equal the naive engine's") {
     check_against_reference<Variants>();
     check_threads<Variants>();
+}
+TEST_CASE("gradients of a user's functions equal the naive engine's") {
+    check_against_reference<Functions>();
+    check_threads<Functions>();
 }
 TEST_CASE("of equal maxima the first one gets the gradient") {
     TrainingEngine<Ties> engine{batch, {.threads = 2}};

@@ -30,16 +30,16 @@ static_assert(naming_of<FineResNet> == Naming::torchvision);
 static_assert(parameter_count<ReplaceHead<5, ResNet50V2<>>> == parameter_count<ResNet50V2<Classes<5>>>);
 static_assert(output_shape<Trunk<ResNet50V2<>>> == Shape{2048});
 static_assert(output_shape<Trunk<FineResNet>> == Shape{512});
-static_assert(parameter_count<Trunk<FineResNet>> + parameter_count<Classifier<FineResNet>> ==
+static_assert(parameter_count<Trunk<FineResNet>> + parameter_count<LinearHead<FineResNet>> ==
               parameter_count<FineResNet>);
-static_assert(parameter_count<Classifier<FineResNet>> == 513 * 7);
+static_assert(parameter_count<LinearHead<FineResNet>> == 513 * 7);
 
 /// A head inside of a head, something behind the classifier, and a classifier without bias.
 struct Nested : Network<Input<3, 8, 8>, Conv<4, Kernel<3>>, Head<ReLU, Sequential<GlobalAvgPool, Linear<6, NoBias>>>,
                         Dropout<Rate<1, 2>>> {};
 static_assert(parameter_count<ReplaceHead<9, Nested>> == 4 * 27 + 4 * 9);
 static_assert(output_shape<Trunk<Nested>> == Shape{4});
-static_assert(parameter_count<Classifier<Nested>> == 4 * 6);
+static_assert(parameter_count<LinearHead<Nested>> == 4 * 6);
 static_assert(
     std::is_same_v<decltype(detail::parts_of(static_cast<const ReplaceHead<9, Nested>*>(nullptr))),
                    detail::Children<Input<3, 8, 8>, Conv<4, Kernel<3>>,
@@ -61,7 +61,7 @@ TEST_CASE("only the classifier of a network with a frozen trunk is trained, and 
     for (const detail::Parameter& tensor : lowered<Tuned>.parameters)
         CHECK(lowered<Tuned>.layers[tensor.layer].frozen ==
               (&tensor - lowered<Tuned>.parameters.begin() + 2 < lowered<Tuned>.parameters.size()));
-    const auto classifier = detail::parameter_names<Classifier<Tuned>>(Naming::canonical);
+    const auto classifier = detail::parameter_names<LinearHead<Tuned>>(Naming::canonical);
     CHECK(classifier == std::vector<std::string>{"head.linear0.weight", "head.linear0.bias"});
     CHECK(names[names.size() - 2] == classifier[0]);
 }
@@ -119,7 +119,7 @@ TEST_CASE("training on cached features is training with a frozen trunk") {
     CHECK(features.images() == 48);
     CHECK(features.batches() == 4);
     CHECK(features.features() == 16);
-    Trainer<Classifier<Tuned>> head{sgd, {.batch_size = 12}};
+    Trainer<LinearHead<Tuned>> head{sgd, {.batch_size = 12}};
     head.transfer(whole.parameters());
     whole.fit(images, {.epochs = 3});
     head.fit(features, {.epochs = 3});
@@ -230,7 +230,7 @@ void train_beside(const Optimizer& optimizer, Source& images) {
 
 TEST_CASE("a network with spare classes trains as one without") {
     Patterns features{{16, 0, 0}, 6, 4, 12, false};
-    train_beside<Classifier<Base>, Classifier<Fine>>(AdamWOptions{.learning_rate = 0.03, .weight_decay = 0.1},
+    train_beside<LinearHead<Base>, LinearHead<Fine>>(AdamWOptions{.learning_rate = 0.03, .weight_decay = 0.1},
                                                      features);
     Patterns images{{3, 8, 8}, 6, 4, 12, false};
     train_beside<Base, Fine>(SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01}, images);

@@ -4,6 +4,8 @@
 #include <tenon/tenon.hpp>
 #include <tenon/train/testing/test_layer.hpp>
 
+#include "../functions.hpp"
+
 namespace {
 using namespace tenon;
 
@@ -45,6 +47,8 @@ TEST_CASE("gradients of batch norm, ReLU, dropout and softmax equal finite diffe
     check<BatchNormWith<NoAffine>, Map>();
     check<Scale<-3, 2>, Map>();
     check<Sigmoid, Map>();
+    check<Elementwise<tenon_test::Mish>, Map>();
+    check<Sequential<Conv<5>, Elementwise<tenon_test::RaisedCosine>, BatchNorm>, Map>();
     check<PadChannels<7, Stride<2>>, Map>();
     check<Product<Identity, Sigmoid>, Map>();
     check<GatedResidual<Conv<4>, Identity, Conv<4, Bias>>, Map>();

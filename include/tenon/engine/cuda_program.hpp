@@ -13,6 +13,9 @@ namespace tenon::cuda {
 /// A network's optimized program and its plan for CUDA.
 template <class Net, Precision P>
 struct CompiledNetwork {
+    static_assert(!lowered<Net>.has_functions(),
+                  "tenon: CUDA has no kernel for the function that Elementwise was given; an operation of the library "
+                  "has one (docs/how_to/add_a_layer.md)");
     static constexpr auto program = optimize(lowered<Net>);
     static constexpr auto plan = cuda::Planner<capacity<Net>>{program, number_bytes(P)}.plan();
     static constexpr int steps = plan.steps.size();

@@ -25,6 +25,7 @@ enum class OpKind {
     scale,     ///< multiplies by a constant
     multiply,  ///< the product of two maps, element by element
     sigmoid,
+    elementwise,   ///< a user's function of each element (Elementwise)
     pad_channels,  ///< every n-th pixel, channels of zeros on both sides (He et al. 2015, option A)
     // added by the passes
     load_input,    ///< the user's tensor into the backend's layout

@@ -24,9 +24,12 @@ struct OpTraits {  // NOLINT(clang-analyzer-optin.performance.Padding)
     bool is_maximum = false;         ///< of poolings: the largest value, not the mean
     bool is_in_place = false;        ///< its result may take its source's place: it reads each element just before it
                                      ///< writes the same one. So does a dropout, whose plans are without
-    bool takes_relu = false;         ///< its kernels can apply a ReLU to what they store
-    bool activates = false;          ///< they can store an activated result beside the raw one, or instead of it
-    bool is_cheap = false;           ///< one pass over memory: training computes it again rather than keep the result
+    bool is_elementwise = false;     ///< a function of each element, in backend/shared/elementwise.hpp or a user's own
+    bool gradient_reads_result = false;  ///< of an element-wise one: its gradient reads its result, not its operand
+    std::string_view onnx{};             ///< of an element-wise one: ONNX's operator; a user's function has none
+    bool takes_relu = false;             ///< its kernels can apply a ReLU to what they store
+    bool activates = false;              ///< they can store an activated result beside the raw one, or instead of it
+    bool is_cheap = false;  ///< one pass over memory: training computes it again rather than keep the result
 };
 
 /// The table, in the order of the enumeration.
@@ -56,7 +59,13 @@ inline constexpr OpTraits op_traits[] = {
     {.kind = OpKind::add, .name = "add", .is_in_place = true, .takes_relu = true, .activates = true},
     {.kind = OpKind::scale, .name = "scale", .is_affine = true, .is_in_place = true, .is_cheap = true},
     {.kind = OpKind::multiply, .name = "multiply", .is_in_place = true},
-    {.kind = OpKind::sigmoid, .name = "sigmoid", .is_in_place = true},
+    {.kind = OpKind::sigmoid,
+     .name = "sigmoid",
+     .is_in_place = true,
+     .is_elementwise = true,
+     .gradient_reads_result = true,
+     .onnx = "Sigmoid"},
+    {.kind = OpKind::elementwise, .name = "elementwise", .is_in_place = true, .is_elementwise = true},
     {.kind = OpKind::pad_channels, .name = "pad_channels"},
     {.kind = OpKind::load_input, .name = "load_input", .is_transfer = true},
     {.kind = OpKind::store_output, .name = "store_output", .is_transfer = true},

@@ -7,6 +7,7 @@
 
 #include <tenon/core/fixed_vector.hpp>
 #include <tenon/core/shape.hpp>
+#include <tenon/program/elementwise_function.hpp>
 #include <tenon/program/op_traits.hpp>
 #include <tenon/program/path.hpp>
 
@@ -99,6 +100,8 @@ struct Op {
     int activated_norm = -1;  ///< LayerInfo of the batch norm that gives scale and shift; -1: one and zero
     bool activated_relu = false;
 
+    const ElementwiseFunction* function = nullptr;  ///< of an `elementwise`
+
     int recompute = -1;  ///< the part whose values training computes again instead of saving them (Recompute)
 
     constexpr int source() const { return terms[0].source; }
@@ -130,6 +133,13 @@ struct Program {
     FixedVector<LayerInfo, C.layers> layers{};
     FixedVector<Parameter, C.parameters> parameters{};
     int output = 0;  ///< the value that is the network's result
+
+    /// Whether the layers include functions of a user's own (Elementwise).
+    constexpr bool has_functions() const {
+        for (const Op& op : ops)
+            if (op.function) return true;
+        return false;
+    }
 
     /// The operation that writes a value (as target or as activated), or -1 for the input.
     constexpr int producer(int value) const {

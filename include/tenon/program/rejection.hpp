@@ -29,6 +29,7 @@ enum class Reason {
     gated_shortcut_preactivated,          ///< a gate in a placement that pre-activates
     convolution_with_padded_channels,     ///< a shortcut that projects and pads
     nothing_to_preactivate_shortcut,      ///< PreactivateShortcut in a placement without pre-activation
+    not_an_elementwise_function,          ///< of Elementwise: no value or no derivative, in float or in double
     nested_too_deep,                      ///< more than Rejection::max_depth combinators inside one another
 };
 

@@ -273,17 +273,20 @@ private:
             case OpKind::relu:
                 plain("Relu");
                 break;
-            case OpKind::sigmoid:
-                plain("Sigmoid");
-                break;
             case OpKind::softmax:
                 plain("Softmax");
                 break;
             case OpKind::flatten:
                 add_node("Flatten", {x}, y, {Attribute::of("axis", 1)});
                 break;
-            default:  // dropout does nothing in inference
+            case OpKind::dropout:  // does nothing in inference
                 plain("Identity");
+                break;
+            default: {  // a function of each element
+                const std::string_view onnx = detail::traits_of(op.kind).onnx;
+                if (onnx.empty()) throw Error("layer " + path + ": a function of your own has no operator in ONNX");
+                plain(onnx);
+            }
         }
         if (!is_result) graph_.add_message(13, value_info(y, source_.values[index(op.target)]));
     }

@@ -36,6 +36,7 @@ struct a_block_takes_one_shortcut_and_one_placement {};
 struct a_gated_shortcut_needs_a_placement_without_pre_activation {};
 struct a_convolution_changes_the_channels_itself_so_leave_out_PadShortcut {};
 struct only_a_pre_activated_block_can_pre_activate_its_shortcut {};
+struct an_Elementwise_needs_a_functor_with_value_and_derivative_for_float_and_double {};
 struct combinators_are_nested_too_deep {};
 }  // namespace reason
 
@@ -72,6 +73,8 @@ consteval auto reason_type() {
         return reason::a_convolution_changes_the_channels_itself_so_leave_out_PadShortcut{};
     if constexpr (R == nothing_to_preactivate_shortcut)
         return reason::only_a_pre_activated_block_can_pre_activate_its_shortcut{};
+    if constexpr (R == not_an_elementwise_function)
+        return reason::an_Elementwise_needs_a_functor_with_value_and_derivative_for_float_and_double{};
     if constexpr (R == nested_too_deep) return reason::combinators_are_nested_too_deep{};
 }
 

@@ -63,6 +63,32 @@ struct Dropout {
     }
 };
 
+/// A function of each element that the library doesn't know: a functor with its derivative, both for float and double.
+///
+///     struct Mish {
+///         template <class T> T operator()(T x) const { return x * std::tanh(std::log1p(std::exp(x))); }
+///         template <class T> T derivative(T x) const { ... }
+///     };
+///     struct Net : Network<Input<3, 32, 32>, Conv<16, Kernel<3>>, Elementwise<Mish>, ...> {};
+///
+/// Runs and trains on the CPU and on the reference backend; CUDA needs a kind of its own (docs/how_to/add_a_layer.md).
+/// ONNX has no operator for it. test_layer<Elementwise<Mish>, Input<...>> checks the derivative.
+template <class Function>
+struct Elementwise {
+    static constexpr Cursor lower(Builder& builder, Cursor x) {
+        if constexpr (detail::ElementwiseFunctor<Function>) {
+            detail::Op op{};
+            op.kind = OpKind::elementwise;
+            op.function = &detail::elementwise_function<Function>;
+            op.terms[0].layer = builder.layer(OpKind::elementwise, x.shape, x.shape);
+            return builder.emit(op, x, x.shape);
+        } else {
+            builder.reject(Reason::not_an_elementwise_function);
+            return x;
+        }
+    }
+};
+
 /// Probabilities over a flat vector. Equals torch.nn.Softmax(1).
 struct Softmax {
     static constexpr Cursor lower(Builder& builder, Cursor x) {

@@ -97,6 +97,10 @@ struct NetworkArgument {
 template <class T>
 using NetworkOrNone = std::conditional_t<NetworkType<T>, T, NoNetwork>;
 
+// A program is a constant, but one with a user's element-wise function points to that function's machine code: so each
+// instruction set has programs of its own.
+inline namespace TENON_ISA_NAMESPACE {
+
 /// The sizes of a network's program: operations, values, layers and parameters.
 template <class Net>
 inline constexpr Capacity capacity = [] {
@@ -106,7 +110,10 @@ inline constexpr Capacity capacity = [] {
     return builder.counts();
 }();
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
 
 /// A network's program as its layers lower it, before any pass.
 template <class Net>
@@ -121,4 +128,5 @@ inline constexpr auto lowered = [] {
     return program;
 }();
 
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

@@ -143,7 +143,7 @@ struct Trunk : detail::PartsOf<output_shape<Net>.channels, Net>::Trunk {};
 
 /// The last Linear of a network and what follows it, as a network that reads features.
 template <NetworkType Net>
-struct Classifier
+struct LinearHead
     : detail::PartsOf<output_shape<Net>.channels, Net>::template Classifier<output_shape<Trunk<Net>>.channels> {};
 
 }  // namespace tenon

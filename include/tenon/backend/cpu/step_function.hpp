@@ -34,7 +34,7 @@ consteval StepFunction step_function() {
     else if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
         return &run_pointwise;
     if constexpr (step.kind == OpKind::multiply) return &run_multiply;
-    if constexpr (step.kind == sigmoid) return &run_sigmoid;
+    if constexpr (traits_of(step.kind).is_elementwise) return elementwise_kernel<step.kind>();
     if constexpr (step.kind == pad_channels) return &run_pad_channels;
     if constexpr (step.kind == softmax) return &run_softmax;
     if constexpr (step.kind == load_input) return &run_load_input;

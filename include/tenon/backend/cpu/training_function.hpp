@@ -43,8 +43,8 @@ consteval TrainingFunction training_step_function() {
             return &run_inference_step<run_global_pool>;
         else if constexpr (step.kind == OpKind::multiply)
             return &run_inference_step<run_multiply>;
-        else if constexpr (step.kind == sigmoid)
-            return &run_inference_step<run_sigmoid>;
+        else if constexpr (traits_of(step.kind).is_elementwise)
+            return &run_inference_step<elementwise_kernel<step.kind>()>;
         else if constexpr (step.kind == pad_channels)
             return &run_inference_step<run_pad_channels>;
         else if constexpr (step.kind == softmax)
@@ -73,7 +73,10 @@ consteval TrainingFunction training_step_function() {
         if constexpr (step.kind == OpKind::relu) return &run_relu_gradient;
         if constexpr (step.kind == OpKind::dropout) return &run_dropout;
         if constexpr (step.kind == OpKind::scale) return &run_training_scale;
-        if constexpr (step.kind == OpKind::sigmoid) return &run_sigmoid_gradient;
+        if constexpr (step.kind == OpKind::elementwise)
+            return &run_user_function_gradient;
+        else if constexpr (traits_of(step.kind).is_elementwise)
+            return &run_elementwise_gradient<step.kind>;
         if constexpr (step.kind == OpKind::softmax) return &run_softmax_gradient;
     }
 }

@@ -9,6 +9,7 @@
 #include <limits>
 #include <vector>
 
+#include <tenon/backend/shared/elementwise.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/program/program.hpp>
@@ -137,6 +138,11 @@ void softmax(long classes, const Scalar* x, Scalar* y) {
 template <class Scalar>
 void run_plain(const Op& op, double rate, Shape in, Shape out, const Scalar* x, const Scalar* second, Scalar* y) {
     const long size = out.elements();
+    if (op.function) return op.function->loops<Scalar>().value(x, y, size);
+    if (traits_of(op.kind).is_elementwise) {
+        for (long i = 0; i < size; ++i) y[i] = elementwise_value(op.kind, x[i]);
+        return;
+    }
     switch (op.kind) {
         case OpKind::relu:
             for (long i = 0; i < size; ++i) y[i] = x[i] < 0 ? Scalar{0} : x[i];
@@ -149,9 +155,6 @@ void run_plain(const Op& op, double rate, Shape in, Shape out, const Scalar* x, 
             return;
         case OpKind::multiply:
             for (long i = 0; i < size; ++i) y[i] = x[i] * second[i];
-            return;
-        case OpKind::sigmoid:
-            for (long i = 0; i < size; ++i) y[i] = 1 / (1 + std::exp(-x[i]));
             return;
         case OpKind::pad_channels:
             return for_each_padded_pixel(op.window(), in, out, [&](long o, long i) { y[o] = x[i]; });

@@ -181,8 +181,13 @@ private:
             return pointwise(
                 step, [&](std::size_t i) { return gradient[i] * static_cast<Scalar>(state_.layer(op.layer()).rate); });
         const Vector& y = state_.value(step.result);
-        if (op.kind == OpKind::sigmoid)
-            return pointwise(step, [&](std::size_t i) { return gradient[i] * y[i] * (1 - y[i]); });
+        if (op.function) {
+            Vector product(gradient.size());
+            op.function->loops<Scalar>().gradient(y.data(), gradient.data(), product.data(), std::ssize(gradient));
+            return pointwise(step, [&](std::size_t i) { return product[i]; });
+        }
+        if (traits_of(op.kind).is_elementwise)
+            return pointwise(step, [&](std::size_t i) { return elementwise_gradient(op.kind, y[i], gradient[i]); });
         const std::size_t classes = index(state_.shape(step.result).elements());
         Vector products(index(state_.batch), Scalar{0});
         for (std::size_t i = 0; i < y.size(); ++i) products[i / classes] += y[i] * gradient[i];

@@ -13,6 +13,7 @@ constexpr Step lower_step(const Program<C>& program, int index, const Tensor* te
     const Op& op = program.ops[index];
     Step step{};
     step.kind = op.kind;
+    if constexpr (requires { step.function; }) step.function = op.function;
     step.op = index - 1;  // add_transfers put the load before the first operation
     step.residual_stride = op.residual_stride;
     step.relu = op.relu || op.kind == OpKind::relu;  // a ReLU that nothing before it applies

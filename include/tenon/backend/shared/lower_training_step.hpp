@@ -57,6 +57,7 @@ constexpr Step lower_training_step(const TrainingProgram<C, T>& program, const T
     training.layer = op.kind == product_gradient ? forward_op.layer() : forward_op.terms[op.term].layer;
     training.frozen = training.layer >= 0 && program.forward.layers[training.layer].frozen;
     step.kind = forward_op.kind;
+    if constexpr (requires { step.function; }) step.function = forward_op.function;
     step.target = tensor_of(op.target);
     step.relu = forward_op.relu || forward_op.kind == OpKind::relu;
     for (int t = 0; t < 2; ++t) {

@@ -148,6 +148,12 @@ private:
         }
         const int source = op.source();
         using enum OpKind;
+        if (traits_of(op.kind).is_elementwise) {
+            if (!trained_.depends[source]) return;
+            TrainingOp step = gradient_op(TrainingKind::activation_gradient, index, gradient);
+            step.result = available(traits_of(op.kind).gradient_reads_result ? op.target : source);
+            return contribute(source, step);
+        }
         switch (op.kind) {
             case conv:
             case linear:
@@ -178,10 +184,9 @@ private:
             case relu:
             case dropout:
             case scale:
-            case sigmoid:
             case softmax: {
                 TrainingOp step = gradient_op(TrainingKind::activation_gradient, index, gradient);
-                if (op.kind == softmax || op.kind == sigmoid) step.result = available(op.target);
+                if (op.kind == softmax) step.result = available(op.target);
                 // A ReLU's result is above zero where its operand is, and that one is at hand.
                 if (op.kind == relu) step.result = saved_.saved[op.target] ? op.target : available(source);
                 if (trained_.depends[source]) contribute(source, step);

@@ -28,7 +28,7 @@ struct FeatureCacheOptions {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The features of a source's images: a BatchSource for `Trainer<Classifier<Net>>`. The trunk runs in evaluation mode,
+/// The features of a source's images: a BatchSource for `Trainer<LinearHead<Net>>`. The trunk runs in evaluation mode,
 /// so its batch norms and dropouts behave as in a trunk inside Frozen. A cache that was moved from has no batch.
 class FeatureCache {
 public:

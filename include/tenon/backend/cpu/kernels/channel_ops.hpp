@@ -1,11 +1,12 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// Steps of gated and parameterless shortcuts: products, sigmoids, channels of zeros.
+// Steps of gated and parameterless shortcuts: products, functions of each element, channels of zeros.
 
 #include <cstring>
 
 #include <tenon/backend/cpu/kernels/pointwise.hpp>
+#include <tenon/backend/shared/elementwise.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -28,8 +29,10 @@ inline void run_multiply(const Step& step, const Frame& frame) {
     });
 }
 
-/// 1 / (1 + exp(-x)), rounded as the C++ library rounds it on every instruction set; channels after the last stay zero.
-inline void run_sigmoid(const Step& step, const Frame& frame) {
+/// A function of each element: `f(from, to, channels)` computes those of one pixel. Channels after the last stay zero,
+/// whatever the function makes of zero.
+template <class F>
+void map_elements(const Step& step, const Frame& frame, const F& f) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
@@ -38,11 +41,33 @@ inline void run_sigmoid(const Step& step, const Frame& frame) {
         alignas(64) float pixel[channel_block]{};
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x) {
-                const float* values = from + static_cast<long>(y) * source.row() + x * channel_block;
-                for (int c = 0; c < channels; ++c) pixel[c] = 1.0f / (1.0f + std::exp(-values[c]));
+                f(from + static_cast<long>(y) * source.row() + x * channel_block, pixel, channels);
                 for (int lane = 0; lane < channel_block; lane += vector_width) epilogue(y, x, lane, load(pixel + lane));
             }
     });
+}
+
+/// An operation of backend/shared/elementwise.hpp.
+template <OpKind Kind>
+void run_elementwise(const Step& step, const Frame& frame) {
+    map_elements(step, frame, [](const float* from, float* to, int channels) {
+        for (int c = 0; c < channels; ++c) to[c] = elementwise_value(Kind, from[c]);
+    });
+}
+
+/// A user's function.
+inline void run_user_function(const Step& step, const Frame& frame) {
+    map_elements(step, frame,
+                 [&](const float* from, float* to, int channels) { step.function->floats.value(from, to, channels); });
+}
+
+/// The kernel of an element-wise operation.
+template <OpKind Kind>
+consteval auto elementwise_kernel() {
+    if constexpr (Kind == OpKind::elementwise)
+        return &run_user_function;
+    else
+        return &run_elementwise<Kind>;
 }
 
 /// Every n-th pixel, with channels of zeros before and after its own. The source's channels move to other places in

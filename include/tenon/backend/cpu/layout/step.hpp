@@ -90,7 +90,8 @@ struct StepTerm {
 /// A step of a network's program. Offsets into the weights are in floats; -1: there is none.
 struct Step {
     OpKind kind{};
-    int op = 0;  ///< index into the optimized program
+    const ElementwiseFunction* function = nullptr;  ///< of an `elementwise`
+    int op = 0;                                     ///< index into the optimized program
     StepTerm terms[2]{};
     Tensor residual{}, target{}, activated{};
     int residual_stride = 1;

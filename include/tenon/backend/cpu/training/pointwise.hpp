@@ -59,12 +59,31 @@ inline void run_training_scale(const TrainingStep& step, const TrainingFrame& fr
     });
 }
 
-/// gradient * y * (1 - y), y a sigmoid's result.
-inline void run_sigmoid_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+/// The gradient of a function of each element: `f(saved, gradient, result, count)` computes it for some channels of a
+/// pixel.
+template <class F>
+void map_gradients(const TrainingStep& step, const TrainingFrame& frame, const F& f) {
     map_pixels(step, frame, [&](int image, int plane, int y, int x, int lane) {
-        const Vector value = load(frame.at(step.result, image, plane, y, x) + lane);
-        return multiply(multiply(load(frame.at(step.gradient, image, plane, y, x) + lane), value),
-                        subtract(broadcast(1.0f), value));
+        alignas(64) float result[vector_width]{};
+        const int count = std::min(vector_width, step.gradient.channels - plane * channel_block - lane);
+        f(frame.at(step.result, image, plane, y, x) + lane, frame.at(step.gradient, image, plane, y, x) + lane, result,
+          count);
+        return load(result);
+    });
+}
+
+/// Of an operation of backend/shared/elementwise.hpp.
+template <OpKind Kind>
+void run_elementwise_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+    map_gradients(step, frame, [](const float* saved, const float* gradient, float* result, int count) {
+        for (int c = 0; c < count; ++c) result[c] = elementwise_gradient(Kind, saved[c], gradient[c]);
+    });
+}
+
+/// Of a user's function.
+inline void run_user_function_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+    map_gradients(step, frame, [&](const float* saved, const float* gradient, float* result, int count) {
+        step.step.function->floats.gradient(saved, gradient, result, count);
     });
 }
 

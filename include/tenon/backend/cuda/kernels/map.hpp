@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include <tenon/backend/cuda/kernels/epilogue.hpp>
+#include <tenon/backend/shared/elementwise.hpp>
 
 namespace tenon::cuda {
 
@@ -36,10 +37,10 @@ struct MapKernel {
 };
 
 /// What a map body of one operand computes.
-enum class MapKind { identity, sigmoid, multiply };
+enum class MapKind { identity, elementwise, multiply };
 
 /// Element by element, `Count` channels at a time: identity (a norm, ReLU, scale or sum is all in the epilogue),
-/// sigmoid, or the product with a second map.
+/// a function of backend/shared/elementwise.hpp, or the product with a second map.
 template <class NumberType, int Count>
 struct PointwiseBody {
     static constexpr const char* name = "pointwise";
@@ -47,6 +48,7 @@ struct PointwiseBody {
     const NumberType* source = nullptr;
     const NumberType* other = nullptr;
     MapKind kind = MapKind::identity;
+    OpKind function{};  ///< of MapKind::elementwise
     EpilogueArguments epilogue{};
 
     TENON_DEVICE void operator()(long index) const {
@@ -55,9 +57,9 @@ struct PointwiseBody {
         const int channel = static_cast<int>(index % packs) * Count;
         float values[Count];
         load_floats(source + index * Count, values);
-        if (kind == MapKind::sigmoid) {
+        if (kind == MapKind::elementwise) {
             TENON_CUDA_UNROLL
-            for (int i = 0; i < Count; ++i) values[i] = 1.0f / (1.0f + ::expf(-values[i]));
+            for (int i = 0; i < Count; ++i) values[i] = elementwise_value(function, values[i]);
         }
         if (kind == MapKind::multiply) {
             float factors[Count];

@@ -3,12 +3,12 @@
 
 // How one source serves two compilers: kernels are device functions for nvcc and plain functions for g++.
 
+#include <tenon/backend/shared/host_device.hpp>
+
 #if defined(__CUDACC__)
 #define TENON_DEVICE __device__ __forceinline__
-#define TENON_HOST_DEVICE __host__ __device__ __forceinline__
 #else
 #define TENON_DEVICE inline
-#define TENON_HOST_DEVICE inline
 #endif
 
 // Loops over registers must be unrolled, or the registers become memory (test: cuda.compile).

@@ -160,7 +160,8 @@ void launch_global_pool(const Step& step, const Frame<Driver>& frame) {
     frame.driver->template launch<Kernel>(Kernel::grid(arguments, frame.images), arguments);
 }
 
-/// What works element by element: additions, products, sigmoids, and norms and ReLUs, which are in the epilogue.
+/// What works element by element: additions, products, functions of each element, and norms and ReLUs, which are in the
+/// epilogue.
 template <Precision P, int OutputVector, class Driver>
 void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
     PointwiseBody<Number<P>, OutputVector> body{};
@@ -170,7 +171,10 @@ void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
         body.kind = MapKind::multiply;
         body.other = address<Number<P>>(frame, step.terms[1].source);
     }
-    if (step.kind == OpKind::sigmoid) body.kind = MapKind::sigmoid;
+    if (traits_of(step.kind).is_elementwise) {
+        body.kind = MapKind::elementwise;
+        body.function = step.kind;
+    }
     body.epilogue = epilogue_arguments<Number<P>>(step, frame);
     launch_map(*frame.driver, body);
 }
@@ -237,7 +241,7 @@ consteval StepFunction<Driver> step_function() {
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
         return &launch_global_pool<P, Driver>;
     if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale ||
-                  step.kind == OpKind::multiply || step.kind == sigmoid)
+                  step.kind == OpKind::multiply || traits_of(step.kind).is_elementwise)
         return &launch_pointwise<P, step.output_vector, Driver>;
     if constexpr (step.kind == pad_channels) return &launch_pad_channels<P, Driver>;
     if constexpr (step.kind == softmax) return &launch_softmax<P, Driver>;

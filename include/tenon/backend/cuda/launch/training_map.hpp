@@ -25,8 +25,9 @@ void launch_gradient_map(const TrainingStep& training, const TrainingFrame<Drive
     } else if (training.kind == relu_gradient || (training.kind == activation_gradient && op == OpKind::relu)) {
         body.kind = GradientKind::relu;
         body.other = address<Number<P>>(frame.frame, training.result);
-    } else if (training.kind == activation_gradient && op == OpKind::sigmoid) {
-        body.kind = GradientKind::sigmoid;
+    } else if (training.kind == activation_gradient && traits_of(op).is_elementwise) {
+        body.kind = GradientKind::elementwise;
+        body.function = op;
         body.other = address<Number<P>>(frame.frame, training.result);
     } else if (training.kind != add_gradient && op == OpKind::scale) {
         body.kind = GradientKind::scale;

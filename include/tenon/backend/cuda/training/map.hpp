@@ -21,11 +21,11 @@ struct StepScalars {
 
 /// What a map of a gradient computes.
 enum class GradientKind {
-    copy,     ///< gradient
-    relu,     ///< gradient where `other` is above zero; passed on where it is NaN, as in torch
-    product,  ///< gradient * other
-    sigmoid,  ///< gradient * other * (1 - other)
-    scale,    ///< gradient * factor
+    copy,         ///< gradient
+    relu,         ///< gradient where `other` is above zero; passed on where it is NaN, as in torch
+    product,      ///< gradient * other
+    elementwise,  ///< of a function of backend/shared/elementwise.hpp, which `other` was saved for
+    scale,        ///< gradient * factor
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -50,6 +50,7 @@ struct GradientBody {
     const NumberType *gradient = nullptr, *other = nullptr, *sum = nullptr;
     NumberType* target = nullptr;
     float factor = 1;
+    OpKind function{};  ///< of GradientKind::elementwise
 
     TENON_DEVICE void operator()(long index) const {
         float values[Count], others[Count]{};
@@ -59,7 +60,7 @@ struct GradientBody {
         for (int i = 0; i < Count; ++i) {
             if (kind == GradientKind::relu && others[i] <= 0) values[i] = 0;
             if (kind == GradientKind::product) values[i] *= others[i];
-            if (kind == GradientKind::sigmoid) values[i] *= others[i] * (1.0f - others[i]);
+            if (kind == GradientKind::elementwise) values[i] = elementwise_gradient(function, others[i], values[i]);
             if (kind == GradientKind::scale) values[i] *= factor;
         }
         if (sum) {
