@@ -50,6 +50,7 @@ struct Options {
     std::optional<std::string> model;  ///< empty: the one that the weights name, or the default
     std::string backend = "cpu";
     std::string weights;
+    std::string key;
     std::string labels;
     int top = 5;
     int threads = 0;
@@ -116,6 +117,10 @@ void add_options(CLI::App& app, Options& options) {
         app.add_option("-w,--weights", options.weights,
                        "Its weights: safetensors, .pth or .npz with its library's names, or finetune's folder")
             ->type_name("FILE");
+    app.add_option("--key", options.key,
+                   "The entry of a PyTorch checkpoint that holds the weights, such as model_ema; else one that fits")
+        ->needs(weights)
+        ->type_name("KEY");
     app.add_option("-l,--labels", options.labels,
                    "The names of its classes: one per line, or a JSON array; else those in the weights' file")
         ->type_name("FILE");
@@ -182,7 +187,10 @@ std::vector<std::string> take_weights(Classifier& classifier, const std::string&
     if (options.seed) {
         classifier.initialize(*options.seed);
     } else if (!weights.path.empty()) {
-        classifier.load(weights.path);
+        std::vector<std::string> notes;
+        classifier.load(weights.path, {.key = options.key, .notes = &notes});
+        for (const std::string& note : notes)
+            std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
         if (!weights.problem.empty()) std::fprintf(stderr, "classify: warning: %s\n", weights.problem.c_str());
     } else {
         throw tenon::Error("the network " + model + " needs --weights FILE (or --seed N for random weights)");

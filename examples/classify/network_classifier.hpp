@@ -24,25 +24,28 @@ public:
     int network_classes() const override { return all_classes; }
     int threads() const override { return model_.threads(); }
     const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
-    void load(const std::filesystem::path& weights) override {
+    void load(const std::filesystem::path& weights, const tenon::LoadOptions& options) override {
+        tenon::LoadOptions again = options;  // what is said is said once
+        again.notes = nullptr;
         if constexpr (tenon::detail::can_spare_classes<Net>) {
-            const int classes = tenon::stored_classes<Net>(weights.string());
+            const int classes = tenon::stored_classes<Net>(weights.string(), options);
             if (classes > all_classes)
                 throw tenon::Error(weights.string() + ": expected weights of at most " + std::to_string(all_classes) +
                                    " classes, found " + std::to_string(classes));
             if (classes < all_classes) {
-                parameters_ = [weights] {
+                const auto read = [weights](const tenon::LoadOptions& how) {
                     tenon::Parameters<Net> parameters;
-                    tenon::load_with_spare_classes(parameters, weights.string());
+                    tenon::load_with_spare_classes(parameters, weights.string(), how);
                     return parameters;
                 };
-                model_.set_parameters(parameters_());
+                parameters_ = [read, again] { return read(again); };
+                model_.set_parameters(read(options));
                 classes_ = classes;
                 return;
             }
         }
-        model_.load(weights);
-        parameters_ = [weights] { return tenon::Parameters<Net>(weights.string()); };
+        model_.load(weights, options);
+        parameters_ = [weights, again] { return tenon::Parameters<Net>(weights.string(), again); };
         classes_ = all_classes;
     }
     void initialize(std::uint64_t seed) override {

@@ -11,6 +11,7 @@
 
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/weights_info.hpp>
+#include <tenon/weights/load_options.hpp>
 #include <tenon/weights/stored_parameter.hpp>
 
 /// A network with weights that classifies preprocessed images.
@@ -27,7 +28,7 @@ public:
 
     /// Loads the weights from a safetensors, .pth or .npz file with its library's names, of at most the network's
     /// classes, or draws them from a seed. Throws tenon::Error when the file can't be read or doesn't fit.
-    virtual void load(const std::filesystem::path& weights) = 0;
+    virtual void load(const std::filesystem::path& weights, const tenon::LoadOptions& options = {}) = 0;
     virtual void initialize(std::uint64_t seed) = 0;
 
     /// `classes()` logits for each of the images, valid until the next call.

@@ -182,7 +182,11 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const Checkpoints checkpoints(options.output);
     const bool resume_whole = options.resume && checkpoints.resume_whole(options);
     Parameters<Net> parameters;
-    load_with_spare_classes(parameters, options.weights);
+    // The classifier is replaced, so weights need not have one.
+    std::vector<std::string> notes;
+    if (load_with_spare_classes(parameters, options.weights, {.allow_missing_head = true, .notes = &notes}) == 0)
+        notes.emplace_back("these weights have no classifier, and need none");
+    for (const std::string& note : notes) std::printf("%s: %s\n", options.weights.c_str(), note.c_str());
     const FolderSplit files = list_photos(options, max_classes);
     const std::vector<std::string>& names = files.training.classes;
     const int classes = static_cast<int>(names.size());

@@ -229,7 +229,7 @@ TEST_CASE("a header length that is no length is refused") {
         std::memcpy(bytes.data(), &length, 8);
         return error_of_bytes(bytes + rest);
     };
-    CHECK(error_of_bytes("") == "F: not a safetensors file: expected 8 bytes of header length, found 0 bytes in all");
+    CHECK(error_of_bytes("") == "F: not a safetensors file: the file is empty");
     CHECK(contains(error_of_bytes("1234567"), "found 7 bytes in all"));
     CHECK(with_length(3, "{}") == "F: the file is truncated: expected a header of 3 bytes, found 2");
     CHECK(contains(with_length(100'000'000, "{}"), "truncated: expected a header of 100000000 bytes, found 2"));
@@ -281,7 +281,7 @@ TEST_CASE("files that are no files are refused with the system's reason") {
     CHECK(error("") == ": cannot open the file: No such file or directory");
     CHECK(error(std::string("a\0b", 3)) == "a file name holds a NUL character");
     tenon_test::write_file(folder.file("empty"), "");
-    CHECK(contains(error(folder.file("empty")), "found 0 bytes in all"));
+    CHECK(contains(error(folder.file("empty")), "the file is empty"));
 }
 
 TEST_CASE("a moved file keeps its tensors, also when the file it was moved from is gone") {

@@ -142,6 +142,19 @@ public:
         return value;
     }
 
+    /// Reads any value and forgets it: also numbers with signs and fractions, `true`, `false` and `null`.
+    void skip() {
+        const char first = next();
+        if (first == '{') return read_object([this](const std::string&) { skip(); });
+        if (first == '[') return read_array([this] { skip(); });
+        if (first == '"') return static_cast<void>(read_string());
+        const std::size_t begin = position_;
+        while (position_ < text_.size() &&
+               std::string_view("+-.0123456789aeflnrstuE").find(text_[position_]) != std::string_view::npos)
+            ++position_;
+        if (position_ == begin) fail_expected("a value");
+    }
+
     /// Throws tenon::Error unless only white space is left.
     void read_end() {
         next();

@@ -1,11 +1,12 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// A restricted reader of Python's pickles: exactly what torch.save writes for a state_dict, and nothing that could run
-// code.
+// A reader of Python's pickles that never runs code: of what torch.save writes it understands tensors, dictionaries and
+// plain values, and skips the rest.
 //
 // A pickle is a program for a stack machine; what makes it dangerous is the instruction that calls a named function.
-// Here nothing is ever called: the four kinds of names below are turned into values, and any other name is an error.
+// Here nothing is ever called: a call of one of the functions that make tensors and dictionaries becomes a value that
+// describes it, and any other call an object of which only the name is known.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,52 +22,47 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/io/json.hpp>
+#include <tenon/io/pickle_value.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A value that a pickle describes.
-struct PickleValue {
-    enum class Kind {
-        none,
-        boolean,
-        integer,
-        real,
-        text,
-        tuple,       ///< also lists; items in order
-        dictionary,  ///< key, value, key, value, ...
-        global,      ///< text is `module name`
-        persistent,  ///< a storage: items[0] is the tuple that describes it
-        tensor,      ///< items[0] is the tuple of arguments of torch._utils._rebuild_tensor_v2
-    };
-    Kind kind = Kind::none;
-    std::int64_t integer = 0;
-    std::string text{};
-    std::vector<const PickleValue*> items{};
-};
-
-/// Reads one pickle of protocol 2 to 5. Throws tenon::Error when it holds anything that is not part of a state_dict.
+/// Reads pickles of protocol 2 to 5, one after another. Throws tenon::Error when the bytes are no pickle. Memory is
+/// bounded by max_values, whatever the pickle says.
 class PickleReader {
 public:
+    /// `bytes` must outlive the reader.
     explicit PickleReader(std::span<const std::byte> bytes) : bytes_{bytes} {}
 
-    /// The value, which is valid while this object exists.
+    /// The next value, which is valid while this object exists.
     const PickleValue& read() {
+        stack_.clear();
+        memo_.clear();
         for (;;) {
-            if (values_.size() > max_values) fail("it holds more values than weights files do");
+            const std::size_t used = values_.size() + items_ + stack_.size() + memo_.size();
+            if (used > max_values) fail("it holds more values than weights files do");
             const int instruction = byte();
             if (instruction == '.') return *pop();
-            run(instruction);
+            if (!run_plain(instruction) && !run_container(instruction) && !run_call(instruction))
+                fail("the instruction " + std::to_string(instruction) + " is unknown");
         }
     }
 
+    /// Bytes that were read.
+    std::size_t position() const { return at_; }
+
+    /// The storages that were referred to, as their tuples.
+    const std::vector<const PickleValue*>& persistent() const { return persistent_; }
+
 private:
     using Kind = PickleValue::Kind;
-    static constexpr std::size_t max_values = 2'000'000;
+    static constexpr std::size_t max_values = 1'000'000;
 
     [[noreturn]] void fail(const std::string& what) const {
         throw Error("the pickle is refused at byte " + std::to_string(at_) + ": " + what);
     }
+
+    // Bytes.
 
     int byte() { return static_cast<int>(number<std::uint8_t>()); }
 
@@ -86,22 +82,19 @@ private:
         return taken;
     }
 
-    std::string line() {
-        std::string text;
-        for (int c = byte(); c != '\n'; c = byte()) text += static_cast<char>(c);
-        if (!is_utf8(text)) fail("a name is not UTF-8");
-        return text;
+    std::string_view line() {
+        const std::size_t begin = at_;
+        while (byte() != '\n') {
+        }
+        return {reinterpret_cast<const char*>(bytes_.data()) + begin, at_ - 1 - begin};
     }
 
-    PickleValue& make(Kind kind) {
-        values_.push_back({kind});
+    // The stack; nullptr in it is a mark.
+
+    PickleValue& make(Kind kind, std::string_view text = {}) {
+        values_.push_back({kind, 0, text});
         stack_.push_back(&values_.back());
         return values_.back();
-    }
-    void integer(std::int64_t value) { make(Kind::integer).integer = value; }
-    void text(std::string_view value) {
-        if (!is_utf8(value)) fail("a text is not UTF-8");
-        make(Kind::text).text = value;
     }
 
     PickleValue* pop() {
@@ -109,6 +102,11 @@ private:
         PickleValue* const top = stack_.back();
         stack_.pop_back();
         return top;
+    }
+
+    PickleValue& top() {
+        if (stack_.empty() || !stack_.back()) fail("its stack is empty");
+        return *stack_.back();
     }
 
     /// Pops everything above the last mark, and the mark.
@@ -121,191 +119,254 @@ private:
         return items;
     }
 
+    void set_items(PickleValue& value, std::vector<const PickleValue*> items) {
+        items_ += items.size();
+        value.items = std::move(items);
+    }
+
     void tuple(int size) {
         std::vector<const PickleValue*> items(static_cast<std::size_t>(size));
         for (std::size_t i = items.size(); i-- > 0;) items[i] = pop();
-        make(Kind::tuple).items = std::move(items);
+        set_items(make(Kind::tuple), std::move(items));
     }
 
-    PickleValue& top(Kind kind, const char* what) {
-        if (stack_.empty() || !stack_.back() || stack_.back()->kind != kind) fail(what);
-        return *stack_.back();
+    /// Adds items to a list or a dictionary; what is added to another object is skipped.
+    void append(const std::vector<const PickleValue*>& items, Kind kind) {
+        PickleValue& target = top();
+        if (target.kind == Kind::object) return;
+        if (target.kind != kind) fail("it adds an item to something that takes none");
+        if (kind == Kind::dictionary && items.size() % 2 != 0) fail("a key has no value");
+        items_ += items.size();
+        target.items.insert(target.items.end(), items.begin(), items.end());
     }
 
-    void global(const std::string& module, const std::string& name) {
-        const bool storage = module == "torch" && name.ends_with("Storage");
-        const bool known = storage || (module == "collections" && name == "OrderedDict") ||
-                           (module == "torch._utils" && name == "_rebuild_tensor_v2");
-        if (!known)
-            fail("it names " + quote_name(module + "." + name) +
-                 ", which is not part of a state_dict; save one with torch.save(model.state_dict(), path)");
-        make(Kind::global).text = module + " " + name;
+    // Names and calls.
+
+    void global(std::string_view module, std::string_view name) {
+        constexpr std::size_t max_bytes = 1000;  // each name is copied, and a pickle may repeat one with two bytes
+        if (module.size() > max_bytes || name.size() > max_bytes) fail("a name is too long");
+        if (!is_utf8(module) || !is_utf8(name)) fail("a name is not UTF-8");
+        names_.push_back(std::string(module).append(1, ' ').append(name));
+        make(Kind::global, names_.back());
     }
 
-    /// A call of one of the known names: makes the value that it would return.
-    void reduce() {
-        const PickleValue* const arguments = pop();
-        const PickleValue* const function = pop();
-        if (function->kind != Kind::global || arguments->kind != Kind::tuple)
-            fail("it calls something that has no name");
-        if (function->text == "collections OrderedDict") {
-            if (!arguments->items.empty()) fail("it makes an OrderedDict of arguments");
-            make(Kind::dictionary);
-        } else if (function->text == "torch._utils _rebuild_tensor_v2") {
-            make(Kind::tensor).items = {arguments};
+    static bool is_dictionary(std::string_view name) {
+        return name == "collections OrderedDict" || name == "collections defaultdict" || name == "builtins dict" ||
+               name == "__builtin__ dict";
+    }
+
+    /// The pairs that a dictionary is made of, as Python 2 writes an OrderedDict: a list of lists of two.
+    void fill(PickleValue& dictionary, const PickleValue& arguments) {
+        if (arguments.items.empty()) return;
+        for (const PickleValue* const pair : arguments.items.back()->items)
+            if (pair->kind == Kind::tuple && pair->items.size() == 2) {
+                dictionary.items.insert(dictionary.items.end(), pair->items.begin(), pair->items.end());
+                items_ += 2;
+            }
+    }
+
+    /// Makes the value that a call returns.
+    void call(const PickleValue& function, const PickleValue& arguments) {
+        const std::string_view name = function.text;
+        const std::size_t count = arguments.items.size();
+        if (function.kind != Kind::global || arguments.kind != Kind::tuple) {
+            make(Kind::object, name);
+        } else if (is_dictionary(name)) {
+            fill(make(Kind::dictionary), arguments);
+        } else if (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor") {
+            set_items(make(Kind::tensor), {&arguments});
+        } else if (count > 0 && arguments.items[0]->kind == Kind::tensor &&
+                   name.starts_with("torch._utils _rebuild_parameter")) {
+            PickleValue& parameter = make(Kind::tensor);
+            set_items(parameter, arguments.items[0]->items);
+        } else if (name == "torch Size" && count == 1 && arguments.items[0]->kind == Kind::tuple) {
+            set_items(make(Kind::tuple), arguments.items[0]->items);
+        } else if (name == "torch._tensor _rebuild_from_type_v2" && count >= 3 &&
+                   arguments.items[0]->text != name) {  // a function that is called with arguments: not itself again
+            call(*arguments.items[0], *arguments.items[2]);
         } else {
-            fail("it calls a storage");
+            make(Kind::object, name);
         }
     }
 
-    void remember(std::uint64_t index) {
-        if (stack_.empty() || !stack_.back()) fail("there is nothing to remember");
-        memo_[index] = stack_.back();
-    }
+    // The memory of values that occur again.
+
+    void remember(std::uint64_t index) { memo_[index] = &top(); }
     void recall(std::uint64_t index) {
         const auto found = memo_.find(index);
         if (found == memo_.end()) fail("it recalls what was never remembered");
         stack_.push_back(found->second);
     }
 
-    void append(std::vector<const PickleValue*> items, Kind kind) {
-        if (kind == Kind::dictionary && items.size() % 2 != 0) fail("a key has no value");
-        PickleValue& target = top(kind, "it adds an item to something that takes none");
-        target.items.insert(target.items.end(), items.begin(), items.end());
-    }
-
-    void long_integer() {
-        const int size = byte();
-        if (size > 8) fail("an integer has more than 64 bits");
-        const std::string_view raw = take(static_cast<std::uint64_t>(size));
+    void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
+    void integer(std::int64_t value) { make(Kind::integer).integer = value; }
+    void long_integer(std::uint64_t size) {
+        const std::string_view raw = take(size);
+        if (size > 8) {
+            make(Kind::object);  // too large for a size or a stride
+            return;
+        }
         std::int64_t value = size > 0 && (raw.back() & 0x80) ? -1 : 0;
         std::memcpy(&value, raw.data(), raw.size());
         integer(value);
     }
+    void real() {
+        take(8);
+        make(Kind::real);
+    }
+    void skip_bytes(std::uint64_t size) {
+        take(size);
+        make(Kind::object);
+    }
 
-    /// Runs one instruction; the comments are its names in Python's pickletools.
-    void run(int instruction) {
+    // The instructions; the comments are their names in Python's pickletools. Each function returns false for others.
+
+    bool run_plain(int instruction) {
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
                 if (protocol < 2 || protocol > 5) fail("its protocol is " + std::to_string(protocol) + ", not 2 to 5");
-                return;
+                return true;
             }
             case 0x95:  // FRAME
-                take(8);
-                return;
-            case '}':  // EMPTY_DICT
-                make(Kind::dictionary);
-                return;
-            case ')':
-            case ']':  // EMPTY_TUPLE, EMPTY_LIST
-                make(Kind::tuple);
-                return;
-            case '(':  // MARK
-                stack_.push_back(nullptr);
-                return;
-            case 'q':  // BINPUT
-                remember(number<std::uint8_t>());
-                return;
-            case 'r':  // LONG_BINPUT
-                remember(number<std::uint32_t>());
-                return;
-            case 0x94:  // MEMOIZE
-                remember(memo_.size());
-                return;
-            case 'h':  // BINGET
-                recall(number<std::uint8_t>());
-                return;
-            case 'j':  // LONG_BINGET
-                recall(number<std::uint32_t>());
-                return;
+                return take(8), true;
             case 'X':  // BINUNICODE
-                text(take(number<std::uint32_t>()));
-                return;
+                return text(take(number<std::uint32_t>())), true;
             case 0x8c:  // SHORT_BINUNICODE
-                text(take(number<std::uint8_t>()));
-                return;
+                return text(take(number<std::uint8_t>())), true;
+            case 0x8d:  // BINUNICODE8
+                return text(take(number<std::uint64_t>())), true;
+            case 'U':  // SHORT_BINSTRING, a text of Python 2
+                return text(take(number<std::uint8_t>())), true;
+            case 'T':  // BINSTRING
+                return text(take(number<std::uint32_t>())), true;
+            case 'C':  // SHORT_BINBYTES
+                return skip_bytes(number<std::uint8_t>()), true;
+            case 'B':  // BINBYTES
+                return skip_bytes(number<std::uint32_t>()), true;
+            case 0x8e:
+            case 0x96:  // BINBYTES8, BYTEARRAY8
+                return skip_bytes(number<std::uint64_t>()), true;
             case 'J':  // BININT
-                integer(number<std::int32_t>());
-                return;
+                return integer(number<std::int32_t>()), true;
             case 'K':  // BININT1
-                integer(number<std::uint8_t>());
-                return;
+                return integer(number<std::uint8_t>()), true;
             case 'M':  // BININT2
-                integer(number<std::uint16_t>());
-                return;
+                return integer(number<std::uint16_t>()), true;
             case 0x8a:  // LONG1
-                long_integer();
-                return;
+                return long_integer(number<std::uint8_t>()), true;
+            case 0x8b:  // LONG4
+                return long_integer(number<std::uint32_t>()), true;
             case 'G':  // BINFLOAT
-                take(8);
-                make(Kind::real);
-                return;
+                return real(), true;
             case 'N':  // NONE
-                make(Kind::none);
-                return;
+                return make(Kind::none), true;
             case 0x88:
             case 0x89:  // NEWTRUE, NEWFALSE
-                make(Kind::boolean).integer = instruction == 0x88;
-                return;
+                return make(Kind::boolean).integer = instruction == 0x88, true;
+            default:
+                return false;
+        }
+    }
+
+    bool run_container(int instruction) {
+        switch (instruction) {
+            case '}':  // EMPTY_DICT
+                return make(Kind::dictionary), true;
+            case ')':
+            case ']':  // EMPTY_TUPLE, EMPTY_LIST
+                return make(Kind::tuple), true;
+            case 0x8f:  // EMPTY_SET
+                return make(Kind::object), true;
+            case '(':  // MARK
+                return stack_.push_back(nullptr), true;
             case 't': {  // TUPLE
                 auto items = pop_to_mark();
-                make(Kind::tuple).items = std::move(items);
-                return;
+                return set_items(make(Kind::tuple), std::move(items)), true;
             }
+            case 0x91:  // FROZENSET
+                pop_to_mark();
+                return make(Kind::object), true;
             case 0x85:
             case 0x86:
             case 0x87:  // TUPLE1, TUPLE2, TUPLE3
-                tuple(instruction - 0x84);
-                return;
+                return tuple(instruction - 0x84), true;
             case 'e':  // APPENDS
-                append(pop_to_mark(), Kind::tuple);
-                return;
+                return append(pop_to_mark(), Kind::tuple), true;
             case 'a':  // APPEND
-                append({pop()}, Kind::tuple);
-                return;
+                return append({pop()}, Kind::tuple), true;
             case 'u':  // SETITEMS
-                append(pop_to_mark(), Kind::dictionary);
-                return;
+                return append(pop_to_mark(), Kind::dictionary), true;
+            case 0x90:  // ADDITEMS
+                return append(pop_to_mark(), Kind::object), true;
             case 's': {  // SETITEM
                 const PickleValue* const value = pop();
                 const PickleValue* const key = pop();
-                append({key, value}, Kind::dictionary);
-                return;
+                return append({key, value}, Kind::dictionary), true;
             }
+            case '0':  // POP
+                return pop(), true;
+            case '1':  // POP_MARK
+                return pop_to_mark(), true;
+            case '2':  // DUP
+                return stack_.push_back(&top()), true;
+            case 'q':  // BINPUT
+                return remember(number<std::uint8_t>()), true;
+            case 'r':  // LONG_BINPUT
+                return remember(number<std::uint32_t>()), true;
+            case 0x94:  // MEMOIZE
+                return remember(memo_.size()), true;
+            case 'h':  // BINGET
+                return recall(number<std::uint8_t>()), true;
+            case 'j':  // LONG_BINGET
+                return recall(number<std::uint32_t>()), true;
+            default:
+                return false;
+        }
+    }
+
+    bool run_call(int instruction) {
+        switch (instruction) {
             case 'c': {  // GLOBAL
-                const std::string module = line();
-                global(module, line());
-                return;
+                const std::string_view module = line();
+                return global(module, line()), true;
             }
             case 0x93: {  // STACK_GLOBAL
                 const PickleValue* const name = pop();
                 const PickleValue* const module = pop();
                 if (name->kind != Kind::text || module->kind != Kind::text) fail("it names something without a name");
-                global(module->text, name->text);
-                return;
+                return global(module->text, name->text), true;
             }
             case 'Q': {  // BINPERSID
                 const PickleValue* const description = pop();
-                make(Kind::persistent).items = {description};
-                return;
+                persistent_.push_back(description);
+                return set_items(make(Kind::persistent), {description}), true;
             }
-            case 'R':  // REDUCE
-                reduce();
-                return;
-            case 'b':  // BUILD
+            case 'R':
+            case 0x81: {  // REDUCE, NEWOBJ
+                const PickleValue* const arguments = pop();
+                return call(*pop(), *arguments), true;
+            }
+            case 0x92: {  // NEWOBJ_EX
                 pop();
-                top(Kind::dictionary, "it sets the state of something that has none");
-                return;
+                const PickleValue* const arguments = pop();
+                return call(*pop(), *arguments), true;
+            }
+            case 'b':  // BUILD: the state of an object is skipped
+                pop();
+                top();
+                return true;
             default:
-                fail("the instruction " + std::to_string(instruction) + " is not part of a state_dict");
+                return false;
         }
     }
 
     std::span<const std::byte> bytes_;
-    std::size_t at_ = 0;
+    std::size_t at_ = 0, items_ = 0;
     std::deque<PickleValue> values_;
-    std::vector<PickleValue*> stack_;  // nullptr is a mark
+    std::deque<std::string> names_;
+    std::vector<const PickleValue*> persistent_;
+    std::vector<PickleValue*> stack_;
     std::unordered_map<std::uint64_t, PickleValue*> memo_;
 };
 

@@ -1,12 +1,15 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// Reads PyTorch's weights files: a zip archive (torch.save since version 1.6) of a pickle and one entry per storage.
+// Reads PyTorch's weights files: a zip archive of a pickle and one entry per storage (torch.save since version 1.6), or
+// a stream of pickles and storages (before).
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,41 +23,96 @@
 #include <tenon/io/pickle.hpp>
 #include <tenon/io/strided.hpp>
 #include <tenon/io/tensor_entry.hpp>
+#include <tenon/io/torch_checkpoint.hpp>
 #include <tenon/io/zip_archive.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A state_dict that torch.save wrote, or a checkpoint that holds one under `state_dict` or `model`. Tensors are views
-/// into the file; those that were not contiguous are copies. Nothing in the file is executed.
+/// A type of storage: what torch calls it, the bytes of an element, and the type of its elements if they can be read.
+struct StorageType {
+    std::string_view name;
+    std::size_t bytes;
+    std::optional<DType> dtype;
+};
+inline const StorageType* find_storage_type(std::string_view name) {
+    static constexpr StorageType known[] = {{"torch FloatStorage", 4, DType::f32},
+                                            {"torch DoubleStorage", 8, DType::f64},
+                                            {"torch HalfStorage", 2, DType::f16},
+                                            {"torch BFloat16Storage", 2, DType::bf16},
+                                            {"torch LongStorage", 8, DType::i64},
+                                            {"torch IntStorage", 4, DType::i32},
+                                            {"torch ShortStorage", 2, DType::i16},
+                                            {"torch CharStorage", 1, DType::i8},
+                                            {"torch ByteStorage", 1, DType::u8},
+                                            {"torch BoolStorage", 1, DType::boolean},
+                                            {"torch ComplexFloatStorage", 8, std::nullopt},
+                                            {"torch ComplexDoubleStorage", 16, std::nullopt},
+                                            {"torch QInt8Storage", 1, std::nullopt},
+                                            {"torch QUInt8Storage", 1, std::nullopt},
+                                            {"torch QInt32Storage", 4, std::nullopt}};
+    const auto found = std::ranges::find(known, name, &StorageType::name);
+    return found == std::end(known) ? nullptr : found;
+}
+
+/// The weights in what torch.save wrote: a state_dict or a checkpoint that holds one. Tensors are views into the file;
+/// those that were not contiguous are copies, which together take little more than the file. Nothing in the file is
+/// executed.
 class PthFile {
 public:
     /// Whether an archive is one of PyTorch's.
     static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
 
-    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it holds anything but a
-    /// state_dict.
-    explicit PthFile(const ZipArchive& archive) : archive_{archive} {
+    /// Whether bytes begin as a stream does: with a pickle of torch.save's own number.
+    static bool looks_like_stream(std::span<const std::byte> bytes) {
+        const std::string_view begin(reinterpret_cast<const char*>(bytes.data()),
+                                     std::min<std::size_t>(bytes.size(), 40));
+        return begin.starts_with('\x80') && begin.find("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") != begin.npos;
+    }
+
+    /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
+    PthFile(const ZipArchive& archive, const TensorFileOptions& options) {
         const ZipArchive::Entry* const pickle = pickle_of(archive);
         if (!pickle) throw Error("expected an archive with an entry data.pkl");
-        folder_ = pickle->name.substr(0, pickle->name.size() - pickle_name.size());
-        if (const auto* order = archive.find(folder_ + "byteorder")) {
+        const std::string folder = pickle->name.substr(0, pickle->name.size() - pickle_name.size());
+        if (archive.find(folder + "constants.pkl"))
+            throw Error(
+                "this is a TorchScript archive, a program; save its weights with "
+                "torch.save(torch.jit.load(path).state_dict(), other_path)");
+        if (const auto* order = archive.find(folder + "byteorder")) {
             const auto bytes = ZipArchive::stored(*order);
             if (std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) != "little")
                 throw Error("the weights are stored in big-endian order; expected little-endian");
         }
         PickleReader reader{ZipArchive::stored(*pickle)};
-        const PickleValue* weights = &reader.read();
-        if (const PickleValue* inner = nested(*weights)) weights = inner;
-        if (weights->kind != Kind::dictionary) throw Error("expected a state_dict, a dictionary of tensors");
-        for (std::size_t i = 0; i + 1 < weights->items.size(); i += 2) {
-            if (weights->items[i]->kind != Kind::text || weights->items[i + 1]->kind != Kind::tensor)
-                throw Error(
-                    "expected a state_dict, a dictionary of names and tensors; save one with "
-                    "torch.save(model.state_dict(), path)");
-            add(weights->items[i]->text, *weights->items[i + 1]);
-        }
-        drop_common_prefix("module.");
+        const PickleValue& content = reader.read();
+        const std::string data = folder + "data/";
+        take_weights(content, archive.bytes().size(), options,
+                     [&](const std::string& name, const PickleValue& storage) {
+                         const auto* const entry = archive.find(data + std::string(storage.items[2]->text));
+                         if (!entry) throw Error("tensor " + quote_name(name) + ": the archive lacks its storage");
+                         return ZipArchive::stored(*entry);
+                     });
+    }
+
+    /// Reads a stream, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
+    PthFile(std::span<const std::byte> bytes, const TensorFileOptions& options) {
+        PickleReader reader{bytes};
+        reader.read();  // the number that looks_like_stream found
+        const PickleValue& version = reader.read();
+        if (version.kind != Kind::integer || version.integer != 1001)
+            throw Error("expected version 1001 of torch.save's older format, found another");
+        for_each_entry(reader.read(), [](std::string_view key, const PickleValue& value) {
+            if (key == "little_endian" && value.kind == Kind::boolean && value.integer == 0)
+                throw Error("the weights are stored in big-endian order; expected little-endian");
+        });
+        const PickleValue& content = reader.read();
+        const Storages storages = read_storages(reader, bytes);
+        take_weights(content, bytes.size(), options, [&](const std::string& name, const PickleValue& storage) {
+            const auto found = storages.find(storage.items[2]->text);
+            if (found == storages.end()) throw Error("tensor " + quote_name(name) + ": the file lacks its storage");
+            return part_of(found->second, storage, name);
+        });
     }
 
     // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
@@ -66,7 +124,10 @@ public:
 
 private:
     using Kind = PickleValue::Kind;
+    using Storages = std::map<std::string_view, std::span<const std::byte>>;
     static constexpr std::string_view pickle_name = "data.pkl";
+    /// Bytes that copies may take beyond the size of the file: tensors whose elements are all one value are small.
+    static constexpr std::uint64_t small = 1 << 20;
 
     static const ZipArchive::Entry* pickle_of(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries())
@@ -74,27 +135,11 @@ private:
         return nullptr;
     }
 
-    /// The state_dict inside a checkpoint that holds more than that; nullptr when there is none.
-    static const PickleValue* nested(const PickleValue& value) {
-        if (value.kind != Kind::dictionary) return nullptr;
-        for (std::size_t i = 0; i + 1 < value.items.size(); i += 2)
-            if (value.items[i]->kind == Kind::text &&
-                (value.items[i]->text == "state_dict" || value.items[i]->text == "model") &&
-                value.items[i + 1]->kind == Kind::dictionary)
-                return value.items[i + 1];
-        return nullptr;
-    }
-
-    static std::optional<DType> dtype_of_storage(std::string_view name) {
-        constexpr std::pair<std::string_view, DType> known[] = {
-            {"torch FloatStorage", DType::f32}, {"torch DoubleStorage", DType::f64},
-            {"torch HalfStorage", DType::f16},  {"torch BFloat16Storage", DType::bf16},
-            {"torch LongStorage", DType::i64},  {"torch IntStorage", DType::i32},
-            {"torch ShortStorage", DType::i16}, {"torch CharStorage", DType::i8},
-            {"torch ByteStorage", DType::u8},   {"torch BoolStorage", DType::boolean}};
-        for (const auto& [storage, dtype] : known)
-            if (storage == name) return dtype;
-        return std::nullopt;
+    /// Whether a value describes a storage: 'storage', type, key, device, number of elements.
+    static bool is_storage(const PickleValue& value) {
+        return value.kind == Kind::tuple && value.items.size() >= 5 && value.items[0]->text == "storage" &&
+               value.items[1]->kind == Kind::global && value.items[2]->kind == Kind::text &&
+               value.items[4]->kind == Kind::integer;
     }
 
     static std::vector<std::int64_t> integers(const PickleValue& tuple) {
@@ -104,46 +149,121 @@ private:
         return result;
     }
 
-    void add(const std::string& name, const PickleValue& tensor) {
-        const auto expect = [&](bool condition) {
-            if (!condition) throw Error("tensor " + quote_name(name) + ": its description is not one of PyTorch's");
-        };
+    /// The storages that follow the pickles of a stream: a list of keys, then for each its elements after their number.
+    static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
+        std::map<std::string_view, const PickleValue*> described;
+        for (const PickleValue* storage : reader.persistent())
+            if (is_storage(*storage)) described[storage->items[2]->text] = storage;
+        const PickleValue& keys = reader.read();
+        if (keys.kind != Kind::tuple) throw Error("expected a list of storages after the weights");
+        Storages storages;
+        std::size_t at = reader.position();
+        for (const PickleValue* key : keys.items) {
+            const auto found = described.find(key->text);
+            if (key->kind != Kind::text || found == described.end())
+                throw Error("the file lists a storage that none of its tensors has");
+            const std::string name = "the storage " + quote_name(std::string(key->text));
+            const StorageType* const type = find_storage_type(found->second->items[1]->text);
+            if (!type)
+                throw Error(name + " is a " + quote_name(std::string(found->second->items[1]->text)) +
+                            ", which is not read");
+            std::uint64_t count = 0;
+            if (bytes.size() - at < sizeof count) throw Error("the file is truncated before " + name);
+            std::memcpy(&count, bytes.data() + at, sizeof count);
+            at += sizeof count;
+            if (count > (bytes.size() - at) / type->bytes)
+                throw Error("the file is truncated in " + name + ", of which it says that it has " +
+                            std::to_string(count) + " elements");
+            const std::size_t size = static_cast<std::size_t>(count) * type->bytes;
+            if (!storages.emplace(key->text, bytes.subspan(at, size)).second) throw Error(name + " is there twice");
+            at += size;
+        }
+        if (at != bytes.size())
+            throw Error("the file has " + std::to_string(bytes.size() - at) + " bytes after its storages");
+        return storages;
+    }
+
+    /// The part of a storage that its description says: in a stream, a storage may be a view of another.
+    static std::span<const std::byte> part_of(std::span<const std::byte> whole, const PickleValue& storage,
+                                              const std::string& name) {
+        if (storage.items.size() < 6 || storage.items[5]->kind != Kind::tuple) return whole;
+        const std::vector<std::int64_t> view = integers(*storage.items[5]);  // key, offset, number of elements
+        const StorageType* const type = find_storage_type(storage.items[1]->text);
+        const auto available = type ? static_cast<std::int64_t>(whole.size() / type->bytes) : 0;
+        if (view.size() != 3 || view[1] < 0 || view[2] < 0 || view[1] > available || view[2] > available - view[1])
+            throw Error("tensor " + quote_name(name) + ": its storage is a view that leads outside of another");
+        return whole.subspan(static_cast<std::size_t>(view[1]) * type->bytes,
+                             static_cast<std::size_t>(view[2]) * type->bytes);
+    }
+
+    static void expect(bool condition, const std::string& name) {
+        if (!condition) throw Error("tensor " + quote_name(name) + ": its description is not one of PyTorch's");
+    }
+
+    /// Names and shapes of a dictionary's tensors; empty when one is malformed.
+    static std::vector<TensorEntry> describe(const PickleValue* dictionary) {
+        std::vector<TensorEntry> entries;
+        bool is_valid = true;
+        for_each_entry(*dictionary, [&](std::string_view name, const PickleValue& value) {
+            if (value.kind != Kind::tensor) return;
+            const auto& arguments = value.items[0]->items;
+            is_valid = is_valid && arguments.size() >= 4 && arguments[2]->kind == Kind::tuple;
+            if (is_valid) entries.push_back({std::string(name), DType::f32, integers(*arguments[2]), {}});
+        });
+        return is_valid ? entries : std::vector<TensorEntry>{};
+    }
+
+    /// Finds the weights in the content of a file of `file_bytes` and takes their tensors; storage_of(name,
+    /// description) returns the bytes of a storage.
+    template <class StorageOf>
+    void take_weights(const PickleValue& content, std::uint64_t file_bytes, const TensorFileOptions& options,
+                      const StorageOf& storage_of) {
+        std::uint64_t room = file_bytes + small;
+        std::vector<std::string> others;
+        for_each_entry(find_weights(content, options, &describe), [&](std::string_view key, const PickleValue& value) {
+            const std::string name{key};
+            if (value.kind == Kind::tensor)
+                add(name, value, room, storage_of);
+            else if (value.text.starts_with("torch._utils _rebuild"))
+                throw Error("tensor " + quote_name(name) +
+                            ": it is of a kind that isn't read, such as sparse or quantized (" +
+                            std::string(value.text.substr(value.text.find(' ') + 1)) + ")");
+            else
+                others.push_back(name);
+        });
+        if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out");
+    }
+
+    template <class StorageOf>
+    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, const StorageOf& storage_of) {
         const auto& arguments = tensor.items[0]->items;  // storage, offset, shape, strides, ...
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
-               arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple);
-        const PickleValue& storage = *arguments[0]->items[0];  // 'storage', type, key, device, elements
-        expect(storage.kind == Kind::tuple && storage.items.size() >= 5 && storage.items[1]->kind == Kind::global &&
-               storage.items[2]->kind == Kind::text);
-        const std::optional<DType> dtype = dtype_of_storage(storage.items[1]->text);
-        if (!dtype)
-            throw Error("tensor " + quote_name(name) + ": its storage, a " + quote_name(storage.items[1]->text) +
-                        ", is of a type that isn't read");
-        const auto* const data = archive_.find(folder_ + "data/" + storage.items[2]->text);
-        if (!data) throw Error("tensor " + quote_name(name) + ": the archive lacks its storage");
-        const auto bytes = ZipArchive::stored(*data);
-        const auto size = static_cast<std::size_t>(dtype_bits(*dtype) / 8);
+                   arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
+               name);
+        const PickleValue& storage = *arguments[0]->items[0];
+        expect(is_storage(storage), name);
+        const StorageType* const type = find_storage_type(storage.items[1]->text);
+        if (!type || !type->dtype)
+            throw Error("tensor " + quote_name(name) + ": its storage, a " +
+                        quote_name(std::string(storage.items[1]->text)) + ", is of a type that isn't read");
+        const std::span<const std::byte> bytes = storage_of(name, storage);
         const StridedTensor strided{integers(*arguments[2]), integers(*arguments[3]), arguments[1]->integer};
-        const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / size), name);
+        const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / type->bytes), name);
         if (is_row_major(strided)) {
-            tensors_.push_back({name, *dtype, strided.shape,
-                                bytes.subspan(static_cast<std::size_t>(strided.offset) * size,
-                                              static_cast<std::size_t>(count) * size)});
-        } else {
-            copies_.push_back(in_row_major(strided, bytes, size));
-            tensors_.push_back({name, *dtype, strided.shape, copies_.back()});
-        }
-    }
-
-    /// Removes the word that DataParallel puts before all names.
-    void drop_common_prefix(std::string_view prefix) {
-        if (tensors_.empty() || !std::all_of(tensors_.begin(), tensors_.end(),
-                                             [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); }))
+            tensors_.push_back({name, *type->dtype, strided.shape,
+                                bytes.subspan(static_cast<std::size_t>(strided.offset) * type->bytes,
+                                              static_cast<std::size_t>(count) * type->bytes)});
             return;
-        for (TensorEntry& entry : tensors_) entry.name.erase(0, prefix.size());
+        }
+        if (static_cast<std::uint64_t>(count) > room / type->bytes)
+            throw Error("tensor " + quote_name(name) +
+                        ": the file describes more elements than it holds, as tensors share them; "
+                        "save clones of them");
+        room -= static_cast<std::uint64_t>(count) * type->bytes;
+        copies_.push_back(in_row_major(strided, bytes, type->bytes));
+        tensors_.push_back({name, *type->dtype, strided.shape, copies_.back()});
     }
 
-    const ZipArchive& archive_;
-    std::string folder_;
     std::deque<std::vector<std::byte>> copies_;
     std::vector<TensorEntry> tensors_;
 };

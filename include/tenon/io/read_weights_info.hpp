@@ -15,8 +15,11 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/io/file_kind.hpp>
 #include <tenon/io/mapped_file.hpp>
+#include <tenon/io/pth.hpp>
 #include <tenon/io/safetensors.hpp>
+#include <tenon/io/shards.hpp>
 #include <tenon/io/weights_info.hpp>
 
 namespace tenon {
@@ -114,11 +117,11 @@ inline WeightsInfo read_weights_info(const std::string& path) {
     const detail::MappedFile file{path};
     const std::span<const std::byte> bytes = file.bytes();
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    if (text.starts_with("PK")) return {};  // a zip archive
-    // A ModelProto begins with its field 1, a number. A safetensors file may begin with the same byte, of its header's
-    // length, but then '{' follows.
-    const bool is_onnx = text.starts_with('\x08') && text.substr(0, 9).find('{') != 8;
-    if (!is_onnx) {
+    // A zip archive, a stream of torch.save, or an index of shards: none has a place for it.
+    if (text.starts_with("PK") || detail::PthFile::looks_like_stream(bytes) ||
+        detail::ShardedWeights::looks_like(bytes))
+        return {};
+    if (!detail::looks_like_onnx(text)) {
         const SafetensorsFile safetensors{bytes, path};
         return detail::naming_file(path, [&] { return detail::weights_info(safetensors.metadata()); });
     }

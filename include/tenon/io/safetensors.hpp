@@ -24,6 +24,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/io/file_kind.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/mapped_file.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -132,6 +133,9 @@ private:
     }
 
     static std::string_view header_text(std::span<const std::byte> bytes) {
+        if (bytes.size() <= detail::header_length_bytes || bytes[detail::header_length_bytes] != std::byte{'{'})
+            if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
+                throw Error("not a safetensors file: " + kind);
         if (bytes.size() < detail::header_length_bytes)
             throw Error("not a safetensors file: expected 8 bytes of header length, found " +
                         std::to_string(bytes.size()) + " bytes in all");

@@ -3,6 +3,7 @@
 
 // Stored tensors whose elements are not in row-major order: their strides, and a copy in row-major order.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,6 +28,7 @@ struct StridedTensor {
 /// Whether the elements are consecutive in row-major order; strides of dimensions of size 1 don't matter. Shape {2, 3}:
 /// strides {3, 1} -> true, {1, 2} -> false (the transpose of a 3 x 2 tensor).
 inline bool is_row_major(const StridedTensor& tensor) {
+    if (element_count(tensor.shape).value_or(0) == 0) return true;  // and the product below can't overflow
     std::int64_t expected = 1;
     for (std::size_t i = tensor.shape.size(); i-- > 0;) {
         if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
@@ -35,13 +37,15 @@ inline bool is_row_major(const StridedTensor& tensor) {
     return true;
 }
 
-/// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is valid, all elements are inside a
-/// storage of `available` elements, and their number is at most that (so a stride of 0 can't inflate a small file).
+/// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is valid and all elements are
+/// inside a storage of `available` elements. Their number may be more than that: with strides of 0 elements are
+/// repeated.
 inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
     const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
     const auto count = element_count(tensor.shape);
     if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are not valid");
-    if (tensor.offset < 0 || tensor.offset > available || *count > available)
+    const bool repeats = std::ranges::count(tensor.strides, 0) > 0;
+    if (tensor.offset < 0 || tensor.offset > available || (*count > available && !repeats))
         fail("its " + std::to_string(*count) + " elements from the " + std::to_string(tensor.offset) +
              "th on are more than the " + std::to_string(available) + " of its storage");
     if (*count == 0) return 0;
@@ -69,6 +73,7 @@ inline std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::spa
         std::memcpy(result.data() + i * element_size, storage.data() + static_cast<std::size_t>(at) * element_size,
                     element_size);
         for (std::size_t d = index.size(); d-- > 0;) {
+            if (tensor.shape[d] == 1) continue;  // its stride may be anything
             at += tensor.strides[d];
             if (++index[d] < tensor.shape[d]) break;
             at -= tensor.strides[d] * tensor.shape[d];

@@ -3,7 +3,8 @@
 
 // A file of named tensors in any of the formats that tenon reads; its content decides which, not its name.
 
-#include <cstring>
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <set>
 #include <span>
@@ -15,86 +16,140 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
+#include <tenon/io/file_kind.hpp>
 #include <tenon/io/mapped_file.hpp>
+#include <tenon/io/name_prefixes.hpp>
 #include <tenon/io/npz.hpp>
 #include <tenon/io/pth.hpp>
+#include <tenon/io/read_file.hpp>
 #include <tenon/io/safetensors.hpp>
+#include <tenon/io/shards.hpp>
+#include <tenon/io/tensor_file_options.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A safetensors file, a .pth of PyTorch 1.6 or later, or a .npz. The file is mapped into memory; tensors are views
-/// into it where its layout allows. A file that was moved from throws tenon::Error when it is asked for tensors.
+/// A safetensors file or an index of several, a .pth of PyTorch, or a .npz. The file is mapped into memory; tensors are
+/// views into it where its layout allows. A file that was moved from throws tenon::Error when it is asked for tensors.
 class TensorFile {
 public:
+    using Options = detail::TensorFileOptions;
+
     /// Opens and checks a file. Throws tenon::Error, naming the file, when it can't be read or is of another format;
-    /// for some formats the text says how to convert it.
-    explicit TensorFile(const std::string& path) : source_{path}, file_{path} { open(file_.bytes()); }
+    /// the text says of which, and how to convert it where that is possible.
+    explicit TensorFile(const std::string& path, const Options& options = {}) : source_{path} {
+        if (options.map) {
+            file_ = detail::MappedFile{path};
+            open(file_.bytes(), options);
+        } else {
+            memory_ = detail::read_file(path, static_cast<std::size_t>(-1) / 2);
+            open(memory_, options);
+        }
+    }
 
     /// Checks a file that is already in memory; `bytes` must outlive this object. Throws tenon::Error as above, naming
     /// the file `source`.
-    TensorFile(std::span<const std::byte> bytes, std::string source) : source_{std::move(source)} { open(bytes); }
+    TensorFile(std::span<const std::byte> bytes, std::string source, const Options& options = {})
+        : source_{std::move(source)} {
+        open(bytes, options);
+    }
 
-    /// All tensors, in the file's order.
+    /// All tensors, in the file's order; without the prefixes that all of their names have.
     const std::vector<TensorEntry>& tensors() const {
-        detail::check_not_moved_from(safetensors_ || pth_ || npz_, "file of tensors");
-        return safetensors_ ? safetensors_->tensors() : pth_ ? pth_->tensors() : npz_->tensors();
+        detail::check_not_moved_from(is_open_, "file of tensors");
+        return tensors_;
     }
 
     /// The path the file was opened by: for error messages.
     const std::string& source() const { return source_; }
 
 private:
-    static bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
-        return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
-    }
-
-    void open(std::span<const std::byte> bytes) {
-        if (detail::ZipArchive::looks_like(bytes)) {
-            try {
-                open_zip(bytes);
-                check_names();
-            } catch (const Error& error) {
-                throw Error(source_ + ": " + error.what());
+    void open(std::span<const std::byte> bytes, Options options) {
+        // Dictionaries of a checkpoint are compared by the names that they would have.
+        if (options.fits && options.strip_prefixes)
+            options.fits = [fits = options.fits](std::span<const TensorEntry> entries) {
+                std::vector<TensorEntry> bare(entries.begin(), entries.end());
+                detail::take_off(bare, detail::shared_prefix(bare));
+                return fits(bare);
+            };
+        try {
+            tensors_ = read(bytes, options);
+            if (const std::string prefix = options.strip_prefixes ? detail::shared_prefix(tensors_) : "";
+                !prefix.empty()) {
+                detail::take_off(tensors_, prefix);
+                options.note("all names begin with " + detail::quote_name(prefix) + ", which is taken off");
             }
-            return;
+            check_names();
+        } catch (const Error& error) {
+            const std::string text = error.what();
+            throw Error(text.starts_with(source_ + ": ") ? text : source_ + ": " + text);
         }
-        if (begins_with(bytes, "\x89HDF"))
-            throw Error(source_ + ": this is an HDF5 file; scripts/convert_weights.py makes a safetensors file of it");
-        if (begins_with(bytes, "\x80\x02\x8a\x0a"))
-            throw Error(source_ +
-                        ": this is a .pth file from before PyTorch 1.6; load it with torch.load and save it again with "
-                        "torch.save, or convert it with scripts/convert_weights.py");
+        is_open_ = true;
+    }
+
+    std::vector<TensorEntry> read(std::span<const std::byte> bytes, const Options& options) {
+        if (detail::ZipArchive::looks_like(bytes)) return read_zip(bytes, options);
+        if (detail::PthFile::looks_like_stream(bytes)) {
+            pth_ = std::make_unique<detail::PthFile>(bytes, options);
+            return pth_->tensors();
+        }
+        if (!options.key.empty())
+            throw Error("expected a checkpoint of PyTorch with an entry " + detail::quote_name(options.key) +
+                        ", found a file of another format");
+        if (detail::ShardedWeights::looks_like(bytes)) {
+            const std::string folder = source_.substr(0, source_.rfind('/') + 1);
+            shards_ = std::make_unique<detail::ShardedWeights>(bytes, folder, [&](const std::string& path) {
+                if (options.map) return SafetensorsFile{path};
+                shard_memory_.push_back(detail::read_file(path, static_cast<std::size_t>(-1) / 2));
+                return SafetensorsFile{shard_memory_.back(), path};
+            });
+            return shards_->tensors();
+        }
         safetensors_ = std::make_unique<SafetensorsFile>(bytes, source_);
+        return safetensors_->tensors();
     }
 
-    void open_zip(std::span<const std::byte> bytes) {
-        archive_ = std::make_unique<detail::ZipArchive>(bytes);
-        if (detail::PthFile::looks_like(*archive_)) {
-            pth_ = std::make_unique<detail::PthFile>(*archive_);
-        } else if (detail::NpzFile::looks_like(*archive_)) {
-            npz_ = std::make_unique<detail::NpzFile>(*archive_);
-        } else if (archive_->find("model.weights.h5") != nullptr) {
-            throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
-        } else {
-            throw Error("the zip archive holds neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy (.npy)");
+    std::vector<TensorEntry> read_zip(std::span<const std::byte> bytes, const Options& options) {
+        const detail::ZipArchive archive{bytes};
+        if (detail::PthFile::looks_like(archive)) {
+            pth_ = std::make_unique<detail::PthFile>(archive, options);
+            return pth_->tensors();
         }
+        if (!options.key.empty())
+            throw Error("expected a checkpoint of PyTorch with an entry " + detail::quote_name(options.key) +
+                        ", found an archive of another kind");
+        if (detail::NpzFile::looks_like(archive)) {
+            npz_ = std::make_unique<detail::NpzFile>(archive);
+            return npz_->tensors();
+        }
+        if (archive.find("model.weights.h5"))
+            throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
+        for (const detail::ZipArchive::Entry& entry : archive.entries())
+            if (entry.name.ends_with("models/model.json") || entry.name.ends_with("serialized_exported_program.json"))
+                throw Error(
+                    "this is a program that torch.export wrote (.pt2); save weights with "
+                    "torch.save(model.state_dict(), path)");
+        throw Error("the zip archive holds neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy (.npy)");
     }
 
-    /// Throws tenon::Error when two tensors have one name; a safetensors file was checked for that when it was opened.
+    /// Throws tenon::Error when two tensors have one name.
     void check_names() const {
         std::set<std::string_view> names;
-        for (const TensorEntry& entry : tensors())
+        for (const TensorEntry& entry : tensors_)
             if (!names.insert(entry.name).second)
                 throw Error("the name " + detail::quote_name(entry.name) + " occurs twice");
     }
 
     std::string source_;
     detail::MappedFile file_;
-    std::unique_ptr<detail::ZipArchive> archive_;
+    std::vector<std::byte> memory_;
+    std::deque<std::vector<std::byte>> shard_memory_;
     std::unique_ptr<SafetensorsFile> safetensors_;
     std::unique_ptr<detail::PthFile> pth_;
     std::unique_ptr<detail::NpzFile> npz_;
+    std::unique_ptr<detail::ShardedWeights> shards_;
+    std::vector<TensorEntry> tensors_;
+    detail::ClearedByMove<bool> is_open_{false};
 };
 
 }  // namespace TENON_ISA_NAMESPACE

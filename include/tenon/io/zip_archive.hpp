@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,15 +43,21 @@ public:
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
         for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
+        for (std::size_t i = 0; i < entries_.size(); ++i)
+            if (!by_name_.emplace(entries_[i].name, i).second)
+                fail("it has two entries named " + quote_name(entries_[i].name));
+        check_overlaps();
     }
+
+    /// The whole archive.
+    std::span<const std::byte> bytes() const { return bytes_; }
 
     const std::vector<Entry>& entries() const { return entries_; }
 
     /// The entry of this name, or nullptr.
     const Entry* find(std::string_view name) const {
-        for (const Entry& entry : entries_)
-            if (entry.name == name) return &entry;
-        return nullptr;
+        const auto found = by_name_.find(name);
+        return found == by_name_.end() ? nullptr : &entries_[found->second];
     }
 
     /// The bytes of an entry. Throws tenon::Error when it is compressed.
@@ -142,8 +149,19 @@ private:
         return extra_end + comment_size;
     }
 
+    /// Throws tenon::Error when entries share bytes, so that an archive can't describe more than it holds.
+    void check_overlaps() const {
+        std::vector<std::span<const std::byte>> parts;
+        for (const Entry& entry : entries_)
+            if (!entry.bytes.empty()) parts.push_back(entry.bytes);
+        std::ranges::sort(parts, {}, [](const auto& part) { return part.data(); });
+        for (std::size_t i = 1; i < parts.size(); ++i)
+            if (parts[i - 1].data() + parts[i - 1].size() > parts[i].data()) fail("its entries overlap");
+    }
+
     std::span<const std::byte> bytes_;
     std::vector<Entry> entries_;
+    std::map<std::string, std::size_t, std::less<>> by_name_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -45,10 +45,16 @@ public:
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
     /// convention that the network declares, or of the given one. Throws tenon::Error, naming file and tensor, when
-    /// anything is missing, left over or of another shape; then the model is unchanged.
+    /// anything is missing, left over, of another shape, infinite or NaN; then the model is unchanged.
     void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
+        load(path, LoadOptions{.naming = naming});
+    }
+
+    /// The same with options. Throws tenon::Error as above, except for what they allow.
+    void load(const std::filesystem::path& path, const LoadOptions& options) {
         moved_from_.check("model");
-        const detail::WeightsFile file{path.string(), detail::stored_network<Net>(naming)};
+        const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
+        const detail::WeightsFile file{path.string(), stored, options};
         set(file.tensors());
     }
 

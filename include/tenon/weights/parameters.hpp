@@ -58,8 +58,13 @@ public:
     Parameters() : arena_{size()} {}
 
     /// The parameters in a safetensors, .pth or .npz file. Throws tenon::Error as WeightsFile does.
-    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>) : Parameters() {
-        const detail::WeightsFile file{path, detail::stored_network<Net>(naming)};
+    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>)
+        : Parameters(path, LoadOptions{.naming = naming}) {}
+
+    /// The same with options. Throws tenon::Error as WeightsFile does.
+    Parameters(const std::string& path, const LoadOptions& options) : Parameters() {
+        const detail::WeightsFile file{path, detail::stored_network<Net>(options.naming.value_or(naming_of<Net>)),
+                                       options};
         for (int i = 0; i < count(); ++i)
             std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
     }

@@ -98,13 +98,14 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// What a convention stores of a network whose last Linear has `classes` features instead of its own number.
 template <class Net>
-StoredNetwork stored_network_of_classes(Naming naming, int classes) {
+StoredNetwork stored_network_of_classes(Naming naming, int classes, bool may_be_missing = false) {
     StoredNetwork stored = stored_network<Net>(naming);
     const ClassifierIndices at = classifier_indices<Net>();
     for (const int index : {at.weight, at.bias}) {
         StoredParameter& parameter = stored.parameters[static_cast<std::size_t>(index)];
         parameter.parameter.dimensions[0] = classes;
         parameter.shape = stored_shape(parameter.parameter, parameter.layout);
+        parameter.may_be_missing = may_be_missing;
     }
     return stored;
 }
@@ -115,35 +116,52 @@ StoredNetwork stored_network_of_classes(Naming naming, int classes) {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The number of classes that a file has weights for, which is the length of the last Linear's bias; the network's own
-/// number when the file has no such bias. Throws tenon::Error, naming the file, when it can't be read.
+/// number when the file has no such bias, or 0 if the options allow that. Throws tenon::Error, naming the file, when it
+/// can't be read.
 template <class Net>
-int stored_classes(const std::string& path, Naming naming = naming_of<Net>) {
-    const detail::ClassifierIndices at = detail::classifier_indices<Net>();
-    const std::string name = detail::stored_network<Net>(naming).parameters[static_cast<std::size_t>(at.bias)].name;
-    const TensorFile tensors{path};
+int stored_classes(const std::string& path, const LoadOptions& options) {
+    const Naming naming = options.naming.value_or(naming_of<Net>);
+    // Weights of any number of classes: -1.
+    const detail::StoredNetwork any = detail::stored_network_of_classes<Net>(naming, -1, options.allow_missing_head);
+    const std::string& name = any.parameters[static_cast<std::size_t>(detail::classifier_indices<Net>().bias)].name;
+    LoadOptions silent = options;
+    silent.notes = nullptr;
+    const TensorFile tensors{path, detail::file_options(silent, [&](std::span<const TensorEntry> entries) {
+                                 return detail::WeightsFile::fit(entries, any);
+                             })};
     for (const TensorEntry& entry : tensors.tensors())
         if ((entry.name == name || entry.name == name + ":0") && entry.shape.size() == 1 && entry.shape[0] > 0 &&
             entry.shape[0] < 1'000'000'000)
             return static_cast<int>(entry.shape[0]);
-    return output_shape<Net>.channels;
+    return options.allow_missing_head ? 0 : output_shape<Net>.channels;
+}
+template <class Net>
+int stored_classes(const std::string& path, Naming naming = naming_of<Net>) {
+    return stored_classes<Net>(path, LoadOptions{.naming = naming});
 }
 
 /// Loads a file of this network's weights with any number of classes, and returns that number. If the file has more
 /// classes than the type, its first ones are loaded; if it has fewer, the others are closed. Throws tenon::Error as
 /// WeightsFile does; the parameters are then unchanged.
 template <class Net>
-int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path, Naming naming = naming_of<Net>) {
+int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path, const LoadOptions& options) {
     constexpr int max_classes = output_shape<Net>.channels;
-    const int classes = stored_classes<Net>(path, naming);
-    const detail::StoredNetwork stored = detail::stored_network_of_classes<Net>(naming, classes);
-    const detail::WeightsFile file{path, stored};
+    const int classes = stored_classes<Net>(path, options);
+    const detail::StoredNetwork stored = detail::stored_network_of_classes<Net>(
+        options.naming.value_or(naming_of<Net>), classes == 0 ? max_classes : classes, options.allow_missing_head);
+    const detail::WeightsFile file{path, stored, options};
     for (int i = 0; i < parameters.count(); ++i) {
         const auto index = static_cast<std::size_t>(i);
+        if (!file.tensors()[index]) continue;
         const auto there = static_cast<std::size_t>(stored.parameters[index].parameter.elements());
         std::copy_n(file.tensors()[index], std::min(there, parameters[i].size()), parameters[i].begin());
     }
-    if (classes < max_classes) close_spare_classes(parameters, classes);
+    if (classes > 0 && classes < max_classes) close_spare_classes(parameters, classes);
     return classes;
+}
+template <class Net>
+int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path, Naming naming = naming_of<Net>) {
+    return load_with_spare_classes(parameters, path, LoadOptions{.naming = naming});
 }
 
 /// Writes the first `used` classes of a network as the weights of a network of that many classes, otherwise like

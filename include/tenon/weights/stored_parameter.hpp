@@ -20,7 +20,8 @@ struct StoredParameter {
     std::vector<std::int64_t> shape;
     Parameter parameter{};
     WeightLayout layout{};
-    Shape flattened{};  ///< the map that a linear layer's input was flattened from; flat when there is none
+    Shape flattened{};            ///< the map that a linear layer's input was flattened from; flat when there is none
+    bool may_be_missing = false;  ///< whether a file may lack it
 
     /// Whether the file has the elements in tenon's own order.
     bool has_native_layout() const {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
+#include <tenon/weights/load_options.hpp>
 #include <tenon/weights/stored_parameter.hpp>
 
 namespace tenon::detail {
@@ -25,18 +27,27 @@ class WeightsFile {
 public:
     /// Opens `path` (safetensors, .pth or .npz) and finds every parameter under its name with its shape. Throws
     /// tenon::Error, naming the file, with both sets of names when some are missing or left over, or with both shapes,
-    /// and with the shipped network that the weights do fit. Ignores `num_batches_tracked`, the counters that torch
-    /// stores with running statistics.
-    WeightsFile(const std::string& path, const StoredNetwork& network) : file_{path} {
-        find_names(network.convention);
+    /// and with the shipped network that the weights do fit; and, naming the tensor, when a value is infinite or NaN or
+    /// a running variance is negative. Ignores the counters that torch stores with running statistics and averages.
+    WeightsFile(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
+        : file_{path, file_options(options, [&](std::span<const TensorEntry> entries) {
+                    return fits(find_names(entries, network.convention), network);
+                })} {
+        by_name_ = find_names(file_.tensors(), network.convention);
         check_names(network);
         bool is_misshapen = false;
         try {
             for (const StoredParameter& parameter : network.parameters) {
-                const TensorEntry& entry = *by_name_.at(parameter.name);
+                const auto found = by_name_.find(parameter.name);
+                if (found == by_name_.end()) {  // check_names knows that it may be missing
+                    tensors_.push_back(nullptr);
+                    continue;
+                }
+                const TensorEntry& entry = *found->second;
                 is_misshapen = entry.shape != parameter.shape;
                 expect_shape(entry, parameter.shape);
                 tensors_.push_back(floats(entry, parameter));
+                if (!options.allow_undefined) check_defined(entry, parameter.parameter.role, tensors_.back());
             }
             for (const StoredConstant& constant : network.constants) check_constant(constant);
         } catch (const Error& error) {
@@ -44,13 +55,51 @@ public:
         }
     }
 
-    /// Pointers to the parameters in the order of the program; valid while this object exists.
+    /// Pointers to the parameters in the order of the program, or nullptr for those that may be missing and are; valid
+    /// while this object exists.
     std::span<const float* const> tensors() const { return tensors_; }
+
+    /// Whether tensors are a network's: all names are there, no others, and the shapes are its own. A shape of -1 is
+    /// any size.
+    static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
+        return fits(find_names(entries, network.convention), network);
+    }
 
 private:
     using Names = std::map<std::string, const TensorEntry*, std::less<>>;
 
-    static bool is_counter(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
+    static bool is_counter(const TensorEntry& entry) {
+        return entry.name.ends_with(".num_batches_tracked") || is_average_counter(entry);
+    }
+
+    static bool fits(const Names& names, const StoredNetwork& network) {
+        std::size_t found = 0;
+        for (const StoredParameter& parameter : network.parameters) {
+            const auto entry = names.find(parameter.name);
+            if (entry == names.end() && parameter.may_be_missing) continue;
+            if (entry == names.end() ||
+                !std::ranges::equal(entry->second->shape, parameter.shape,
+                                    [](std::int64_t size, std::int64_t own) { return own < 0 || size == own; }))
+                return false;
+            ++found;
+        }
+        for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1 : 0;
+        return found == names.size();
+    }
+
+    /// Throws tenon::Error when a value is infinite or NaN, or a variance negative.
+    static void check_defined(const TensorEntry& entry, ParameterRole role, const float* values) {
+        const std::int64_t count = *element_count(entry.shape);
+        const auto* const wrong = std::find_if(values, values + count, [role](float value) {
+            return !std::isfinite(value) || (role == ParameterRole::running_variance && value < 0);
+        });
+        if (wrong == values + count) return;
+        const std::string number = std::isnan(*wrong)   ? "NaN"
+                                   : std::isinf(*wrong) ? "infinite"
+                                                        : "negative, which a variance can't be";
+        throw Error("tensor " + quote_name(entry.name) + ": element " + std::to_string(wrong - values) + " is " +
+                    number + "; LoadOptions::allow_undefined lets it pass");
+    }
 
     /// A name without TensorFlow's number of an operation's output: `conv1/kernel:0` -> `conv1/kernel`.
     static std::string bare_name(const std::string& name) {
@@ -81,27 +130,31 @@ private:
 
     /// Indexes the file's tensors by name. If all names have the same number after a counted prefix, it is replaced by
     /// the number that the rules have there.
-    void find_plain_names(std::string_view prefix, std::string_view counted_as) {
+    static Names find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
+                                  std::string_view counted_as) {
+        Names by_name;
         std::set<std::string_view> numbers;
-        for (const TensorEntry& entry : file_.tensors())
+        for (const TensorEntry& entry : entries)
             if (!prefix.empty()) numbers.insert(number_after(entry.name, prefix));
         const std::size_t digits = numbers.size() == 1 ? numbers.begin()->size() : 0;
-        for (const TensorEntry& entry : file_.tensors()) {
-            if (is_counter(entry.name)) continue;
+        for (const TensorEntry& entry : entries) {
+            if (is_counter(entry)) continue;
             std::string name = bare_name(entry.name);
             if (digits > 0) name.replace(prefix.size(), digits, counted_as);
-            by_name_[name] = &entry;
+            by_name[name] = &entry;
         }
+        return by_name;
     }
 
     /// Indexes the file's tensors by name; if layers are counted from any number, by the name that they have when
     /// counting begins at 0. `conv2d_7` and `conv2d_9` -> `conv2d` and `conv2d_1`.
-    void find_names(const NamingConvention& convention) {
+    static Names find_names(std::span<const TensorEntry> entries, const NamingConvention& convention) {
         if (!convention.counted_from_anywhere)
-            return find_plain_names(convention.counted_prefix, convention.counted_as);
+            return find_plain_names(entries, convention.counted_prefix, convention.counted_as);
+        Names by_name;
         std::map<std::string, std::vector<long>> numbers;
-        for (const TensorEntry& entry : file_.tensors()) {
-            if (is_counter(entry.name)) continue;
+        for (const TensorEntry& entry : entries) {
+            if (is_counter(entry)) continue;
             const NumberedName name = numbered(bare_name(entry.name));
             numbers[name.kind].push_back(name.number);
         }
@@ -109,42 +162,36 @@ private:
             std::sort(all.begin(), all.end());
             all.erase(std::unique(all.begin(), all.end()), all.end());
         }
-        for (const TensorEntry& entry : file_.tensors()) {
-            if (is_counter(entry.name)) continue;
+        for (const TensorEntry& entry : entries) {
+            if (is_counter(entry)) continue;
             const NumberedName name = numbered(bare_name(entry.name));
             const auto& all = numbers.at(name.kind);
             const auto position = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
             std::string own_name = name.kind;
             if (position > 0) own_name.append(1, '_').append(std::to_string(position));
-            by_name_[own_name + name.rest] = &entry;
+            by_name[own_name + name.rest] = &entry;
         }
-    }
-
-    /// At most five names: `"a", "b", "c", "d", "e", ... (12 in all)`.
-    static std::string list(const std::vector<std::string>& names) {
-        std::string text;
-        for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) {
-            if (i > 0) text += ", ";
-            text += quote_name(names[i]);
-        }
-        return names.size() > 5 ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
+        return by_name;
     }
 
     /// Throws tenon::Error when names are missing or left over.
     void check_names(const StoredNetwork& network) const {
         std::vector<std::string> missing, left_over, expected;
-        for (const StoredParameter& parameter : network.parameters) expected.push_back(parameter.name);
-        for (const StoredConstant& constant : network.constants) expected.push_back(constant.name);
-        for (const std::string& name : expected)
-            if (!by_name_.contains(name)) missing.push_back(name);
+        const auto expect_name = [&](const std::string& name, bool may_be_missing) {
+            expected.push_back(name);
+            if (!may_be_missing && !by_name_.contains(name)) missing.push_back(name);
+        };
+        for (const StoredParameter& parameter : network.parameters)
+            expect_name(parameter.name, parameter.may_be_missing);
+        for (const StoredConstant& constant : network.constants) expect_name(constant.name, false);
         std::sort(expected.begin(), expected.end());
         for (const auto& [name, entry] : by_name_)
             if (!std::binary_search(expected.begin(), expected.end(), name)) left_over.push_back(entry->name);
         if (missing.empty() && left_over.empty()) return;
         std::string text = file_.source() + ": these weights are not this network's:";
-        if (!missing.empty()) text += " the network needs " + list(missing) + ", which the file lacks";
+        if (!missing.empty()) text += " the network needs " + list_names(missing) + ", which the file lacks";
         if (!left_over.empty())
-            text += std::string(missing.empty() ? "" : ";") + " the file has " + list(left_over) +
+            text += std::string(missing.empty() ? "" : ";") + " the file has " + list_names(left_over) +
                     ", which the network has no place for";
         throw Error(text + whose_weights(file_.tensors()));
     }

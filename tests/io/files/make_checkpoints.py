@@ -98,7 +98,7 @@ def dump(content, legacy=False):
     return file.getvalue(), pickler.storages
 
 
-def save(name, content):
+def save(name, content, **more):
     """A zip archive, as since PyTorch 1.6."""
     data, storages = dump(content)
     with zipfile.ZipFile(HERE / name, "w", zipfile.ZIP_STORED) as archive:
@@ -108,6 +108,8 @@ def save(name, content):
         for key, storage in enumerate(storages):
             write(f"data/{key}", storage.values.tobytes())
         write("version", "3\n")
+        for entry, data in more.items():
+            write(entry.replace("_", "."), data)
 
 
 def save_stream(name, pickled, storages):
@@ -125,6 +127,8 @@ save("imagenet.pth", {
     "epoch": 90, "arch": "tiny", "state_dict": {"module.a.weight": tensor(values), "module.a.bias": tensor([1, 2])},
     "best_acc1": tensor(69.75), "optimizer": {"state": {0: {"momentum_buffer": tensor(values)}}, "param_groups": [{"lr": 0.1}]},
     "scheduler": {"last_epoch": 90}})
+save("two.pth", {"state_dict": {"a": tensor([1])}, "state_dict_ema": {"a": tensor([2])}})
+save("script.pth", {}, constants_pkl=b"\x80\x02).")
 save("beside.pth", {
     "args": argparse.Namespace(lr=0.1, path=pathlib.PosixPath("/data"), when=datetime.datetime(2020, 1, 1)),
     "best": numpy.float64(93.5), "scores": numpy.arange(3), "size": Call(torch.Size, (2, 2)), "device": Call(torch.device, "cuda", 0),

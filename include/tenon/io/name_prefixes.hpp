@@ -1,0 +1,55 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Prefixes of names that say how a network was wrapped when it was saved, not what its layers are called.
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tenon/core/isa.hpp>
+#include <tenon/io/tensor_entry.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// `module.` of DataParallel and AveragedModel, `_orig_mod.` of torch.compile, `model.` of Lightning and Ultralytics,
+/// `backbone.` and `net.` of programs that train a network as a part of another.
+inline constexpr std::string_view known_prefixes[] = {"module.", "_orig_mod.", "model.", "backbone.", "net."};
+
+/// Whether a tensor is AveragedModel's count of models, which is beside the prefix.
+inline bool is_average_counter(const TensorEntry& entry) { return entry.name == "n_averaged" && entry.shape.empty(); }
+
+/// The chain of known prefixes that all names carry; empty when there is none. AveragedModel's counter carries none.
+///
+/// Example: module._orig_mod.conv1.weight, module._orig_mod.fc.bias, n_averaged -> module._orig_mod.
+inline std::string shared_prefix(std::span<const TensorEntry> tensors) {
+    const auto first = std::ranges::find_if_not(tensors, is_average_counter);
+    if (first == tensors.end()) return {};
+    std::string chain;
+    for (bool found = true; found;) {
+        found = false;
+        for (const std::string_view prefix : known_prefixes) {
+            const std::string longer = chain + std::string(prefix);
+            if (!first->name.starts_with(longer) || !std::ranges::all_of(tensors, [&](const TensorEntry& entry) {
+                    return is_average_counter(entry) ||
+                           (entry.name.size() > longer.size() && entry.name.starts_with(longer));
+                }))
+                continue;
+            chain = longer;
+            found = true;
+            break;
+        }
+    }
+    return chain;
+}
+
+/// Takes a prefix off the names that carry it.
+inline void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
+    for (TensorEntry& entry : tensors)
+        if (entry.name.starts_with(prefix)) entry.name.erase(0, prefix.size());
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail

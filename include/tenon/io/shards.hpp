@@ -1,0 +1,66 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Reads weights that are spread over several safetensors files, by the index that Hugging Face's libraries write beside
+// them: model.safetensors.index.json.
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/json.hpp>
+#include <tenon/io/safetensors.hpp>
+#include <tenon/io/tensor_entry.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The tensors of all files that an index names.
+class ShardedWeights {
+public:
+    /// Whether bytes are such an index: a JSON object in which there is a weight_map.
+    static bool looks_like(std::span<const std::byte> bytes) {
+        const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        const std::size_t first = text.find_first_not_of(" \t\r\n");
+        const bool is_text = text.substr(0, 16).find('\0') == text.npos;  // a safetensors file begins with zeros
+        return is_text && first != text.npos && text[first] == '{' && text.find("\"weight_map\"") != text.npos;
+    }
+
+    /// Reads the index and the files in `folder` (with the slash; `open` makes a SafetensorsFile of a path). Throws
+    /// tenon::Error when the index is malformed, names a file outside of the folder, or a file lacks a tensor.
+    template <class Open>
+    ShardedWeights(std::span<const std::byte> index, const std::string& folder, const Open& open) {
+        std::map<std::string, std::vector<std::string>> names;
+        JsonReader reader(std::string_view(reinterpret_cast<const char*>(index.data()), index.size()));
+        try {
+            reader.read_object([&](const std::string& key) {
+                if (key != "weight_map") return reader.skip();
+                reader.read_object([&](const std::string& tensor) { names[reader.read_string()].push_back(tensor); });
+            });
+            reader.read_end();
+        } catch (const Error& error) {
+            throw Error(std::string("the index of sharded weights is malformed at ") + error.what());
+        }
+        for (const auto& [file, tensors] : names) {
+            if (file.empty() || file.find('/') != file.npos || file.find('\0') != file.npos)
+                throw Error("the index names the file " + quote_name(file) + ", which is not one beside it");
+            const SafetensorsFile& shard = files_.emplace_back(open(folder + file));
+            for (const std::string& tensor : tensors) tensors_.push_back(shard.at(tensor));
+        }
+    }
+
+    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+
+private:
+    std::deque<SafetensorsFile> files_;
+    std::vector<TensorEntry> tensors_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail

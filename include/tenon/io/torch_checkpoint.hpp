@@ -1,0 +1,130 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Finds the weights in what torch.save was given: a state_dict, or a checkpoint that has one somewhere in it.
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/io/pickle_value.hpp>
+#include <tenon/io/tensor_file_options.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Under which a checkpoint holds the weights, the first that it has. Averaged ones come first, as timm reads them.
+inline constexpr std::string_view usual_keys[] = {
+    "state_dict_ema", "model_ema", "ema_state_dict", "ema",    "state_dict",  "model_state_dict", "model",        "net",
+    "params_ema",     "params",    "weights",        "module", "model_state", "network",          "model_weights"};
+
+/// A dictionary with tensors in a checkpoint.
+struct StateDict {
+    std::string key;  ///< the keys that lead to it, `model.state_dict`; empty for the whole content
+    const PickleValue* dictionary = nullptr;
+    std::size_t tensors = 0;
+
+    /// Its place among the usual keys; after all of them for another.
+    std::size_t rank() const {
+        const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);  // npos + 1 is 0
+        const auto found = std::ranges::find(usual_keys, last);
+        return is_optimizer() ? std::size(usual_keys) + 1 : static_cast<std::size_t>(found - std::begin(usual_keys));
+    }
+    bool is_optimizer() const { return key.starts_with("optim"); }  // which remembers tensors, too
+};
+
+/// Calls f(key, value) for each entry of a dictionary whose key is a text.
+template <class F>
+void for_each_entry(const PickleValue& dictionary, const F& f) {
+    for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2)
+        if (dictionary.items[i]->kind == PickleValue::Kind::text)
+            f(dictionary.items[i]->text, *dictionary.items[i + 1]);
+}
+
+/// Finds all dictionaries with tensors, at most `depth` keys below the content.
+class StateDictFinder {
+public:
+    explicit StateDictFinder(const PickleValue& content) { visit(content, "", 3); }
+    std::vector<StateDict> found;
+
+private:
+    /// A dictionary may have several keys, and may hold itself.
+    void visit(const PickleValue& dictionary, const std::string& key, int depth) {
+        constexpr std::size_t max_found = 100;
+        if (dictionary.kind != PickleValue::Kind::dictionary || found.size() == max_found) return;
+        const auto [known, is_new] = tensors_.try_emplace(&dictionary, 0);
+        if (is_new)
+            for_each_entry(dictionary, [&](std::string_view, const PickleValue& value) {
+                if (value.kind == PickleValue::Kind::tensor) ++known->second;
+            });
+        if (known->second > 0) found.push_back({key, &dictionary, known->second});
+        if (depth == 0 || !is_new) return;
+        for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
+            constexpr std::size_t max_bytes = 200;  // of a key that can be given
+            if (value.kind == PickleValue::Kind::dictionary && name.size() <= max_bytes)
+                visit(value, key.empty() ? std::string(name) : key + "." + std::string(name), depth - 1);
+        });
+    }
+
+    std::map<const PickleValue*, std::size_t> tensors_;  // in each dictionary that was visited
+};
+
+/// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
+[[noreturn]] inline void fail_without_tensors(const PickleValue& content) {
+    const std::string advice = "; save one with torch.save(model.state_dict(), path)";
+    if (content.kind == PickleValue::Kind::object && !content.text.empty()) {
+        std::string name{content.text};
+        std::ranges::replace(name, ' ', '.');
+        throw Error("expected a state_dict, found an object of " + quote_name(name) + ", which is not read" + advice);
+    }
+    if (content.kind != PickleValue::Kind::dictionary)
+        throw Error("expected a state_dict, a dictionary of names and tensors" + advice);
+    std::vector<std::string> keys;
+    for_each_entry(content, [&](std::string_view key, const PickleValue&) { keys.emplace_back(key); });
+    throw Error("expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found " +
+                (keys.empty() ? "no names" : "only " + list_names(keys, 10)) + advice);
+}
+
+/// The dictionary of weights in a file's content: the one that the options name; else the first that fits; else the
+/// first. Usual keys come before others, of which those with more tensors come first. Says which was taken if there
+/// was a choice. Throws tenon::Error when there is none.
+template <class Describe>
+const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
+                                const Describe& describe) {
+    std::vector<StateDict> found = StateDictFinder{content}.found;
+    if (found.empty()) fail_without_tensors(content);
+    std::ranges::stable_sort(found, [](const StateDict& a, const StateDict& b) {
+        return a.rank() != b.rank() ? a.rank() < b.rank() : a.tensors > b.tensors;
+    });
+    std::vector<std::string> keys;
+    for (const StateDict& each : found) keys.push_back(each.key);
+    if (!options.key.empty()) {
+        const auto named = std::ranges::find(found, options.key, &StateDict::key);
+        if (named == found.end())
+            throw Error("expected a state_dict under " + quote_name(options.key) +
+                        "; state_dicts are under: " + list_names(keys, 10));
+        return *named->dictionary;
+    }
+    auto taken = found.begin();
+    if (options.fits) {
+        const auto fitting =
+            std::ranges::find_if(found, [&](const StateDict& each) { return options.fits(describe(each.dictionary)); });
+        if (fitting != found.end()) taken = fitting;
+    }
+    keys.clear();
+    for (const StateDict& each : found)
+        if (&each != &*taken && !each.is_optimizer() && !each.key.empty()) keys.push_back(each.key);
+    if (!keys.empty())
+        options.note("the weights under " + quote_name(taken->key) + " are taken; the file has others under " +
+                     list_names(keys));
+    return *taken->dictionary;
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail
