@@ -17,18 +17,13 @@
 #include <utility>
 #include <vector>
 
-#include <tbb/blocked_range.h>
-#include <tbb/info.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-#include <tbb/task_group.h>
-
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/augment/mixup.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/data/datasets/image_dataset.hpp>
+#include <tenon/data/parallel.hpp>
 #include <tenon/data/pipeline.hpp>
 
 namespace tenon {

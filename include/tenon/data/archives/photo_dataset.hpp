@@ -19,12 +19,11 @@
 #include <utility>
 #include <vector>
 
-#include <tbb/parallel_for.h>
-
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
 #include <tenon/data/archives/image_folder.hpp>
+#include <tenon/data/parallel.hpp>
 #include <tenon/data/photo_cache.hpp>
 #include <tenon/data/picture.hpp>
 #include <tenon/image/codecs/decode.hpp>

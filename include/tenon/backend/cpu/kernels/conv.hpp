@@ -31,48 +31,74 @@ constexpr TileKernel tile_kernel() {
         return nullptr;
 }
 
+/// The code of a convolution step.
+struct ConvKernels {
+    TileKernel tiles[2][2]{};  ///< of big and of small tiles, each in full panels and in the odd last one
+    StrassenKernels strassen{};
+    bool uses_strassen = false;
+    bool odd_panel = false;  ///< the last panel is odd
+
+    /// How many tiles, and how many panels, are computed together: 2 with Strassen's algorithm.
+    int unit() const { return uses_strassen ? 2 : 1; }
+};
+
+template <ConvSpec S>
+consteval ConvKernels make_conv_kernels() {
+    ConvKernels kernels;
+    kernels.uses_strassen = S.strassen;
+    if constexpr (S.strassen) {
+        kernels.strassen.big = strassen_kernel<StrassenSpec{S.big, S.big.pixels}, S.pairs.big>();
+        kernels.strassen.mixed = strassen_kernel<StrassenSpec{S.big, S.small.pixels}, S.pairs.mixed>();
+        kernels.strassen.small = strassen_kernel<StrassenSpec{S.small, S.small.pixels}, S.pairs.small>();
+    } else {
+        constexpr bool odd = S.odd_panel && panel_blocks > 1;
+        kernels.odd_panel = odd;
+        kernels.tiles[0][0] = tile_kernel<S.big>();
+        kernels.tiles[0][1] = tile_kernel<odd_tile(S.big), odd>();
+        kernels.tiles[1][0] = tile_kernel<S.small>();
+        kernels.tiles[1][1] = tile_kernel<odd_tile(S.small), odd>();
+    }
+    return kernels;
+}
+
+template <ConvSpec S>
+inline constexpr ConvKernels conv_kernels = make_conv_kernels<S>();
+
 /// One worker's way through the tiles and panels of a step. `memory` is for what Strassen's algorithm stores; `streams`
 /// says that the weights do not stay in the second-level cache.
-template <ConvSpec S>
 class TileRun {
 public:
-    TileRun(const Step& step, const Frame& frame, float* memory, bool streams)
-        : step_{step}, cursor_{step, frame}, strassen_{cursor_, step, memory, streams} {}
+    TileRun(const Step& step, const Frame& frame, const ConvKernels& kernels, float* memory, bool streams)
+        : step_{step},
+          kernels_{kernels},
+          cursor_{step, frame},
+          strassen_{cursor_, step, kernels.strassen, memory, streams} {}
 
     /// Tells where the strip that the step writes or reads is: `memory` holds its rows from `first_row` on.
     void strip(float* memory, int first_row) { cursor_.strip(memory, first_row); }
 
     /// Computes some tiles, panel by panel; the panels from these to `last_panel` are likely to be next.
     void operator()(Range tiles, Range panels, int last_panel) {
-        if constexpr (S.strassen) {
-            strassen_(tiles, panels, last_panel);
-        } else {
-            for (int panel = panels.begin; panel < panels.end; ++panel) run_panel(tiles, panel);
-        }
+        if (kernels_.uses_strassen) return strassen_(tiles, panels, last_panel);
+        for (int panel = panels.begin; panel < panels.end; ++panel) run_panel(tiles, panel);
     }
 
 private:
     void run_panel(Range tiles, int panel) {
         const int per_image = step_.grid.tiles();
-        const bool odd = has_odd_panel && panel == step_.panels - 1;
+        const bool odd = kernels_.odd_panel && panel == step_.panels - 1;
         cursor_.panel(panel);
         for (int tile = tiles.begin; tile < tiles.end; ++tile) {
             const bool small = cursor_.tile(tile, per_image);
             cursor_.fetch_next(tile - tiles.begin, tiles.end - tiles.begin);
-            kernels[small ? 1 : 0][odd ? 1 : 0](cursor_.arguments());
+            kernels_.tiles[small ? 1 : 0][odd ? 1 : 0](cursor_.arguments());
         }
     }
 
-    static constexpr bool has_odd_panel = S.odd_panel && panel_blocks > 1;
-    /// The kernels of big and of small tiles, each in full panels and in the odd last one.
-    static constexpr TileKernel kernels[2][2] = {
-        {tile_kernel<S.big>(), tile_kernel<odd_tile(S.big), has_odd_panel>()},
-        {tile_kernel<S.small>(), tile_kernel<odd_tile(S.small), has_odd_panel>()},
-    };
-
     const Step& step_;
+    const ConvKernels& kernels_;
     ConvCursor cursor_;
-    StrassenRun<S.big, S.small, S.pairs> strassen_;
+    StrassenRun strassen_;
 };
 
 /// Whether `panels` panels of a step are more than the second-level cache keeps.
@@ -97,20 +123,24 @@ inline WorkParts conv_parts(const Step& step, int images, int workers, int unit)
 ///
 /// Law: the value of a tile depends neither on the worker that computes it nor on the number of workers
 /// (test: tests/runtime/determinism_test.cpp).
-template <ConvSpec S>
-void run_conv(const Step& step, const Frame& frame) {
-    constexpr int unit = S.unit();
+[[gnu::noinline]] inline void run_conv_with(const ConvKernels& kernels, const Step& step, const Frame& frame) {
+    const int unit = kernels.unit();
     const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
     frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
     frame.team->run([&](int worker, int size) {
         zero_borders(step, frame, worker, size);
-        TileRun<S> run{step, frame, frame.scratch + worker * frame.scratch_floats, parts.streams()};
+        TileRun run{step, frame, kernels, frame.scratch + worker * frame.scratch_floats, parts.streams()};
         while (const Task task = frame.team->take(worker)) {
             const WorkParts::Piece piece = parts.piece(task);
             run({unit * piece.tiles.begin, unit * piece.tiles.end},
                 {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
         }
     });
+}
+
+template <ConvSpec S>
+void run_conv(const Step& step, const Frame& frame) {
+    run_conv_with(conv_kernels<S>, step, frame);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

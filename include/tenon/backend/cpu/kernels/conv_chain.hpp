@@ -14,8 +14,8 @@ inline namespace TENON_ISA_NAMESPACE {
 ///
 /// Law: as in run_conv, the value of a tile depends neither on the workers nor on the strip that it is in
 /// (test: tests/runtime/determinism_test.cpp).
-template <ConvSpec First, ConvSpec Second>
-void run_chain(const Step& first, const Frame& frame) {
+[[gnu::noinline]] inline void run_chain_with(const ConvKernels& first_kernels, const ConvKernels& second_kernels,
+                                             const Step& first, const Frame& frame) {
     const Step& second = frame.followers[first.follower];
     const int rows = first.grid.rows, workers = frame.team->size();
     const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / workers));
@@ -26,8 +26,8 @@ void run_chain(const Step& first, const Frame& frame) {
         zero_borders(second, frame, worker, size);
         float* const memory = frame.scratch + worker * frame.scratch_floats;
         float* const after_strip = memory + first.activated.floats();
-        TileRun<First> from{first, frame, after_strip, streams_weights(first, first.panels)};
-        TileRun<Second> to{second, frame, after_strip, streams_weights(second, second.panels)};
+        TileRun from{first, frame, first_kernels, after_strip, streams_weights(first, first.panels)};
+        TileRun to{second, frame, second_kernels, after_strip, streams_weights(second, second.panels)};
         for (int s = frame.team->take_item(items, worker); s >= 0; s = frame.team->take_item(items, worker)) {
             const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
             const int image_row = s / strips_of_image * rows;
@@ -40,6 +40,11 @@ void run_chain(const Step& first, const Frame& frame) {
             to(tiles(second.grid), {0, second.panels}, second.panels);
         }
     });
+}
+
+template <ConvSpec First, ConvSpec Second>
+void run_chain(const Step& first, const Frame& frame) {
+    run_chain_with(conv_kernels<First>, conv_kernels<Second>, first, frame);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

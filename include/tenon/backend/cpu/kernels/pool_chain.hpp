@@ -26,8 +26,7 @@ inline void move_rows(const Tensor& strip, float* memory, int begin, int end) {
 ///
 /// Law: as in run_conv, the value of a pixel depends neither on the workers nor on the strip that it is in
 /// (test: tests/runtime/determinism_test.cpp).
-template <ConvSpec First>
-void run_pool_chain(const Step& first, const Frame& frame) {
+[[gnu::noinline]] inline void run_pool_chain_with(const ConvKernels& kernels, const Step& first, const Frame& frame) {
     const Step& pool = frame.followers[first.follower];
     const Tensor& strip = first.target;
     const Window& window = pool.window();
@@ -39,7 +38,7 @@ void run_pool_chain(const Step& first, const Frame& frame) {
     frame.team->run([&](int worker, int size) {
         zero_borders(pool, frame, worker, size);
         float* const memory = frame.scratch + worker * frame.scratch_floats;
-        TileRun<First> run{first, frame, nullptr, streams_weights(first, first.panels)};
+        TileRun run{first, frame, kernels, nullptr, streams_weights(first, first.panels)};
         int before = -2;  // the previous strip, whose last rows are still in memory
         Range held{};
         for (int s = frame.team->take_item(items, worker); s >= 0; s = frame.team->take_item(items, worker)) {
@@ -62,6 +61,11 @@ void run_pool_chain(const Step& first, const Frame& frame) {
             }
         }
     });
+}
+
+template <ConvSpec First>
+void run_pool_chain(const Step& first, const Frame& frame) {
+    run_pool_chain_with(conv_kernels<First>, first, frame);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

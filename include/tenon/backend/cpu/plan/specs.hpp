@@ -89,9 +89,9 @@ constexpr StrassenPairs strassen_pairs(const TileGrid& grid) {
     return {grid.big_per_row > 1, grid.big_per_row % 2 != 0, grid.per_row - grid.big_per_row > 1};
 }
 
-/// Floats of one stored operand of a pair; `second_pixels` as in StrassenSpec.
-constexpr long strassen_operand_floats(const Step& step, const StrassenSpec& spec) {
-    return (step.terms[0].planes + (step.terms[1].exists() ? step.terms[1].planes : 0)) / 2L * spec.plane();
+/// Floats of one stored operand of a pair; `plane` as in StrassenSpec.
+constexpr long strassen_operand_floats(const Step& step, int plane) {
+    return (step.terms[0].planes + (step.terms[1].exists() ? step.terms[1].planes : 0)) / 2L * plane;
 }
 
 /// What decides the code of a convolution step: its two sizes of tiles, and the algorithm.

@@ -66,7 +66,7 @@ constexpr void choose_strassen(Step& step, const TileGrid& grid) {
     const TileSpec tile = tile_spec(step, grid.big, grid.rows_per_tile, panel_blocks);
     const StrassenSpec spec{tile, strassen_pairs(grid).mixed ? grid.small : grid.big};
     step.pair_panels = 8 * step.panel_floats > CacheShare::strassen_pair ? 8 : 1;
-    step.pair_floats = step.pair_panels * strassen_sums + spec.operands() * strassen_operand_floats(step, spec);
+    step.pair_floats = step.pair_panels * strassen_sums + spec.operands() * strassen_operand_floats(step, spec.plane());
 }
 
 /// Floats of a worker's scratch memory for a planned step: for the pairs of tiles that are computed together, placed

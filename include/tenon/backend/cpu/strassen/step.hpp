@@ -10,13 +10,44 @@ namespace tenon::cpu {
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// The code for one kind of pairs of tiles, and what its driver has to know; without functions if a step has none.
+struct StrassenKernel {
+    void (*tile)(const StrassenArguments&, const float* weights, int first, int last) = nullptr;
+    void (*combine)(const float* first, const float* second, int planes, int source_plane, float* to,
+                    long operand) = nullptr;
+    int plane = 0;  ///< as in StrassenSpec
+    bool copies = false;
+};
+
+/// What of a spec decides the code of combine_pixels.
+constexpr StrassenSpec combined(const StrassenSpec& spec) {
+    StrassenSpec result{};
+    result.tile.pixels = spec.tile.pixels;
+    result.tile.rows = spec.tile.rows;
+    result.tile.source_row = spec.tile.source_row;
+    result.second_pixels = spec.second_pixels;
+    return result;
+}
+
+template <StrassenSpec S, bool Exists>
+constexpr StrassenKernel strassen_kernel() {
+    if constexpr (Exists)
+        return {&strassen_tile<S>, &combine_pixels<combined(S)>, S.plane(), S.copies()};
+    else
+        return {};
+}
+
+/// The code for the pairs that a step's grid has.
+struct StrassenKernels {
+    StrassenKernel big{}, mixed{}, small{};
+};
+
 /// Computes tiles and panels of a step by Strassen's algorithm. `memory` has room for `step.pair_floats` per pair of
 /// tiles in a call; `streams` says that the weights do not stay in the second-level cache.
-template <TileSpec Big, TileSpec Small, StrassenPairs Pairs>
 class StrassenRun {
 public:
-    StrassenRun(ConvCursor& cursor, const Step& step, float* memory, bool streams)
-        : cursor_{cursor}, step_{step}, memory_{memory}, streams_{streams} {}
+    StrassenRun(ConvCursor& cursor, const Step& step, const StrassenKernels& kernels, float* memory, bool streams)
+        : cursor_{cursor}, step_{step}, kernels_{kernels}, memory_{memory}, streams_{streams} {}
 
     /// Where the weights of all panels stay in the second-level cache, each pair of tiles goes through all panels;
     /// otherwise all tiles go through one group of panels after the other. Both ranges consist of complete pairs. The
@@ -27,8 +58,7 @@ public:
             const int pairs = std::min(group, tiles.end - begin) / 2;
             cursor_.panel(panels.begin);
             if (!streams_ || stored_ != tiles)
-                for (int i = 0; i < pairs; ++i)
-                    place(begin + 2 * i, [&]<StrassenSpec S> { combine<S>(operands_of(i)); });
+                for (int i = 0; i < pairs; ++i) combine(place(begin + 2 * i), operands_of(i));
             for (int panel = panels.begin; panel < panels.end; panel += 2 * step_.pair_panels)
                 multiply_group(begin, pairs, {panel, std::min(panel + 2 * step_.pair_panels, panels.end)}, last_panel,
                                begin + group >= tiles.end);
@@ -52,15 +82,15 @@ private:
                     next = right_side(panels.begin, product + at_once);
                 else if (panels.end < last_panel || (panels.end == step_.panels && are_last_tiles))
                     next = right_side(panels.end, 0);  // after the last panel: the next step's weights
-                for (int i = 0; i < pairs; ++i)
-                    place(tile + 2 * i, [&]<StrassenSpec S> {
-                        StrassenArguments a = arguments<S>(operands_of(i));
-                        a.u2 = memory_ + i * step_.pair_floats + (panel - panels.begin) / 2 * strassen_sums;
-                        a.u3 = a.u2 + strassen_sums / 2;
-                        set_next(a, streams_ || panel + 2 == step_.panels ? next : nullptr,
-                                 at_once * strassen_product_floats(step_), i, pairs);
-                        strassen_tile<S>(a, weights, product, product + at_once);
-                    });
+                for (int i = 0; i < pairs; ++i) {
+                    const StrassenKernel& kernel = place(tile + 2 * i);
+                    StrassenArguments a = arguments(kernel, operands_of(i));
+                    a.u2 = memory_ + i * step_.pair_floats + (panel - panels.begin) / 2 * strassen_sums;
+                    a.u3 = a.u2 + strassen_sums / 2;
+                    set_next(a, streams_ || panel + 2 == step_.panels ? next : nullptr,
+                             at_once * strassen_product_floats(step_), i, pairs);
+                    kernel.tile(a, weights, product, product + at_once);
+                }
             }
     }
 
@@ -79,40 +109,33 @@ private:
         a.next_stride = fetches ? std::min(panel_blocks * channel_block / sharers, 16) : 0;  // one cache line each
     }
 
-    /// Computes the addresses of a pair and calls f<StrassenSpec>() for its kind.
-    template <class F>
-    void place(int tile, const F& f) {
+    /// Computes the addresses of a pair. Returns the code for its kind.
+    const StrassenKernel& place(int tile) {
         const int per_image = step_.grid.tiles();
         const bool first_is_small = cursor_.tile(tile, per_image);
         first_ = cursor_.arguments();
         const bool second_is_small = cursor_.tile(tile + 1, per_image);
         second_ = cursor_.arguments();
-        if constexpr (Pairs.big)
-            if (!second_is_small) return f.template operator()<StrassenSpec{Big, Big.pixels}>();
-        if constexpr (Pairs.small)
-            if (first_is_small) return f.template operator()<StrassenSpec{Small, Small.pixels}>();
-        if constexpr (Pairs.mixed) f.template operator()<StrassenSpec{Big, Small.pixels}>();
+        return !second_is_small ? kernels_.big : first_is_small ? kernels_.small : kernels_.mixed;
     }
 
-    template <StrassenSpec S>
-    void combine(float* to) const {
-        const long operand = strassen_operand_floats(step_, S);
+    void combine(const StrassenKernel& kernel, float* to) const {
+        const long operand = strassen_operand_floats(step_, kernel.plane);
         for (int t = 0; t < 2 && step_.terms[t].exists(); ++t) {
             const TileTerm &first = first_.terms[t], &second = second_.terms[t];
-            combine_pixels<S>(first.source, second.source, first.planes / 2, first.plane, to, operand);
-            to += first.planes / 2 * S.plane();
+            kernel.combine(first.source, second.source, first.planes / 2, first.plane, to, operand);
+            to += first.planes / 2 * kernel.plane;
         }
     }
 
     /// The arguments of a pair whose stored operands begin at `stored`.
-    template <StrassenSpec S>
-    StrassenArguments arguments(const float* stored) const {
+    StrassenArguments arguments(const StrassenKernel& kernel, const float* stored) const {
         StrassenArguments a;
         a.results[1] = first_;
         a.results[4] = second_;
         a.results[5] = of_next_panel(second_);
         a.results[6] = of_next_panel(first_);
-        const long operand = strassen_operand_floats(step_, S);
+        const long operand = strassen_operand_floats(step_, kernel.plane);
         for (int t = 0; t < 2 && step_.terms[t].exists(); ++t) {
             const TileTerm &left = first_.terms[t], &right = second_.terms[t];
             a.planes[t] = left.planes / 2;
@@ -121,11 +144,11 @@ private:
             const float* const direct[] = {left.source, left.source + half, right.source + half};
             const float* next = stored;
             for (int product = 0; product < strassen_products; ++product) {
-                const bool is_direct = product < 2 || (product == 4 && !S.copies());
+                const bool is_direct = product < 2 || (product == 4 && !kernel.copies);
                 a.operands[product][t] = is_direct ? direct[std::min(product, 2)] : next;
                 if (!is_direct) next += operand;
             }
-            stored += a.planes[t] * S.plane();
+            stored += a.planes[t] * kernel.plane;
         }
         return a;
     }
@@ -144,6 +167,7 @@ private:
 
     ConvCursor& cursor_;
     const Step& step_;
+    const StrassenKernels& kernels_;
     float* memory_;
     TileArguments first_{}, second_{};
     bool streams_;

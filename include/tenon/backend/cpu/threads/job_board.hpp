@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cpu {
@@ -39,8 +40,7 @@ public:
 
     /// Calls function(context, worker, workers) once for each worker and returns when all calls have returned.
     /// `call(home)` must make some thread call help(home), now or later. To be called by one thread at a time.
-    template <class Call>
-    void run(Function function, const void* context, int workers, const Call& call) {
+    void run(Function function, const void* context, int workers, detail::FunctionRef<void(int)> call) {
         const std::uint64_t job = (job_.load(std::memory_order_relaxed) & ~workers_mask) + (workers_mask + 1) +
                                   static_cast<std::uint64_t>(workers);
         function_ = function;
@@ -76,8 +76,7 @@ public:
     }
 
     /// Runs jobs while `is_wanted()`; returns at once if all places but the publisher's are taken by volunteers.
-    template <class Wanted>
-    void volunteer(const Wanted& is_wanted) {
+    void volunteer(detail::FunctionRef<bool()> is_wanted) {
         const int home = 1 + volunteers_.fetch_add(1, std::memory_order_relaxed);
         const bool has_place = home < static_cast<int>(places_.size());
         std::uint64_t seen = 0;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cpu {
@@ -30,8 +31,7 @@ public:
     explicit TaskShares(int workers) : ends_(static_cast<std::size_t>(workers)) {}
 
     /// Deals `count_of(worker)` tasks to each worker. To be called before the workers of a job start.
-    template <class F>
-    void deal(const F& count_of) {
+    void deal(detail::FunctionRef<int(int)> count_of) {
         for (int worker = 0; worker < workers(); ++worker)
             at(worker).store(join(0, static_cast<std::uint32_t>(count_of(worker))), std::memory_order_relaxed);
     }

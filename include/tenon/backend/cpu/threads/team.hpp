@@ -8,11 +8,10 @@
 #include <optional>
 #include <string>
 
-#include <tbb/task_arena.h>
-
 #include <tenon/backend/cpu/threads/job_board.hpp>
 #include <tenon/backend/cpu/threads/task_shares.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/task_arena.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -70,10 +69,10 @@ public:
 
     /// Calls f(worker, size) once for each worker, at the same time where threads are free, and returns when all calls
     /// have returned. To be called by one thread at a time.
-    template <class F>
-    void run(const F& f) const {
+    void run(detail::FunctionRef<void(int worker, int size)> f) const {
         const int workers = size();
         if (workers == 1) return f(0, 1);
+        using F = decltype(f);
         board_->run([](const void* context, int worker, int size) { (*static_cast<const F*>(context))(worker, size); },
                     &f, workers,
                     [this](int home) {
@@ -82,14 +81,10 @@ public:
     }
 
     /// Works on the steps of a helper group while `is_wanted()`; called by a thread other than the group's own.
-    template <class Wanted>
-    void volunteer(const Wanted& is_wanted) const {
-        board_->volunteer(is_wanted);
-    }
+    void volunteer(detail::FunctionRef<bool()> is_wanted) const { board_->volunteer(is_wanted); }
 
     /// Deals `count_of(part)` tasks for each of `parts` parts, at most one part per worker, for the next step to take.
-    template <class Count>
-    void deal(int parts, const Count& count_of) const {
+    void deal(int parts, detail::FunctionRef<int(int part)> count_of) const {
         shares_->deal([&](int part) { return part < parts ? count_of(part) : 0; });
     }
 
@@ -97,8 +92,7 @@ public:
     Task take(int worker) const { return shares_->take(worker); }
 
     /// Calls f(i) once for each i in [0, count), in contiguous shares of at most `tasks_per_part` tasks.
-    template <class F>
-    void for_each(int count, const F& f) const {
+    void for_each(int count, detail::FunctionRef<void(int i)> f) const {
         const auto tasks_of = [&](const Range& mine) { return std::min(mine.size(), tasks_per_part); };
         const int parts = size();
         deal(parts, [&](int part) { return tasks_of(share(count, part, parts)); });
