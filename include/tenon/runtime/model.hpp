@@ -38,73 +38,37 @@ class Model {
 public:
     using Engine = typename Backend::template Engine<Net>;
     using Scalar = typename Engine::Scalar;
-    static_assert(detail::InferenceEngine<Engine>);
 
     /// Throws tenon::Error for a negative number of threads or less than one image.
-    explicit Model(ModelOptions options = {}) : engine_{options.threads, checked(options.images_in_flight)} {}
+    explicit Model(ModelOptions options = {});
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
     /// convention that the network declares, or of the given one. Throws tenon::Error, naming file and tensor, when
     /// anything is missing, left over, of another shape, infinite or NaN; then the model is unchanged.
-    void load(const std::filesystem::path& path, Naming naming = naming_of<Net>) {
-        load(path, LoadOptions{.naming = naming});
-    }
+    void load(const std::filesystem::path& path, Naming naming = naming_of<Net>);
 
     /// The same with options. Throws tenon::Error as above, except for what they allow.
-    void load(const std::filesystem::path& path, const LoadOptions& options) {
-        moved_from_.check("model");
-        const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
-        const detail::WeightsFile file{path.string(), stored, options};
-        set(file.tensors());
-    }
+    void load(const std::filesystem::path& path, const LoadOptions& options);
 
     /// Takes over parameters.
-    void set_parameters(const Parameters<Net>& parameters) { set(parameters.tensors()); }
+    void set_parameters(const Parameters<Net>& parameters);
 
     /// Gives the model seeded weights, for tests and measurements (Parameters::seed).
-    void initialize(std::uint64_t seed) {
-        moved_from_.check("model");
-        Parameters<Net> parameters;
-        parameters.seed(seed);
-        set_parameters(parameters);
-    }
+    void initialize(std::uint64_t seed);
 
     /// The results for a batch of images, valid until the next call. `images` holds one or more images, one after
     /// another (channel, row, column); there are as many results (logits for a classifier). Throws tenon::Error when
     /// `images` is not a whole number of images or the model has no weights.
-    std::span<const Scalar> operator()(std::span<const Scalar> images) {
-        const long count = checked_count(images.size());
-        const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
-        if (results_.size() < size) results_ = detail::Buffer<Scalar>{size};
-        run(images.data(), results_.data(), count);
-        return {results_.data(), size};
-    }
+    std::span<const Scalar> operator()(std::span<const Scalar> images);
 
     /// The same into the caller's memory. Throws tenon::Error when `results` does not have the size of the results.
-    void operator()(std::span<const Scalar> images, std::span<Scalar> results) {
-        const long count = checked_count(images.size());
-        if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
-            throw Error("the results of " + std::to_string(count) + " images take " + std::to_string(expected) +
-                        " scalars, but the span given for them has " + std::to_string(results.size()));
-        run(images.data(), results.data(), count);
-    }
+    void operator()(std::span<const Scalar> images, std::span<Scalar> results);
 
     /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp.
-    std::vector<double> profile(std::span<const Scalar> images) {
-        const long count = checked_count(images.size());
-        std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
-        std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));
-        auto last = std::chrono::steady_clock::now();
-        engine_.run(images.data(), results.data(), count, [&](int step) {
-            const auto now = std::chrono::steady_clock::now();
-            seconds[static_cast<std::size_t>(step)] += std::chrono::duration<double>(now - last).count();
-            last = now;
-        });
-        return seconds;
-    }
+    std::vector<double> profile(std::span<const Scalar> images);
 
     /// Threads the model runs on.
-    int threads() const { return engine_.threads(); }
+    int threads() const;
 
 private:
     static int checked(int images) {
@@ -112,18 +76,7 @@ private:
         return images;
     }
 
-    long checked_count(std::size_t size) const {
-        constexpr long elements = input_shape<Net>.elements();
-        moved_from_.check("model");
-        if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
-        const long scalars = static_cast<long>(size);
-        // The analyzer can't evaluate the program that computes the constant.
-        if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
-            throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
-                        std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
-                        std::to_string(scalars));
-        return scalars / elements;
-    }
+    long checked_count(std::size_t size) const;
 
     /// Engines may run faster when nobody observes their steps.
     void run(const Scalar* images, Scalar* results, long count) {
@@ -145,5 +98,104 @@ private:
     detail::MovedFrom moved_from_;
 };
 
+// Members that compile a network are defined here, where they are not inline: a file in which TENON_DECLARE_NETWORK
+// says that another file has them does not compile them.
+
+template <class Net, class Backend>
+Model<Net, Backend>::Model(ModelOptions options) : engine_{options.threads, checked(options.images_in_flight)} {
+    static_assert(detail::InferenceEngine<Engine>);
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::load(const std::filesystem::path& path, Naming naming) {
+    load(path, LoadOptions{.naming = naming});
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::load(const std::filesystem::path& path, const LoadOptions& options) {
+    moved_from_.check("model");
+    const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
+    const detail::WeightsFile file{path.string(), stored, options};
+    set(file.tensors());
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::set_parameters(const Parameters<Net>& parameters) {
+    set(parameters.tensors());
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::initialize(std::uint64_t seed) {
+    moved_from_.check("model");
+    Parameters<Net> parameters;
+    parameters.seed(seed);
+    set_parameters(parameters);
+}
+
+template <class Net, class Backend>
+auto Model<Net, Backend>::operator()(std::span<const Scalar> images) -> std::span<const Scalar> {
+    const long count = checked_count(images.size());
+    const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
+    if (results_.size() < size) results_ = detail::Buffer<Scalar>{size};
+    run(images.data(), results_.data(), count);
+    return {results_.data(), size};
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<Scalar> results) {
+    const long count = checked_count(images.size());
+    if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
+        throw Error("the results of " + std::to_string(count) + " images take " + std::to_string(expected) +
+                    " scalars, but the span given for them has " + std::to_string(results.size()));
+    run(images.data(), results.data(), count);
+}
+
+template <class Net, class Backend>
+std::vector<double> Model<Net, Backend>::profile(std::span<const Scalar> images) {
+    const long count = checked_count(images.size());
+    std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
+    std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));
+    auto last = std::chrono::steady_clock::now();
+    engine_.run(images.data(), results.data(), count, [&](int step) {
+        const auto now = std::chrono::steady_clock::now();
+        seconds[static_cast<std::size_t>(step)] += std::chrono::duration<double>(now - last).count();
+        last = now;
+    });
+    return seconds;
+}
+
+template <class Net, class Backend>
+int Model<Net, Backend>::threads() const {
+    return engine_.threads();
+}
+
+template <class Net, class Backend>
+long Model<Net, Backend>::checked_count(std::size_t size) const {
+    constexpr long elements = input_shape<Net>.elements();
+    moved_from_.check("model");
+    if (!has_weights_) throw Error("the model has no weights yet; call load, set_parameters or initialize first");
+    const long scalars = static_cast<long>(size);
+    // The analyzer can't evaluate the program that computes the constant.
+    if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
+        throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " + std::to_string(elements) +
+                    " scalars; a batch is a positive multiple of that, not " + std::to_string(scalars));
+    return scalars / elements;
+}
+
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
+
+// A network that a program uses in several files, or that is to be optimized where the rest of a program is not, can be
+// compiled in a file of its own. After its definition, at namespace scope:
+//
+//     TENON_DECLARE_NETWORK(Net);   in the header: Model<Net> and Parameters<Net> are compiled in another file
+//     TENON_DEFINE_NETWORK(Net);    in that file
+//
+// CMake's tenon_add_network() writes that file. These are explicit instantiations, no more: a program in which another
+// file uses the network without the declaration is right too, and one that lacks the definition doesn't link.
+#define TENON_DECLARE_NETWORK(...)                        \
+    extern template class tenon::Parameters<__VA_ARGS__>; \
+    extern template class tenon::Model<__VA_ARGS__>
+#define TENON_DEFINE_NETWORK(...)                  \
+    template class tenon::Parameters<__VA_ARGS__>; \
+    template class tenon::Model<__VA_ARGS__>

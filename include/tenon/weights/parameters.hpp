@@ -55,19 +55,13 @@ public:
     static constexpr const auto& program = lowered<Net>;
 
     /// Parameters that are all zero. Throws tenon::Error when there is no memory for them.
-    Parameters() : arena_{size()} {}
+    Parameters();
 
     /// The parameters in a safetensors, .pth or .npz file. Throws tenon::Error as WeightsFile does.
-    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>)
-        : Parameters(path, LoadOptions{.naming = naming}) {}
+    explicit Parameters(const std::string& path, Naming naming = naming_of<Net>);
 
     /// The same with options. Throws tenon::Error as WeightsFile does.
-    Parameters(const std::string& path, const LoadOptions& options) : Parameters() {
-        const detail::WeightsFile file{path, detail::stored_network<Net>(options.naming.value_or(naming_of<Net>)),
-                                       options};
-        for (int i = 0; i < count(); ++i)
-            std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
-    }
+    Parameters(const std::string& path, const LoadOptions& options);
 
     /// The number of tensors.
     static constexpr int count() { return program.parameters.size(); }
@@ -90,33 +84,17 @@ public:
 
     /// Draws every parameter from a seed and its name (core/random.hpp): the same network, seed and names give the same
     /// values on any machine, running statistics and affine parameters included.
-    void seed(std::uint64_t seed, Naming naming = naming_of<Net>) {
-        const std::vector<std::string> names = detail::parameter_names<Net>(naming);
-        for (int i = 0; i < count(); ++i) {
-            const auto [low, high] = seeded_range(program.parameters[i]);
-            const std::uint64_t stream = detail::hash_name(names[static_cast<std::size_t>(i)]);
-            std::uint64_t element = 0;
-            for (float& value : (*this)[i])
-                value = static_cast<float>(detail::uniform(detail::random_bits(seed, stream, element++), low, high));
-        }
-    }
+    void seed(std::uint64_t seed, Naming naming = naming_of<Net>);
 
     /// Writes all parameters as safetensors under the names and in the layout of a convention, so that the convention's
     /// library can read them; as floats, or rounded to half precision (DType::f16), which load reads too. The file at
     /// `path` is replaced completely or not at all. Throws tenon::Error when it can't be written, or a value is too
     /// large for half precision.
     void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {},
-              DType type = DType::f32) const {
-        detail::write_weights(path, detail::stored_network<Net>(naming), tensors(), metadata, type);
-    }
+              DType type = DType::f32) const;
 
     /// Pointers to the parameters in the order of the program.
-    std::vector<const float*> tensors() const {
-        std::vector<const float*> result;
-        result.reserve(static_cast<std::size_t>(count()));
-        for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
-        return result;
-    }
+    std::vector<const float*> tensors() const;
 
 private:
     static constexpr std::size_t size() {
@@ -130,6 +108,46 @@ private:
 
     detail::Buffer<float> arena_;
 };
+
+// Not inline: see runtime/model.hpp, TENON_DECLARE_NETWORK.
+
+template <class Net>
+Parameters<Net>::Parameters() : arena_{size()} {}
+
+template <class Net>
+Parameters<Net>::Parameters(const std::string& path, Naming naming) : Parameters(path, LoadOptions{.naming = naming}) {}
+
+template <class Net>
+Parameters<Net>::Parameters(const std::string& path, const LoadOptions& options) : Parameters() {
+    const detail::WeightsFile file{path, detail::stored_network<Net>(options.naming.value_or(naming_of<Net>)), options};
+    for (int i = 0; i < count(); ++i)
+        std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
+}
+
+template <class Net>
+void Parameters<Net>::seed(std::uint64_t seed, Naming naming) {
+    const std::vector<std::string> names = detail::parameter_names<Net>(naming);
+    for (int i = 0; i < count(); ++i) {
+        const auto [low, high] = seeded_range(program.parameters[i]);
+        const std::uint64_t stream = detail::hash_name(names[static_cast<std::size_t>(i)]);
+        std::uint64_t element = 0;
+        for (float& value : (*this)[i])
+            value = static_cast<float>(detail::uniform(detail::random_bits(seed, stream, element++), low, high));
+    }
+}
+
+template <class Net>
+void Parameters<Net>::save(const std::string& path, Naming naming, const Metadata& metadata, DType type) const {
+    detail::write_weights(path, detail::stored_network<Net>(naming), tensors(), metadata, type);
+}
+
+template <class Net>
+std::vector<const float*> Parameters<Net>::tensors() const {
+    std::vector<const float*> result;
+    result.reserve(static_cast<std::size_t>(count()));
+    for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
+    return result;
+}
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

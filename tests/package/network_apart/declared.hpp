@@ -1,0 +1,5 @@
+#pragma once
+
+#include "network.hpp"
+
+TENON_DECLARE_NETWORK(Small);
