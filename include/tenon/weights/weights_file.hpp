@@ -83,7 +83,7 @@ private:
                 return false;
             ++found;
         }
-        for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1 : 0;
+        for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1U : 0U;
         return found == names.size();
     }
 
