@@ -72,7 +72,7 @@ class ConvertKeras(unittest.TestCase):
             (lambda tensors: tensors.pop("post_bn/gamma"), '"post_bn/gamma", which the file lacks'),
             (lambda tensors: tensors.update({"predictions/bias": tensors["predictions/bias"][:10]}), '"predictions/bias"'),
             (lambda tensors: tensors.update({"post_bn/beta": tensors["post_bn/beta"] + numpy.float32("nan")}),
-             "nothing was written"),
+             'tensor "post_bn/beta": element 0 is NaN'),
         ):
             changed = dict(keras)
             change(changed)

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <tenon/io/safetensors.hpp>
@@ -13,6 +14,7 @@
 
 #include "../support.hpp"
 
+namespace detail = tenon::detail;
 using tenon::DType;
 using tenon::make_tensor_entry;
 using tenon::SafetensorsFile;
@@ -146,6 +148,47 @@ TEST_CASE("a failure of the system leaves the previous file and no other") {
     }
     CHECK(read_file(path) == before);
     CHECK(names_in(folder.file("")) == std::vector<std::string>{"net.safetensors"});
+}
+
+TEST_CASE("a link to a file that is not there yet is followed, and one that leads in a circle is refused") {
+    const TemporaryFolder folder, other;
+    const std::string link = folder.file("net.safetensors"), target = other.file("store");
+    std::filesystem::create_symlink(target, link);
+    write_safetensors(link, some_tensors());
+    CHECK(std::filesystem::is_symlink(link));
+    CHECK(names_in(other.file("")) == std::vector<std::string>{"store"});
+    CHECK(read_file(link) == read_file(target));
+    std::filesystem::create_symlink("second", folder.file("first"));  // relative ones, and a chain of them
+    std::filesystem::create_symlink("third", folder.file("second"));
+    write_safetensors(folder.file("first"), some_tensors());
+    CHECK(std::filesystem::is_regular_file(folder.file("third")));
+    CHECK(std::filesystem::is_symlink(folder.file("second")));
+    std::filesystem::create_symlink("circle", folder.file("circle"));
+    CHECK(contains(error_of([&] { write_safetensors(folder.file("circle"), some_tensors()); }),
+                   "Too many levels of symbolic links"));
+}
+
+TEST_CASE("what a killed writer left is removed by the next one of the same name, and nothing that is being written") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("net.safetensors");
+    // A child leaves two files, as one does that is killed; the parent is writing a third.
+    detail::TemporaryFile written{path};
+    if (const pid_t child = ::fork(); child == 0) {
+        new detail::TemporaryFile{path};
+        new detail::TemporaryFile{folder.file("other")};
+        ::_exit(0);
+    } else {
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+    }
+    CHECK(names_in(folder.file("")).size() == 3);
+    write_safetensors(path, some_tensors());
+    CHECK(names_in(folder.file("")).size() == 3);  // the new file, the one being written, the one of another name
+    CHECK(written.move_to(folder.file("written")));
+    write_safetensors(folder.file("other"), some_tensors());
+    std::vector<std::string> names = names_in(folder.file(""));
+    std::ranges::sort(names);
+    CHECK(names == std::vector<std::string>{"net.safetensors", "other", "written"});
 }
 
 TEST_CASE("replacing a file keeps its permissions, follows a link, and readers keep what they mapped") {

@@ -456,6 +456,89 @@ TEST_CASE("a checkpoint that is written under a locale with a decimal comma is r
     CHECK(resumes());
 }
 
+/// Writes a checkpoint anew, with a right checksum, after change(metadata).
+template <class Change>
+void forge(const std::string& path, const Change& change) {
+    Metadata metadata;
+    std::vector<TensorEntry> tensors;
+    std::vector<std::string> bytes;
+    {
+        const SafetensorsFile file{path};
+        metadata = file.metadata();
+        for (TensorEntry entry : file.tensors()) {
+            bytes.emplace_back(reinterpret_cast<const char*>(entry.bytes.data()), entry.bytes.size());
+            tensors.push_back(std::move(entry));
+        }
+        for (std::size_t i = 0; i < bytes.size(); ++i) tensors[i].bytes = std::as_bytes(std::span(bytes[i]));
+        change(metadata, tensors);
+    }
+    detail::write_checkpoint(path, tensors, metadata);
+}
+
+TEST_CASE("a checkpoint of the version that wrote numbers as the locale had them is read") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    make_checkpoints(path);
+    Trainer<Resumed> expected{steep, recipe}, trainer{steep, recipe};
+    expected.restore(path);
+    int commas = 0;
+    forge(path, [&](Metadata& metadata, const auto&) {
+        for (auto& [key, text] : metadata)
+            for (std::size_t i = 1; i + 1 < text.size(); ++i)
+                if (text[i] == '.' && std::isdigit(text[i - 1]) && std::isdigit(text[i + 1])) {
+                    text[i] = ',';
+                    ++commas;
+                }
+    });
+    CHECK(commas > 5);
+    trainer.restore(path);
+    CHECK(state_of(trainer) == state_of(expected));
+    Patterns source = images();
+    trainer.fit(source, {.epochs = epochs, .schedule = schedules::cosine()});
+}
+
+TEST_CASE("a forged checkpoint with a right checksum is refused where its numbers are impossible") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    make_checkpoints(path);
+    const std::string bytes = read_file(path);
+    Trainer<Resumed> trainer{steep, recipe};
+    const std::string before = state_of(trainer);
+    for (const auto& [key, value] : {std::pair{"step", "-1"},
+                                     {"step", "9223372036854775807"},
+                                     {"epoch", "9223372036854775807"},
+                                     {"batch", "6"},
+                                     {"batches", "-5"},
+                                     {"skipped", "8"},
+                                     {"fit_step", "8"},
+                                     {"fit_epoch", "2"},
+                                     {"fit_epochs", "9223372036854775807"},
+                                     {"epoch_images", "-1"},
+                                     {"epoch_correct", "1000"},
+                                     {"fit_budget", "nan"},
+                                     {"fit_seconds", "-1"},
+                                     {"epoch_seconds", "inf"},
+                                     {"epoch_loss", "nan"},
+                                     {"learning_rate", "-0.5"}}) {
+        CAPTURE(key);
+        write_file(path, bytes);
+        forge(path, [&, k = key, v = value](Metadata& metadata, const auto&) { metadata[k] = v; });
+        const std::string error = error_of([&] { trainer.restore(path); });
+        CHECK(contains(error, std::string("no training has reached the '") + key + "' in the checkpoint, "));
+        CHECK(state_of(trainer) == before);
+    }
+    for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), 1e300, -1.0}) {
+        write_file(path, bytes);
+        std::vector<double> table(detail::history_columns, wrong);
+        forge(path, [&](const Metadata&, std::vector<TensorEntry>& tensors) {
+            *std::ranges::find(tensors, "history", &TensorEntry::name) = make_tensor_entry<double>(
+                "history", {1, static_cast<std::int64_t>(detail::history_columns)}, std::span(std::as_const(table)));
+        });
+        CHECK(contains(error_of([&] { trainer.restore(path); }), "the history has "));
+        CHECK(state_of(trainer) == before);
+    }
+}
+
 TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is as before") {
     const TemporaryFolder folder;
     const std::string path = folder.file("run.safetensors");
@@ -522,6 +605,18 @@ TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
     CHECK(restored.path == detail::previous_checkpoint(path));
     CHECK(contains(restored.problem, path));
     CHECK(trainer.state().step == 3);
+}
+
+TEST_CASE("a checkpoint that is written through a symbolic link keeps its previous one") {
+    const TemporaryFolder run, scratch;
+    const std::string path = run.file("run.checkpoint");
+    std::filesystem::create_symlink(scratch.file("store"), path);
+    for (const char* step : {"1", "2", "3"}) detail::write_checkpoint(path, {}, {{"step", step}});
+    CHECK(std::filesystem::is_symlink(path));
+    CHECK(std::filesystem::is_regular_file(scratch.file("store")));
+    CHECK(detail::CheckpointFile{path}.value("step") == "3");
+    CHECK(detail::CheckpointFile{detail::previous_checkpoint(path)}.value("step") == "2");
+    CHECK_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path + ".keep")));
 }
 
 TEST_CASE("undefined parameters are not saved, and the checkpoint before survives") {

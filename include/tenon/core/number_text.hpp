@@ -33,6 +33,15 @@ inline std::string number_text(double value, std::chars_format format, int preci
     return {text.data(), end};
 }
 
+/// A text with its decimal commas turned into points: `0,5 every=10` -> `0.5 every=10`. Versions of tenon before
+/// number_text wrote numbers as the C locale of the program had them.
+inline std::string with_decimal_points(std::string text) {
+    const auto is_digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
+    for (std::size_t i = 1; i < text.size(); ++i)
+        if (text[i] == ',' && is_digit(i - 1) && is_digit(i + 1)) text[i] = '.';
+    return text;
+}
+
 /// The number that the complete text spells, or nothing: integers, and what else std::from_chars knows.
 template <class Number>
 std::optional<Number> parse_by_from_chars(std::string_view text) {

@@ -6,13 +6,16 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
+#include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,11 +28,35 @@ namespace tenon {
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A file that is removed again unless move_to() gives it its name.
+/// Where a file is that is reached through symbolic links, whether it exists or not: for `run.checkpoint`, a link to
+/// `/scratch/run.checkpoint`, the latter. Throws tenon::Error when the links lead in a circle or can't be read.
+inline std::string follow_links(const std::string& path) {
+    std::filesystem::path target = path;
+    constexpr int max_links = 40;  // as Linux
+    for (int i = 0; i <= max_links; ++i) {
+        std::error_code failed;
+        const std::filesystem::path next = std::filesystem::read_symlink(target, failed);
+        if (failed == std::errc::invalid_argument || failed == std::errc::no_such_file_or_directory ||
+            failed == std::errc::not_a_directory || failed == std::errc::filename_too_long)
+            return target.string();  // no link; what else may be wrong is found when it is used
+        if (failed) throw Error(path + ": cannot follow the link " + target.string() + ": " + failed.message());
+        target = next.is_absolute() ? next : target.parent_path() / next;
+    }
+    throw file_error(path, "cannot follow the link", ELOOP);
+}
+
+/// The folder of a file.
+inline std::string folder_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// A file that is removed again unless move_to() gives it its name. Where a process is killed before, the next one that
+/// writes a file of the same name removes it: the lock on it tells that nobody writes it any more.
 class TemporaryFile {
 public:
-    /// Creates a file of a name not yet taken in `folder`, with the permissions of any new file.
-    explicit TemporaryFile(const std::string& folder) : descriptor_(create(folder, path_)) {}
+    /// Creates a file in the folder of `target`, with the permissions of any new file.
+    explicit TemporaryFile(const std::string& target) : descriptor_(create(target, path_)) {}
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
     ~TemporaryFile() {
@@ -46,15 +73,50 @@ public:
     }
 
 private:
-    static int create(const std::string& folder, std::string& path) {
+    /// How the temporary files of a target are called, up to their number: `.tenon-`, 16 digits of the name's hash (a
+    /// name may be as long as the system allows), `-`.
+    static std::string prefix_of(const std::string& target) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+        for (const char c : target.substr(target.rfind('/') + 1))
+            hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+        std::string prefix = ".tenon-";
+        for (int shift = 60; shift >= 0; shift -= 4) prefix += digits[hash >> shift & 15];
+        return prefix + '-';
+    }
+
+    /// Removes what killed processes left of earlier files for the same target.
+    static void remove_abandoned(const std::string& folder, const std::string& prefix) {
+        std::error_code failed;
+        for (std::filesystem::directory_iterator entry{folder, failed}, end; !failed && entry != end;
+             entry.increment(failed)) {
+            const std::string name = entry->path().filename().string();
+            if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
+            const FileDescriptor file(::open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+            if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+        }
+    }
+
+    static int create(const std::string& target, std::string& path) {
         static std::atomic<unsigned> counter = 0;
-        int descriptor = -1;
-        do {
-            path = folder + "/.tenon-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
-            descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        } while (descriptor < 0 && errno == EEXIST);
-        if (descriptor < 0) path.clear();
-        return descriptor;
+        const std::string folder = folder_of(target), prefix = prefix_of(target);
+        remove_abandoned(folder, prefix);
+        for (;;) {
+            path = folder + "/" + prefix + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+            const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+            if (file < 0 && errno == EEXIST) continue;
+            if (file < 0) {
+                path.clear();
+                return file;
+            }
+            // Another process may have taken it for an abandoned one before it was locked. Where a file system knows no
+            // locks, nobody gets one, so nothing is removed.
+            struct stat status {};
+            const bool is_locked = ::flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+            if (is_locked && ::fstat(file, &status) == 0 && status.st_nlink > 0) return file;
+            ::unlink(path.c_str());
+            ::close(file);
+        }
     }
 
     std::string path_;  // before descriptor_, whose initializer sets it
@@ -74,24 +136,17 @@ inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
 
 /// Makes `parts`, one after another, the content of the file at `path`. They are written to a temporary file in the
 /// same folder, which replaces `path` only when it is safely on the disk: whatever fails, the previous file is
-/// unchanged. A symbolic link is followed. Throws tenon::Error, naming the file and the system's reason, when anything
-/// fails.
+/// unchanged. A symbolic link is followed, also one to a file that doesn't exist yet. Throws tenon::Error, naming the
+/// file and the system's reason, when anything fails.
 inline void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> parts) {
     if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
-    std::string target = path;
+    const std::string target = follow_links(path), folder = folder_of(target);
     struct stat status {};
-    const bool exists = ::stat(path.c_str(), &status) == 0;
+    const bool exists = ::stat(target.c_str(), &status) == 0;
     if (exists && !S_ISREG(status.st_mode))
         throw Error(path + ": cannot write the file: it is a folder, pipe or device");
-    if (exists) {
-        const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
-        if (!resolved) throw file_error(path, "cannot resolve the file's name");
-        target = resolved.get();
-    }
-    const std::size_t slash = target.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : target.substr(0, slash);
 
-    TemporaryFile file(folder);
+    TemporaryFile file(target);
     if (file.descriptor().get() < 0) throw file_error(path, "cannot create a file in its folder");
     if (exists && ::fchmod(file.descriptor().get(), status.st_mode & 07777) != 0)
         throw file_error(path, "cannot set the file's permissions");

@@ -66,12 +66,13 @@ inline void write_checkpoint(const std::string& path, std::span<const TensorEntr
     metadata["format"] = checkpoint_format;
     metadata["checksum"] = checksum_of(tensors, metadata);
     std::error_code failed;
-    if (std::filesystem::exists(path, failed)) {
+    // Where `path` is a symbolic link: of what it leads to, as a name of the link would lead to the new one.
+    if (const std::string last = follow_links(path); std::filesystem::exists(last, failed)) {
         // A second name for the last checkpoint, so that it keeps its own until the new one is complete.
         const std::string link = path + ".keep";
         std::filesystem::remove(link, failed);
-        std::filesystem::create_hard_link(path, link, failed);
-        if (failed) std::filesystem::copy_file(path, link, failed);
+        std::filesystem::create_hard_link(last, link, failed);
+        if (failed) std::filesystem::copy_file(last, link, failed);  // on another file system, for example
         if (!failed) std::filesystem::rename(link, previous_checkpoint(path), failed);
         if (failed) throw Error(path + ": cannot keep the previous checkpoint: " + failed.message());
     }
@@ -83,26 +84,27 @@ class CheckpointFile {
 public:
     /// Throws tenon::Error, naming the file, when it can't be read, is cut off, damaged, or not a checkpoint of this
     /// format.
-    explicit CheckpointFile(const std::string& path) : path_{path}, file_{path} {
-        const auto format = metadata().find("format");
-        if (format == metadata().end() || !format->second.starts_with("tenon checkpoint"))
+    explicit CheckpointFile(const std::string& path) : path_{path}, file_{path}, values_{file_.metadata()} {
+        const auto format = values_.find("format");
+        if (format == values_.end() || !format->second.starts_with("tenon checkpoint"))
             throw Error(path + ": expected a checkpoint of a trainer, found another safetensors file");
         if (format->second != checkpoint_format)
             throw Error(path + ": expected the format '" + std::string(checkpoint_format) + "', found '" +
                         format->second + "'");
-        const std::string expected = value("checksum"), found = checksum_of(file_.tensors(), metadata());
+        const std::string expected = value("checksum"), found = checksum_of(file_.tensors(), file_.metadata());
         if (expected != found)
             throw Error(path + ": the file is damaged: its checksum is " + found + ", but it was written with " +
                         expected);
+        for (auto& [key, text] : values_) text = with_decimal_points(std::move(text));
     }
 
     /// Whether the metadata has a value named `key`.
-    bool has_value(std::string_view key) const { return metadata().find(key) != metadata().end(); }
+    bool has_value(std::string_view key) const { return values_.find(key) != values_.end(); }
 
     /// The value named `key`. Throws tenon::Error if there is none.
     const std::string& value(std::string_view key) const {
-        const auto found = metadata().find(key);
-        if (found == metadata().end()) throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
+        const auto found = values_.find(key);
+        if (found == values_.end()) throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
         return found->second;
     }
 
@@ -132,10 +134,9 @@ public:
     const std::string& path() const { return path_; }
 
 private:
-    const Metadata& metadata() const { return file_.metadata(); }
-
     std::string path_;
     SafetensorsFile file_;
+    Metadata values_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

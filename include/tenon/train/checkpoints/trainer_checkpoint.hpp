@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/train/checkpoints/checkpoint.hpp>
 #include <tenon/train/fit_progress.hpp>
 #include <tenon/train/testing/diagnose_undefined.hpp>
@@ -109,15 +110,16 @@ private:
         const TensorEntry* const history = file.find("history");
         if (!history || history->dtype != DType::f64 || history->bytes.size() % (8 * history_columns) != 0)
             throw Error(path + ": the checkpoint has no history, or one in another format");
-
-        // From here on, only a lack of memory can throw.
         std::vector<double> table(history->bytes.size() / 8);
         read_elements<double>(*history, table);
+        History epochs = naming_file(path, [&] { return history_of(table); });
+
+        // From here on, only a lack of memory can throw.
         for (const auto& [name, values] : arenas) read_elements<float>(file.tensor<float>(name, size), values);
         kept.reset();
         if (weights) read_elements<float>(*weights, kept.emplace().values());
         loss_scale = scale;
-        progress.restore(state, file.value("schedule"), history_of(table));
+        progress.restore(state, file.value("schedule"), std::move(epochs));
     }
 };
 

@@ -58,13 +58,42 @@ struct TrainerState {
         if (skipped > 0) metadata["skipped"] = std::to_string(skipped);
     }
 
-    /// Throws tenon::Error when a number is missing or not a number.
+    /// Throws tenon::Error when a number is missing, not a number, or none that a training could have reached.
     static TrainerState read(const CheckpointFile& file) {
         TrainerState state;
         for_each(state, [&]<class Number>(const char* name, Number& number) { number = file.number<Number>(name); });
         state.fit_open = file.number<int>("fit_open") != 0;
         if (file.has_value("skipped")) state.skipped = file.number<long>("skipped");
+        state.check(file.path());
         return state;
+    }
+
+    /// Throws tenon::Error for numbers that no training reaches, such as a negative step, so that what is computed of
+    /// them stays in range.
+    void check(const std::string& path) const {
+        constexpr long max_steps = 1'000'000'000'000'000, max_epochs = 2'147'483'647;
+        const auto fail = [&](const char* name, const std::string& value) {
+            throw Error(path + ": no training has reached the '" + std::string(name) + "' in the checkpoint, " + value);
+        };
+        const auto expect = [&](const char* name, long value, long max) {
+            if (value < 0 || value > max) fail(name, std::to_string(value));
+        };
+        expect("step", step, max_steps);
+        expect("skipped", skipped, step);
+        expect("epoch", epoch, max_epochs);
+        expect("batches", batches, max_epochs);
+        expect("batch", batch, batches);
+        expect("fit_step", fit_step, step);
+        expect("fit_epoch", fit_epoch, epoch);
+        expect("fit_epochs", fit_epochs, max_epochs);
+        expect("epoch_images", epoch_images, max_steps);
+        expect("epoch_correct", epoch_correct, epoch_images);
+        for (const auto& [name, value] : {std::pair{"fit_budget", fit_budget},
+                                          {"fit_seconds", fit_seconds},
+                                          {"epoch_seconds", epoch_seconds},
+                                          {"learning_rate", learning_rate}})
+            if (!(std::isfinite(value) && value >= 0)) fail(name, exact_text(value));
+        if (!std::isfinite(epoch_loss)) fail("epoch_loss", exact_text(epoch_loss));
     }
 };
 
@@ -79,9 +108,12 @@ inline std::vector<double> history_table(const History& history) {
                                    e.validation_loss, e.validation_accuracy, e.validation_top5});
     return table;
 }
-/// The history in a table; the inverse of history_table.
+/// The history in a table; the inverse of history_table. Throws tenon::Error when a count is none.
 inline History history_of(std::span<const double> table) {
     History history;
+    for (std::size_t i = 0; i < table.size(); ++i)
+        if (constexpr double max_count = 1e15; i % history_columns < 3 && !(table[i] >= 0 && table[i] <= max_count))
+            throw Error("the history has " + exact_text(table[i]) + " where an epoch, a step or a number of images is");
     for (std::size_t i = 0; i + history_columns <= table.size(); i += history_columns) {
         const auto row = table.subspan(i, history_columns);
         history.push_back({std::lround(row[0]), std::lround(row[1]), std::lround(row[2]), row[3], row[4], row[5],
