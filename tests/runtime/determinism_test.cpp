@@ -1,5 +1,9 @@
 // Results are bitwise equal for any number of threads and any batch an image is part of.
+#include <atomic>
+#include <cfenv>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -69,6 +73,83 @@ TEST_CASE_TEMPLATE("nor on whether threads go through the network together or ea
             CHECK(same_bits(results, std::span(expected).first(results.size())));
         }
     }
+}
+
+/// Sets rounding, and on x86 flush-to-zero and denormals-are-zero, until the end of a scope.
+class Environment {
+public:
+    Environment(int rounding, bool flush) : before_{std::fegetround()}, whole_{detail::FloatEnvironment::current()} {
+        std::fesetround(rounding);
+#if defined(__x86_64__)
+        if (flush) __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040U);
+#else
+        static_cast<void>(flush);
+#endif
+    }
+    ~Environment() {
+        std::fesetround(before_);
+        whole_.apply();
+    }
+    Environment(const Environment&) = delete;
+    Environment& operator=(const Environment&) = delete;
+
+private:
+    int before_;
+    detail::FloatEnvironment whole_;
+};
+
+TEST_CASE("all threads round and flush as the caller does, in each call as it is then") {
+    using Net = FashionMnistResNet;
+    std::vector<float> images = tenon_test::seeded_images<Net>(16);
+    for (std::size_t i = 0; i < images.size(); i += 3) images[i] = 1e-42f;  // denormal: 0 under denormals-are-zero
+    Model<Net> one{{.threads = 1}}, many{{.threads = 4}};
+    one.initialize(3);
+    many.initialize(3);
+    std::vector<std::vector<float>> all;
+    for (const auto& [rounding, flush] :
+         {std::pair{FE_TONEAREST, false}, {FE_UPWARD, false}, {FE_TOWARDZERO, true}, {FE_TONEAREST, false}}) {
+        const Environment environment{rounding, flush};
+        const auto expected = one(images);
+        all.emplace_back(expected.begin(), expected.end());
+        for (int run = 0; run < 3; ++run) {
+            CHECK(same_bits(many(images), expected));                              // each its images
+            const auto alone = many(std::span(images).first(images.size() / 16));  // all threads on one
+            CHECK(same_bits(alone, expected.first(alone.size())));
+        }
+        CHECK(std::fegetround() == rounding);
+    }
+    CHECK(same_bits(all[0], all[3]));
+    CHECK_FALSE(same_bits(all[0], all[1]));
+    CHECK_FALSE(same_bits(all[0], all[2]));
+}
+
+TEST_CASE("a model that a second thread calls says so, and both go on") {
+    using Net = FashionMnistResNet;
+    const std::vector<float> images = tenon_test::seeded_images<Net>(8);
+    Model<Net> model{{.threads = 1}};
+    model.initialize(3);
+    const std::vector<float> expected(model(images).begin(), model(images).end());
+    std::atomic<bool> refused = false;
+    std::atomic<int> wrong = 0;
+    const auto call = [&] {
+        std::vector<float> results(expected.size());
+        const auto start = std::chrono::steady_clock::now();
+        while (!refused && std::chrono::steady_clock::now() - start < std::chrono::seconds(30)) {
+            try {
+                model(images, results);
+                if (!same_bits(results, expected)) ++wrong;
+            } catch (const Error& error) {
+                if (std::string(error.what()).find("is being called by another thread") == std::string::npos) ++wrong;
+                refused = true;
+            }
+        }
+    };
+    std::thread other(call);
+    call();
+    other.join();
+    CHECK(refused);
+    CHECK(wrong == 0);
+    CHECK(same_bits(model(images), expected));
 }
 
 TEST_CASE("models in two threads don't disturb each other") {

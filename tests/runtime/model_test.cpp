@@ -46,6 +46,8 @@ TEST_CASE("spans of the wrong size are refused") {
 
 TEST_CASE("options out of range are refused") {
     CHECK(contains(error_of([] { Model<Small> model{{.threads = -1}}; }), "-1 threads"));
+    CHECK(contains(error_of([] { Model<Small> model{{.threads = 1025}}; }), "1025 threads; give 1 to 1024"));
+    CHECK(contains(error_of([] { Model<Small> model{{.threads = 2'000'000'000}}; }), "2000000000 threads"));
     CHECK(contains(error_of([] { Model<Small> model{{.images_in_flight = 0}}; }), "not 0"));
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/float_environment.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/augment/mixup.hpp>
@@ -62,8 +63,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// call of `batch` that needs the image, not earlier, however far ahead batches are prepared; the loader stays usable.
 ///
 /// Law: batch(epoch, index) is, to the bit, a function of data set, pipeline, options other than threads and prefetch,
-/// and its arguments; it depends neither on threads nor on earlier calls. (tests: tests/data/loader_test.cpp,
-/// photo_dataset_test.cpp)
+/// and its arguments; it depends neither on threads nor on earlier calls. All batches are made with the rounding mode
+/// of the thread that makes the loader. (tests: tests/data/loader_test.cpp, photo_dataset_test.cpp)
 template <class Steps, detail::LoadableDataset Dataset = ImageDataset>
 class Loader {
 public:
@@ -239,6 +240,7 @@ private:
         tbb::parallel_for(
             tbb::blocked_range<std::size_t>(0, slot.labels.size(), images_per_task),
             [&](const tbb::blocked_range<std::size_t>& range) {
+                const detail::InFloatEnvironment of_loader{environment_};
                 Picture picture, spare;
                 for (std::size_t i = range.begin(); i != range.end(); ++i) {
                     const std::uint32_t position = (*slot.order)[begin + i];
@@ -252,6 +254,7 @@ private:
                 }
             });
         if (!mixup_.is_on()) return;
+        const detail::InFloatEnvironment of_loader{environment_};
         const double share = mixup_.share(options_.seed, slot.key.epoch, slot.key.index);
         slot.targets.resize(slot.labels.size() * static_cast<std::size_t>(mixup_.classes));
         mixup_.mix(slot.images, slot.labels, slot.targets, share);
@@ -264,6 +267,7 @@ private:
     Shape shape_;
     std::shared_ptr<const std::vector<std::uint32_t>> order_;
     long order_epoch_ = -1;
+    detail::FloatEnvironment environment_ = detail::FloatEnvironment::current();  ///< which all batches are made in
     tbb::task_arena arena_;
     std::vector<std::unique_ptr<Slot>> slots_;
 };

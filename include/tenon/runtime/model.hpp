@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include <tenon/core/exclusive_use.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/engine/concepts.hpp>
 #include <tenon/engine/default_backend.hpp>
@@ -26,8 +27,9 @@ struct ModelOptions {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A network with weights. Everything is allocated when it is constructed: a call allocates nothing once the result has
-/// room for its batch. A model may be moved to another thread but not called from two at once; two models share
-/// nothing, not even threads. Throws tenon::Error when a model that was moved from is called or given weights.
+/// room for its batch. A model may be moved to another thread but not called from two at once, which throws
+/// tenon::Error; two models share nothing, not even threads. Throws tenon::Error when a model that was moved from is
+/// called or given weights.
 ///
 /// Law: results are bitwise equal for any number of threads and for any batch that an image is in
 /// (test: tests/runtime/determinism_test.cpp).
@@ -39,7 +41,7 @@ public:
     using Engine = typename Backend::template Engine<Net>;
     using Scalar = typename Engine::Scalar;
 
-    /// Throws tenon::Error for a negative number of threads or less than one image.
+    /// Throws tenon::Error for a negative number of threads or one beyond any machine's, or less than one image.
     explicit Model(ModelOptions options = {});
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
@@ -87,6 +89,7 @@ private:
     }
 
     void set(std::span<const float* const> tensors) {
+        const detail::ExclusiveUse::Scope use{in_use_, "model"};
         moved_from_.check("model");
         engine_.set_parameters(tensors);
         has_weights_ = true;
@@ -96,6 +99,7 @@ private:
     detail::Buffer<Scalar> results_;
     bool has_weights_ = false;
     detail::MovedFrom moved_from_;
+    detail::ExclusiveUse in_use_;
 };
 
 // Members that compile a network are defined here, where they are not inline: a file in which TENON_DECLARE_NETWORK
@@ -134,6 +138,7 @@ void Model<Net, Backend>::initialize(std::uint64_t seed) {
 
 template <class Net, class Backend>
 auto Model<Net, Backend>::operator()(std::span<const Scalar> images) -> std::span<const Scalar> {
+    const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
     const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
     if (results_.size() < size) results_ = detail::Buffer<Scalar>{size};
@@ -143,6 +148,7 @@ auto Model<Net, Backend>::operator()(std::span<const Scalar> images) -> std::spa
 
 template <class Net, class Backend>
 void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<Scalar> results) {
+    const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
     if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
         throw Error("the results of " + std::to_string(count) + " images take " + std::to_string(expected) +
@@ -152,6 +158,7 @@ void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<S
 
 template <class Net, class Backend>
 std::vector<double> Model<Net, Backend>::profile(std::span<const Scalar> images) {
+    const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
     std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
     std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));

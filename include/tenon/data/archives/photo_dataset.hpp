@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/float_environment.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
 #include <tenon/data/archives/image_folder.hpp>
@@ -176,7 +177,9 @@ private:
     /// Decodes all photos on all cores; then throws, or leaves out the broken ones.
     void find_broken() {
         std::vector<std::optional<std::string>> reasons(size());
+        const detail::FloatEnvironment environment = detail::FloatEnvironment::current();
         tbb::parallel_for(std::size_t{0}, size(), [&](std::size_t i) {
+            const detail::InFloatEnvironment of_caller{environment};
             try {
                 state_->cache.keep(i, decode(i));
             } catch (const Error& error) {

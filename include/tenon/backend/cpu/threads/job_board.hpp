@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <tenon/core/float_environment.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
 
@@ -38,13 +39,18 @@ public:
     /// How many threads are in volunteer() now.
     int volunteers() const { return volunteers_.load(std::memory_order_relaxed); }
 
-    /// Calls function(context, worker, workers) once for each worker and returns when all calls have returned.
+    /// Calls function(context, worker, workers) once for each worker and returns when all calls have returned. All
+    /// threads round and flush as the calling one does.
+    ///
+    /// Law: results are the same bits for any number of threads in any environment of the caller's
+    /// (test: tests/runtime/determinism_test.cpp).
     /// `call(home)` must make some thread call help(home), now or later. To be called by one thread at a time.
     void run(Function function, const void* context, int workers, detail::FunctionRef<void(int)> call) {
         const std::uint64_t job = (job_.load(std::memory_order_relaxed) & ~workers_mask) + (workers_mask + 1) +
                                   static_cast<std::uint64_t>(workers);
         function_ = function;
         context_ = context;
+        environment_ = detail::FloatEnvironment::current();
         done_.store(0, std::memory_order_relaxed);
         job_.store(job, std::memory_order_release);
         for (int home = 1; home < workers; ++home)
@@ -104,8 +110,9 @@ private:
 
     Place& place(int worker) { return places_[static_cast<std::size_t>(worker)]; }
 
-    /// Runs the workers of a job that nobody has claimed, starting at `home`; returns whether there was one. function_
-    /// and context_ are read only after a claim: until that worker is done, no other job can replace this one.
+    /// Runs the workers of a job that nobody has claimed, starting at `home`; returns whether there was one. function_,
+    /// context_ and environment_ are read only after a claim: until that worker is done, no other job can replace this
+    /// one.
     bool work(int home, std::uint64_t job) {
         const int workers = static_cast<int>(job & workers_mask);
         bool any = false;
@@ -114,7 +121,10 @@ private:
             std::uint64_t before = place(worker).claimed.load(std::memory_order_relaxed);
             if (before >= job) continue;
             if (!place(worker).claimed.compare_exchange_strong(before, job, std::memory_order_acquire)) continue;
-            function_(context_, worker, workers);
+            {
+                const detail::InFloatEnvironment of_publisher{environment_};
+                function_(context_, worker, workers);
+            }
             done_.fetch_add(1, std::memory_order_release);
             any = true;
         }
@@ -136,6 +146,7 @@ private:
         0};  ///< the job's number, and below it its workers: one reading has both
     Function function_ = nullptr;
     const void* context_ = nullptr;
+    detail::FloatEnvironment environment_;
     std::vector<Place> places_;
 };
 

@@ -50,7 +50,8 @@ inline constexpr int tasks_per_part = 8;
 /// Law: a step is done when run() returns, however many threads there are (test: tests/backend/team_test.cpp).
 class Team {
 public:
-    /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number.
+    /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number, and for more
+    /// than max_threads.
     explicit Team(int threads) : Team{checked(threads), true} {}
 
     ~Team() {
@@ -126,11 +127,14 @@ private:
         if (has_helpers) arena_.emplace(workers);
     }
 
+    /// More than any machine has; a mistaken number would take the memory of as many threads.
+    static constexpr int max_threads = 1024;
+
     static int checked(int threads) {
-        if (threads < 0)
-            throw Error("a model cannot run on " + std::to_string(threads) +
-                        " threads; give 1 or more, or 0 for all cores");
-        return threads > 0 ? threads : std::max(1, tbb::this_task_arena::max_concurrency());
+        if (threads < 0 || threads > max_threads)
+            throw Error("a model cannot run on " + std::to_string(threads) + " threads; give 1 to " +
+                        std::to_string(max_threads) + ", or 0 for all cores");
+        return threads > 0 ? threads : std::clamp(tbb::this_task_arena::max_concurrency(), 1, max_threads);
     }
 
     mutable std::optional<tbb::task_arena> arena_;  // of the helpers; a helper group has none
