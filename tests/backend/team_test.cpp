@@ -60,7 +60,7 @@ TEST_CASE("each worker runs once, and a step is done when run() returns") {
         CHECK(wrong_steps(team, 5000) == 0);
         CHECK(wrong_steps(team, 20, 100'000) == 0);
     }
-    CHECK_THROWS_WITH_AS(cpu::Team{-1}, "a model cannot run on -1 threads; give 1 or more, or 0 for all cores", Error);
+    CHECK_THROWS_WITH_AS(cpu::Team{-1}, "a model cannot run on -1 threads; give 1 to 1024, or 0 for all cores", Error);
 }
 
 TEST_CASE("helpers that have left are called again") {
