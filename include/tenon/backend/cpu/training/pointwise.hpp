@@ -3,10 +3,12 @@
 
 // Steps of training that go pixel by pixel: masks of ReLU and dropout, products, sums.
 
+#include <algorithm>
 #include <cmath>
 
 #include <tenon/backend/cpu/layout/training_step.hpp>
 #include <tenon/backend/cpu/simd/mask.hpp>
+#include <tenon/backend/shared/elementwise.hpp>
 #include <tenon/core/dropout_mask.hpp>
 
 namespace tenon::cpu {
