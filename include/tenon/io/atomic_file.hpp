@@ -30,7 +30,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Where a file is that is reached through symbolic links, whether it exists or not: for `run.checkpoint`, a link to
 /// `/scratch/run.checkpoint`, the latter. Throws tenon::Error when the links lead in a circle or can't be read.
-inline std::string follow_links(const std::string& path) {
+template <class Once = void>
+std::string follow_links(const std::string& path) {
     std::filesystem::path target = path;
     constexpr int max_links = 40;  // as Linux
     for (int i = 0; i <= max_links; ++i) {
@@ -46,7 +47,8 @@ inline std::string follow_links(const std::string& path) {
 }
 
 /// The folder of a file.
-inline std::string folder_of(const std::string& path) {
+template <class Once = void>
+std::string folder_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
@@ -124,7 +126,8 @@ private:
 };
 
 /// Writes all of `bytes`; false, with errno set, when that fails.
-inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
+template <class Once = void>
+bool write_all(int descriptor, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
@@ -138,7 +141,8 @@ inline bool write_all(int descriptor, std::span<const std::byte> bytes) {
 /// same folder, which replaces `path` only when it is safely on the disk: whatever fails, the previous file is
 /// unchanged. A symbolic link is followed, also one to a file that doesn't exist yet. Throws tenon::Error, naming the
 /// file and the system's reason, when anything fails.
-inline void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> parts) {
+template <class Once = void>
+void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> parts) {
     if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
     const std::string target = follow_links(path), folder = folder_of(target);
     struct stat status {};

@@ -24,7 +24,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Length in bytes of the UTF-8 sequence that `text` begins with; 0 when it begins with none (truncated, overlong, a
 /// surrogate, past U+10FFFF) or is empty.
-inline std::size_t utf8_sequence_length(std::string_view text) {
+template <class Once = void>
+std::size_t utf8_sequence_length(std::string_view text) {
     if (text.empty()) return 0;
     const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned lead = byte(0);
@@ -41,7 +42,8 @@ inline std::size_t utf8_sequence_length(std::string_view text) {
 }
 
 /// Whether all of `text` is UTF-8.
-inline bool is_utf8(std::string_view text) {
+template <class Once = void>
+bool is_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_sequence_length(text);
         if (length == 0) return false;
@@ -52,7 +54,8 @@ inline bool is_utf8(std::string_view text) {
 
 /// `text` as a JSON string with its quotes; quotes, backslashes and control characters are escaped. `text` should be
 /// UTF-8.
-inline std::string json_string(std::string_view text) {
+template <class Once = void>
+std::string json_string(std::string_view text) {
     std::string result = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') {
@@ -68,7 +71,8 @@ inline std::string json_string(std::string_view text) {
 }
 
 /// A name for use in a sentence: quoted, on one line, and cut off where it gets too long to read.
-inline std::string quote_name(std::string_view name) {
+template <class Once = void>
+std::string quote_name(std::string_view name) {
     constexpr std::size_t max_bytes = 120;
     if (name.size() <= max_bytes) return json_string(name);
     std::size_t end = max_bytes;
@@ -78,9 +82,10 @@ inline std::string quote_name(std::string_view name) {
 
 /// Pulls values out of a JSON text in the text's order. Every function reads exactly one value and throws tenon::Error,
 /// naming the byte, when the text holds something else. The text must outlive the reader.
-class JsonReader {
+template <class Once = void>
+class JsonReaderOf {
 public:
-    explicit JsonReader(std::string_view text) : text_(text) {}
+    explicit JsonReaderOf(std::string_view text) : text_(text) {}
 
     /// Reads an object: calls `member(key)` for each key; the call must read the key's value. A repeated key is an
     /// error.
@@ -263,6 +268,7 @@ private:
     std::size_t position_ = 0;
     int depth_ = 0;
 };
+using JsonReader = JsonReaderOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

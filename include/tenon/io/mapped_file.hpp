@@ -23,7 +23,8 @@ namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// `FILE: WHAT: reason`, the reason being the system's text for `error_number`.
-inline Error file_error(const std::string& path, const std::string& what, int error_number = errno) {
+template <class Once = void>
+Error file_error(const std::string& path, const std::string& what, int error_number = errno) {
     return Error(path + ": " + what + ": " + std::strerror(error_number));
 }
 
@@ -49,13 +50,14 @@ private:
 
 /// A complete file as read-only memory; its pages are read when they are touched. Shortening the file while it is
 /// mapped takes the memory away (SIGBUS), so replace files by renaming, as write_safetensors does.
-class MappedFile {
+template <class Once = void>
+class MappedFileOf {
 public:
     /// An empty mapping of no file.
-    MappedFile() = default;
+    MappedFileOf() = default;
 
     /// Maps the regular file at `path`. Throws tenon::Error with the system's reason when that fails.
-    explicit MappedFile(const std::string& path) {
+    explicit MappedFileOf(const std::string& path) {
         if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
         // O_NONBLOCK: opening a pipe nobody writes to must be an error too, not a wait.
         const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -74,12 +76,12 @@ public:
         bytes_ = {static_cast<const std::byte*>(address), size};
     }
 
-    MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-    MappedFile& operator=(MappedFile&& other) noexcept {
+    MappedFileOf(MappedFileOf&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+    MappedFileOf& operator=(MappedFileOf&& other) noexcept {
         std::swap(bytes_, other.bytes_);
         return *this;
     }
-    ~MappedFile() {
+    ~MappedFileOf() {
         if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
     }
 
@@ -89,6 +91,7 @@ public:
 private:
     std::span<const std::byte> bytes_;
 };
+using MappedFile = MappedFileOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

@@ -19,13 +19,17 @@ inline namespace TENON_ISA_NAMESPACE {
 inline constexpr std::string_view known_prefixes[] = {"module.", "_orig_mod.", "model.", "backbone.", "net."};
 
 /// Whether a tensor is AveragedModel's count of models, which is beside the prefix.
-inline bool is_average_counter(const TensorEntry& entry) { return entry.name == "n_averaged" && entry.shape.empty(); }
+template <class Once = void>
+bool is_average_counter(const TensorEntry& entry) {
+    return entry.name == "n_averaged" && entry.shape.empty();
+}
 
 /// The chain of known prefixes that all names carry; empty when there is none. AveragedModel's counter carries none.
 ///
 /// Example: module._orig_mod.conv1.weight, module._orig_mod.fc.bias, n_averaged -> module._orig_mod.
-inline std::string shared_prefix(std::span<const TensorEntry> tensors) {
-    const auto first = std::ranges::find_if_not(tensors, is_average_counter);
+template <class Once = void>
+std::string shared_prefix(std::span<const TensorEntry> tensors) {
+    const auto first = std::ranges::find_if_not(tensors, is_average_counter<>);
     if (first == tensors.end()) return {};
     std::string chain;
     for (bool found = true; found;) {
@@ -46,7 +50,8 @@ inline std::string shared_prefix(std::span<const TensorEntry> tensors) {
 }
 
 /// Takes a prefix off the names that carry it.
-inline void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
+template <class Once = void>
+void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
     for (TensorEntry& entry : tensors)
         if (entry.name.starts_with(prefix)) entry.name.erase(0, prefix.size());
 }

@@ -34,7 +34,8 @@ struct NpyHeader {
 };
 
 /// The text after `'key':` in the header's Python dictionary.
-inline std::string_view npy_field(std::string_view header, std::string_view key) {
+template <class Once = void>
+std::string_view npy_field(std::string_view header, std::string_view key) {
     const std::string quoted = "'" + std::string(key) + "':";
     const std::size_t found = header.find(quoted);
     if (found == std::string_view::npos) throw Error("the header lacks " + quoted.substr(0, quoted.size() - 1));
@@ -44,7 +45,8 @@ inline std::string_view npy_field(std::string_view header, std::string_view key)
 }
 
 /// The element type that `descr` states. Throws tenon::Error when it isn't a little-endian number or boolean.
-inline DType npy_dtype(std::string_view text) {
+template <class Once = void>
+DType npy_dtype(std::string_view text) {
     constexpr std::pair<std::string_view, DType> known[] = {
         {"'<f4'", DType::f32}, {"'<f8'", DType::f64}, {"'<f2'", DType::f16}, {"'<i8'", DType::i64},
         {"'<i4'", DType::i32}, {"'<i2'", DType::i16}, {"'|i1'", DType::i8},  {"'|u1'", DType::u8},
@@ -56,7 +58,8 @@ inline DType npy_dtype(std::string_view text) {
 }
 
 /// The shape that a Python tuple states: `(64, 3)` -> {64, 3}. Throws tenon::Error when it isn't one.
-inline std::vector<std::int64_t> npy_shape(std::string_view text) {
+template <class Once = void>
+std::vector<std::int64_t> npy_shape(std::string_view text) {
     const std::size_t end = text.find(')');
     if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is not a tuple");
     std::vector<std::int64_t> shape;
@@ -77,7 +80,8 @@ inline std::vector<std::int64_t> npy_shape(std::string_view text) {
 
 /// Reads the header of a .npy file. Throws tenon::Error when the file is of another format or its elements are not
 /// numbers.
-inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
+template <class Once = void>
+NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     const auto* const raw = reinterpret_cast<const char*>(bytes.data());
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
@@ -95,7 +99,8 @@ inline NpyHeader read_npy_header(std::span<const std::byte> bytes) {
 
 /// The arrays of a .npz file, under their names without `.npy`. Arrays are views into the file; those in column-major
 /// order are copies.
-class NpzFile {
+template <class Once = void>
+class NpzFileOf {
 public:
     /// Whether an archive holds arrays.
     static bool looks_like(const ZipArchive& archive) {
@@ -106,7 +111,7 @@ public:
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, when one is
     /// compressed, damaged or holds anything but numbers.
-    explicit NpzFile(const ZipArchive& archive) {
+    explicit NpzFileOf(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries()) {
             const auto bytes = ZipArchive::stored(entry);
             try {
@@ -119,9 +124,9 @@ public:
     }
 
     // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
-    NpzFile(const NpzFile&) = delete;
-    NpzFile& operator=(const NpzFile&) = delete;
-    NpzFile(NpzFile&&) = default;
+    NpzFileOf(const NpzFileOf&) = delete;
+    NpzFileOf& operator=(const NpzFileOf&) = delete;
+    NpzFileOf(NpzFileOf&&) = default;
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
@@ -149,6 +154,7 @@ private:
     std::deque<std::vector<std::byte>> copies_;
     std::vector<TensorEntry> tensors_;
 };
+using NpzFile = NpzFileOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

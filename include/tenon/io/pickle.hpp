@@ -29,10 +29,11 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Reads pickles of protocol 2 to 5, one after another. Throws tenon::Error when the bytes are no pickle. Memory is
 /// bounded by max_values, whatever the pickle says.
-class PickleReader {
+template <class Once = void>
+class PickleReaderOf {
 public:
     /// `bytes` must outlive the reader.
-    explicit PickleReader(std::span<const std::byte> bytes) : bytes_{bytes} {}
+    explicit PickleReaderOf(std::span<const std::byte> bytes) : bytes_{bytes} {}
 
     /// The next value, which is valid while this object exists.
     const PickleValue& read() {
@@ -369,6 +370,7 @@ private:
     std::vector<PickleValue*> stack_;
     std::unordered_map<std::uint64_t, PickleValue*> memo_;
 };
+using PickleReader = PickleReaderOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

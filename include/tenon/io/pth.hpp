@@ -35,7 +35,8 @@ struct StorageType {
     std::size_t bytes;
     std::optional<DType> dtype;
 };
-inline const StorageType* find_storage_type(std::string_view name) {
+template <class Once = void>
+const StorageType* find_storage_type(std::string_view name) {
     static constexpr StorageType known[] = {{"torch FloatStorage", 4, DType::f32},
                                             {"torch DoubleStorage", 8, DType::f64},
                                             {"torch HalfStorage", 2, DType::f16},
@@ -58,7 +59,8 @@ inline const StorageType* find_storage_type(std::string_view name) {
 /// The weights in what torch.save wrote: a state_dict or a checkpoint that holds one. Tensors are views into the file;
 /// those that were not contiguous are copies, which together take little more than the file. Nothing in the file is
 /// executed.
-class PthFile {
+template <class Once = void>
+class PthFileOf {
 public:
     /// Whether an archive is one of PyTorch's.
     static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
@@ -71,7 +73,7 @@ public:
     }
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    PthFile(const ZipArchive& archive, const TensorFileOptions& options) {
+    PthFileOf(const ZipArchive& archive, const TensorFileOptions& options) {
         const ZipArchive::Entry* const pickle = pickle_of(archive);
         if (!pickle) throw Error("expected an archive with an entry data.pkl");
         const std::string folder = pickle->name.substr(0, pickle->name.size() - pickle_name.size());
@@ -96,7 +98,7 @@ public:
     }
 
     /// Reads a stream, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    PthFile(std::span<const std::byte> bytes, const TensorFileOptions& options) {
+    PthFileOf(std::span<const std::byte> bytes, const TensorFileOptions& options) {
         PickleReader reader{bytes};
         reader.read();  // the number that looks_like_stream found
         const PickleValue& version = reader.read();
@@ -116,9 +118,9 @@ public:
     }
 
     // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
-    PthFile(const PthFile&) = delete;
-    PthFile& operator=(const PthFile&) = delete;
-    PthFile(PthFile&&) = default;
+    PthFileOf(const PthFileOf&) = delete;
+    PthFileOf& operator=(const PthFileOf&) = delete;
+    PthFileOf(PthFileOf&&) = default;
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
@@ -267,6 +269,7 @@ private:
     std::deque<std::vector<std::byte>> copies_;
     std::vector<TensorEntry> tensors_;
 };
+using PthFile = PthFileOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

@@ -22,7 +22,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Throws tenon::Error, naming
 /// the file, when it doesn't exist, can't be read, or holds more than `max_bytes`.
-inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+template <class Once = void>
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const std::string name = path.string();
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) throw Error(name + ": expected a file, found a folder");

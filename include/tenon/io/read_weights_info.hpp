@@ -28,9 +28,10 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The fields of a protobuf message, one after another; those that aren't needed here are skipped.
-class ProtobufReader {
+template <class Once = void>
+class ProtobufReaderOf {
 public:
-    explicit ProtobufReader(std::string_view bytes) : bytes_{bytes} {}
+    explicit ProtobufReaderOf(std::string_view bytes) : bytes_{bytes} {}
 
     /// Calls text(field number, bytes) for each field that is text, bytes or a message. Throws tenon::Error when the
     /// bytes are not a message.
@@ -78,9 +79,11 @@ private:
 
     std::string_view bytes_;
 };
+using ProtobufReader = ProtobufReaderOf<>;
 
 /// The metadata_props of an ONNX file's ModelProto.
-inline Metadata onnx_metadata(std::string_view file) {
+template <class Once = void>
+Metadata onnx_metadata(std::string_view file) {
     constexpr std::uint64_t metadata_props = 14, key_field = 1, value_field = 2;
     Metadata metadata;
     ProtobufReader{file}.read([&](std::uint64_t field, std::string_view message) {
@@ -113,7 +116,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The information in a weights file besides its tensors: network, names of classes, other texts. For a safetensors or
 /// an ONNX file, whoever wrote it; .pth and .npz files have no place for it, so theirs is empty. Throws tenon::Error,
 /// naming the file, when it can't be read, is of another format, or has metadata that weights_info rejects.
-inline WeightsInfo read_weights_info(const std::string& path) {
+template <class Once = void>
+WeightsInfo read_weights_info(const std::string& path) {
     const detail::MappedFile file{path};
     const std::span<const std::byte> bytes = file.bytes();
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};

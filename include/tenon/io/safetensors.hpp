@@ -56,10 +56,14 @@ class SafetensorsFile {
 public:
     /// Maps and checks the file at `path`. Throws tenon::Error, naming the file, when it can't be read or isn't a valid
     /// safetensors file.
-    explicit SafetensorsFile(const std::string& path) : source_(path), file_(path) { parse(file_.bytes()); }
+    template <class Once = void>
+    explicit SafetensorsFile(const std::string& path) : source_(path), file_(path) {
+        parse(file_.bytes());
+    }
 
     /// Checks a file that is already in memory; `bytes` must outlive this object. Throws tenon::Error as above, naming
     /// the file `source`.
+    template <class Once = void>
     explicit SafetensorsFile(std::span<const std::byte> bytes, std::string source = "safetensors data in memory")
         : source_(std::move(source)) {
         parse(bytes);
@@ -69,6 +73,7 @@ public:
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
     /// The tensor of this name, or nullptr.
+    template <class Once = void>
     const TensorEntry* find(std::string_view name) const {
         const auto found =
             std::lower_bound(by_name_.begin(), by_name_.end(), name,
@@ -77,6 +82,7 @@ public:
     }
 
     /// The tensor of this name. Throws tenon::Error, with names that the file has, when there is none.
+    template <class Once = void>
     const TensorEntry& at(std::string_view name) const {
         if (const TensorEntry* const entry = find(name)) return *entry;
         std::string names;
@@ -120,6 +126,7 @@ private:
         }
     }
 
+    template <class Once = void>
     void parse(std::span<const std::byte> bytes) {
         naming_source([&] {
             const std::string_view text = header_text(bytes);
@@ -132,6 +139,7 @@ private:
         });
     }
 
+    template <class Once = void>
     static std::string_view header_text(std::span<const std::byte> bytes) {
         if (bytes.size() <= detail::header_length_bytes || bytes[detail::header_length_bytes] != std::byte{'{'})
             if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
@@ -162,6 +170,7 @@ private:
     };
 
     /// The descriptions in the header with their names; fills in the metadata.
+    template <class Once = void>
     std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
         std::vector<std::pair<std::string, Description>> descriptions;
         detail::JsonReader reader(text);
@@ -179,6 +188,7 @@ private:
         return descriptions;
     }
 
+    template <class Once = void>
     static Description read_description(detail::JsonReader& reader) {
         Description description;
         const auto read_integers = [&] {
@@ -199,6 +209,7 @@ private:
         return description;
     }
 
+    template <class Once = void>
     static TensorEntry make_entry(const std::string& name, const Description& description,
                                   std::span<const std::byte> data) {
         const auto fail = [&](const std::string& what) {
@@ -233,6 +244,7 @@ private:
     }
 
     /// Sorts the tensors by their data and checks that these ranges cover `data` without holes or overlaps.
+    template <class Once = void>
     void check_layout(std::span<const std::byte> data) {
         // By begin, then by size: an empty tensor comes before the tensor that begins at the same byte.
         const auto range = [](const TensorEntry& e) { return std::pair(e.bytes.data(), e.bytes.size()); };

@@ -45,7 +45,8 @@ struct SafetensorsParts {
 };
 
 /// Throws tenon::Error as safetensors_bytes does.
-inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+template <class Once = void>
+SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
     std::set<std::string_view> names;
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
@@ -105,7 +106,8 @@ inline SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, 
 
 /// A safetensors file in memory. Throws tenon::Error when two tensors share a name, a name or the metadata is not
 /// UTF-8, or the number of a tensor's bytes doesn't match its dtype and shape.
-inline std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
+template <class Once = void>
+std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
     const SafetensorsParts parts = safetensors_parts(tensors, metadata);
     const auto header = std::as_bytes(std::span(parts.header));
     std::vector<std::byte> bytes(header.begin(), header.end());
@@ -121,8 +123,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Writes a safetensors file, whose data begins at a multiple of 64 bytes. Throws tenon::Error, naming the file, when
 /// the tensors are not as safetensors_bytes needs them or the file can't be written; the file that was at `path` is
 /// then unchanged.
-inline void write_safetensors(const std::string& path, std::span<const TensorEntry> tensors,
-                              const Metadata& metadata = {}) {
+template <class Once = void>
+void write_safetensors(const std::string& path, std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
     detail::SafetensorsParts parts;
     try {
         parts = detail::safetensors_parts(tensors, metadata);

@@ -22,7 +22,8 @@ namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The tensors of all files that an index names.
-class ShardedWeights {
+template <class Once = void>
+class ShardedWeightsOf {
 public:
     /// Whether bytes are such an index: a JSON object in which there is a weight_map.
     static bool looks_like(std::span<const std::byte> bytes) {
@@ -35,7 +36,7 @@ public:
     /// Reads the index and the files in `folder` (with the slash; `open` makes a SafetensorsFile of a path). Throws
     /// tenon::Error when the index is malformed, names a file outside of the folder, or a file lacks a tensor.
     template <class Open>
-    ShardedWeights(std::span<const std::byte> index, const std::string& folder, const Open& open) {
+    ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder, const Open& open) {
         std::map<std::string, std::vector<std::string>> names;
         JsonReader reader(std::string_view(reinterpret_cast<const char*>(index.data()), index.size()));
         try {
@@ -61,6 +62,7 @@ private:
     std::deque<SafetensorsFile> files_;
     std::vector<TensorEntry> tensors_;
 };
+using ShardedWeights = ShardedWeightsOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

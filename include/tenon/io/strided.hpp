@@ -27,7 +27,8 @@ struct StridedTensor {
 
 /// Whether the elements are consecutive in row-major order; strides of dimensions of size 1 don't matter. Shape {2, 3}:
 /// strides {3, 1} -> true, {1, 2} -> false (the transpose of a 3 x 2 tensor).
-inline bool is_row_major(const StridedTensor& tensor) {
+template <class Once = void>
+bool is_row_major(const StridedTensor& tensor) {
     if (element_count(tensor.shape).value_or(0) == 0) return true;  // and the product below can't overflow
     std::int64_t expected = 1;
     for (std::size_t i = tensor.shape.size(); i-- > 0;) {
@@ -40,7 +41,8 @@ inline bool is_row_major(const StridedTensor& tensor) {
 /// The number of elements. Throws tenon::Error, naming the tensor, unless the shape is valid and all elements are
 /// inside a storage of `available` elements. Their number may be more than that: with strides of 0 elements are
 /// repeated.
-inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
+template <class Once = void>
+std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
     const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
     const auto count = element_count(tensor.shape);
     if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are not valid");
@@ -63,8 +65,9 @@ inline std::int64_t check_inside(const StridedTensor& tensor, std::int64_t avail
 /// The elements in row-major order. Precondition: check_inside accepted the tensor.
 ///
 /// Example: storage a b c d e f, shape {2, 3}, strides {1, 2}, offset 0 -> a c e b d f.
-inline std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
-                                           std::size_t element_size) {
+template <class Once = void>
+std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
+                                    std::size_t element_size) {
     const auto count = static_cast<std::size_t>(*element_count(tensor.shape));
     std::vector<std::byte> result(count * element_size);
     std::vector<std::int64_t> index(tensor.shape.size(), 0);

@@ -37,7 +37,8 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// `[64, 3, 7, 7]`.
-inline std::string shape_to_string(std::span<const std::int64_t> shape) {
+template <class Once = void>
+std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i == 16) return text + ", ... (" + std::to_string(shape.size()) + " dimensions)]";
@@ -49,7 +50,8 @@ inline std::string shape_to_string(std::span<const std::int64_t> shape) {
 
 /// The number of elements of a tensor of this shape; nothing when a dimension is negative or the product exceeds an
 /// int64.
-inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
+template <class Once = void>
+std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
     std::int64_t count = 1;
     for (const std::int64_t dimension : shape) {
         if (dimension < 0) return std::nullopt;
@@ -60,7 +62,8 @@ inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> s
 }
 
 /// Throws tenon::Error unless the shape is valid and `bytes` is exactly as long as dtype and shape demand.
-inline void check_size(const TensorEntry& tensor) {
+template <class Once = void>
+void check_size(const TensorEntry& tensor) {
     const auto fail = [&](const std::string& what) {
         throw Error("tensor " + quote_name(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
                     shape_to_string(tensor.shape) + " " + what);
@@ -75,7 +78,8 @@ inline void check_size(const TensorEntry& tensor) {
 }
 
 /// Throws tenon::Error, naming the tensor and both shapes, unless its shape is `expected`.
-inline void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
+template <class Once = void>
+void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
     if (std::vector(expected.begin(), expected.end()) != tensor.shape)
         throw Error("tensor " + quote_name(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
                     shape_to_string(tensor.shape));
@@ -88,7 +92,8 @@ inline void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t
 }
 
 /// Throws tenon::Error, naming the tensor, unless it is valid and has this number of elements.
-inline void expect_room(const TensorEntry& tensor, std::size_t elements) {
+template <class Once = void>
+void expect_room(const TensorEntry& tensor, std::size_t elements) {
     check_size(tensor);
     if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
         throw Error("tensor " + quote_name(tensor.name) + ": has " + std::to_string(count) + " elements (shape " +
@@ -113,7 +118,8 @@ void read_elements(const TensorEntry& tensor, std::span<T> values) {
 }
 
 /// Throws tenon::Error unless the dtype is one that to_float converts.
-inline void expect_floating(const TensorEntry& tensor) {
+template <class Once = void>
+void expect_floating(const TensorEntry& tensor) {
     if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::f16 &&
         tensor.dtype != DType::bf16)
         fail_dtype(tensor, "F32, F64, F16 or BF16");
@@ -121,7 +127,8 @@ inline void expect_floating(const TensorEntry& tensor) {
 
 /// Reads a tensor of F32, F64, F16 or BF16 as float; F64 is rounded to nearest. Throws tenon::Error when the dtype is
 /// another, `values` is not as long as the tensor, or a finite F64 is beyond float's range; `values` is then unchanged.
-inline void to_float(const TensorEntry& tensor, std::span<float> values) {
+template <class Once = void>
+void to_float(const TensorEntry& tensor, std::span<float> values) {
     expect_floating(tensor);
     expect_room(tensor, values.size());
     const auto convert = [&]<class Stored>(Stored, auto value_of) {

@@ -37,6 +37,7 @@ public:
 
     /// Opens and checks a file. Throws tenon::Error, naming the file, when it can't be read or is of another format;
     /// the text says of which, and how to convert it where that is possible.
+    template <class Once = void>
     explicit TensorFile(const std::string& path, const Options& options = {}) : source_{path} {
         if (options.map) {
             file_ = detail::MappedFile{path};
@@ -49,12 +50,14 @@ public:
 
     /// Checks a file that is already in memory; `bytes` must outlive this object. Throws tenon::Error as above, naming
     /// the file `source`.
+    template <class Once = void>
     TensorFile(std::span<const std::byte> bytes, std::string source, const Options& options = {})
         : source_{std::move(source)} {
         open(bytes, options);
     }
 
     /// All tensors, in the file's order; without the prefixes that all of their names have.
+    template <class Once = void>
     const std::vector<TensorEntry>& tensors() const {
         detail::check_not_moved_from(is_open_, "file of tensors");
         return tensors_;
@@ -64,6 +67,7 @@ public:
     const std::string& source() const { return source_; }
 
 private:
+    template <class Once = void>
     void open(std::span<const std::byte> bytes, Options options) {
         // Dictionaries of a checkpoint are compared by the names that they would have.
         if (options.fits && options.strip_prefixes)
@@ -87,6 +91,7 @@ private:
         is_open_ = true;
     }
 
+    template <class Once = void>
     std::vector<TensorEntry> read(std::span<const std::byte> bytes, const Options& options) {
         if (detail::ZipArchive::looks_like(bytes)) return read_zip(bytes, options);
         if (detail::PthFile::looks_like_stream(bytes)) {
@@ -109,6 +114,7 @@ private:
         return safetensors_->tensors();
     }
 
+    template <class Once = void>
     std::vector<TensorEntry> read_zip(std::span<const std::byte> bytes, const Options& options) {
         const detail::ZipArchive archive{bytes};
         if (detail::PthFile::looks_like(archive)) {
@@ -133,6 +139,7 @@ private:
     }
 
     /// Throws tenon::Error when two tensors have one name.
+    template <class Once = void>
     void check_names() const {
         std::set<std::string_view> names;
         for (const TensorEntry& entry : tensors_)

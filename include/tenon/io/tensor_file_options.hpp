@@ -36,7 +36,8 @@ struct TensorFileOptions {
 };
 
 /// `"a", "b", "c"`, and how many there are when they are more than `shown`.
-inline std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
+template <class Once = void>
+std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < shown; ++i) text += (i > 0 ? ", " : "") + quote_name(names[i]);
     return names.size() > shown ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;

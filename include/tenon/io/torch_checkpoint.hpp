@@ -48,9 +48,10 @@ void for_each_entry(const PickleValue& dictionary, const F& f) {
 }
 
 /// Finds all dictionaries with tensors, at most `depth` keys below the content.
-class StateDictFinder {
+template <class Once = void>
+class StateDictFinderOf {
 public:
-    explicit StateDictFinder(const PickleValue& content) { visit(content, "", 3); }
+    explicit StateDictFinderOf(const PickleValue& content) { visit(content, "", 3); }
     std::vector<StateDict> found;
 
 private:
@@ -74,6 +75,7 @@ private:
 
     std::map<const PickleValue*, std::size_t> tensors_;  // in each dictionary that was visited
 };
+using StateDictFinder = StateDictFinderOf<>;
 
 /// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
 [[noreturn]] inline void fail_without_tensors(const PickleValue& content) {

@@ -17,7 +17,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// `bytes` as readable UTF-8: each byte that belongs to no UTF-8 sequence becomes four characters, `caf` and the byte
 /// E9 -> `caf\xE9`. UTF-8 is unchanged, backslashes too, so two names may give the same text; to_hexadecimal keeps the
 /// bytes.
-inline std::string to_utf8(std::string_view bytes) {
+template <class Once = void>
+std::string to_utf8(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string text;
     while (!bytes.empty()) {
@@ -34,7 +35,8 @@ inline std::string to_utf8(std::string_view bytes) {
 }
 
 /// Two lower-case digits for each byte: `caf` and the byte E9 -> `636166e9`.
-inline std::string to_hexadecimal(std::string_view bytes) {
+template <class Once = void>
+std::string to_hexadecimal(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
     for (const char c : bytes) {
@@ -45,7 +47,8 @@ inline std::string to_hexadecimal(std::string_view bytes) {
 }
 
 /// The bytes that to_hexadecimal wrote; nothing when `text` has another form. `636166e9` -> `caf` and the byte E9.
-inline std::optional<std::string> from_hexadecimal(std::string_view text) {
+template <class Once = void>
+std::optional<std::string> from_hexadecimal(std::string_view text) {
     const auto value = [](char digit) {
         const std::size_t at = std::string_view("0123456789abcdef").find(digit);
         return at == std::string_view::npos ? -1 : static_cast<int>(at);

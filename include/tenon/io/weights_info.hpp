@@ -34,14 +34,16 @@ inline namespace TENON_ISA_NAMESPACE {
 
 inline constexpr std::string_view network_key = "network", classes_key = "classes", class_bytes_key = "class_bytes";
 
-inline std::string json_array(const std::vector<std::string>& strings) {
+template <class Once = void>
+std::string json_array(const std::vector<std::string>& strings) {
     std::string text;
     for (const std::string& string : strings) text += (text.empty() ? "" : ",") + json_string(string);
     return "[" + text + "]";
 }
 
 /// Throws tenon::Error, naming `what`, when the text is anything but a JSON array of strings.
-inline std::vector<std::string> parse_json_array(std::string_view text, const std::string& what) {
+template <class Once = void>
+std::vector<std::string> parse_json_array(std::string_view text, const std::string& what) {
     std::vector<std::string> strings;
     try {
         JsonReader reader(text);
@@ -59,7 +61,8 @@ inline std::vector<std::string> parse_json_array(std::string_view text, const st
 /// hexadecimal. Throws tenon::Error when `info.more` has one of these keys.
 ///
 /// Law: weights_info(to_metadata(info)) has the bytes of `info.classes` (test: tests/io/weights_info_test.cpp).
-inline Metadata to_metadata(const WeightsInfo& info) {
+template <class Once = void>
+Metadata to_metadata(const WeightsInfo& info) {
     Metadata metadata;
     for (const auto& [key, value] : info.more) {
         for (const std::string_view own : {network_key, classes_key, class_bytes_key})
@@ -80,7 +83,8 @@ inline Metadata to_metadata(const WeightsInfo& info) {
 
 /// The information in a file's metadata. Members that the metadata lack are empty; keys that aren't tenon's are in
 /// `more`. Throws tenon::Error when `classes` is not a JSON array of strings, or `class_bytes` belongs to other names.
-inline WeightsInfo weights_info(Metadata metadata) {
+template <class Once = void>
+WeightsInfo weights_info(Metadata metadata) {
     WeightsInfo info;
     const auto take = [&](std::string_view key) {
         const auto found = metadata.find(key);
@@ -107,7 +111,8 @@ inline WeightsInfo weights_info(Metadata metadata) {
 }
 
 /// Throws tenon::Error, naming the file, unless there are as many names as classes, or none.
-inline void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
+template <class Once = void>
+void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
     if (!info.classes.empty() && static_cast<long>(info.classes.size()) != classes)
         throw Error(path + ": expected " + std::to_string(classes) +
                     " names of classes, one for each result of the network, found " +

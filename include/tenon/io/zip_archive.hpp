@@ -24,7 +24,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// A zip archive in memory. When the archive is opened, every entry is checked to be inside the file; checksums are not
 /// computed. Encrypted and multi-disk archives are errors, compressed entries only when they are requested.
-class ZipArchive {
+template <class Once = void>
+class ZipArchiveOf {
 public:
     /// One entry: its name, how it is compressed (0: stored), and its bytes in the file.
     struct Entry {
@@ -39,7 +40,7 @@ public:
     }
 
     /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error when it is damaged or encrypted.
-    explicit ZipArchive(std::span<const std::byte> bytes) : bytes_{bytes} {
+    explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
         for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
@@ -163,6 +164,7 @@ private:
     std::vector<Entry> entries_;
     std::map<std::string, std::size_t, std::less<>> by_name_;
 };
+using ZipArchive = ZipArchiveOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

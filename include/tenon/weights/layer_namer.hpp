@@ -23,9 +23,10 @@ inline namespace TENON_ISA_NAMESPACE {
 ///
 ///     stack0.block1.body.conv2 -> layer1.1.conv3
 ///     stem.conv0               -> conv2d, and the next one conv2d_1
-class LayerNamer {
+template <class Once = void>
+class LayerNamerOf {
 public:
-    explicit LayerNamer(std::span<const NameRule> rules) : rules_{rules} {}
+    explicit LayerNamerOf(std::span<const NameRule> rules) : rules_{rules} {}
 
     /// The name of the layer at a canonical path, by the first rule that matches; without rules, the path itself.
     /// Throws tenon::Error when there are rules and none matches: the convention is for another kind of network.
@@ -82,6 +83,7 @@ private:
     std::span<const NameRule> rules_;
     std::map<std::string, int, std::less<>> counts_;
 };
+using LayerNamer = LayerNamerOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

@@ -42,8 +42,8 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The part of the options that is about the file.
-inline TensorFileOptions file_options(const LoadOptions& options,
-                                      std::function<bool(std::span<const TensorEntry>)> fits) {
+template <class Once = void>
+TensorFileOptions file_options(const LoadOptions& options, std::function<bool(std::span<const TensorEntry>)> fits) {
     return {options.key, options.strip_prefixes, options.map, options.notes, std::move(fits)};
 }
 

@@ -64,7 +64,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The layers with parameters in the order in which libraries make them: a block's body before its shortcut; in
 /// programs the shortcut comes first.
-inline std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
+template <class Once = void>
+std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
     std::vector<int> order, shortcut;
     const auto finish_block = [&] {
         order.insert(order.end(), shortcut.begin(), shortcut.end());
@@ -84,7 +85,8 @@ inline std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
 }
 
 /// The names of layers in the order of the program; empty for those without parameters.
-inline std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const NamingConvention& convention) {
+template <class Once = void>
+std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const NamingConvention& convention) {
     std::vector<std::string> names(layers.size());
     LayerNamer name{convention.rules};
     for (const int layer : layers_as_made(layers)) {
@@ -95,13 +97,15 @@ inline std::vector<std::string> layer_names(std::span<const LayerInfo> layers, c
 }
 
 /// The name of a role's tensor of a layer.
-inline std::string tensor_name(const std::string& layer, ParameterRole role, const NamingConvention& convention) {
+template <class Once = void>
+std::string tensor_name(const std::string& layer, ParameterRole role, const NamingConvention& convention) {
     return layer + std::string(convention.separator) + std::string(convention.roles.words[static_cast<int>(role)]);
 }
 
 /// The names of parameters in the order of the program: the layer's name and the role, `conv2.conv.1.conv3.weight`.
-inline std::vector<std::string> parameter_names(std::span<const LayerInfo> layers,
-                                                std::span<const Parameter> parameters, Naming naming) {
+template <class Once = void>
+std::vector<std::string> parameter_names(std::span<const LayerInfo> layers, std::span<const Parameter> parameters,
+                                         Naming naming) {
     const NamingConvention convention = convention_of(naming);
     const std::vector<std::string> layer = layer_names(layers, convention);
     std::vector<std::string> names;

@@ -24,7 +24,8 @@ inline namespace TENON_ISA_NAMESPACE {
 struct SeededRange {
     double low, high;
 };
-inline SeededRange seeded_range(const Parameter& parameter) {
+template <class Once = void>
+SeededRange seeded_range(const Parameter& parameter) {
     switch (parameter.role) {
         case ParameterRole::weight: {
             const double inputs = static_cast<double>(parameter.elements()) / parameter.dimensions[0];

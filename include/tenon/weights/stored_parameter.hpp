@@ -80,7 +80,8 @@ struct StoredNetwork {
 };
 
 /// The shape in which a convention stores a parameter.
-inline std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
+template <class Once = void>
+std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
     const auto& d = parameter.dimensions;
     if (parameter.role == ParameterRole::weight && parameter.rank == 4 && layout == WeightLayout::keras)
         return {d[2], d[3], d[1], d[0]};

@@ -23,13 +23,14 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The parameters of a network found in a file: pointers into the mapped file where it holds aligned floats in tenon's
 /// own order, and copies elsewhere.
-class WeightsFile {
+template <class Once = void>
+class WeightsFileOf {
 public:
     /// Opens `path` (safetensors, .pth or .npz) and finds every parameter under its name with its shape. Throws
     /// tenon::Error, naming the file, with both sets of names when some are missing or left over, or with both shapes,
     /// and with the shipped network that the weights do fit; and, naming the tensor, when a value is infinite or NaN or
     /// a running variance is negative. Ignores the counters that torch stores with running statistics and averages.
-    WeightsFile(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
+    WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
         : file_{path, file_options(options, [&](std::span<const TensorEntry> entries) {
                     return fits(find_names(entries, network.convention), network);
                 })} {
@@ -227,6 +228,7 @@ private:
     std::deque<std::vector<float>> copies_;
     std::vector<const float*> tensors_;
 };
+using WeightsFile = WeightsFileOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

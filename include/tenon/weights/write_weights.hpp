@@ -21,8 +21,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Writes what a convention stores of a network: `tensors` points to the parameters in tenon's own order, each as long
 /// as `stored` says. Values are floats, or rounded to half precision (DType::f16). The file at `path` is replaced
 /// completely or not at all. Throws tenon::Error when it can't be written, or a value is too large for half precision.
-inline void write_weights(const std::string& path, const StoredNetwork& stored, std::span<const float* const> tensors,
-                          const Metadata& metadata = {}, DType type = DType::f32) {
+template <class Once = void>
+void write_weights(const std::string& path, const StoredNetwork& stored, std::span<const float* const> tensors,
+                   const Metadata& metadata = {}, DType type = DType::f32) {
     if (type != DType::f32 && type != DType::f16)
         throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
     std::deque<std::vector<float>> copies;
