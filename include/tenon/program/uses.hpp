@@ -41,6 +41,21 @@ struct Uses {
     }
 };
 
+/// For each value, the last operation that reads it; -1: none.
+template <Capacity C>
+struct LastUses {
+    int reader[array_bound<C.values + 2>]{};
+
+    constexpr explicit LastUses(const Program<C>& program) {
+        for (int& index : reader) index = -1;
+        for (int i = 0; i < program.ops.size(); ++i)
+            for_each_operand(program.ops[i], [&](int value) { reader[value] = i; });
+    }
+
+    /// Whether any operation from index `first` on reads a value.
+    constexpr bool is_used_from(int first, int value) const { return reader[value] >= first; }
+};
+
 /// Whether an operation's result is still its bare sum: nothing has been fused after it, and it has one operand.
 constexpr bool is_bare(const Op& op) {
     return op.residual < 0 && !op.has_second_term() && !op.relu && op.activated < 0;

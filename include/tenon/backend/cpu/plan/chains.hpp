@@ -33,21 +33,13 @@ constexpr long weights_of(const Program<C>& program, const Op& op) {
     return weights;
 }
 
-/// Whether any operation from index `first` on reads a value.
-template <Capacity C>
-constexpr bool is_used_from(const Program<C>& program, int first, int value) {
-    bool used = false;
-    for (int i = first; i < program.ops.size(); ++i)
-        for_each_operand(program.ops[i], [&](int operand) { used = used || operand == value; });
-    return used;
-}
-
 /// Chooses the chains of a program whose layouts and algorithms are known.
 template <Capacity C>
 class ChainPlanner {
 public:
-    constexpr ChainPlanner(const Program<C>& program, const WinogradGrid* winograd, Tensor* tensors)
-        : program_{program}, winograd_{winograd}, tensors_{tensors} {}
+    constexpr ChainPlanner(const Program<C>& program, const LastUses<C>& uses, const WinogradGrid* winograd,
+                           Tensor* tensors)
+        : program_{program}, uses_{uses}, winograd_{winograd}, tensors_{tensors} {}
 
     /// Whether operation `i` runs as one step with the next one; if so, the tensor between them becomes a strip. This
     /// holds only for directly computed convolutions whose weights stay in a cache, before
@@ -60,7 +52,7 @@ public:
         const int value = pools ? op.target : op.activated;
         if (value < 0 || (pools ? op.activated >= 0 : op.target < 0)) return false;
         if (next.source() != value || next.residual == value || next.has_second_term()) return false;
-        if (is_used_from(program_, i + 2, value) || program_.output == value) return false;
+        if (uses_.is_used_from(i + 2, value) || program_.output == value) return false;
         Tensor& tensor = tensors_[value];
         const bool one_row_tiles = make_grid(tensor.height, tensor.width, tile_pixels).rows_per_tile == 1;
         if (tensor.has_border() || tensor.floats() < cached_floats || !one_row_tiles) return false;
@@ -87,6 +79,7 @@ private:
     }
 
     const Program<C>& program_;
+    const LastUses<C>& uses_;
     const WinogradGrid* winograd_;
     Tensor* tensors_;
 };

@@ -93,7 +93,7 @@ template <Capacity C>
 class Planner {
 public:
     constexpr explicit Planner(const Program<C>& program, ConvAlgorithm algorithm = ConvAlgorithm::exact)
-        : program_{add_transfers(program)}, algorithm_{algorithm} {}
+        : program_{add_transfers(program)}, last_uses_{program_}, algorithm_{algorithm} {}
 
     using Plan = cpu::Plan<C.ops + 2, C.ops + 2, C.values + 2>;
 
@@ -102,12 +102,13 @@ public:
         choose_layouts();
         const int joint_op = first_joint_op();
         choose_chains(joint_op);
+        const Uses<C> uses{program_};
         long single[array_bound<C.values + 2>]{}, joint[array_bound<C.values + 2>]{};  // floats stored in either arena
         for (int i = 1; i < program_.values.size(); ++i) {
-            const int writer = program_.producer(i);
+            const int writer = uses.producer[i];
             if (writer < 0 || tensors_[i].is_strip()) continue;
             if (writer < joint_op) single[i] = tensors_[i].floats();
-            if (writer >= joint_op || is_used_from(program_, joint_op, i)) joint[i] = tensors_[i].floats();
+            if (writer >= joint_op || last_uses_.is_used_from(joint_op, i)) joint[i] = tensors_[i].floats();
         }
         const auto same_form = [&](int a, int b) { return tensors_[a].same_form(tensors_[b]); };
         const auto with_next = [&](int op) { return chained_[op]; };
@@ -197,7 +198,7 @@ private:
         if (is_read_as_planes(copy)) {
             tensors_[copy].planar = true;
         } else if (traits_of(reader.kind).is_affine && reader.activated < 0 && reader.source() == copy &&
-                   !is_used_from(program_, 2, copy) && program_.output != copy &&
+                   !last_uses_.is_used_from(2, copy) && program_.output != copy &&
                    is_read_as_planes(result_of(reader))) {
             tensors_[copy].planar = tensors_[result_of(reader)].planar = true;
         }
@@ -218,7 +219,7 @@ private:
     }
 
     constexpr void choose_chains(int joint_op) {
-        ChainPlanner chains{program_, winograd_, tensors_};
+        ChainPlanner chains{program_, last_uses_, winograd_, tensors_};
         for (int i = 1; i + 1 < program_.ops.size(); ++i) {
             chained_[i] = !chained_[i - 1] && i + 1 != joint_op && chains.choose(i);
             if (!chained_[i]) continue;
@@ -273,6 +274,7 @@ private:
     }
 
     Program<C> program_;
+    LastUses<C> last_uses_;
     ConvAlgorithm algorithm_;
     WinogradGrid winograd_[array_bound<C.ops + 2>]{};
     bool chained_[array_bound<C.ops + 2>]{};  ///< with the next operation

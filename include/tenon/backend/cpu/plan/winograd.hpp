@@ -35,12 +35,24 @@ public:
     /// The places in all register tiles for `count` tiles; some may be empty. padded(49) = 50.
     static constexpr int padded(int count) {
         int sum = 0;
+        if (count >= table_size) {  // as many of the largest as the loop would begin with
+            sum = ((count - table_size) / MaxTiles + 1) * MaxTiles;
+            count -= sum;
+        }
         for (; count > 0; count -= first(count)) sum += first(count);
         return sum;
     }
 
+    static constexpr int max_strip = 8 * MaxTiles;
+
+    /// The places that any number of tiles up to `count`, at most `max_strip`, needs.
+    static constexpr int room(int count) { return rooms.places[count]; }
+
 private:
     static constexpr int table_size = 4 * MaxTiles;
+    struct Rooms {
+        int places[array_bound<max_strip + 1>]{};
+    };
     struct Table {
         int width[array_bound<table_size>]{};
     };
@@ -55,6 +67,14 @@ private:
                 cost[count] = with;
                 result.width[count] = width;
             }
+        return result;
+    }();
+    static constexpr Rooms rooms = [] {
+        Rooms result{};
+        for (int count = 1; count <= max_strip; ++count) {
+            const int places = padded(count), before = result.places[count - 1];
+            result.places[count] = before < places ? places : before;
+        }
         return result;
     }();
 };
@@ -105,12 +125,9 @@ constexpr WinogradGrid winograd_grid(int m, const Shape& output, int planes, int
                       : images > 1                                 ? CacheShare::winograd_batch_strip
                                                                    : CacheShare::winograd_streamed_strip) /
                      tile_bytes;
-    constexpr long min_strip = WinogradTiles<MaxTiles>::widths[2], max_strip = 8 * MaxTiles;
+    constexpr long min_strip = WinogradTiles<MaxTiles>::widths[2], max_strip = WinogradTiles<MaxTiles>::max_strip;
     grid.strip = static_cast<int>(fit < min_strip ? min_strip : fit < max_strip ? fit : max_strip);
-    for (int count = 1; count <= grid.strip; ++count) {
-        const int padded = WinogradTiles<MaxTiles>::padded(count);
-        grid.room = grid.room < padded ? padded : grid.room;
-    }
+    grid.room = WinogradTiles<MaxTiles>::room(grid.strip);
     return grid;
 }
 
