@@ -1,7 +1,11 @@
 // What `scripts/bench compile` compiles: a program that loads a network and runs it. TENON_NETWORK names the network.
 #include <vector>
 
+#if __has_include(<tenon/inference.hpp>)
+#include <tenon/inference.hpp>
+#else  // revisions that had one header for all
 #include <tenon/tenon.hpp>
+#endif
 
 using namespace tenon;
 using Net = TENON_NETWORK;

@@ -1,7 +1,11 @@
 // What `scripts/bench compile --ten` compiles: one program that runs ten networks of different kinds.
 #include <vector>
 
+#if __has_include(<tenon/inference.hpp>)
+#include <tenon/inference.hpp>
+#else  // revisions that had one header for all
 #include <tenon/tenon.hpp>
+#endif
 
 namespace {
 
