@@ -57,7 +57,6 @@ public:
     }
 
     /// All tensors, in the file's order; without the prefixes that all of their names have.
-    template <class Once = void>
     const std::vector<TensorEntry>& tensors() const {
         detail::check_not_moved_from(is_open_, "file of tensors");
         return tensors_;
