@@ -6,7 +6,7 @@
 macro(tenon_find_cuda)
   set(TENON_CUDA_FOUND FALSE)
   include(CheckLanguage)
-  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
     # The oldest devices with all that the kernels use, and code that newer ones compile.
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
   endif()

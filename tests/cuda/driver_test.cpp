@@ -54,7 +54,7 @@ TEST_CASE("a batch is recorded once, in the order of the plan, and replayed") {
                                             "begin_graph",
                                             "launch load_input 1x1x1 of 256",
                                             "launch conv 3x1x1 of 256",
-                                            "launch global_pool 1x2x1 of 256",
+                                            "launch global_pool 2x1x1 of 256",
                                             "launch conv 1x1x1 of 256",
                                             "launch store_output 1x1x1 of 256",
                                             "end_graph of 5",
@@ -67,6 +67,26 @@ TEST_CASE("a batch is recorded once, in the order of the plan, and replayed") {
     runner.run(images.data(), results.data(), 2);
     CHECK(count_of(runner.driver().calls(), "launch ") == 0);
     CHECK(count_of(runner.driver().calls(), "launch_graph") == 1);
+}
+
+TEST_CASE("of many graphs the one that was used longest ago makes room") {
+    cuda::EmulatedDriver driver;
+    {
+        cuda::GraphCache<int, cuda::EmulatedDriver> cache{driver};
+        const auto use = [&](int key) { return cache.get(key, [] {}); };
+        constexpr int count = cuda::GraphCache<int, cuda::EmulatedDriver>::max_graphs;
+        const auto first = use(0), second = use(1);
+        for (int key = 2; key < count; ++key) use(key);
+        CHECK(use(0) == first);
+        CHECK(count_of(driver.calls(), "release_graph") == 0);
+        use(count);
+        CHECK(driver.calls().back() == "release_graph " + std::to_string(second));
+        CHECK(use(0) == first);
+        CHECK(use(1) != second);
+        CHECK(count_of(driver.calls(), "begin_graph") == count + 2);
+        CHECK(count_of(driver.calls(), "release_graph") == 2);
+    }
+    CHECK(count_of(driver.calls(), "begin_graph") == count_of(driver.calls(), "release_graph"));
 }
 
 TEST_CASE("a batch on the device is repeated without copies") {
@@ -111,7 +131,7 @@ TEST_CASE("groups of images take turns in two buffers, and each is right") {
 }
 
 /// Adds neighbours through shared memory, rightly or with one of the mistakes the emulator is there to find.
-enum class Mistake { none, no_barrier, no_wait, unwritten, misaligned };
+enum class Mistake { none, no_barrier, no_wait, unwritten, misaligned, misaligned_load, misaligned_store };
 template <Mistake M>
 struct SumNeighbours {
     static constexpr const char* name = "sum_neighbours";
@@ -149,6 +169,9 @@ struct SumNeighbours {
             block.threads(
                 [&](int thread, Registers&) { block.template copy_async<8>(thread, &values[1], from + thread, true); });
         block.threads([&](int thread, Registers&) { load(thread); });
+        float pack[4];
+        if (M == Mistake::misaligned_load) cuda::load_floats(&values[2], pack);
+        if (M == Mistake::misaligned_store) cuda::store_floats({0, 0, 0, 0}, &values[3]);
         block.threads([&](int thread, Registers&) { add(thread); });
     }
 };
@@ -169,6 +192,8 @@ TEST_CASE("the emulator finds a missing barrier, a missing wait, memory that nob
     CHECK_FALSE(sums_are_right<Mistake::no_wait>());
     CHECK_FALSE(sums_are_right<Mistake::unwritten>());
     CHECK(contains(error_of([] { sums_are_right<Mistake::misaligned>(); }), "misaligned"));
+    CHECK(contains(error_of([] { sums_are_right<Mistake::misaligned_load>(); }), "not aligned"));
+    CHECK(contains(error_of([] { sums_are_right<Mistake::misaligned_store>(); }), "not aligned"));
 }
 
 TEST_CASE("the double copies as late as it may") {

@@ -1,5 +1,8 @@
 // Convolutions that libraries compute: who is chosen, what is asked of them, and that a network is right with them. The
 // libraries' doubles compute naively, from the addresses they get.
+#include <optional>
+#include <stdexcept>
+
 #include <tenon/backend/cuda/libraries/provider_driver.hpp>
 
 #include "emulate.hpp"
@@ -83,13 +86,15 @@ struct NaiveConvolution {
 
 /// What libraries do, and a record of what they were asked.
 struct Doubles {
-    Providers there() const { return {.cublaslt = true, .cudnn = true}; }
+    Providers allowed() const { return {.cublaslt = true, .cudnn = true}; }
     bool prepare(Provider provider, const ConvProblem& problem) {
         prepared.push_back(provider);
         return !(problem.residual && provider == refuses_residuals);
     }
     void run(Provider provider, const ConvProblem& problem, const ConvAddresses& addresses,
              cuda::EmulatedDriver& driver) {
+        if (problem.kernel_height == 1 && provider == fails_products)
+            throw std::out_of_range("a failure of another kind");
         ran.push_back(provider);
         if (problem.precision == Precision::bfloat16)
             driver.launch<NaiveConvolution<cuda::Number<Precision::bfloat16>>>({}, {problem, addresses});
@@ -98,7 +103,7 @@ struct Doubles {
     }
 
     std::vector<Provider> prepared, ran;
-    static inline Provider refuses_residuals = Provider::own;
+    static inline Provider refuses_residuals = Provider::own, fails_products = Provider::own;
 };
 
 /// On one multiprocessor the table leaves all to the libraries that has the depth.
@@ -108,7 +113,8 @@ struct Net : Network<Input<64, 6, 5>, Conv<64, Kernel<3>, Padding<1>, Bias>, ReL
                      GlobalAvgPool, Linear<10>> {};
 
 template <Precision P>
-void check_net(const std::vector<Provider>& expected_prepared, const std::vector<Provider>& expected_ran) {
+void check_net(const std::vector<Provider>& expected_prepared, const std::vector<Provider>& expected_ran,
+               std::optional<cuda::ProviderCounts> expected_counts = {}) {
     using NetRunner = cuda::NetworkRunner<Net, P, cuda::ProviderDriver<cuda::EmulatedDriver, Doubles>>;
     Parameters<Net> parameters;
     parameters.seed(7);
@@ -119,6 +125,7 @@ void check_net(const std::vector<Provider>& expected_prepared, const std::vector
     runner.run(images.data(), results.data(), 2);
     CHECK(runner.driver().libraries().prepared == expected_prepared);
     CHECK(runner.driver().libraries().ran == expected_ran);
+    if (expected_counts) CHECK(runner.driver().counts() == *expected_counts);
     const double unit = tenon_test::unit_of(P);
     tenon_test::check_close(results, tenon_test::reference_results(parameters, 2), 8 * unit);
     // The second run replays the graph; a batch of another size is recorded, and plans for it are made.
@@ -145,6 +152,14 @@ TEST_CASE("what a library refuses stays tenon's, and it is asked once") {
     Doubles::refuses_residuals = cudnn;
     check_net<Precision::bfloat16>({cudnn, cudnn, cublaslt}, {cudnn, cublaslt});
     Doubles::refuses_residuals = own;
+}
+
+TEST_CASE("what a library plans and cannot run is tenon's, and who computes what is counted") {
+    using enum Provider;
+    Doubles::fails_products = cublaslt;
+    check_net<Precision::bfloat16>({cudnn, cudnn, cublaslt}, {cudnn, cudnn},
+                                   cuda::ProviderCounts{.own = 4, .cublaslt = 0, .cudnn = 2});
+    Doubles::fails_products = own;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include <tenon/backend/cuda/plan/provider_counts.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/engine/cuda_program.hpp>
 
@@ -49,6 +50,10 @@ public:
     /// Runs the `size` images that a call of `run` with exactly `size` images left on the device, `times` more times,
     /// and waits once. Nothing is copied: this measures the device alone.
     void repeat(int size, int times);
+
+    /// Who computes the convolutions of the batches so far: tenon's kernels, or libraries that were found. Sums of two
+    /// convolutions are not counted; they are always tenon's.
+    ProviderCounts providers() const;
 
     int threads() const { return 1; }
 

@@ -43,6 +43,11 @@ void Engine<Net, P>::run_steps(const float* images, float* results, long count, 
 }
 
 template <class Net, Precision P>
+ProviderCounts Engine<Net, P>::providers() const {
+    return state().runner.driver().counts();
+}
+
+template <class Net, Precision P>
 void Engine<Net, P>::repeat(int size, int times) {
     state().runner.repeat(size, times);
 }

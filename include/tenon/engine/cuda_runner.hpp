@@ -4,10 +4,11 @@
 // NetworkRunner: runs one network through a driver, CUDA's or the emulated one.
 
 #include <algorithm>
-#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include <tenon/backend/cuda/driver/graph_cache.hpp>
 #include <tenon/backend/cuda/driver/stream.hpp>
 #include <tenon/backend/cuda/kernels/pack_weights.hpp>
 #include <tenon/backend/cuda/launch/inference.hpp>
@@ -16,8 +17,9 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Runs one network. All memory is allocated by the constructor. The launches of a batch are recorded as a graph when a
-/// batch of its size is first run, and replayed from then on. While the device computes one group of images, the next
+/// Runs one network. All memory is allocated by the constructor, except plans and workspace of libraries, which the
+/// first batch of a size allocates. The launches of a batch are recorded as a graph when a batch of its size is first
+/// run, and replayed from then on. While the device computes one group of images, the next
 /// group is copied.
 ///
 /// Law: results are bitwise equal from run to run (test: tests/cuda/network_test.cpp).
@@ -167,16 +169,13 @@ private:
 
     /// The graph of a batch of `size` images in a slot.
     typename Driver::Graph graph(int size, int slot) {
-        const auto key = std::pair{size, slot};
-        if (const auto found = graphs_.find(key); found != graphs_.end()) return found->second;
         const cuda::Frame<Driver> frame = frame_of(size, slots_[slot]);
-        return graphs_[key] = driver_.record_graph([&] {
+        return graphs_.get({size, slot}, [&] {
             for (int i = 0; i < Compiled::steps; ++i) functions[i](Compiled::plan.steps[i], frame);
         });
     }
 
     void release() {
-        for (const auto& [key, graph] : graphs_) driver_.release_graph(graph);
         for (Slot& slot : slots_) {
             if (slot.has_events) {
                 driver_.release_event(slot.copied);
@@ -196,7 +195,7 @@ private:
     int images_;
     void *arena_ = nullptr, *weights_ = nullptr, *partials_ = nullptr;
     Slot slots_[2];
-    std::map<std::pair<int, int>, typename Driver::Graph> graphs_;
+    cuda::GraphCache<std::pair<int, int>, Driver> graphs_{driver_};
 };
 
 }  // namespace TENON_ISA_NAMESPACE

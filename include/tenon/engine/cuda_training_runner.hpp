@@ -4,9 +4,9 @@
 // TrainingRunner: training iterations of one network through a driver, CUDA's or the emulated one.
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 
+#include <tenon/backend/cuda/driver/graph_cache.hpp>
 #include <tenon/backend/cuda/launch/training.hpp>
 #include <tenon/engine/cuda_loss_scale.hpp>
 #include <tenon/engine/cuda_parameter_update.hpp>
@@ -68,10 +68,7 @@ public:
     }
     TrainingRunner(const TrainingRunner&) = delete;
     TrainingRunner& operator=(const TrainingRunner&) = delete;
-    ~TrainingRunner() {
-        for (const auto& [key, graph] : graphs_) driver_.release_graph(graph);
-        driver_.release_event(copied_);
-    }
+    ~TrainingRunner() { driver_.release_event(copied_); }
 
     /// Copies complete arenas between host and device; those of updates exist once updates are prepared.
     void set(TrainingArena arena, const float* values) { memory_.upload(address(arena), values, state_count<Net>); }
@@ -186,21 +183,20 @@ private:
     /// The graph of a training iteration.
     typename Driver::Graph graph(int size, bool soft, UpdateParts parts) {
         const auto key = std::tuple{size, soft, parts};
-        if (const auto found = graphs_.find(key); found != graphs_.end()) return found->second;
         cuda::TrainingFrame<Driver> frame{};
-        frame.frame = {.driver = &driver_,
-                       .arena = arena_,
-                       .weights = packed_,
-                       .input = input_,
-                       .partials = partials_,
-                       .images = size};
+        frame.frame.driver = &driver_;  // nvcc 13 breaks designated initializers that leave out a member
+        frame.frame.arena = arena_;
+        frame.frame.weights = packed_;
+        frame.frame.input = input_;
+        frame.frame.partials = partials_;
+        frame.frame.images = size;
         frame.parameters = parameters_;
         frame.gradients = gradients_;
         frame.packed = packed_;
         frame.statistics = statistics_;
         frame.scalars = scalars_;
         frame.scale = scale_.address();
-        return graphs_[key] = driver_.record_graph([&] {
+        return graphs_.get(key, [&] {
             launch_gradients(frame, soft);
             if (parts.update) update_.launch(frame, losses_, parts);
         });
@@ -245,7 +241,7 @@ private:
     cuda::ImageLoss *losses_ = nullptr, *host_losses_ = nullptr;
     cuda::StepScalars *scalars_ = nullptr, *host_scalars_ = nullptr;
     typename Driver::Event copied_{};
-    std::map<std::tuple<int, bool, UpdateParts>, typename Driver::Graph> graphs_;
+    cuda::GraphCache<std::tuple<int, bool, UpdateParts>, Driver> graphs_{driver_};
     Last last_{};
 };
 

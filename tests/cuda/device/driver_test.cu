@@ -1,4 +1,6 @@
 // What the runner relies on and only a device shows: the driver over CUDA's runtime.
+#include <thread>
+
 #include <tenon/cuda.hpp>
 
 #include "../../support.hpp"
@@ -33,6 +35,73 @@ TEST_CASE("what does not fit is refused in a sentence") {
     cuda::DeviceDriver driver;
     CHECK(tenon_test::contains(tenon_test::error_of([&] { driver.allocate(std::size_t{1} << 50); }),
                                "CUDA could not allocate"));
+}
+
+/// Writes its number.
+struct NumberBody {
+    static constexpr const char* name = "number";
+    long count = 0;
+    float* target = nullptr;
+    float number = 0;
+    TENON_DEVICE void operator()(long i) const { target[i] = number; }
+};
+
+TEST_CASE("a graph whose recording fails leaves a driver that works") {
+    cuda::DeviceDriver driver;
+    auto* const device = static_cast<float*>(driver.allocate(4));
+    using Kernel = cuda::MapKernel<NumberBody>;
+    const auto launch = [&](float number) { driver.launch<Kernel>({1, 1, 1}, {1, device, number}); };
+    const auto value = [&] {
+        float found = -1;
+        driver.download(&found, device, 4, cuda::Stream::compute);
+        driver.synchronize(cuda::Stream::compute);
+        return found;
+    };
+    launch(1);
+    CHECK(value() == 1);
+    // In the pass that loads the kernels, and in the one that records.
+    for (const int pass : {1, 2}) {
+        int passes = 0;
+        CHECK(tenon_test::error_of([&] {
+                  driver.record_graph([&] {
+                      launch(2);
+                      if (++passes == pass) throw Error("a library fails");
+                  });
+              }) == "a library fails");
+        CHECK(value() == 1);
+        launch(3);
+        CHECK(value() == 3);
+        const auto graph = driver.record_graph([&] { launch(1); });
+        CHECK(value() == 3);
+        driver.launch_graph(graph);
+        CHECK(value() == 1);
+        driver.release_graph(graph);
+    }
+    driver.release(device);
+}
+
+TEST_CASE("a driver keeps its device, whatever the calling thread's current device is") {
+    int devices = 0;
+    cudaGetDeviceCount(&devices);
+    if (devices < 2) {
+        MESSAGE("SKIPPED: there is one device");
+        return;
+    }
+    struct Small : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>, Bias>, ReLU, GlobalAvgPool, Linear<5>> {};
+    Parameters<Small> parameters;
+    parameters.seed(1);
+    const std::vector<float> images = tenon_test::seeded_images<Small>(3);
+    tenon_test::Emulated<Small, Precision::float32> runner{3, 2};
+    std::vector<float> results(15), again(15);
+    std::thread([&] {
+        cudaSetDevice(1);
+        runner.set_parameters(parameters.tensors());
+        runner.run(images.data(), results.data(), 3);
+        cudaSetDevice(1);
+        runner.run(images.data(), again.data(), 3);
+    }).join();
+    tenon_test::check_close(results, tenon_test::reference_results(parameters, 3), 1e-5);
+    CHECK(results == again);
 }
 
 TEST_CASE("groups of images take turns in two buffers, and repeated graphs change nothing") {

@@ -16,9 +16,12 @@ void compare() {
     parameters.seed(7);
     Runner runner{4, 1};  // of one multiprocessor the table believes that any batch is large
     runner.set_parameters(parameters.tensors());
-    const cuda::Providers there = runner.driver().libraries().there();
-    if (!there.cublaslt) std::cout << "cuBLASLt was not found, so tenon's kernels are tested in its place\n";
-    if (!there.cudnn) std::cout << "cuDNN was not found, so tenon's kernels are tested in its place\n";
+    for (const cuda::Provider provider : {cuda::Provider::cublaslt, cuda::Provider::cudnn}) {
+        const cuda::LibraryState state = cuda::LoadedLibraries::of_process().state(provider);
+        if (!state.missing.empty())
+            std::cout << state.name << " is missing, so tenon's kernels are tested in its place: " << state.missing
+                      << '\n';
+    }
     const std::vector<float> images = tenon_test::seeded_images<Net>(4);
     std::vector<float> results(static_cast<std::size_t>(4 * output_shape<Net>.elements())), again(results.size());
     runner.run(images.data(), results.data(), 4);

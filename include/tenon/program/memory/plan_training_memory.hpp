@@ -95,7 +95,8 @@ private:
             for_each_operand(program_.ops[i], [&](int value) { last_use_[value] = i; });
         }
         birth_[program_.output_gradient] = loss_;
-        for (const int value : {program_.output, program_.output_gradient})
+        const int of_loss[] = {program_.output, program_.output_gradient};  // nvcc 13 breaks a braced range here
+        for (const int value : of_loss)
             if (last_use_[value] < loss_) last_use_[value] = loss_;
         if (program_.input_gradient >= 0) last_use_[program_.input_gradient] = ops_;
     }

@@ -23,8 +23,9 @@ inline void check_cuda(cudaError_t status, const char* action) {
                 cudaGetErrorName(status) + ")");
 }
 
-/// On the device what EmulatedDriver is on the host. The constructor throws tenon::Error where there is no device, or
-/// only one below compute capability 8.0.
+/// On the device what EmulatedDriver is on the host: on the device that is current when it is constructed, whichever is
+/// current in the threads that call it later (test: tests/cuda/device/driver_test.cu). The constructor throws
+/// tenon::Error where there is no device, or only one below compute capability 8.0.
 class DeviceDriver {
 public:
     using Graph = cudaGraphExec_t;
@@ -38,14 +39,14 @@ public:
             throw Error(std::string("the backend Cuda found no device: ") +
                         (status == cudaSuccess ? "the driver lists none" : cudaGetErrorString(status)));
         }
-        int device = 0, major = 0, minor = 0;
-        check_cuda(cudaGetDevice(&device), "tell the current device");
-        check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "describe the device");
-        check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "describe the device");
+        int major = 0, minor = 0;
+        check_cuda(cudaGetDevice(&device_), "tell the current device");
+        check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_), "describe the device");
+        check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device_), "describe the device");
         if (major < 8)
             throw Error("the backend Cuda needs a device of compute capability 8.0 or more, not " +
                         std::to_string(major) + "." + std::to_string(minor));
-        check_cuda(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device),
+        check_cuda(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_),
                    "describe the device");
         for (cudaStream_t& stream : streams_)
             check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "create a stream");
@@ -59,12 +60,14 @@ public:
 
     void* allocate(std::size_t bytes) {
         void* memory = nullptr;
+        select();
         check_cuda(cudaMalloc(&memory, bytes),
                    ("allocate " + std::to_string(bytes) + " bytes of the device's memory").c_str());
         return memory;
     }
     void* allocate_host(std::size_t bytes) {
         void* memory = nullptr;
+        select();
         check_cuda(cudaMallocHost(&memory, bytes), ("pin " + std::to_string(bytes) + " bytes of memory").c_str());
         return memory;
     }
@@ -72,19 +75,27 @@ public:
     void release_host(void* memory) { cudaFreeHost(memory); }
 
     void upload(void* to, const void* from, std::size_t bytes, Stream on) {
+        select();
         check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream(on)), "copy to the device");
     }
     void download(void* to, const void* from, std::size_t bytes, Stream on) {
+        select();
         check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream(on)), "copy from the device");
     }
 
     template <class Kernel>
     void launch(Grid grid, const typename Kernel::Arguments& arguments) {
         constexpr std::size_t shared = sizeof(typename Kernel::Shared);
-        if constexpr (shared > 48 * 1024)
+        select();
+        if constexpr (shared > 48 * 1024) {
             check_cuda(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                             static_cast<int>(shared)),
                        "give a kernel its shared memory");
+            // Two blocks of a multiprocessor need more than the driver might leave to shared memory.
+            check_cuda(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                            cudaSharedmemCarveoutMaxShared),
+                       "give a kernel its shared memory");
+        }
         if (loading_) {
             cudaFuncAttributes attributes;
             check_cuda(cudaFuncGetAttributes(&attributes, run_kernel<Kernel>), "load a kernel");
@@ -98,9 +109,11 @@ public:
     /// Calls f twice: kernels must be loaded first, as loading is not possible while they are recorded.
     template <class F>
     Graph record_graph(const F& f) {
-        loading_ = true;
-        f();
-        loading_ = false;
+        select();
+        {
+            const Loading loading{loading_};
+            f();
+        }
         check_cuda(cudaStreamBeginCapture(stream(Stream::compute), cudaStreamCaptureModeThreadLocal), "begin a graph");
         cudaGraph_t graph = nullptr;
         try {
@@ -117,16 +130,23 @@ public:
         check_cuda(status, "make a graph executable");
         return executable;
     }
-    void launch_graph(Graph graph) { check_cuda(cudaGraphLaunch(graph, stream(Stream::compute)), "launch a graph"); }
+    void launch_graph(Graph graph) {
+        select();
+        check_cuda(cudaGraphLaunch(graph, stream(Stream::compute)), "launch a graph");
+    }
     void release_graph(Graph graph) { cudaGraphExecDestroy(graph); }
 
     Event make_event() {
         cudaEvent_t event = nullptr;
+        select();
         check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "create an event");
         return event;
     }
     void release_event(Event event) { cudaEventDestroy(event); }
-    void record(Event event, Stream on) { check_cuda(cudaEventRecord(event, stream(on)), "record an event"); }
+    void record(Event event, Stream on) {
+        select();
+        check_cuda(cudaEventRecord(event, stream(on)), "record an event");
+    }
     void wait(Event event, Stream on) { check_cuda(cudaStreamWaitEvent(stream(on), event, 0), "wait for an event"); }
     void synchronize(Event event) { check_cuda(cudaEventSynchronize(event), "finish the work on the device"); }
     void synchronize(Stream on) { check_cuda(cudaStreamSynchronize(stream(on)), "finish the work on the device"); }
@@ -137,7 +157,19 @@ public:
     cudaStream_t stream(Stream on) const { return streams_[static_cast<int>(on)]; }
 
 private:
-    int multiprocessors_ = 0;
+    /// While it exists, launches only load their kernels.
+    struct Loading {
+        explicit Loading(bool& loading) : loading_{loading} { loading_ = true; }
+        Loading(const Loading&) = delete;
+        Loading& operator=(const Loading&) = delete;
+        ~Loading() { loading_ = false; }
+        bool& loading_;
+    };
+
+    /// Makes the device current in the calling thread, which may be another than the constructor's.
+    void select() const { check_cuda(cudaSetDevice(device_), "select its device"); }
+
+    int device_ = 0, multiprocessors_ = 0;
     bool loading_ = false;
     cudaStream_t streams_[streams]{};
 };

@@ -5,7 +5,6 @@
 
 #include <initializer_list>
 #include <string>
-#include <utility>
 
 #include <dlfcn.h>
 
@@ -14,7 +13,8 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A loaded library; the destructor releases it.
+/// A loaded library. It stays loaded to the end of the process: CUDA's libraries have threads and exit handlers of
+/// their own, which crash when they are unloaded, and loading them takes up to a second.
 class DynamicLibrary {
 public:
     /// Loads the first of the file names that the system's loader finds (in LD_LIBRARY_PATH and its other places).
@@ -28,14 +28,6 @@ public:
         }
         throw Error("a library could not be loaded: " + why);
     }
-    DynamicLibrary(DynamicLibrary&& other) noexcept : handle_{std::exchange(other.handle_, nullptr)} {}
-    DynamicLibrary& operator=(DynamicLibrary&& other) noexcept {
-        std::swap(handle_, other.handle_);
-        return *this;
-    }
-    ~DynamicLibrary() {
-        if (handle_) dlclose(handle_);
-    }
 
     /// A function of the library, as the pointer type `Function`. Throws tenon::Error when the library lacks it.
     template <class Function>
@@ -43,6 +35,12 @@ public:
         void* const address = dlsym(handle_, name);
         if (!address) throw Error(std::string("a loaded library lacks the function ") + name);
         return reinterpret_cast<Function*>(address);
+    }
+
+    /// The file that a function of the library is in.
+    static std::string file_of(const void* function) {
+        Dl_info info{};
+        return dladdr(function, &info) != 0 && info.dli_fname ? info.dli_fname : "unknown";
     }
 
 private:

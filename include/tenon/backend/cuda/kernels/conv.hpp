@@ -29,6 +29,8 @@ struct ConvKernel {
         ProductTile<Spec.precision, Spec.tile_pixels, Spec.tile_outputs, Spec.warp_pixels, Spec.warp_outputs>;
 
     static constexpr int threads = Loader::threads, number_size = Loader::number_size;
+    // One loads while the other multiplies; copies of 2 or 4 bytes need the registers of both.
+    static constexpr int min_blocks = Loader::copy_bytes >= 8 ? 2 : 1;
     static constexpr bool tensor_cores = Product::tensor_cores;  // in kernels, nvcc calls no constexpr functions
     // Without tensor cores, 16 x 16 threads compute pixels and outputs that are 16 apart.
     static constexpr int thread_pixels = Product::thread_rows, thread_outputs = Product::thread_columns;
@@ -52,9 +54,11 @@ struct ConvKernel {
             [&](int thread, Registers& registers) { loader.start(thread, registers, share.begin, first_term_tiles); },
             [&](int thread, Registers& registers, Stage& stage) { loader.load(block, thread, registers, stage); },
             [&](auto& warp, const Stage& stage) { multiply(warp, stage); });
-        block.threads([&](int thread, Registers&) { block.template wait<0>(thread); });
         auto& result = block.shared().result;
-        block.threads([&](int thread, Registers& registers) { collect(thread, registers, result); });
+        block.threads([&](int thread, Registers& registers) {
+            block.template wait<0>(thread);  // only empty groups are left, so nothing lands in the result
+            collect(thread, registers, result);
+        });
         block.threads([&](int thread, Registers&) { store(loader, split, thread, result); });
     }
 

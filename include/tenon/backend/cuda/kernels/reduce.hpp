@@ -42,11 +42,11 @@ struct GlobalPoolKernel {
         Shared& shared = block.shared();
         const int all = arguments.epilogue.channels;
         block.threads([&](int thread, Registers&) {
-            const int channel = index.x * channels + thread % channels, row = thread / channels;
+            const int channel = index.y * channels + thread % channels, row = thread / channels;
             float value = arguments.average ? 0.0f : -INFINITY;
             if (channel < all) {
                 const NumberType* from = static_cast<const NumberType*>(arguments.source) +
-                                         static_cast<long>(index.y) * arguments.pixels * all + channel;
+                                         static_cast<long>(index.x) * arguments.pixels * all + channel;
                 for (int pixel = row; pixel < arguments.pixels; pixel += rows) {
                     const float next = to_float(from[static_cast<long>(pixel) * all]);
                     if (arguments.average)
@@ -58,7 +58,7 @@ struct GlobalPoolKernel {
             shared.partial[row][thread % channels] = value;
         });
         block.threads([&](int thread, Registers&) {
-            const int channel = index.x * channels + thread;
+            const int channel = index.y * channels + thread;
             if (thread >= channels || channel >= all) return;
             float values[1] = {shared.partial[0][thread]};
             for (int row = 1; row < rows; ++row) {
@@ -69,12 +69,12 @@ struct GlobalPoolKernel {
                     values[0] = next;
             }
             if (arguments.average) values[0] /= static_cast<float>(arguments.pixels);
-            apply_epilogue<NumberType>(arguments.epilogue, index.y, channel, values);
+            apply_epilogue<NumberType>(arguments.epilogue, index.x, channel, values);
         });
     }
 
     static Grid grid(const Arguments& arguments, int images) {
-        return {static_cast<int>(blocks_of(arguments.epilogue.channels, channels)), images, 1};
+        return {images, static_cast<int>(blocks_of(arguments.epilogue.channels, channels)), 1};  // x has no small bound
     }
 };
 

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include <tenon/backend/cuda/language/device.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/backend/shared/precision.hpp>
+#include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
@@ -147,6 +149,14 @@ TENON_HOST_DEVICE bool is_finite(Real value) {
 /// max(value, 0); NaN stays NaN.
 TENON_HOST_DEVICE float positive_part(float value) { return value < 0 ? 0.0f : value; }
 
+#if !defined(__CUDA_ARCH__)
+/// Throws tenon::Error where a device would trap: it loads and stores at once only what is aligned to all of it.
+inline void check_aligned(const void* address, std::size_t bytes) {
+    if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0)
+        throw Error("a kernel accesses " + std::to_string(bytes) + " bytes at an address that is not aligned to them");
+}
+#endif
+
 /// Loads `Size` numbers from memory that is aligned to all of them together.
 template <std::size_t Size, class NumberType>
 TENON_HOST_DEVICE void load_floats(const NumberType* from, float (&to)[Size]) {
@@ -155,6 +165,7 @@ TENON_HOST_DEVICE void load_floats(const NumberType* from, float (&to)[Size]) {
 #if defined(__CUDA_ARCH__)
     pack = *reinterpret_cast<const Pack<NumberType, count>*>(from);
 #else
+    check_aligned(from, sizeof pack);
     std::memcpy(&pack, from, sizeof pack);
 #endif
     TENON_CUDA_UNROLL
@@ -171,6 +182,7 @@ TENON_HOST_DEVICE void store_floats(const float (&from)[Size], NumberType* to) {
 #if defined(__CUDA_ARCH__)
     *reinterpret_cast<Pack<NumberType, count>*>(to) = pack;
 #else
+    check_aligned(to, sizeof pack);
     std::memcpy(to, &pack, sizeof pack);
 #endif
 }

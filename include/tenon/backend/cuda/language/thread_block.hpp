@@ -115,9 +115,19 @@ private:
     Registers& registers_;
 };
 
+/// The blocks of a kernel that a multiprocessor must be able to run at the same time, which bounds their registers;
+/// 0: no bound.
+template <class Kernel>
+inline constexpr int min_blocks_of = [] {
+    if constexpr (requires { Kernel::min_blocks; })
+        return Kernel::min_blocks;
+    else
+        return 0;
+}();
+
 /// The entry of a kernel on the device.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads)
+__global__ void __launch_bounds__(Kernel::threads, min_blocks_of<Kernel>)
     run_kernel(const __grid_constant__ typename Kernel::Arguments arguments) {
     extern __shared__ __align__(128) unsigned char shared_memory[];
     typename Kernel::Registers registers;

@@ -26,6 +26,9 @@ public:
     CublasLt& operator=(const CublasLt&) = delete;
     ~CublasLt() { destroy_(handle_); }
 
+    std::size_t version() const { return version_of_(); }
+    std::string file() const { return DynamicLibrary::file_of(reinterpret_cast<const void*>(multiply)); }
+
     static void check(cublasStatus_t status, const char* action) {
         if (status != CUBLAS_STATUS_SUCCESS)
             throw Error(std::string("cuBLASLt could not ") + action + ": status " + std::to_string(status));
@@ -39,6 +42,7 @@ private:
         return library_.function<Function>(name);
     }
     decltype(&cublasLtCreate) create_ = find<decltype(cublasLtCreate)>("cublasLtCreate");
+    decltype(&cublasLtGetVersion) version_of_ = find<decltype(cublasLtGetVersion)>("cublasLtGetVersion");
     decltype(&cublasLtDestroy) destroy_ = find<decltype(cublasLtDestroy)>("cublasLtDestroy");
     cublasLtHandle_t handle_ = nullptr;
 
@@ -105,6 +109,12 @@ public:
         CublasLt::check(
             lt.set_preference(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes),
             "choose how sums are reduced");
+        // What the arena guarantees: a batch of n images places maps at multiples of n * 32 bytes.
+        const std::uint32_t alignment = 16;
+        for (const auto of : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                              CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+            CublasLt::check(lt.set_preference(preference, of, &alignment, sizeof alignment),
+                            "say how memory is aligned");
         cublasLtMatmulHeuristicResult_t result{};
         int found = 0;
         CublasLt::check(lt.ask(lt.handle(), product_.get(), weights_.get(), source_.get(), target_.get(), target_.get(),

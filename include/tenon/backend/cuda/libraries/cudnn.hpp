@@ -31,6 +31,7 @@ public:
     }
 
     std::size_t version() const { return version_of_(); }
+    std::string file() const { return DynamicLibrary::file_of(reinterpret_cast<const void*>(execute)); }
 
     /// Throws tenon::Error, quoting cuDNN, for a call that failed.
     void check(cudnnStatus_t status, const std::string& action) const {

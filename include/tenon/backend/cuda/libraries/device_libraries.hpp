@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <tenon/backend/cuda/driver/device_driver.hpp>
@@ -20,40 +21,89 @@
 
 namespace tenon::cuda {
 
-/// Searches for the libraries when it is constructed, and does without those that are not there. The environment
-/// variable TENON_CUDA_PROVIDERS limits the search: "own" (none), "cublaslt", "cudnn"; all if it is not set.
+/// A library that was looked for: where it is, or why it is missing.
+struct LibraryState {
+    const char* name;
+    std::size_t version = 0;
+    std::string file, missing;  ///< one of them
+};
+
+/// The libraries of the process. Each is loaded when it is first asked for, and stays: loading takes up to a second.
+class LoadedLibraries {
+public:
+    static LoadedLibraries& of_process() {
+        static LoadedLibraries* const all = new LoadedLibraries;  // the libraries may be gone before static objects
+        return *all;
+    }
+
+    /// Null where the library is missing.
+    std::shared_ptr<const CublasLt> cublaslt() {
+        return load(cublaslt_, cublaslt_state_, [] { return std::make_shared<const CublasLt>(); });
+    }
+#if defined(TENON_CUDNN)
+    std::shared_ptr<const Cudnn> cudnn() {
+        return load(cudnn_, cudnn_state_, [] { return std::make_shared<const Cudnn>(); });
+    }
+#endif
+    /// The state of a library; loads it.
+    LibraryState state(Provider provider) {
+        if (provider == Provider::cublaslt) {
+            cublaslt();
+            return cublaslt_state_;
+        }
+#if defined(TENON_CUDNN)
+        cudnn();
+        return cudnn_state_;
+#else
+        return {"cuDNN", 0, "", "the program was compiled without cuDNN's headers"};
+#endif
+    }
+
+private:
+    template <class Library, class Make>
+    std::shared_ptr<const Library> load(std::shared_ptr<const Library>& library, LibraryState& state,
+                                        const Make& make) {
+        const std::lock_guard lock{mutex_};
+        if (!library && state.missing.empty()) try {
+                library = make();
+                state.version = library->version();
+                state.file = library->file();
+            } catch (const std::exception& error) {
+                state.missing = error.what();
+            }
+        return library;
+    }
+
+    std::mutex mutex_;
+    std::shared_ptr<const CublasLt> cublaslt_;
+    LibraryState cublaslt_state_{"cuBLASLt", 0, "", ""};
+#if defined(TENON_CUDNN)
+    std::shared_ptr<const Cudnn> cudnn_;
+    LibraryState cudnn_state_{"cuDNN", 0, "", ""};
+#endif
+};
+
+/// The libraries as one model uses them: its plans and its workspace, both made for the first convolutions that want
+/// them, in the first batch of a size. The environment variable TENON_CUDA_PROVIDERS limits who is asked: "own"
+/// (nobody), "cublaslt", "cudnn", "all". If it is not set, all are asked and a missing one is done without; what it
+/// names must be there.
 class DeviceLibraries {
 public:
+    /// Throws tenon::Error where a library that TENON_CUDA_PROVIDERS names is missing, and why.
     DeviceLibraries() {
         const char* const set = std::getenv("TENON_CUDA_PROVIDERS");
         const std::string wanted = set ? set : "all";
         if (wanted != "all" && wanted != "own" && wanted != "cublaslt" && wanted != "cudnn")
             throw Error("TENON_CUDA_PROVIDERS is own, cublaslt, cudnn or all, not \"" + wanted + "\"");
-        if (wanted == "all" || wanted == "cublaslt") try {
-                cublaslt_ = std::make_shared<const CublasLt>();
-            } catch (const Error&) {  // tenon's own kernels are used
-            }
-#if defined(TENON_CUDNN)
-        if (wanted == "all" || wanted == "cudnn") try {
-                auto cudnn = std::make_shared<const Cudnn>();
-                cudnnHandle_t handle = nullptr;
-                cudnn->check(cudnn->create_handle(&handle), "begin");
-                cudnn_ = cudnn;
-                handle_ = {handle, cudnn->destroy_handle};
-            } catch (const Error&) {  // tenon's own kernels are used
-            }
-#endif
+        allowed_ = {.cublaslt = wanted == "all" || wanted == "cublaslt", .cudnn = wanted == "all" || wanted == "cudnn"};
+        if (!set) return;
+        if (allowed_.cublaslt) demand(Provider::cublaslt);
+        if (allowed_.cudnn) demand(Provider::cudnn);
     }
 
-    Providers there() const {
-        Providers there{.cublaslt = cublaslt_ != nullptr};
-#if defined(TENON_CUDNN)
-        there.cudnn = cudnn_ != nullptr;
-#endif
-        return there;
-    }
+    Providers allowed() const { return allowed_; }
 
-    /// Plans a problem. Returns false where the library has nothing for it.
+    /// Plans a problem. Returns false where the library is missing or has nothing for the problem.
     bool prepare(Provider provider, const ConvProblem& problem) {
         try {
             if (!memory_) {
@@ -61,13 +111,17 @@ public:
                 check_cuda(cudaMalloc(&memory, workspace_bytes), "allocate the libraries' workspace");
                 memory_ = {memory, cudaFree};
             }
-            if (provider == Provider::cublaslt)
-                products_.emplace(problem, CublasLtProduct{cublaslt_, problem, workspace_bytes});
+            if (provider == Provider::cublaslt) {
+                const std::shared_ptr<const CublasLt> library = LoadedLibraries::of_process().cublaslt();
+                if (library) products_.emplace(problem, CublasLtProduct{library, problem, workspace_bytes});
+                return library != nullptr;
+            }
 #if defined(TENON_CUDNN)
-            if (provider == Provider::cudnn) return prepare_cudnn(problem);
+            return prepare_cudnn(problem);
+#else
+            return false;
 #endif
-            return true;
-        } catch (const Error&) {
+        } catch (const std::exception&) {  // of the libraries' wrappers, or of what they return
             return false;
         }
     }
@@ -86,9 +140,23 @@ public:
 private:
     static constexpr std::size_t workspace_bytes = std::size_t{64} << 20;
 
+    static void demand(Provider provider) {
+        const LibraryState state = LoadedLibraries::of_process().state(provider);
+        if (!state.missing.empty())
+            throw Error(std::string("TENON_CUDA_PROVIDERS asks for ") + state.name +
+                        ", which is missing: " + state.missing);
+    }
+
 #if defined(TENON_CUDNN)
     /// Takes cuDNN's best offer that is in its libraries and whose workspace fits.
     bool prepare_cudnn(const ConvProblem& problem) {
+        if (!handle_) {
+            cudnn_ = LoadedLibraries::of_process().cudnn();
+            if (!cudnn_) return false;
+            cudnnHandle_t handle = nullptr;
+            cudnn_->check(cudnn_->create_handle(&handle), "begin");
+            handle_ = {handle, cudnn_->destroy_handle};
+        }
         const CudnnDevice device = CudnnDevice::of(cudnn_, handle_.get());
         for (const CudnnOffer& offer : CudnnConvolution{cudnn_, problem}.offers(device)) {
             if (offer.is_compiled_at_run_time()) continue;
@@ -132,7 +200,7 @@ private:
     std::map<ConvProblem, CudnnDescriptor> plans_;
 #endif
     std::shared_ptr<void> memory_;
-    std::shared_ptr<const CublasLt> cublaslt_;
+    Providers allowed_;
     std::map<ConvProblem, CublasLtProduct> products_;
 };
 

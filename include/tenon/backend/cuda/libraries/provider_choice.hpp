@@ -5,13 +5,14 @@
 // measured on devices.
 
 #include <tenon/backend/cuda/libraries/conv_problem.hpp>
+#include <tenon/backend/cuda/plan/provider_counts.hpp>
 
 namespace tenon::cuda {
 
 /// The providers of convolutions.
 enum class Provider { own, cublaslt, cudnn };
 
-/// The providers besides tenon's kernels that may be chosen: those that the build has and the program finds.
+/// The providers besides tenon's kernels that may be chosen.
 struct Providers {
     bool cublaslt = false, cudnn = false;
 };

@@ -4,6 +4,7 @@
 // A driver that leaves some convolutions to libraries: DeviceDriver with cuBLASLt and cuDNN, or the emulated driver
 // with emulated libraries.
 
+#include <exception>
 #include <map>
 #include <optional>
 
@@ -33,18 +34,16 @@ struct RoundBiasBody {
 };
 
 /// `Base` is the driver; `Libraries` has
-///     Providers there() const              the providers that were found when the program started,
-///     bool prepare(Provider, problem)      plans and allocates; false where the library refuses the problem,
+///     Providers allowed() const            the providers that may be asked,
+///     bool prepare(Provider, problem)      plans and allocates; false where the library is missing or refuses,
 ///     void run(Provider, problem, addresses, driver)  runs on the driver's compute stream, without allocating.
-/// A problem is prepared once, when a graph with it is first recorded; a refused one is computed by tenon's kernels.
+/// A problem is prepared and run once when a graph with it is first recorded. One that is refused, or whose first run
+/// throws, is computed by tenon's kernels (test: tests/cuda/provider_test.cpp).
 template <class Base, class Libraries>
 class ProviderDriver : public Base {
 public:
     template <class... Options>
-    explicit ProviderDriver(const Options&... options) : Base{options...}, libraries_{} {
-        const Providers there = libraries_.there();
-        if (there.cublaslt || there.cudnn) bias_ = this->allocate(max_outputs * sizeof(float));
-    }
+    explicit ProviderDriver(const Options&... options) : Base{options...}, libraries_{} {}
     ~ProviderDriver() {
         if (bias_) Base::release(bias_);
     }
@@ -54,31 +53,54 @@ public:
     bool convolve(const ConvArguments& arguments) {
         const std::optional<ConvProblem> problem = problem_of(P, arguments);
         if (!problem || problem->outputs > max_outputs) return false;
-        const Provider provider = choose_provider(*problem, libraries_.there(), this->multiprocessors());
-        if (provider == Provider::own) return false;
-        const auto [found, is_new] = prepared_.try_emplace(*problem, false);
-        if (is_new) found->second = libraries_.prepare(provider, *problem);
-        if (!found->second) return false;
-        ConvAddresses addresses{arguments.terms[0].source, arguments.terms[0].weights, arguments.epilogue.shift,
-                                arguments.epilogue.residual, arguments.epilogue.target};
-        if (number_bytes(P) != 4 && addresses.bias) {
-            const RoundBiasBody<Number<P>> body{problem->outputs, arguments.epilogue.shift,
-                                                static_cast<Number<P>*>(bias_)};
-            using Kernel = MapKernel<RoundBiasBody<Number<P>>>;
-            this->template launch<Kernel>(Kernel::grid(body), body);
-            addresses.bias = bias_;
+        const auto [found, is_new] = providers_.try_emplace(*problem, Provider::own);
+        if (!is_new) {
+            if (found->second != Provider::own) run<P>(found->second, *problem, arguments);
+            return found->second != Provider::own;
         }
-        libraries_.run(provider, *problem, addresses, static_cast<Base&>(*this));
+        const Provider provider = choose_provider(*problem, libraries_.allowed(), this->multiprocessors());
+        if (provider == Provider::own || !libraries_.prepare(provider, *problem)) return false;
+        try {
+            run<P>(provider, *problem, arguments);
+        } catch (const std::exception&) {
+            return false;  // planned but not able to run: tenon's kernels are
+        }
+        found->second = provider;
         return true;
     }
 
     const Libraries& libraries() const { return libraries_; }
 
+    /// Who computes the convolutions that have been run. Those that no library has, like a sum of two, are not counted.
+    ProviderCounts counts() const {
+        ProviderCounts counts;
+        for (const auto& [problem, provider] : providers_)
+            ++(provider == Provider::cudnn      ? counts.cudnn
+               : provider == Provider::cublaslt ? counts.cublaslt
+                                                : counts.own);
+        return counts;
+    }
+
 private:
     static constexpr int max_outputs = 1 << 14;
 
+    template <Precision P>
+    void run(Provider provider, const ConvProblem& problem, const ConvArguments& arguments) {
+        ConvAddresses addresses{arguments.terms[0].source, arguments.terms[0].weights, arguments.epilogue.shift,
+                                arguments.epilogue.residual, arguments.epilogue.target};
+        if (number_bytes(P) != 4 && addresses.bias) {
+            if (!bias_) bias_ = this->allocate(max_outputs * sizeof(float));
+            const RoundBiasBody<Number<P>> body{problem.outputs, arguments.epilogue.shift,
+                                                static_cast<Number<P>*>(bias_)};
+            using Kernel = MapKernel<RoundBiasBody<Number<P>>>;
+            this->template launch<Kernel>(Kernel::grid(body), body);
+            addresses.bias = bias_;
+        }
+        libraries_.run(provider, problem, addresses, static_cast<Base&>(*this));
+    }
+
     Libraries libraries_;
-    std::map<ConvProblem, bool> prepared_;
+    std::map<ConvProblem, Provider> providers_;
     void* bias_ = nullptr;
 };
 

@@ -1,0 +1,98 @@
+// A library in cuBLASLt's place, for libraries_test.cu: it plans whatever is asked for as cuBLASLt's contract allows,
+// counts the calls, and fails when a product is to be run.
+#include <cstdint>
+#include <cstring>
+
+#include <cublasLt.h>
+
+namespace {
+
+struct Counts {
+    int created = 0, destroyed = 0, planned = 0, misaligned = 0, multiplied = 0;
+} counts;
+
+/// What a preference says of alignments; cuBLASLt assumes 256 bytes.
+struct Preference {
+    std::uint32_t alignment[4] = {256, 256, 256, 256};
+};
+
+}  // namespace
+
+extern "C" {
+
+void double_counts(int* created, int* destroyed, int* planned, int* misaligned, int* multiplied) {
+    *created = counts.created;
+    *destroyed = counts.destroyed;
+    *planned = counts.planned;
+    *misaligned = counts.misaligned;
+    *multiplied = counts.multiplied;
+}
+
+std::size_t cublasLtGetVersion() { return 130100; }
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+    ++counts.created;
+    *handle = reinterpret_cast<cublasLtHandle_t>(&counts);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t) {
+    ++counts.destroyed;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t, cudaDataType_t) {
+    *product = reinterpret_cast<cublasLtMatmulDesc_t>(new char);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
+    delete reinterpret_cast<char*>(product);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t, const void*,
+                                              std::size_t) {
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType, std::uint64_t, std::uint64_t,
+                                          std::int64_t) {
+    *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new char);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+    delete reinterpret_cast<char*>(layout);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+    *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new Preference);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+    delete reinterpret_cast<Preference*>(preference);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t name, const void* value,
+                                                    std::size_t bytes) {
+    const int which = name - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+    if (which < 0 || which > 3) return CUBLAS_STATUS_SUCCESS;
+    if (bytes != 4) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&reinterpret_cast<Preference*>(preference)->alignment[which], value, 4);
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t preference, int,
+                                              cublasLtMatmulHeuristicResult_t* results, int* count) {
+    ++counts.planned;
+    for (const std::uint32_t alignment : reinterpret_cast<Preference*>(preference)->alignment)
+        counts.misaligned += alignment > 16;
+    *results = {};
+    *count = 1;
+    return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void*, cublasLtMatrixLayout_t,
+                              const void*, cublasLtMatrixLayout_t, const void*, const void*, cublasLtMatrixLayout_t,
+                              void*, cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t*, void*, std::size_t,
+                              cudaStream_t) {
+    ++counts.multiplied;
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+}  // extern "C"

@@ -1,0 +1,84 @@
+// Libraries on a machine without a device: cuBLASLt's place is taken by cublaslt_double.cpp, cuDNN is missing.
+#include <cstdlib>
+
+#include <dlfcn.h>
+
+#include <tenon/cuda.hpp>
+
+#include "../../support.hpp"
+#include "../emulate.hpp"
+
+namespace {
+
+using namespace tenon;
+using tenon_test::contains;
+using tenon_test::error_of;
+
+struct Counts {
+    int created, destroyed, planned, misaligned, multiplied;
+};
+/// The double's calls so far. Does not load it.
+bool find_counts(Counts& counts) {
+    void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_NOLOAD);
+    if (!library) return false;
+    auto* const get = reinterpret_cast<void (*)(int*, int*, int*, int*, int*)>(dlsym(library, "double_counts"));
+    REQUIRE((get != nullptr));
+    get(&counts.created, &counts.destroyed, &counts.planned, &counts.misaligned, &counts.multiplied);
+    return true;
+}
+
+/// On one multiprocessor, the first product is one for cuBLASLt, the window one for cuDNN.
+struct Net : Network<Input<256, 7, 6>, Conv<256, Kernel<1>, Bias>, ReLU, Conv<64, Kernel<3>, Padding<1>>, ReLU,
+                     GlobalAvgPool, Linear<10>> {};
+
+template <Precision P>
+cuda::ProviderCounts run_network() {
+    cuda::NetworkRunner<Net, P, cuda::ProviderDriver<tenon_test::TestedDriver, cuda::DeviceLibraries>> runner{4, 1};
+    Parameters<Net> parameters;
+    parameters.seed(7);
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> images = tenon_test::seeded_images<Net>(4);
+    std::vector<float> results(40), again(40);
+    runner.run(images.data(), results.data(), 4);
+    runner.run(images.data(), again.data(), 4);
+    tenon_test::check_close(results, tenon_test::reference_results(parameters, 4), 8 * tenon_test::unit_of(P));
+    CHECK(results == again);
+    return runner.driver().counts();
+}
+
+TEST_CASE("libraries: loaded when a convolution wants one, once; what they cannot run is tenon's") {
+    Counts counts{};
+    run_network<Precision::float32>();
+    CHECK_FALSE(find_counts(counts));
+    for (int model = 1; model <= 2; ++model) {
+        CHECK(run_network<Precision::bfloat16>() == cuda::ProviderCounts{.own = 3, .cublaslt = 0, .cudnn = 0});
+        REQUIRE(find_counts(counts));
+        CHECK(counts.created == 1);
+        CHECK(counts.destroyed == 0);
+        CHECK(counts.planned == model);
+        CHECK(counts.misaligned == 0);
+        CHECK(counts.multiplied == model);  // planned, then failed once: not asked again
+    }
+    const cuda::LibraryState found = cuda::LoadedLibraries::of_process().state(cuda::Provider::cublaslt);
+    CHECK(found.missing.empty());
+    CHECK(found.version == 130100);
+    CHECK(contains(found.file, "libcublasLt.so.13"));
+}
+
+TEST_CASE("libraries: what TENON_CUDA_PROVIDERS names must be there") {
+    const auto with = [](const char* value) {
+        setenv("TENON_CUDA_PROVIDERS", value, 1);
+        const std::string error = error_of([] { cuda::DeviceLibraries libraries; });
+        unsetenv("TENON_CUDA_PROVIDERS");
+        return error;
+    };
+    const char* const missing =
+        "TENON_CUDA_PROVIDERS asks for cuDNN, which is missing: the program was compiled without cuDNN's headers";
+    CHECK(with("cudnn") == missing);
+    CHECK(with("all") == missing);
+    CHECK(with("cublaslt") == "(no error)");
+    CHECK(with("own") == "(no error)");
+    CHECK(with("nobody") == "TENON_CUDA_PROVIDERS is own, cublaslt, cudnn or all, not \"nobody\"");
+}
+
+}  // namespace

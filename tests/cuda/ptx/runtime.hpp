@@ -1,0 +1,23 @@
+// What tests ask the interpreted runtime.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "module.hpp"
+
+namespace ptx {
+
+/// All kernels of the program, with what their instructions cost so far.
+std::vector<const Kernel*> runtime_kernels();
+
+/// From now on each file's PTX is changed by `edit` before it is run; an empty function ends that. Faults are
+/// forgotten. No graph may have been recorded before that is launched after.
+void edit_runtime(std::function<std::string(const std::string&)> edit);
+
+/// Pieces of memory, of the device and pinned, that are allocated now.
+std::size_t runtime_allocations();
+
+}  // namespace ptx
