@@ -65,6 +65,17 @@ double measure_product(tenon::Precision precision) {
     return best;
 }
 
+std::vector<std::pair<std::string, std::string>> libraries() {
+    using tenon::cuda::Provider;
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const Provider provider : {Provider::cublaslt, Provider::cudnn}) {
+        const tenon::cuda::LibraryState state = tenon::cuda::LoadedLibraries::of_process().state(provider);
+        all.emplace_back(state.name, state.missing.empty() ? std::to_string(state.version) + " in " + state.file
+                                                           : "missing: " + state.missing);
+    }
+    return all;
+}
+
 std::string device_description() {
 #if defined(TENON_CUDNN)
     using namespace tenon::cuda;

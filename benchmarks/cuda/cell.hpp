@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <span>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -70,13 +72,21 @@ std::vector<float> device_answer(std::span<const float> images, int batch, int i
     return results;
 }
 
-/// Compares the device's results with the CPU's.
-template <class Net, class Backend>
-nlohmann::json compare(std::string_view network, tenon::Precision precision, int batch) {
-    const std::vector<float> images = images_of<Net>(batch);
+/// The CPU's results, which are the same for all precisions of the device.
+template <class Net>
+std::vector<float> cpu_answer(int batch) {
     tenon::Model<Net, tenon::ExactCpu> cpu;
     cpu.set_parameters(parameters_of<Net>());
-    const auto expected = cpu(images);
+    const std::vector<float> images = images_of<Net>(batch);
+    const auto results = cpu(images);
+    return {results.begin(), results.end()};
+}
+
+/// Compares the device's results with the CPU's.
+template <class Net, class Backend>
+nlohmann::json compare(std::string_view network, tenon::Precision precision, int batch,
+                       std::span<const float> expected) {
+    const std::vector<float> images = images_of<Net>(batch);
     // A group of fewer images than the batch uses both buffers.
     const double error = difference(device_answer<Net, Backend>(images, batch, std::max(1, batch - 1)), expected);
     return {{"kind", "logits"},     {"network", network}, {"precision", name_of(precision)}, {"batch", batch},
@@ -139,9 +149,16 @@ nlohmann::json measure(std::string_view network, tenon::Precision precision, int
     engine.set_parameters(parameters_of<Net>().tensors());
     const auto once = [&] { engine.run(images.data(), results.data(), batch); };
     once();
-    return time_batch(
+    nlohmann::json finding = time_batch(
         "inference", network, precision, batch, batch <= 8 ? 1 : 10, [&](int times) { engine.repeat(batch, times); },
         once);
+    // Who computes the convolutions, apart from sums of two.
+    if constexpr (requires { engine.providers(); }) {
+        const tenon::cuda::ProviderCounts counts = engine.providers();
+        finding["convolutions"] = {{"tenon", counts.own}, {"cuBLASLt", counts.cublaslt}, {"cuDNN", counts.cudnn}};
+    }
+    if (const char* const providers = std::getenv("TENON_CUDA_PROVIDERS")) finding["providers"] = providers;
+    return finding;
 }
 
 /// The work of every step: floating-point operations and bytes per image, and the bytes of weights that a batch reads

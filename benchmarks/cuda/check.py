@@ -1,9 +1,10 @@
 """`scripts/gpu_check`: everything that needs a GPU, in less than ten minutes and one command.
 
-Builds what runs on the device (or takes what was built and carried along), runs the tests labelled gpu, compares logits and
-training steps with the CPU and with PyTorch, measures inference and training beside PyTorch, first in bf16, and runs small
-shapes under compute-sanitizer. Every stage has a time of its own; what was found is in the report even if a later stage
-fails, hangs or finds no time. A second run can go on with what the first found no time for: --only.
+Builds what runs on the device (or takes what was built and carried along). Then, by value: the device, its answers, the times
+of inference and training in bf16, PyTorch's, and then the tests labelled gpu, comparisons of logits and training steps with the
+CPU and PyTorch, the other precisions, and small shapes under compute-sanitizer. Every stage has a time of its own and needs as
+few others as possible; what was found is in the report even if a later stage fails, hangs, finds no time or all is killed. A
+second run can go on with what the first found no time for: --only.
 
 Exit status: 0 when no stage failed; 1 when one did; 77 where there is no device (1 with TENON_REQUIRE_GPU=1).
 
@@ -11,7 +12,12 @@ With DRY=1 nothing is built and no device is used: recorded stand-ins run in pla
 DRY=NAME takes another of the rehearsals in rehearsal.py. Figures of a rehearsal are made up, and every table says so.
 """
 
+import time
+
+START = time.monotonic()  # everything counts, the imports too
+
 import argparse
+import glob
 import hashlib
 import json
 import os
@@ -27,7 +33,8 @@ from stages import SKIPPED, Outcome, Runner, Stage
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 PROGRAMS = ROOT / "build/gpu/device_programs"
-SECONDS = 540
+SECONDS = 520  # with what comes after the last stage, a call that ends after 600 stays within its time
+MAX_PROGRAM_BYTES = 50 << 20  # of the folder that is carried to a machine with a device
 PRECISIONS = ("bf16", "fp16", "tf32", "fp32")  # what matters most comes first
 BATCHES = (256, 1, 32, 8)
 TRAINING_BATCHES = (256, 64)
@@ -53,10 +60,15 @@ def build():
     """Configures and builds; the build's own words go to the log."""
     if is_built():
         return 0
-    for command in (["cmake", "--preset", "gpu"],
+    for command in (["cmake", "--preset", "gpu", "-DCMAKE_CUDA_ARCHITECTURES=90-real"],
                     ["cmake", "--build", "--preset", "gpu", "--target", "benchmark_gpu", "tenon_test_cuda_device"]):
         if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
             return 1
+    size = sum(path.stat().st_size for path in PROGRAMS.iterdir())
+    print(f"{PROGRAMS} has {size / 2**20:.0f} MB", file=sys.stderr)
+    if size > MAX_PROGRAM_BYTES:
+        print(f"that is more than the {MAX_PROGRAM_BYTES >> 20} MB that can be carried", file=sys.stderr)
+        return 1
     (PROGRAMS / "fingerprint.txt").write_text(fingerprint())
     return 0
 
@@ -66,13 +78,37 @@ def sanitizer():
 
 
 def find_torch():
-    """Why PyTorch is not compared with; None if it can be."""
-    code = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 3)"
+    """Skips what needs PyTorch where it is missing or sees no device."""
     try:
-        status = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode
-    except subprocess.TimeoutExpired:
-        return "PyTorch does not load within a minute"
-    return {0: None, 3: "PyTorch sees no device"}.get(status, f"{sys.executable} has no PyTorch")
+        import torch
+    except ImportError as error:
+        print(f"SKIPPED: {sys.executable} has no PyTorch: {error}")
+        return SKIPPED
+    if not torch.cuda.is_available():
+        print("SKIPPED: PyTorch sees no device")
+        return SKIPPED
+    print(json.dumps({"kind": "PyTorch", "version": torch.__version__}))
+    return 0
+
+
+def library_folders(paths=None):
+    """Where NVIDIA's packages for Python, which PyTorch brings along, keep cuBLASLt and cuDNN."""
+    folders = []
+    for path in sys.path if paths is None else paths:
+        folders += sorted(glob.glob(os.path.join(glob.escape(path or "."), "nvidia", "*", "lib")))
+    return folders
+
+
+def sanitize(tool):
+    """Runs the small shapes under a tool of compute-sanitizer; skips where it is not allowed to watch a process."""
+    run = subprocess.run([sanitizer(), "--tool", tool, "--error-exitcode", "1", PROGRAMS / "gpu", "small"], capture_output=True,
+                         text=True, errors="replace")
+    sys.stdout.write(run.stdout[-20000:])
+    sys.stderr.write(run.stderr[-20000:])
+    if "SUMMARY" not in run.stdout + run.stderr:
+        print("SKIPPED: compute-sanitizer could not watch the program on this machine")
+        return SKIPPED
+    return run.returncode
 
 
 def test_command():
@@ -83,12 +119,27 @@ def test_command():
     return [PROGRAMS / "cuda_tests"]
 
 
-def make_stages(folder, torch_missing, sanitizer_missing):
-    """All stages in their order."""
+def make_stages(folder, sanitizer_missing):
+    """All stages in their order: what is worth most comes first."""
     gpu, python = PROGRAMS / "gpu", [sys.executable, FOLDER / "pytorch.py"]
+    check = [sys.executable, FOLDER / "check.py"]
     batches, training_batches = ([str(batch) for batch in sizes] for sizes in (BATCHES, TRAINING_BATCHES))
-    required = {"TENON_REQUIRE_GPU": "1"}
+    # tenon's stages find the libraries that PyTorch has. PyTorch's own stages are left as they are.
+    path = ":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH", ""), *library_folders()]))
+    libraries = {"LD_LIBRARY_PATH": path} if path else {}
+    required = libraries | {"TENON_REQUIRE_GPU": "1"}
     weights = folder / "weights.safetensors"
+    with_torch = ("PyTorch", "weights")
+
+    def ours(name, words, seconds, needs=("device",), environment=libraries, **others):
+        return Stage(name, [gpu, *words], seconds, needs, environment=environment, **others)
+
+    def inference(precision, environment=libraries, suffix="", sizes=batches):
+        return ours(f"inference {precision}{suffix}", ["inference", "--precision", precision, "--batch", *sizes], 40,
+                    environment=environment)
+
+    def training(precision):
+        return ours(f"training {precision}", ["training", "--precision", precision, "--batch", *training_batches], 40)
 
     def measured_torch(precision):
         return [*python, "inference", "--precision", precision, "--weights", weights, "--batch", *batches]
@@ -96,44 +147,43 @@ def make_stages(folder, torch_missing, sanitizer_missing):
     def trained_torch(precision, modes):
         return [*python, "training", "--precision", precision, "--weights", weights, "--batch", *training_batches, "--modes", *modes]
 
-    def ours(precision):
-        return [Stage(f"inference {precision}", [gpu, "inference", "--precision", precision, "--batch", *batches], 40, ("device",)),
-                Stage(f"training {precision}", [gpu, "training", "--precision", precision, "--batch", *training_batches], 40,
-                      ("device",))]
-
     def theirs(precision):
         # Compiling backward takes long: only where tenon is to be compared with it.
         modes = ("eager", "compile") if precision == "bf16" else ("eager",)
-        return [Stage(f"PyTorch's training {precision}", trained_torch(precision, modes), 70, ("answer",), skip=torch_missing,
-                      optional=True),
-                Stage(f"PyTorch {precision}", measured_torch(precision), 70, ("answer",), skip=torch_missing, optional=True)]
+        compiled = ("PyTorch compiles", "PyTorch compiles training")
+        return [Stage(f"PyTorch {precision}", measured_torch(precision), 70, with_torch, compiled, optional=True),
+                Stage(f"PyTorch's training {precision}", trained_torch(precision, modes), 70, with_torch, compiled, optional=True)]
 
-    stages = [
-        Stage("build", [sys.executable, FOLDER / "check.py", "--build"], 240),
-        Stage("device", [gpu, "probe"], 20, ("build",)),
-        Stage("work", [gpu, "work"], 20, ("build",)),
-        Stage("answer", [gpu, "answer", folder], 40, ("device",)),
-        # Inductor keeps what it compiles, so that the measurement below finds it.
-        Stage("PyTorch compiles", [*measured_torch("bf16"), "--compile-only"], 150, ("answer",), skip=torch_missing,
-              background=True, optional=True),
-        Stage("PyTorch compiles training", [*trained_torch("bf16", ("compile",)), "--compile-only"], 150, ("answer",),
-              skip=torch_missing, background=True, optional=True),
-        Stage("tests", test_command(), 90, ("device",), environment=required),
-        Stage("logits", [gpu, "logits"], 60, ("device",)),
-        Stage("logits of PyTorch", [*python, "logits", folder], 60, ("answer",), skip=torch_missing),
-        Stage("gradients", [gpu, "gradients"], 40, ("device",)),
-        Stage("step", [gpu, "step", folder], 30, ("device",)),
-        Stage("step of PyTorch", [*python, "step", folder], 60, ("step",), skip=torch_missing),
-        # The measurements must not share the device with the compilations.
-        Stage("ceilings", [gpu, "ceilings"], 20, ("device",), ("PyTorch compiles", "PyTorch compiles training")),
-    ]
     first, *rest = PRECISIONS
-    stages += [*ours(first), *theirs(first)]
+    stages = [
+        Stage("build", [*check, "--build"], 240),
+        # Importing PyTorch takes up to half a minute on a cold machine.
+        Stage("PyTorch", [*check, "--find-torch"], 60, background=True, optional=True),
+        ours("device", ["probe"], 60, ("build",)),
+        Stage("weights", [gpu, "weights", folder], 30, ("build",)),
+        Stage("work", [gpu, "work"], 20, ("build",)),
+        ours("answer", ["answer", folder], 40, ("device", "weights")),
+        inference(first),
+        training(first),
+        ours("ceilings", ["ceilings"], 20),
+        inference(first, libraries | {"TENON_CUDA_PROVIDERS": "own"}, " by tenon's kernels alone", ("256", "32")),
+        # Inductor keeps what it compiles, so that the measurement below finds it. What runs beside is not measured.
+        Stage("PyTorch compiles", [*measured_torch(first), "--compile-only"], 150, with_torch, background=True, optional=True),
+        Stage("PyTorch compiles training", [*trained_torch(first, ("compile",)), "--compile-only"], 150, with_torch,
+              background=True, optional=True),
+        ours("logits", ["logits"], 60),
+        Stage("logits of PyTorch", [*python, "logits", folder], 60, ("PyTorch", "answer")),
+        ours("gradients", ["gradients"], 40),
+        Stage("tests", test_command(), 90, ("device",), environment=required),
+        *theirs(first),
+        ours("step", ["step", folder], 30, ("device", "weights")),
+        Stage("step of PyTorch", [*python, "step", folder], 60, ("PyTorch", "step")),
+        ours("description", ["description"], 30, optional=True),
+    ]
     for precision in rest:
-        stages += ours(precision)
+        stages += [inference(precision), training(precision)]
     for tool in SANITIZERS:
-        command = [sanitizer(), "--tool", tool, "--error-exitcode", "1", gpu, "small"]
-        stages.append(Stage(tool, command, 45, ("device",), skip=sanitizer_missing))
+        stages.append(Stage(tool, [*check, "--sanitize", tool], 45, ("device",), skip=sanitizer_missing, environment=libraries))
     for precision in rest:
         stages += theirs(precision)
     return stages
@@ -193,22 +243,27 @@ def main(arguments):
                         help="build only; build/gpu/device_programs can then be carried to a machine with a device")
     parser.add_argument("--only", nargs="+", metavar="WORD",
                         help="stages with one of these words in their name, and what they need; for example training, PyTorch")
+    parser.add_argument("--find-torch", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--sanitize", choices=SANITIZERS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.build:
         return build()
+    if options.find_torch:
+        return find_torch()
+    if options.sanitize:
+        return sanitize(options.sanitize)
     dry = os.environ.get("DRY", "")
     dry = "good" if dry == "1" else dry
     options.out.mkdir(parents=True, exist_ok=True)
-    work = options.out / "files"
+    # Beside the report, not in its folder, which stays small enough to be copied back: weights and answers have 100 MB.
+    work = options.out.with_name(options.out.name + "_files")
     work.mkdir(exist_ok=True)
 
     if dry:
-        torch_missing = "no PyTorch is rehearsed" if dry == "no_pytorch" else None
         sanitizer_missing = "no compute-sanitizer is rehearsed" if dry == "no_sanitizer" else None
     else:
-        torch_missing = find_torch()
         sanitizer_missing = None if os.path.exists(sanitizer()) else "compute-sanitizer is not installed"
-    stages = make_stages(work, torch_missing, sanitizer_missing)
+    stages = make_stages(work, sanitizer_missing)
     seconds = rehearse(stages, dry) if dry else SECONDS
     if options.only:
         select(stages, options.only)
@@ -220,8 +275,9 @@ def main(arguments):
 
     signal.signal(signal.SIGTERM, interrupt)
     with open(options.out / "log.txt", "w", encoding="utf-8") as log:
-        runner = Runner(seconds, log, say=lambda text: print(text, flush=True),
+        runner = Runner(seconds, log, start=START, say=lambda text: print(text, flush=True),
                         changed=lambda: report.write(options.out, runner, bool(dry)))
+        report.write(options.out, runner, bool(dry))  # there is a report from here on, whatever happens
         try:
             for stage in stages:
                 runner.run(stage)

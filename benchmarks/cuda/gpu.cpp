@@ -66,6 +66,11 @@ void measure_arithmetic() {
     });
 }
 
+/// Where the libraries are that may compute convolutions, or why they are missing.
+void print_libraries() {
+    for (const auto& [name, state] : libraries()) print({{"kind", "library"}, {"name", name}, {"state", state}});
+}
+
 /// For tests/cudnn, whose descriptions of devices should be real ones.
 void describe_device() {
     try {
@@ -77,9 +82,12 @@ void describe_device() {
 
 template <class Net>
 void compare_network(std::string_view name, std::initializer_list<int> batches) {
-    for (const int batch : batches)
-        for_each_precision(
-            [&](auto precision) { print(compare<Net, tenon::CudaWith<precision()>>(name, precision(), batch)); });
+    for (const int batch : batches) {
+        const auto expected = cpu_answer<Net>(batch);
+        for_each_precision([&](auto precision) {
+            print(compare<Net, tenon::CudaWith<precision()>>(name, precision(), batch, expected));
+        });
+    }
 }
 
 void compare_networks() {
@@ -89,20 +97,32 @@ void compare_networks() {
     compare_network<Listing>("ResNet50V2", {1, 8, 32});
 }
 
-/// Weights, images and the device's results in every precision: for a comparison with PyTorch.
-void answer(const std::string& folder) {
-    constexpr int batch = 4;
+constexpr int answered_batch = 4;
+
+/// Weights and images; needs no device.
+void write_weights(const std::string& folder) {
     parameters_of<Listing>().save(folder + "/weights.safetensors");
-    const std::vector<float> images = images_of<Listing>(batch);
-    write_raw(folder + "/images.raw", images);
+    write_raw(folder + "/images.raw", images_of<Listing>(answered_batch));
+}
+
+/// The device's results in every precision, for a comparison with PyTorch: as many as there are.
+void answer(const std::string& folder) {
+    const std::vector<float> images = images_of<Listing>(answered_batch);
     nlohmann::json bounds;
+    std::string failures;
     for_each_precision([&](auto precision) {
         const std::string name{name_of(precision())};
-        write_raw(folder + "/" + name + ".raw",
-                  device_answer<Listing, tenon::CudaWith<precision()>>(images, batch, batch));
+        try {
+            write_raw(folder + "/" + name + ".raw", device_answer<Listing, tenon::CudaWith<precision()>>(
+                                                        images, answered_batch, answered_batch));
+        } catch (const tenon::Error& error) {
+            failures += (failures.empty() ? "" : "; ") + name + ": " + error.what();
+            return;
+        }
         bounds[name] = precision() == Precision::float32 ? 1e-5 : bound_of(precision());
+        std::ofstream{folder + "/bounds.json"} << bounds << '\n';
     });
-    std::ofstream{folder + "/bounds.json"} << bounds << '\n';
+    if (!failures.empty()) throw tenon::Error(failures);
 }
 
 void measure_networks(const Options& options) {
@@ -138,14 +158,16 @@ int main(int argc, char** argv) {
     Options options;
     app.require_subcommand(1);
     app.add_subcommand("work", "the work of the network's steps; needs no device");
-    app.add_subcommand("probe", "the device");
+    app.add_subcommand("probe", "the device and the libraries that are found");
+    app.add_subcommand("description", "the device in cuDNN's words");
     app.add_subcommand("ceilings", "what the device reaches");
     app.add_subcommand("logits", "compare with the CPU");
     app.add_subcommand("small", "the same on small shapes");
     app.add_subcommand("gradients", "compare training steps with the CPU's");
-    CLI::App* const answers = app.add_subcommand("answer", "write weights, images and answers into a folder");
+    CLI::App* const weights = app.add_subcommand("weights", "write weights and images into a folder; needs no device");
+    CLI::App* const answers = app.add_subcommand("answer", "write answers into the folder");
     CLI::App* const steps = app.add_subcommand("step", "write a training step's inputs and results into a folder");
-    for (CLI::App* const command : {answers, steps})
+    for (CLI::App* const command : {weights, answers, steps})
         command->add_option("folder", options.folder)->required()->check(CLI::ExistingDirectory);
     for (CLI::App* const command :
          {app.add_subcommand("inference", "measure"), app.add_subcommand("training", "measure training steps")}) {
@@ -159,14 +181,19 @@ int main(int argc, char** argv) {
             describe_networks();
             return 0;
         }
+        if (command == "weights") {
+            write_weights(options.folder);
+            return 0;
+        }
         int devices = 0;
         const cudaError_t status = cudaGetDeviceCount(&devices);
         if (status != cudaSuccess) return report_no_device(cudaGetErrorString(status));
         if (devices == 0) return report_no_device("the driver lists none");
         if (command == "probe") {
             probe();
-            describe_device();
+            print_libraries();
         }
+        if (command == "description") describe_device();
         if (command == "ceilings") {
             measure_memory();
             measure_arithmetic();

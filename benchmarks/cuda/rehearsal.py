@@ -19,6 +19,10 @@ REHEARSALS = {
     "good": "everything passes",
     "no_device": "the driver has no device",
     "no_pytorch": "PyTorch is not installed",
+    "no_libraries": "neither cuBLASLt nor cuDNN is found",
+    "answer_fails": "two runs of one precision differ",
+    "description_hangs": "cuDNN doesn't finish loading",
+    "sanitizer_refused": "the machine lets nobody watch a process",
     "no_sanitizer": "compute-sanitizer is not installed",
     "build_fails": "nvcc fails",
     "test_fails": "a test fails",
@@ -44,10 +48,10 @@ def say(**finding):
     print(json.dumps(finding), flush=True)
 
 
-def inference(precision, batches=(256, 1, 32, 8)):
+def inference(precision, batches=(256, 1, 32, 8), **others):
     for batch in batches:
         say(kind="inference", network="ResNet50V2", precision=precision, batch=batch, ms=1.0 * batch, fastest_ms=0.9 * batch,
-            with_copies_ms=2.0 * batch, rounds=30)
+            with_copies_ms=2.0 * batch, rounds=30, convolutions={"tenon": 20, "cuBLASLt": 2, "cuDNN": 3}, **others)
 
 
 def training(precision, batches=(256, 64)):
@@ -87,6 +91,22 @@ def play(rehearsal, stage):
             print("SKIPPED: there is no device: the rehearsal has none")
             return 77
         say(kind="device", name="Rehearsed H100", multiprocessors=132)
+        for name in ("cuBLASLt", "cuDNN"):
+            say(kind="library", name=name, state="missing: it is not there" if rehearsal == "no_libraries" else "1 in a folder")
+    if stage == "PyTorch":
+        if rehearsal == "no_pytorch":
+            print("SKIPPED: no PyTorch is rehearsed")
+            return 77
+        say(kind="PyTorch", version="0")
+        return 0
+    if stage == "answer" and rehearsal == "answer_fails":
+        print("gpu: fp16: two runs of one batch differ", file=sys.stderr)
+        return 1
+    if stage == "description" and rehearsal == "description_hangs":
+        time.sleep(600)
+    if stage == "racecheck" and rehearsal == "sanitizer_refused":
+        print("SKIPPED: compute-sanitizer could not watch the program on this machine")
+        return 77
     if stage == "work":
         for name in ("fp32", "tf32", "bf16", "fp16"):
             # One step that is bound by its arithmetic, one by its bytes; and weights that are read once a batch.
@@ -112,6 +132,9 @@ def play(rehearsal, stage):
     if stage == "racecheck" and rehearsal == "sanitizer_finds":
         print("========= Error: Potential RAW hazard detected")
         return 1
+    if stage == "inference bf16 by tenon's kernels alone":
+        inference("bf16", (256, 32), providers="own")
+        return 0
     if stage.startswith("inference"):
         if precision == "bf16" and rehearsal == "crash":
             inference(precision, (256,))

@@ -45,7 +45,7 @@ def rows_of(findings, kind, batches):
     """The cells of one table."""
     peaks, _ = peaks_of(findings)
     works = {f["precision"]: f["steps"] for f in findings if f.get("kind") == WORK[kind]}
-    ours = {(f["precision"], f["batch"]): f for f in findings if f.get("kind") == kind}
+    ours = {(f["precision"], f["batch"]): f for f in findings if f.get("kind") == kind and "providers" not in f}
     theirs = {(f["precision"], f["batch"], f["mode"]): f for f in findings if f.get("kind") == f"PyTorch's {kind}"}
     rows = []
     for precision in PRECISIONS:
@@ -80,6 +80,18 @@ def table(rows, modes):
         cells.append(text_of(row["percent_of_roof"], "{:.0f}"))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def providers(findings):
+    """Who computed the convolutions, and the times without libraries."""
+    lines = [f"- {f['name']}: {f['state']}" for f in findings if f.get("kind") == "library"]
+    for f in findings:
+        if f.get("kind") != "inference" or not f.get("convolutions"):
+            continue
+        counts = ", ".join(f"{count} {who}" for who, count in f["convolutions"].items())
+        only = f" with TENON_CUDA_PROVIDERS={f['providers']}" if "providers" in f else ""
+        lines.append(f"- {f['precision']}, batch {f['batch']}{only}: {f['ms']:.3f} ms; convolutions: {counts}")
+    return ["", "Who computes (sums of two convolutions are always tenon's):", "", *lines] if lines else []
 
 
 def aims(findings, rows):
@@ -120,6 +132,7 @@ def markdown(runner, rehearsal, closing):
               "tenon's. Eager is channels_last, graph is eager in a CUDA graph, compile is torch.compile "
               '(mode="reduce-overhead").', ""]
     lines += table(inference, MODES["inference"])
+    lines += providers(findings)
     lines += ["", "Training steps of the same network (forward, loss, backward, SGD with momentum and weight decay), as one graph; "
               "eager is PyTorch's with channels_last, in 16 bits with autocast, compile is torch.compile.", ""]
     lines += table(training, MODES["training"])

@@ -14,6 +14,7 @@ import subprocess
 import time
 
 SKIPPED = 77
+LOG_BYTES = 200_000  # of a stage's output in the log, which is to be copied back
 PATIENCE = 2.0  # seconds between asking a process to end and killing it
 
 
@@ -71,7 +72,8 @@ class Process:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while True:
                 left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                # What a process of the background has said before it ended is read even if that was long ago.
+                if (left <= 0 and self.process.poll() is None) or not selector.select(max(left, 0.0)):
                     return
                 block = self.process.stdout.read(1 << 16)
                 if not block:
@@ -108,11 +110,12 @@ class Process:
 class Runner:
     """Runs stages; `findings` are all lines of JSON, each with its stage, `outcomes` one entry a stage."""
 
-    def __init__(self, seconds, log, say=print, changed=lambda: None):
-        self.start = time.monotonic()
+    def __init__(self, seconds, log, start=None, say=print, changed=lambda: None):
+        self.start = time.monotonic() if start is None else start
         self.deadline = self.start + seconds
         self.log, self.say, self.changed = log, say, changed
         self.findings, self.outcomes, self.background = [], {}, {}
+        self.words = {}  # bytes of the log, by stage
 
     def elapsed(self):
         return time.monotonic() - self.start
@@ -120,8 +123,8 @@ class Runner:
     def conclude(self, outcome):
         self.outcomes[outcome.name] = outcome
         because = f": {outcome.why}" if outcome.why else ""
+        self.changed()  # first: who has read the line finds it in the report
         self.say(f"gpu_check: {outcome.name}: {outcome.status} in {outcome.seconds:.0f} s{because}")
-        self.changed()
         return outcome
 
     def run(self, stage):
@@ -176,8 +179,10 @@ class Runner:
 
     def take(self, stage, line, problems, reasons):
         """A line of a stage's output: a finding, or words for the log."""
-        self.log.write(line + "\n")
-        self.log.flush()
+        self.words[stage.name] = self.words.get(stage.name, 0) + len(line) + 1
+        if self.words[stage.name] < LOG_BYTES:
+            self.log.write(line + "\n")
+            self.log.flush()
         if "SKIPPED:" in line:
             reasons.append(line.split("SKIPPED:")[-1].strip())
         if not line.startswith("{"):
@@ -188,6 +193,7 @@ class Runner:
             problems.append(f"a line that is no JSON: {line[:60]}")
             return
         self.findings.append({"stage": stage.name, **finding})
+        self.changed()
         problem = problem_of(finding)
         if problem:
             problems.append(problem)

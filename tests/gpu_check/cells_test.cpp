@@ -165,7 +165,7 @@ TEST_CASE("training is measured by steps that train") {
 }
 
 TEST_CASE("inference is compared and measured") {
-    const nlohmann::json compared = compare<Tiny, EmulatedCuda<>>("Tiny", Precision::float32, 5);
+    const nlohmann::json compared = compare<Tiny, EmulatedCuda<>>("Tiny", Precision::float32, 5, cpu_answer<Tiny>(5));
     CHECK(compared["error"].get<double>() <= compared["bound"].get<double>());
     const nlohmann::json measured = measure<Tiny, EmulatedCuda<>>("Tiny", Precision::float32, 2);
     CHECK(measured["rounds"].get<int>() >= 30);

@@ -13,10 +13,10 @@ import unittest
 ROOT = pathlib.Path(sys.argv.pop(1))
 
 
-def rehearse(name, environment=(), interrupt_after=None, arguments=()):
+def rehearse(name, environment=(), interrupt_after=None, arguments=(), signal_number=signal.SIGTERM):
     """The exit status, the last line, the report as JSON and as text."""
     with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder)
+        out = pathlib.Path(folder) / "out"
         clean = {key: value for key, value in os.environ.items() if key != "TENON_REQUIRE_GPU"}
         process = subprocess.Popen(
             [sys.executable, ROOT / "scripts/gpu_check", "--out", out, *arguments], stdout=subprocess.PIPE, text=True,
@@ -24,12 +24,14 @@ def rehearse(name, environment=(), interrupt_after=None, arguments=()):
         if interrupt_after:
             for line in process.stdout:
                 if interrupt_after in line:
-                    process.send_signal(signal.SIGTERM)
+                    process.send_signal(signal_number)
                     break
         output, _ = process.communicate(timeout=300)
+        size = sum(path.stat().st_size for path in out.iterdir())
+        assert size < 1 << 20, f"the folder that is copied back has {size} bytes"
         report = json.loads((out / "report.json").read_text())
         text = (out / "report.md").read_text()
-    return process.returncode, output.rstrip().splitlines()[-1], report, text
+    return process.returncode, (output.rstrip().splitlines() or [""])[-1], report, text
 
 
 def outcomes(report):
@@ -44,7 +46,7 @@ class Rehearsals(unittest.TestCase):
     def test_everything_passes(self):
         status, last, report, text = rehearse("1")
         self.assertEqual(status, 0)
-        self.assertRegex(last, r"^gpu_check: REHEARSAL: PASSED on Rehearsed H100 in \d+ s: 33 passed, 0 failed, 0 timed out, "
+        self.assertRegex(last, r"^gpu_check: REHEARSAL: PASSED on Rehearsed H100 in \d+ s: 37 passed, 0 failed, 0 timed out, "
                                r"0 skipped, 0 not run$")
         self.assertIn("all figures are made up", text)
         row = next(r for r in report["rows"] if (r["precision"], r["batch"]) == ("bf16", 32))
@@ -65,10 +67,52 @@ class Rehearsals(unittest.TestCase):
 
     def test_what_matters_most_comes_first(self):
         names = [stage["name"] for stage in rehearse("1")[2]["stages"]]
-        for earlier, later in (("gradients", "ceilings"), ("PyTorch compiles training", "ceilings"),
+        for earlier, later in (("device", "answer"), ("answer", "inference bf16"), ("inference bf16", "training bf16"),
+                               ("training bf16", "PyTorch compiles"), ("ceilings", "logits"), ("logits", "PyTorch bf16"),
                                ("PyTorch's training bf16", "inference fp16"), ("training fp32", "memcheck"),
                                ("synccheck", "PyTorch fp16")):
             self.assertLess(names.index(earlier), names.index(later))
+
+    def test_a_stage_needs_only_what_it_uses(self):
+        sys.path.insert(0, str(ROOT / "benchmarks/cuda"))
+        import check
+        stages = {stage.name: stage for stage in check.make_stages(pathlib.Path("files"), None)}
+        seconds = 0
+        for stage in stages.values():
+            # What is measured beside PyTorch needs weights, not the device's answers.
+            if stage.name.startswith(("inference", "training", "ceilings", "logits")) and "PyTorch" not in stage.name:
+                self.assertEqual(stage.needs, ("device",), stage.name)
+            if stage.name.startswith(("PyTorch ", "PyTorch's")):
+                self.assertEqual(stage.needs, ("PyTorch", "weights"), stage.name)
+            if stage.name == "PyTorch compiles":
+                break
+            seconds += stage.seconds if stage.name not in ("build", "PyTorch") else 0
+        self.assertLess(seconds, 320)  # until the first bf16 times are there, whatever hangs
+        self.assertLessEqual(check.SECONDS, 520)
+
+    def test_the_libraries_of_pythons_packages_are_found(self):
+        import check
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("cudnn", "cu13"):
+                os.makedirs(os.path.join(folder, "nvidia", name, "lib"))
+            found = check.library_folders([folder, os.path.join(folder, "absent")])
+            self.assertEqual([os.path.relpath(path, folder) for path in found], ["nvidia/cu13/lib", "nvidia/cudnn/lib"])
+            sys.path.append(folder)
+            try:
+                stages = {stage.name: stage for stage in check.make_stages(pathlib.Path("files"), None)}
+            finally:
+                sys.path.remove(folder)
+            for name in ("device", "inference bf16", "tests", "memcheck"):
+                self.assertIn(found[1], stages[name].environment["LD_LIBRARY_PATH"].split(":"))
+            self.assertNotIn("LD_LIBRARY_PATH", stages["PyTorch bf16"].environment)
+            self.assertEqual(stages["inference bf16 by tenon's kernels alone"].environment["TENON_CUDA_PROVIDERS"], "own")
+
+    def test_missing_libraries_are_told(self):
+        status, _, report, text = rehearse("no_libraries")
+        self.assertEqual(status, 0)
+        self.assertIn("- cuDNN: missing: it is not there", text)
+        text = rehearse("1")[3]
+        self.assertIn("- bf16, batch 256 with TENON_CUDA_PROVIDERS=own: 256.000 ms; convolutions: 20 tenon, 2 cuBLASLt, 3 cuDNN", text)
 
     def test_no_device(self):
         status, last, report, _ = rehearse("no_device")
@@ -82,22 +126,24 @@ class Rehearsals(unittest.TestCase):
     def test_what_is_not_installed_is_skipped_and_said(self):
         status, last, report, text = rehearse("no_pytorch")
         self.assertEqual(status, 0)
-        self.assertIn("no PyTorch is rehearsed", text)
+        self.assertEqual((outcomes(report)["PyTorch"], why(report, "PyTorch")), ("skipped", "no PyTorch is rehearsed"))
         for name in ("logits of PyTorch", "step of PyTorch", "PyTorch compiles training", "PyTorch's training bf16"):
-            self.assertEqual((outcomes(report)[name], why(report, name)), ("skipped", "no PyTorch is rehearsed"))
+            self.assertEqual((outcomes(report)[name], why(report, name)), ("skipped", "it needs PyTorch"))
         self.assertTrue(all(row["eager_ratio"] is None and row["ms"] for row in report["rows"]))
         self.assertIn("bf16 training, batch 256: - times", text)
         self.assertIn("not measured", text)
         status, last, report, _ = rehearse("no_sanitizer")
         self.assertEqual((status, outcomes(report)["racecheck"]), (0, "skipped"))
         self.assertIn("4 skipped", last)
+        status, last, report, _ = rehearse("sanitizer_refused")
+        self.assertEqual((status, outcomes(report)["racecheck"], outcomes(report)["memcheck"]), (0, "skipped", "passed"))
 
     def test_a_failed_build_leaves_nothing_to_run(self):
         status, last, report, _ = rehearse("build_fails")
         self.assertEqual(status, 1)
         self.assertIn("FAILED (build) without a device", last)
         self.assertEqual(why(report, "device"), "it needs build")
-        self.assertNotIn("passed", outcomes(report).values())
+        self.assertEqual([name for name, outcome in outcomes(report).items() if outcome == "passed"], ["PyTorch"])
 
     def test_failures_do_not_stop_the_measurements(self):
         for name, stage, reason in (
@@ -111,6 +157,7 @@ class Rehearsals(unittest.TestCase):
             ("training_fails", "training bf16", "exit status 1"),
             ("garbage", "logits", "a line that is no JSON"),
             ("crash", "inference bf16", "signal SIGSEGV"),
+            ("answer_fails", "answer", "exit status 1"),
         ):
             with self.subTest(name):
                 status, last, report, _ = rehearse(name)
@@ -120,6 +167,7 @@ class Rehearsals(unittest.TestCase):
                 self.assertIn(reason, why(report, stage))
                 self.assertEqual(outcomes(report)["inference fp32"], "passed")
                 self.assertEqual(outcomes(report)["training fp32"], "passed")
+                self.assertEqual(outcomes(report)["PyTorch bf16"], "passed")
 
     def test_what_hangs_is_ended_with_its_children_and_keeps_its_rows(self):
         before = time.monotonic()
@@ -169,16 +217,27 @@ class Rehearsals(unittest.TestCase):
         status, last, report, text = rehearse("1", arguments=("--only", "training bf16"))
         self.assertEqual(status, 0)
         passed = {name for name, outcome in outcomes(report).items() if outcome == "passed"}
-        self.assertEqual(passed, {"build", "device", "answer", "training bf16", "PyTorch's training bf16"})
+        self.assertEqual(passed, {"build", "device", "weights", "PyTorch", "training bf16", "PyTorch's training bf16"})
         self.assertEqual(why(report, "logits"), "not asked for")
         self.assertIn("bf16 training, batch 256: 1.50 times", text)
 
     def test_an_interruption_keeps_what_was_found(self):
-        status, last, report, _ = rehearse("hang", interrupt_after="ceilings: passed")
+        status, last, report, _ = rehearse("hang", interrupt_after="answer: passed")
         self.assertEqual(status, 1)
         self.assertIn("INTERRUPTED on Rehearsed H100", last)
-        self.assertEqual(outcomes(report)["tests"], "passed")
+        self.assertEqual(outcomes(report)["device"], "passed")
         self.assertEqual(outcomes(report)["inference fp32"], "not run")
+
+    def test_a_kill_keeps_what_was_found(self):
+        # What the stage that runs has found is in the report, too.
+        status, _, report, text = rehearse("hang", interrupt_after="answer: passed", signal_number=signal.SIGKILL)
+        self.assertEqual((status, report["closing"]), (-signal.SIGKILL, ""))
+        self.assertEqual(outcomes(report)["answer"], "passed")
+        self.assertIn("| answer | passed |", text)
+
+    def test_a_description_that_hangs_costs_itself(self):
+        status, last, report, _ = rehearse("description_hangs")
+        self.assertEqual((status, outcomes(report)["description"], outcomes(report)["racecheck"]), (0, "timed out", "passed"))
 
 
 unittest.main()
