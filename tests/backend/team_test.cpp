@@ -89,6 +89,28 @@ TEST_CASE("a team may end while helpers are on their way, and be moved") {
     }
 }
 
+TEST_CASE("a team ends although no thread has come to help it, also inside of another's task") {
+    // All threads of oneTBB are busy until the teams are gone.
+    tbb::task_arena other{4};
+    std::atomic<bool> done{false};
+    std::atomic<int> running{0}, ended{0};
+    const auto use_team = [] {
+        const cpu::Team team{4};
+        return wrong_steps(team, 20);
+    };
+    for (int i = 0; i < 3; ++i)
+        other.enqueue([&] {
+            ++running;
+            if (use_team() == 0) ++ended;
+            while (!done) std::this_thread::yield();
+        });
+    while (running == 0 && std::thread::hardware_concurrency() > 1) std::this_thread::yield();
+    for (int i = 0; i < 20; ++i) CHECK(use_team() == 0);
+    done = true;
+    while (ended < 3) std::this_thread::yield();
+    CHECK(ended == 3);
+}
+
 TEST_CASE("volunteers join a helper group between its steps and leave when they are not wanted") {
     const cpu::Team group = cpu::Team::helper_group(3);
     CHECK(group.size() == 1);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/arena_threads.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/float_environment.hpp>
 #include <tenon/core/isa.hpp>
@@ -269,6 +270,7 @@ private:
     long order_epoch_ = -1;
     detail::FloatEnvironment environment_ = detail::FloatEnvironment::current();  ///< which all batches are made in
     tbb::task_arena arena_;
+    detail::ArenaThreads threads_{arena_};
     std::vector<std::unique_ptr<Slot>> slots_;
 };
 

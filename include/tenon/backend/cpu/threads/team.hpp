@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string>
 
+#include <tenon/backend/cpu/threads/helper_threads.hpp>
 #include <tenon/backend/cpu/threads/job_board.hpp>
 #include <tenon/backend/cpu/threads/task_shares.hpp>
 #include <tenon/core/error.hpp>
@@ -50,10 +50,11 @@ inline constexpr int tasks_per_part = 8;
 /// Law: a step is done when run() returns, however many threads there are (test: tests/backend/team_test.cpp).
 class Team {
 public:
-    /// `threads` of 0 means one per core this process may use. Throws tenon::Error for a negative number, and for more
-    /// than max_threads.
-    explicit Team(int threads) : Team{checked(threads), true} {}
+    /// `threads` of 0 means one per core this process may use; where the system gives it no more threads, the team has
+    /// one. Throws tenon::Error for a negative number, and for more than max_threads.
+    explicit Team(int threads) : Team{has_threads(checked(threads)) ? checked(threads) : 1, true} {}
 
+    /// No thread is in the code of the library for this team afterwards.
     ~Team() {
         if (board_) board_->close();
     }
@@ -66,7 +67,7 @@ public:
     }
 
     /// The number of workers of the next step; in a helper group, the caller and the volunteers that are there now.
-    int size() const { return arena_ ? max_workers_ : std::min(max_workers_, 1 + board_->volunteers()); }
+    int size() const { return helpers_ ? max_workers_ : std::min(max_workers_, 1 + board_->volunteers()); }
 
     /// Calls f(worker, size) once for each worker, at the same time where threads are free, and returns when all calls
     /// have returned. To be called by one thread at a time.
@@ -77,7 +78,7 @@ public:
         board_->run([](const void* context, int worker, int size) { (*static_cast<const F*>(context))(worker, size); },
                     &f, workers,
                     [this](int home) {
-                        if (arena_) arena_->enqueue([board = board_, home] { board->help(home); });
+                        if (helpers_) helpers_->call([board = board_.get(), home] { board->help(home); });
                     });
     }
 
@@ -121,11 +122,13 @@ public:
 
 private:
     Team(int workers, bool has_helpers)
-        : board_{std::make_shared<JobBoard>(workers)},
+        : board_{std::make_unique<JobBoard>(workers)},
           shares_{std::make_unique<TaskShares>(workers)},
           max_workers_{workers} {
-        if (has_helpers) arena_.emplace(workers);
+        if (has_helpers) helpers_ = std::make_unique<HelperThreads>(workers);
     }
+
+    static bool has_threads(int wanted) { return wanted == 1 || threads_to_be_had() >= helpers_of_tbb(); }
 
     /// More than any machine has; a mistaken number would take the memory of as many threads.
     static constexpr int max_threads = 1024;
@@ -137,10 +140,10 @@ private:
         return threads > 0 ? threads : std::clamp(tbb::this_task_arena::max_concurrency(), 1, max_threads);
     }
 
-    mutable std::optional<tbb::task_arena> arena_;  // of the helpers; a helper group has none
-    std::shared_ptr<JobBoard> board_;               // helpers may outlive the team for a moment
+    std::unique_ptr<JobBoard> board_;
     std::unique_ptr<TaskShares> shares_;
     int max_workers_;
+    std::unique_ptr<HelperThreads> helpers_;  // after board_, on which they work; a helper group has none
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -1,0 +1,98 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The threads of oneTBB that help a team, and the certainty that none of them is left when the team is gone.
+
+#include <atomic>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+// clang-format off
+#include <tenon/core/task_arena.hpp>  // first: it keeps headers of intrinsics out
+
+#include <tbb/info.h>
+#include <tbb/task_group.h>
+// clang-format on
+
+#include <tenon/core/arena_threads.hpp>
+#include <tenon/core/isa.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// How many threads oneTBB makes.
+inline int helpers_of_tbb() { return tbb::info::default_concurrency() - 1; }
+
+/// How many threads this process can make, at most helpers_of_tbb(); found once. In a container with a limit, for
+/// example, oneTBB throws or ends the program when it can't make one of those that it counts on.
+inline int threads_to_be_had() {
+    static const int count = [] {
+        std::vector<std::thread> threads;
+        std::atomic<bool> done{false};
+        try {
+            for (int i = 0; i < helpers_of_tbb(); ++i) threads.emplace_back([&] { done.wait(false); });
+        } catch (const std::system_error&) {  // no more of them
+        }
+        done = true;
+        done.notify_all();
+        for (std::thread& thread : threads) thread.join();
+        return static_cast<int>(threads.size());
+    }();
+    return count;
+}
+
+/// Runs functions on threads of oneTBB, as soon as one is free. When this object is gone, no thread is in a function
+/// that it was given, nor anywhere else in this library's code (ArenaThreads).
+class HelperThreads {
+public:
+    /// For a calling thread and `threads` - 1 helpers.
+    explicit HelperThreads(int threads) : arena_{threads}, inside_{arena_} {}
+    HelperThreads(const HelperThreads&) = delete;
+    HelperThreads& operator=(const HelperThreads&) = delete;
+
+    /// Waits for the functions that have not returned; they must be about to.
+    ~HelperThreads() {
+        if (waiting_ > 0 && inside_.are_of_this_process()) run_waiting();
+    }
+
+    /// Has a thread call f() soon; false when there is none to be had.
+    template <class F>
+    bool call(const F& f) {
+        waiting_.fetch_add(1);
+        try {
+            arena_.enqueue([this, f] {
+                f();
+                if (waiting_.fetch_sub(1) == 1) release();
+            });
+            return true;
+        } catch (...) {  // of the system, when oneTBB can't make its first thread
+            waiting_.fetch_sub(1);
+            return false;
+        }
+    }
+
+private:
+    /// Runs the functions that no thread has come for, and waits for the others. A group waits for a task that is never
+    /// run but given up by the last function; meanwhile its thread takes what the arena's queue has.
+    void run_waiting() {
+        arena_.execute([this] {
+            tbb::task_group group;
+            tbb::task_handle nothing = group.defer([] {});
+            held_.store(&nothing);
+            if (waiting_ == 0) release();
+            group.wait();
+        });
+    }
+    void release() {
+        if (tbb::task_handle* const nothing = held_.exchange(nullptr)) *nothing = {};
+    }
+
+    std::atomic<int> waiting_{0};
+    std::atomic<tbb::task_handle*> held_{nullptr};
+    tbb::task_arena arena_;
+    detail::ArenaThreads inside_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu
