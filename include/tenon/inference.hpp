@@ -3,6 +3,7 @@
 
 // IWYU pragma: begin_exports
 #include <tenon/engine/cpu.hpp>
+#include <tenon/engine/cpu_with.hpp>
 #include <tenon/engine/cuda.hpp>
 #include <tenon/engine/reference.hpp>
 #include <tenon/io/read_weights_info.hpp>

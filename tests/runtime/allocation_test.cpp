@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/engine/cpu_with.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/runtime/model.hpp>
 
@@ -55,6 +56,31 @@ TEST_CASE("a call allocates nothing once the result has room") {
         for (int i = 0; i < 20; ++i) {
             model(images);
             model(images, results);
+        }
+        const long after = allocations;
+        CHECK(after == before);
+    }
+}
+
+struct Integers : Network<Input<3, 12, 12>, Conv<16, Kernel<3>, Padding<1>>, ReLU, Conv<32, Kernel<3>, Padding<1>>,
+                          ReLU, GlobalAvgPool, Linear<10>> {};
+
+TEST_CASE("nor does one in 8-bit integers, beside the same network in floats") {
+    Parameters<Integers> parameters;
+    parameters.seed(1);
+    const std::vector<float> images(static_cast<std::size_t>(6 * input_shape<Integers>.elements()), 0.5f);
+    const std::vector<float> ranges{1, 2, 2};
+    for (const int threads : {1, 2}) {
+        Model<Integers> floats{{.threads = threads}};
+        Model<Integers, CpuWith<Precision::int8>> integers{{.threads = threads}};
+        floats.set_parameters(parameters);
+        integers.set_parameters(parameters, ranges);
+        floats(images);
+        integers(images);
+        const long before = allocations;
+        for (int i = 0; i < 20; ++i) {
+            integers(images);
+            floats(images);
         }
         const long after = allocations;
         CHECK(after == before);

@@ -9,11 +9,19 @@
 // are constants, hold no machine code and are outside it, so a network is one type in all translation units.
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)
+#if defined(__AVX512VNNI__)
+#define TENON_ISA_NAMESPACE avx512vnni
+#else
 #define TENON_ISA_NAMESPACE avx512
+#endif
 #elif defined(__AVX512F__)
 #define TENON_ISA_NAMESPACE avx512f
 #elif defined(__AVX2__) && defined(__FMA__)
+#if defined(__AVXVNNI__)
+#define TENON_ISA_NAMESPACE avxvnni
+#else
 #define TENON_ISA_NAMESPACE avx2
+#endif
 #elif defined(__AVX__)
 #define TENON_ISA_NAMESPACE avx
 #elif defined(__SSE4_1__)
@@ -29,8 +37,8 @@
 
 namespace tenon::detail {
 
-/// The name of the instruction set this translation unit is compiled for: "avx512", "avx2", "neon", "generic" (SSE2 on
-/// x86-64) or one in between.
+/// The name of the instruction set this translation unit is compiled for: "avx512vnni", "avx512", "avx2", "neon",
+/// "generic" (SSE2 on x86-64) or one in between.
 inline namespace TENON_ISA_NAMESPACE {
 inline constexpr const char* isa_name = TENON_ISA_STRING(TENON_ISA_NAMESPACE);
 }

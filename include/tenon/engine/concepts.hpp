@@ -37,6 +37,13 @@ concept RunsUnobserved = requires(E engine, const typename E::Scalar* images, ty
     engine.run(images, results, count);
 };
 
+/// Computes in integers: `set_parameters(tensors, ranges)` takes, beside the parameters, the range of what each layer
+/// reads.
+template <class E>
+concept NeedsRanges = requires(E engine, std::span<const float* const> tensors, std::span<const float> ranges) {
+    engine.set_parameters(tensors, ranges);
+};
+
 /// Computes losses and gradients of batches.
 ///
 /// - `E(largest_batch, options)`: room for batches of up to `largest_batch` images.

@@ -36,6 +36,14 @@ struct CompiledNetwork {
         return FixedVector<StepFunction, steps>{{step_function<plan, I>()...}, steps};
     }
     (std::make_integer_sequence<int, steps>{});
+
+    /// The packer of weights; `tensors[i]` points to parameter i of the network.
+    static WeightPacker packer(std::span<const float* const> tensors) {
+        const auto& lowered_program = lowered<Net>;
+        return WeightPacker{{lowered_program.layers.begin(), lowered_program.layers.end()},
+                            {lowered_program.parameters.begin(), lowered_program.parameters.end()},
+                            tensors};
+    }
 };
 
 /// Runs one network on the CPU. All memory is mapped by the constructor, and touched when it is first needed.
@@ -45,30 +53,23 @@ struct CompiledNetwork {
 /// that has no images left helps the others. Throws tenon::Error when an engine that was moved from is called.
 ///
 /// Law: an image's results are bitwise the same either way (test: tests/runtime/determinism_test.cpp).
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
-class Engine {
+///
+/// `CompiledNet` is a CompiledNetwork, or another table of steps for the network.
+template <class Net, class CompiledNet>
+class TableEngine {
 public:
     using Scalar = float;
-    using Compiled = CompiledNetwork<Net, Algorithm>;
+    using Compiled = CompiledNet;
 
     /// Room for `images` images in flight on `threads` threads and, in large batches, as many for each thread.
-    Engine(int threads, int images)
+    TableEngine(int threads, int images)
         : team_{threads}, images_{images}, weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {
         for (int worker = 0; worker < team_.size(); ++worker)
             contexts_.emplace_back(worker == 0 ? team_.size() : std::min(team_.size(), max_helper_threads), images);
     }
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
-    void set_parameters(std::span<const float* const> tensors) {
-        moved_from_.check("engine");
-        std::fill(weights_.begin(), weights_.end(), 0.0f);
-        const auto& program = lowered<Net>;
-        const WeightPacker packer{{program.layers.begin(), program.layers.end()},
-                                  {program.parameters.begin(), program.parameters.end()},
-                                  tensors};
-        for (const Step& step : Compiled::plan.steps) packer.pack(step, weights_.data());
-        for (const Step& step : Compiled::plan.followers) packer.pack(step, weights_.data());
-    }
+    void set_parameters(std::span<const float* const> tensors) { pack_with(Compiled::packer(tensors)); }
 
     /// Runs all steps on `count` images.
     void run(const float* images, float* results, long count) {
@@ -113,6 +114,21 @@ public:
     }
 
     int threads() const { return team_.size(); }
+
+protected:
+    void check_not_moved_from() const { moved_from_.check("engine"); }
+
+    /// Packs the weights of all steps.
+    template <class Packer>
+    void pack_with(const Packer& packer) {
+        moved_from_.check("engine");
+        std::fill(weights_.begin(), weights_.end(), 0.0f);
+        for (const auto& step : Compiled::plan.steps) packer.pack(step, weights_.data());
+        for (const auto& step : Compiled::plan.followers) packer.pack(step, weights_.data());
+    }
+
+    /// The memory of image `image` of those that a call of `run` with observers has in flight.
+    float* arena_of(int image) { return arena_of(contexts_[0], image); }
 
 private:
     static constexpr long inputs = lowered<Net>.values[0].elements();
@@ -181,7 +197,7 @@ private:
 
     /// Copies what the steps for one image leave to where the steps for all images read it (plan/plan.hpp: handover).
     static void hand_over(ThreadContext& context, int image) {
-        for (const Handover& value : Compiled::plan.handovers)
+        for (const auto& value : Compiled::plan.handovers)
             std::copy_n(context.arena.data() + value.from, value.floats, arena_of(context, image) + value.to);
     }
 
@@ -190,6 +206,13 @@ private:
     Buffer<float> weights_;
     std::deque<ThreadContext> contexts_;  ///< one per thread; where all threads work together, the first is used
     MovedFrom moved_from_;
+};
+
+/// Runs one network on the CPU in 32-bit floats.
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+class Engine : public TableEngine<Net, CompiledNetwork<Net, Algorithm>> {
+public:
+    using TableEngine<Net, CompiledNetwork<Net, Algorithm>>::TableEngine;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -13,7 +13,7 @@ namespace tenon {
 
 /// The training engine of a network: forward, loss and gradients of a batch, without an optimizer. Its interface is in
 /// docs/design/training.md. `TrainingEngine<Net> engine{128};` has room for batches of 128 images.
-template <class Net, class Backend = DefaultBackend>
+template <class Net, class Backend = detail::DefaultBackend>
 using TrainingEngine = typename detail::TrainingEngineOf<Net, Backend>::type;
 
 }  // namespace tenon

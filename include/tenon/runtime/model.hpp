@@ -33,7 +33,7 @@ inline namespace TENON_ISA_NAMESPACE {
 ///
 /// Law: results are bitwise equal for any number of threads and for any batch that an image is in
 /// (test: tests/runtime/determinism_test.cpp).
-template <class Net, class Backend = DefaultBackend>
+template <class Net, class Backend = detail::DefaultBackend>
 class Model {
     static_assert(detail::NetworkArgument<Net>::done);
 
@@ -46,14 +46,19 @@ public:
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
     /// convention that the network declares, or of the given one. Throws tenon::Error, naming file and tensor, when
-    /// anything is missing, left over, of another shape, infinite or NaN; then the model is unchanged.
+    /// anything is missing, left over, of another shape, infinite or NaN; then the model is unchanged. A model in
+    /// 8-bit integers also needs the ranges that a Calibrator saves with the weights; other models ignore them.
     void load(const std::filesystem::path& path, Naming naming = naming_of<Net>);
 
     /// The same with options. Throws tenon::Error as above, except for what they allow.
     void load(const std::filesystem::path& path, const LoadOptions& options);
 
-    /// Takes over parameters.
+    /// Takes over parameters. Throws tenon::Error for a model in 8-bit integers, which needs ranges too.
     void set_parameters(const Parameters<Net>& parameters);
+
+    /// Takes over parameters and the ranges that a Calibrator has measured, for a model in 8-bit integers.
+    void set_parameters(const Parameters<Net>& parameters,
+                        std::span<const float> input_ranges) requires detail::NeedsRanges<Engine>;
 
     /// Gives the model seeded weights, for tests and measurements (Parameters::seed).
     void initialize(std::uint64_t seed);
@@ -88,10 +93,11 @@ private:
             engine_.run(images, results, count, [](int) {});
     }
 
-    void set(std::span<const float* const> tensors) {
+    template <class... Ranges>
+    void set(std::span<const float* const> tensors, const Ranges&... ranges) {
         const detail::ExclusiveUse::Scope use{in_use_, "model"};
         moved_from_.check("model");
-        engine_.set_parameters(tensors);
+        engine_.set_parameters(tensors, ranges...);
         has_weights_ = true;
     }
 
@@ -120,12 +126,26 @@ void Model<Net, Backend>::load(const std::filesystem::path& path, const LoadOpti
     moved_from_.check("model");
     const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
     const detail::WeightsFile file{path.string(), stored, options};
-    set(file.tensors());
+    if constexpr (detail::NeedsRanges<Engine>) {
+        try {
+            set(file.tensors(), file.ranges());
+        } catch (const Error& error) {
+            throw Error(path.string() + ": " + error.what());
+        }
+    } else {
+        set(file.tensors());
+    }
 }
 
 template <class Net, class Backend>
 void Model<Net, Backend>::set_parameters(const Parameters<Net>& parameters) {
     set(parameters.tensors());
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::set_parameters(const Parameters<Net>& parameters,
+                                         std::span<const float> input_ranges) requires detail::NeedsRanges<Engine> {
+    set(parameters.tensors(), input_ranges);
 }
 
 template <class Net, class Backend>

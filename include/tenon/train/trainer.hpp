@@ -20,7 +20,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// (tests: tests/train/trainer_test.cpp, resume_test.cpp). A fit with a time budget is the exception.
 ///
 /// A trainer that was moved from throws tenon::Error when it is asked for anything but its state and history.
-template <class Net, class Backend = DefaultBackend>
+template <class Net, class Backend = detail::DefaultBackend>
 class Trainer final : private TrainerControl {
     static_assert(detail::NetworkArgument<Net>::done);
 

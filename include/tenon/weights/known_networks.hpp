@@ -11,6 +11,7 @@
 
 #include <tenon/core/isa.hpp>
 #include <tenon/io/tensor_entry.hpp>
+#include <tenon/weights/ranges_name.hpp>
 
 namespace tenon::detail {
 
@@ -105,7 +106,8 @@ struct WeightsFingerprint {
 /// fit no shipped network.
 [[gnu::cold]] inline std::string whose_weights(std::span<const TensorEntry> tensors) {
     WeightsFingerprint fingerprint;
-    for (const TensorEntry& tensor : tensors) fingerprint.add(tensor.name, tensor.shape);
+    for (const TensorEntry& tensor : tensors)
+        if (tensor.name != ranges_name) fingerprint.add(tensor.name, tensor.shape);
     std::string text;
     for (const KnownNetwork& network : known_networks) {
         if (network.fingerprint != fingerprint.sum) continue;

@@ -16,6 +16,7 @@
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
 #include <tenon/weights/load_options.hpp>
+#include <tenon/weights/ranges_name.hpp>
 #include <tenon/weights/stored_parameter.hpp>
 
 namespace tenon::detail {
@@ -51,6 +52,11 @@ public:
                 if (!options.allow_undefined) check_defined(entry, parameter.parameter.role, tensors_.back());
             }
             for (const StoredConstant& constant : network.constants) check_constant(constant);
+            for (const TensorEntry& entry : file_.tensors())
+                if (entry.name == ranges_name) {
+                    ranges_.resize(static_cast<std::size_t>(*element_count(entry.shape)));
+                    to_float(entry, ranges_);
+                }
         } catch (const Error& error) {
             throw Error(path + ": " + error.what() + (is_misshapen ? whose_weights(file_.tensors()) : std::string()));
         }
@@ -65,6 +71,10 @@ public:
     static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
         return fits(find_names(entries, network.convention), network);
     }
+
+    /// The ranges of what each convolution and linear layer reads, which a Calibrator has saved; empty if there are
+    /// none.
+    std::span<const float> ranges() const { return ranges_; }
 
 private:
     using Names = std::map<std::string, const TensorEntry*, std::less<>>;
@@ -101,6 +111,9 @@ private:
         throw Error("tensor " + quote_name(entry.name) + ": element " + std::to_string(wrong - values) + " is " +
                     number + "; LoadOptions::allow_undefined lets it pass");
     }
+
+    /// Whether a tensor is not a parameter: a counter, or ranges.
+    static bool is_ignored(const TensorEntry& entry) { return is_counter(entry) || entry.name == ranges_name; }
 
     /// A name without TensorFlow's number of an operation's output: `conv1/kernel:0` -> `conv1/kernel`.
     static std::string bare_name(const std::string& name) {
@@ -139,7 +152,7 @@ private:
             if (!prefix.empty()) numbers.insert(number_after(entry.name, prefix));
         const std::size_t digits = numbers.size() == 1 ? numbers.begin()->size() : 0;
         for (const TensorEntry& entry : entries) {
-            if (is_counter(entry)) continue;
+            if (is_ignored(entry)) continue;
             std::string name = bare_name(entry.name);
             if (digits > 0) name.replace(prefix.size(), digits, counted_as);
             by_name[name] = &entry;
@@ -155,7 +168,7 @@ private:
         Names by_name;
         std::map<std::string, std::vector<long>> numbers;
         for (const TensorEntry& entry : entries) {
-            if (is_counter(entry)) continue;
+            if (is_ignored(entry)) continue;
             const NumberedName name = numbered(bare_name(entry.name));
             numbers[name.kind].push_back(name.number);
         }
@@ -164,7 +177,7 @@ private:
             all.erase(std::unique(all.begin(), all.end()), all.end());
         }
         for (const TensorEntry& entry : entries) {
-            if (is_counter(entry)) continue;
+            if (is_ignored(entry)) continue;
             const NumberedName name = numbered(bare_name(entry.name));
             const auto& all = numbers.at(name.kind);
             const auto position = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
@@ -227,6 +240,7 @@ private:
     Names by_name_;
     std::deque<std::vector<float>> copies_;
     std::vector<const float*> tensors_;
+    std::vector<float> ranges_;
 };
 using WeightsFile = WeightsFileOf<>;
 

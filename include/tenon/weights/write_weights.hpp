@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tenon/io/safetensors_writer.hpp>
+#include <tenon/weights/ranges_name.hpp>
 #include <tenon/weights/stored_parameter.hpp>
 
 namespace tenon::detail {
@@ -20,10 +21,11 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Writes what a convention stores of a network: `tensors` points to the parameters in tenon's own order, each as long
 /// as `stored` says. Values are floats, or rounded to half precision (DType::f16). The file at `path` is replaced
-/// completely or not at all. Throws tenon::Error when it can't be written, or a value is too large for half precision.
+/// completely or not at all. `ranges`, if any, are stored beside them (ranges_name). Throws tenon::Error when it can't
+/// be written, or a value is too large for half precision.
 template <class Once = void>
 void write_weights(const std::string& path, const StoredNetwork& stored, std::span<const float* const> tensors,
-                   const Metadata& metadata = {}, DType type = DType::f32) {
+                   const Metadata& metadata = {}, DType type = DType::f32, std::span<const float> ranges = {}) {
     if (type != DType::f32 && type != DType::f16)
         throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
     std::deque<std::vector<float>> copies;
@@ -52,6 +54,9 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
     for (const StoredConstant& constant : stored.constants)
         add(constant.name, {constant.size},
             copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value));
+    if (!ranges.empty())
+        entries.push_back(
+            make_tensor_entry(std::string(ranges_name), {static_cast<std::int64_t>(ranges.size())}, ranges));
     write_safetensors(path, entries, metadata);
 }
 

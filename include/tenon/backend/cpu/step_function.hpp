@@ -27,15 +27,15 @@ consteval StepFunction step_function() {
     else if constexpr (step.kind == conv)
         return &run_conv<conv_spec(step)>;
     if constexpr (step.kind == linear) return &run_linear<step.target.planes() % linear_blocks>;
-    if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool;
-    if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool;
+    if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool<>;
+    if constexpr (step.kind == global_average_pool || step.kind == global_max_pool) return &run_global_pool<>;
     if constexpr ((step.kind == batch_norm || step.kind == OpKind::scale) && step.source().planar)
         return &run_planar_norm;
     else if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale)
-        return &run_pointwise;
-    if constexpr (step.kind == OpKind::multiply) return &run_multiply;
+        return &run_pointwise<>;
+    if constexpr (step.kind == OpKind::multiply) return &run_multiply<>;
     if constexpr (traits_of(step.kind).is_elementwise) return elementwise_kernel<step.kind>();
-    if constexpr (step.kind == pad_channels) return &run_pad_channels;
+    if constexpr (step.kind == pad_channels) return &run_pad_channels<>;
     if constexpr (step.kind == softmax) return &run_softmax;
     if constexpr (step.kind == load_input) return &run_load_input;
     if constexpr (step.kind == store_output) return &run_store_output;

@@ -38,19 +38,19 @@ consteval TrainingFunction training_step_function() {
         else if constexpr (step.kind == OpKind::scale)
             return &run_training_scale;
         else if constexpr (step.kind == max_pool || step.kind == average_pool)
-            return &run_inference_step<run_pool>;
+            return &run_inference_step<run_pool<>>;
         else if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
-            return &run_inference_step<run_global_pool>;
+            return &run_inference_step<run_global_pool<>>;
         else if constexpr (step.kind == OpKind::multiply)
-            return &run_inference_step<run_multiply>;
+            return &run_inference_step<run_multiply<>>;
         else if constexpr (traits_of(step.kind).is_elementwise)
             return &run_inference_step<elementwise_kernel<step.kind>()>;
         else if constexpr (step.kind == pad_channels)
-            return &run_inference_step<run_pad_channels>;
+            return &run_inference_step<run_pad_channels<>>;
         else if constexpr (step.kind == softmax)
             return &run_inference_step<run_softmax>;
         else
-            return &run_inference_step<run_pointwise>;  // add, relu
+            return &run_inference_step<run_pointwise<>>;  // add, relu
     }
     if constexpr (kind == statistics) return &run_statistics;
     if constexpr (kind == TrainingKind::relu_gradient) return &run_relu_gradient;

@@ -49,7 +49,7 @@ public:
         for (int c = 0; c < channels; ++c) {
             const double gamma = gammas ? double{gammas[c]} : 1.0, beta = betas ? double{betas[c]} : 0.0;
             affine.scale[index(c)] = gamma / std::sqrt(double{variances[c]} + layer.epsilon);
-            affine.shift[index(c)] = beta - double{means[c]} * affine.scale[index(c)];
+            affine.shift[index(c)] = beta - rounded(double{means[c]} * affine.scale[index(c)]);
         }
         return affine;
     }
@@ -58,10 +58,17 @@ public:
     void add_shift(int layer, const Affine& affine, std::span<double> sums) const {
         const float* const bias = tensor(layer, ParameterRole::bias);
         for (std::size_t c = 0; c < sums.size(); ++c)
-            sums[c] += affine.shift[c] + (bias ? double{bias[c]} * affine.scale[c] : 0.0);
+            sums[c] += affine.shift[c] + (bias ? rounded(double{bias[c]} * affine.scale[c]) : 0.0);
     }
 
 private:
+    /// A product that the compiler doesn't fuse with an addition, as not every machine could: constants have the same
+    /// bits on all of them.
+    static double rounded(double product) {
+        const volatile double value = product;
+        return value;
+    }
+
     const LayerInfo& info(int layer) const { return layers_[index(layer)]; }
 
     std::span<const LayerInfo> layers_;

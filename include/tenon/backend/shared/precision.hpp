@@ -1,16 +1,18 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// The precisions that CUDA computes networks in.
+// The precisions that networks are computed in.
 
 namespace tenon {
 
-/// How a network is computed on CUDA. All of them sum in 32 bits; weights are rounded once, when they are packed.
+/// How a network is computed: `CudaWith<Precision::bfloat16>`, `CpuWith<Precision::int8>`. All of them sum in 32 bits;
+/// weights are rounded once, when they are packed. The CPU has float32 and int8, CUDA has all but int8.
 enum class Precision {
     float32,         ///< everything in 32 bits: the CPU's results except for the order of sums
     tensor_float32,  ///< stored in 32 bits, multiplied with 10 bits of mantissa
     bfloat16,        ///< stored and multiplied with 8 exponent and 7 mantissa bits
     float16,         ///< stored and multiplied with 5 exponent and 10 mantissa bits; above 65504 it overflows
+    int8,            ///< multiplied as 8-bit integers, whose ranges are measured by a Calibrator
 };
 
 namespace detail {

@@ -12,14 +12,15 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The product of two maps, element by element.
-inline void run_multiply(const Step& step, const Frame& frame) {
+template <class End = Epilogue, class AnyStep = Step>
+void run_multiply(const AnyStep& step, const Frame& frame) {
     const Tensor &a = step.terms[0].source, &b = step.terms[1].source;
     for_each_plane(step, frame, [&](int image, int plane) {
         const auto row = [&](const Tensor& tensor, int y) {
             return frame.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
                    static_cast<long>(y) * tensor.row();
         };
-        const Epilogue epilogue{step, frame, image, plane};
+        const End epilogue{step, frame, image, plane};
         for (int y = 0; y < a.height; ++y)
             for (int x = 0; x < a.width; ++x)
                 for (int lane = 0; lane < channel_block; lane += vector_width)
@@ -31,13 +32,13 @@ inline void run_multiply(const Step& step, const Frame& frame) {
 
 /// A function of each element: `f(from, to, channels)` computes those of one pixel. Channels after the last stay zero,
 /// whatever the function makes of zero.
-template <class F>
-void map_elements(const Step& step, const Frame& frame, const F& f) {
+template <class End, class AnyStep, class F>
+void map_elements(const AnyStep& step, const Frame& frame, const F& f) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
         const int channels = std::min(channel_block, source.channels - plane * channel_block);
-        const Epilogue epilogue{step, frame, image, plane};
+        const End epilogue{step, frame, image, plane};
         alignas(64) float pixel[channel_block]{};
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x) {
@@ -48,38 +49,41 @@ void map_elements(const Step& step, const Frame& frame, const F& f) {
 }
 
 /// An operation of backend/shared/elementwise.hpp.
-template <OpKind Kind>
-void run_elementwise(const Step& step, const Frame& frame) {
-    map_elements(step, frame, [](const float* from, float* to, int channels) {
+template <OpKind Kind, class End = Epilogue, class AnyStep = Step>
+void run_elementwise(const AnyStep& step, const Frame& frame) {
+    map_elements<End>(step, frame, [](const float* from, float* to, int channels) {
         for (int c = 0; c < channels; ++c) to[c] = elementwise_value(Kind, from[c]);
     });
 }
 
 /// A user's function.
-inline void run_user_function(const Step& step, const Frame& frame) {
-    map_elements(step, frame,
-                 [&](const float* from, float* to, int channels) { step.function->floats.value(from, to, channels); });
+template <class End = Epilogue, class AnyStep = Step>
+void run_user_function(const AnyStep& step, const Frame& frame) {
+    map_elements<End>(step, frame, [&](const float* from, float* to, int channels) {
+        step.function->floats.value(from, to, channels);
+    });
 }
 
 /// The kernel of an element-wise operation.
-template <OpKind Kind>
+template <OpKind Kind, class End = Epilogue, class AnyStep = Step>
 consteval auto elementwise_kernel() {
     if constexpr (Kind == OpKind::elementwise)
-        return &run_user_function;
+        return &run_user_function<End, AnyStep>;
     else
-        return &run_elementwise<Kind>;
+        return &run_elementwise<Kind, End, AnyStep>;
 }
 
 /// Every n-th pixel, with channels of zeros before and after its own. The source's channels move to other places in
 /// their blocks, so this goes float by float.
-inline void run_pad_channels(const Step& step, const Frame& frame) {
+template <class End = Epilogue, class AnyStep = Step>
+void run_pad_channels(const AnyStep& step, const Frame& frame) {
     const Tensor &source = step.source(), &result = step.result();
     const Window& window = step.window();
     const int before = (result.channels - source.channels) / 2;
     const bool by_quads = before % 4 == 0 && source.channels % 4 == 0;
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin();
-        const Epilogue epilogue{step, frame, image, plane};
+        const End epilogue{step, frame, image, plane};
         const int first = plane * channel_block - before;  // the source's channel that becomes the plane's first
         const int begin = std::max(0, -first), end = std::min<int>(channel_block, source.channels - first);
         constexpr int group = 16;  // pixels that are moved before the first is read again: by then it has been stored

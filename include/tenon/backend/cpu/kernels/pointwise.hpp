@@ -49,25 +49,33 @@ private:
     const float* shift_ = nullptr;
 };
 
+/// Zeroes the borders of a plane of a step's results.
+inline void zero_result_borders(const Step& step, float* image, int plane) {
+    for (const Tensor* tensor : {&step.target, &step.activated})
+        if (tensor->exists() && tensor->has_border()) zero_border(*tensor, image, plane, plane + 1);
+}
+
 /// Calls f(image, plane) for all images and planes of the step's result, divided among the team, and zeroes the
 /// results' borders.
-template <class F>
-void for_each_plane(const Step& step, const Frame& frame, const F& f) {
+template <class AnyStep, class F>
+void for_each_plane(const AnyStep& step, const Frame& frame, const F& f) {
     const int planes = step.result().planes();
     frame.team->for_each(frame.images * planes, [&](int i) {
-        for (const Tensor* tensor : {&step.target, &step.activated})
-            if (tensor->exists() && tensor->has_border())
-                zero_border(*tensor, frame.image(i / planes), i % planes, i % planes + 1);
+        zero_result_borders(step, frame.image(i / planes), i % planes);
         f(i / planes, i % planes);
     });
 }
 
+// These kernels, pools and the operations of channel_ops.hpp serve other kinds of steps too: `End` stores their
+// results.
+
 /// Pixel by pixel: an addition, a ReLU, or a batch norm that no other step could apply.
-inline void run_pointwise(const Step& step, const Frame& frame) {
+template <class End = Epilogue, class AnyStep = Step>
+void run_pointwise(const AnyStep& step, const Frame& frame) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
-        const Epilogue epilogue{step, frame, image, plane};
+        const End epilogue{step, frame, image, plane};
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x)
                 for (int lane = 0; lane < channel_block; lane += vector_width)

@@ -22,7 +22,8 @@ TENON_INLINE Vector largest_of_window(const float* corner, int row) {
 
 /// Pools rows `rows` of one plane of a step's result: the largest value or the mean of each window. `from` is the
 /// address of pixel (0, 0) of the source's plane, also where that pixel is not in memory.
-inline void pool_rows(const Step& step, const Epilogue& epilogue, const float* from, Range rows) {
+template <class End>
+void pool_rows(const Step& step, const End& epilogue, const float* from, Range rows) {
     const Tensor& source = step.source();
     const Window& window = step.window();
     const bool average = step.kind == OpKind::average_pool, pad_counts = window.pad_value == PadValue::zero;
@@ -65,22 +66,24 @@ inline void pool_rows(const Step& step, const Epilogue& epilogue, const float* f
 }
 
 /// Pooling over windows.
-inline void run_pool(const Step& step, const Frame& frame) {
+template <class End = Epilogue, class AnyStep = Step>
+void run_pool(const AnyStep& step, const Frame& frame) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
-        pool_rows(step, Epilogue{step, frame, image, plane}, from, {0, step.result().height});
+        pool_rows(step, End{step, frame, image, plane}, from, {0, step.result().height});
     });
 }
 
 /// Global pooling: the largest value or the mean of each channel, as a flat vector. Pixels are summed in order.
-inline void run_global_pool(const Step& step, const Frame& frame) {
+template <class End = Epilogue, class AnyStep = Step>
+void run_global_pool(const AnyStep& step, const Frame& frame) {
     const Tensor& source = step.source();
     const bool average = step.kind == OpKind::global_average_pool;
     const Vector scale = broadcast(1.0f / static_cast<float>(source.pixels()));
     for_each_plane(step, frame, [&](int image, int plane) {
         const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
-        const Epilogue epilogue{step, frame, image, plane};
+        const End epilogue{step, frame, image, plane};
         for (int lane = 0; lane < channel_block; lane += vector_width) {
             Vector value = average ? zero() : load(from + lane);
             for (int y = 0; y < source.height; ++y)

@@ -1,0 +1,216 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The step of a convolution or linear layer in integers: which tiles each worker computes, and where these are.
+
+#include <tenon/backend/cpu/kernels/conv.hpp>
+#include <tenon/backend/cpu/quantized/tile.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The tile of a step with `pixels` pixels in `rows` rows.
+constexpr QuantizedTileSpec quantized_tile_spec(const QuantizedStep& step, int pixels, int rows, int blocks) {
+    const bool several = rows > 1;
+    const StepTerm& term = step.terms[0];
+    QuantizedTileSpec spec{};
+    spec.pixels = pixels;
+    spec.rows = rows;
+    spec.blocks = blocks;
+    spec.source_column = column_stride(term);
+    spec.source_row = several ? row_stride(term) : 0;
+    spec.bytes = pack_of(step.source_codes.storage) == 4;
+    spec.planar = term.source.planar;
+    if (step.residual.exists()) {
+        spec.residual_column = step.residual_stride * channel_block;
+        spec.residual_row = several ? step.residual_stride * step.residual.row() : 0;
+        if (step.reads_residual_codes) spec.residual = step.residual_codes.storage;
+    }
+    const auto row_of = [&](bool exists, const Tensor& tensor) { return several && exists ? tensor.row() : 0; };
+    spec.stores_target = step.stores_target;
+    spec.stores_activated = step.stores_activated;
+    spec.target_codes = step.target_codes.storage;
+    spec.activated_codes = step.activated_codes.storage;
+    spec.target_row = row_of(step.stores_target, step.target);
+    spec.target_codes_row = row_of(step.target_codes.exist(), step.target_codes.tensor);
+    spec.activated_row = row_of(step.stores_activated, step.activated);
+    spec.activated_codes_row = row_of(step.activated_codes.exist(), step.activated_codes.tensor);
+    spec.activates = step.activated.exists();
+    spec.only_target_codes = step.only_target_codes();
+    spec.only_activated_codes = step.only_activated_codes();
+    spec.relu = step.relu;
+    spec.activated_relu = step.activated_relu;
+    spec.code_limit = step.target_codes.limit;
+    spec.activated_limit = step.activated_codes.limit;
+    spec.crossings = step.grid.crossings();
+    return spec;
+}
+
+/// What decides the code of a step.
+struct QuantizedConvSpec {
+    QuantizedTileSpec big{}, small{};  ///< small.pixels is 0 if all tiles are big
+    bool odd_panel = false;
+};
+
+constexpr QuantizedConvSpec quantized_conv_spec(const QuantizedStep& step) {
+    const int small_rows = step.grid.rows_per_tile > 1 ? step.grid.small_rows : 1;
+    return {quantized_tile_spec(step, step.grid.big, step.grid.rows_per_tile, panel_blocks),
+            quantized_tile_spec(step, step.grid.small, small_rows, panel_blocks),
+            step.result().planes() % panel_blocks != 0};
+}
+
+/// The same tile with one block of channels, for the last panel of an odd number of blocks.
+constexpr QuantizedTileSpec odd_tile(QuantizedTileSpec spec) {
+    spec.blocks = 1;
+    return spec;
+}
+
+/// A kernel that computes one tile.
+using QuantizedTileKernel = void (*)(const QuantizedTileArguments&);
+
+template <QuantizedTileSpec Tile, bool Exists = true>
+constexpr QuantizedTileKernel quantized_tile_kernel() {
+    if constexpr (Exists && Tile.pixels > 0)
+        return &quantized_tile<Tile>;
+    else
+        return nullptr;
+}
+
+/// The addresses that change with the image, tile and panel of a step.
+class QuantizedCursor {
+public:
+    QuantizedCursor(const QuantizedStep& step, const Frame& frame) : step_{step}, frame_{frame} {
+        const StepTerm& term = step.terms[0];
+        const int planes = term.planes;
+        arguments_.planes = planes;
+        arguments_.plane = term.source.plane();
+        arguments_.words = term.source.planar ? 1 : channel_block;
+        arguments_.last_words = term.source.planar ? 1 : step.words - (planes - 1) * channel_block;
+        arguments_.kernel_height = term.window.kernel_height;
+        arguments_.kernel_width = term.window.kernel_width;
+        arguments_.tap_row = term.source.row();
+        arguments_.tap_column = term.source.pixel();
+        arguments_.numbers = frame.weights + step.numbers;
+        arguments_.width = step.grid.wraps;
+        arguments_.wrap = 0;
+        const int row = step.grid.wraps * channel_block;
+        const auto shape = [&](QuantizedPlace& place, const Tensor& tensor) {
+            place.plane = tensor.plane();
+            place.gap = tensor.row() - row;
+        };
+        shape(arguments_.residual, step.residual);
+        shape(arguments_.target, step.target);
+        shape(arguments_.target_codes, step.target_codes.tensor);
+        shape(arguments_.activated, step.activated);
+        shape(arguments_.activated_codes, step.activated_codes.tensor);
+    }
+
+    void panel(int index) {
+        panel_ = index;
+        const int channel = index * panel_blocks * channel_block;
+        arguments_.weights = frame_.weights + step_.weights + index * step_.panel_floats;
+        arguments_.factors = frame_.weights + step_.factors + channel;
+        arguments_.shift = frame_.weights + step_.shift + channel;
+        arguments_.scale = frame_.weights + step_.activated_scale + channel;
+        arguments_.activated_shift = arguments_.scale + step_.activated.planes() * channel_block;
+    }
+
+    /// Moves to a tile, counted over all images of the frame; returns whether it is a small one.
+    bool tile(int index, int tiles_per_image) {
+        const TileGrid& grid = step_.grid;
+        float* const image = frame_.image(index / tiles_per_image);
+        const int in_image = index % tiles_per_image;
+        int y, x;
+        bool small;
+        if (grid.rows_per_tile > 1) {
+            y = in_image * grid.rows_per_tile;
+            x = 0;
+            small = y + grid.rows_per_tile > grid.rows;
+        } else {
+            y = in_image / grid.per_row;
+            const int k = in_image % grid.per_row;
+            small = k >= grid.big_per_row;
+            x = k * grid.big - (small ? k - grid.big_per_row : 0);
+        }
+        const StepTerm& term = step_.terms[0];
+        arguments_.source = image + term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
+                            static_cast<long>(term.window.left) * term.source.pixel() +
+                            static_cast<long>(y) * row_stride(term) + static_cast<long>(x) * column_stride(term);
+        if (grid.wraps > 0) {  // the source is one long row, the other tensors are not
+            y = x / grid.wraps;
+            x %= grid.wraps;
+            arguments_.wrap = grid.wraps - x;
+        }
+        const int block = panel_ * panel_blocks;
+        const auto pixel = [&](const Tensor& tensor, int stride) {
+            return image + tensor.origin() + static_cast<long>(y) * stride * tensor.row() +
+                   static_cast<long>(x) * stride * channel_block;
+        };
+        const auto floats = [&](const Tensor& tensor, int stride) {
+            return pixel(tensor, stride) + static_cast<long>(block) * tensor.plane();
+        };
+        const auto codes = [&](const Codes& of, int stride) {
+            return pixel(of.tensor, stride) + block_offset(of.tensor, of.storage, block);
+        };
+        if (step_.residual.exists())
+            arguments_.residual.at = step_.reads_residual_codes ? codes(step_.residual_codes, step_.residual_stride)
+                                                                : floats(step_.residual, step_.residual_stride);
+        if (step_.stores_target) arguments_.target.at = floats(step_.target, 1);
+        if (step_.target_codes.exist()) arguments_.target_codes.at = codes(step_.target_codes, 1);
+        if (step_.stores_activated) arguments_.activated.at = floats(step_.activated, 1);
+        if (step_.activated_codes.exist()) arguments_.activated_codes.at = codes(step_.activated_codes, 1);
+        return small;
+    }
+
+    const QuantizedTileArguments& arguments() const { return arguments_; }
+
+private:
+    const QuantizedStep& step_;
+    const Frame& frame_;
+    int panel_ = 0;
+    QuantizedTileArguments arguments_{};
+};
+
+/// Zeroes this worker's share of the borders of all that a step stores.
+inline void zero_stored_borders(const QuantizedStep& step, const Frame& frame, int worker, int size) {
+    const auto clear = [&](const Tensor& tensor) {
+        if (!tensor.has_border()) return;
+        const Range planes = share(tensor.planes(), worker, size);
+        for (int i = 0; i < frame.images; ++i) zero_border(tensor, frame.image(i), planes.begin, planes.end);
+    };
+    if (step.stores_target) clear(step.target);
+    if (step.stores_activated) clear(step.activated);
+    if (step.target_codes.exist()) clear(step.target_codes.tensor);
+    if (step.activated_codes.exist()) clear(step.activated_codes.tensor);
+}
+
+/// Runs a convolution or linear layer in integers.
+template <QuantizedConvSpec S>
+void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
+    static constexpr bool has_odd_panel = S.odd_panel && panel_blocks > 1;
+    static constexpr QuantizedTileKernel kernels[2][2] = {
+        {quantized_tile_kernel<S.big>(), quantized_tile_kernel<odd_tile(S.big), has_odd_panel>()},
+        {quantized_tile_kernel<S.small>(), quantized_tile_kernel<odd_tile(S.small), has_odd_panel>()},
+    };
+    const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), 1);
+    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
+    frame.team->run([&](int worker, int size) {
+        zero_stored_borders(step, frame, worker, size);
+        QuantizedCursor cursor{step, frame};
+        const int per_image = step.grid.tiles();
+        while (const Task task = frame.team->take(worker)) {
+            const WorkParts::Piece piece = parts.piece(task);
+            for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) {
+                const bool odd = has_odd_panel && panel == step.panels - 1;
+                cursor.panel(panel);
+                for (int tile = piece.tiles.begin; tile < piece.tiles.end; ++tile) {
+                    const bool small = cursor.tile(tile, per_image);
+                    kernels[small ? 1 : 0][odd ? 1 : 0](cursor.arguments());
+                }
+            }
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

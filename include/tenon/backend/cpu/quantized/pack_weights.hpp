@@ -1,0 +1,113 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Packing for integers: weights folded with their norms, rounded to codes with a scale per output channel, and the
+// factors that turn sums of codes into floats or into codes of the result.
+
+#include <cmath>
+
+#include <tenon/backend/cpu/kernels/pack_weights.hpp>
+#include <tenon/backend/cpu/quantized/plan.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Packs the weights of single steps. Everything is computed in double and rounded once, with the same bits on every
+/// instruction set.
+class QuantizedPacker : LayerParameters {
+public:
+    /// `ranges[i]` is the range of what the network's i-th convolution or linear layer reads.
+    QuantizedPacker(std::span<const LayerInfo> layers, std::span<const Parameter> parameters,
+                    std::span<const float* const> tensors, std::span<const float> ranges)
+        : LayerParameters{layers, parameters, tensors}, in_floats_{layers, parameters, tensors}, ranges_{ranges} {}
+
+    /// Writes a step's weights and numbers into the arena, which must be zero before.
+    void pack(const QuantizedStep& step, float* arena) const {
+        float* const numbers = arena + step.numbers;
+        const auto number = [&](StepNumber which) -> float& { return numbers[static_cast<int>(which)]; };
+        const double target = scale_of(step.target_codes), activated = scale_of(step.activated_codes);
+        const double unit = step.in_integers && step.only_target_codes() ? target : 1.0;  // of sums and residuals
+        number(StepNumber::residual_factor) =
+            static_cast<float>((step.reads_residual_codes ? scale_of(step.residual_codes) : 1.0) / unit);
+        number(StepNumber::target_inverse) = static_cast<float>(1 / target);
+        number(StepNumber::activated_inverse) = static_cast<float>(1 / activated);
+        if (!step.in_integers) return in_floats_.pack(step, arena);
+        pack_product(step, unit, arena);
+        if (step.activated.exists()) pack_activation(step, step.only_activated_codes() ? activated : 1.0, arena);
+    }
+
+    /// The same for a step in floats.
+    void pack(const Step& step, float* arena) const { in_floats_.pack(step, arena); }
+
+private:
+    /// What a code of 1 stands for. 16-bit codes reach twice as far as calibration saw; they have bits to spare.
+    double scale_of(const Codes& codes) const {
+        if (!codes.exist()) return 1;
+        const double range = double{ranges_[index(codes.product)]};
+        if (!(range > 0)) return 1;  // calibration saw nothing but zeros
+        return (codes.storage == Storage::u8 ? range : 2 * range) / codes.limit;
+    }
+
+    void pack_activation(const QuantizedStep& step, double unit, float* arena) const {
+        const Affine affine = affine_of(step.activated_norm, step.activated.channels);
+        float* scale = arena + step.activated_scale;
+        float* shift = scale + step.activated.planes() * channel_block;
+        for (int c = 0; c < step.activated.channels; ++c) {
+            scale[c] = static_cast<float>(affine.scale[index(c)] / unit);
+            shift[c] = static_cast<float>(affine.shift[index(c)] / unit);
+        }
+    }
+
+    /// Order: panels of output channels; in a panel planes of words, taps, words of the plane; innermost the panel's
+    /// channels, each with the codes of one word.
+    void pack_product(const QuantizedStep& step, double unit, float* arena) const {
+        const StepTerm& term = step.terms[0];
+        const int outputs = step.result().channels, inputs = term.group_inputs, taps = term.window.taps();
+        const Affine affine = affine_of(term.norm, outputs);
+        std::vector<double> shift(index(outputs), 0.0);
+        add_shift(term.layer, affine, shift);
+        const float* weight = tensor(term.layer, ParameterRole::weight);
+        const double source = scale_of(step.source_codes);
+        const int pack = pack_of(step.source_codes.storage);
+        for (int o = 0; o < outputs; ++o, weight += static_cast<long>(inputs) * taps) {
+            double largest = 0;
+            for (long i = 0; i < static_cast<long>(inputs) * taps; ++i)
+                largest = std::max(largest, std::abs(double{weight[i]} * affine.scale[index(o)]));
+            const double scale = largest > 0 ? largest / step.weight_limit : 1;
+            arena[step.factors + o] = static_cast<float>(source * scale / unit);
+            arena[step.shift + o] = static_cast<float>(shift[index(o)] / unit);
+
+            const int panel = o / (panel_blocks * channel_block);
+            const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * channel_block;
+            float* const to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * channel_block);
+            for (int i = 0; i < inputs; ++i)
+                for (int tap = 0; tap < taps; ++tap) {
+                    const double value = double{weight[static_cast<long>(i) * taps + tap]} * affine.scale[index(o)];
+                    const long code = std::lrint(value / scale);
+                    const int word = i / pack, plane = term.source.planar ? word : word / channel_block;
+                    const int in_plane = term.source.planar ? 0 : word % channel_block;
+                    const int words =
+                        term.source.planar ? 1 : std::min(channel_block, step.words - plane * channel_block);
+                    const long before = term.source.planar ? plane : plane * channel_block;  // words per tap
+                    store_weight(to + (before * taps + static_cast<long>(tap) * words + in_plane) * width, i % pack,
+                                 pack, code);
+                }
+        }
+    }
+
+    static void store_weight(float* word, int position, int pack, long code) {
+        const auto byte = static_cast<std::int8_t>(code);
+        const auto number = static_cast<std::int16_t>(code);
+        char* const to = reinterpret_cast<char*>(word) + position * (4 / pack);
+        if (pack == 4)
+            std::memcpy(to, &byte, sizeof byte);
+        else
+            std::memcpy(to, &number, sizeof number);
+    }
+
+    WeightPacker in_floats_;
+    std::span<const float> ranges_;
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

@@ -1,0 +1,294 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// From a program to the steps of a network in 8-bit integers, or to those of its calibration, which are all in floats.
+//
+// Every convolution without groups and every linear layer that reads a vector is computed in integers. Its source is
+// stored as bytes where it cannot be negative, else as 16-bit integers: the image, and what a convolution reads that no
+// ReLU precedes. What is added, the trunk of a network, stays in floats, unless a convolution reads it too.
+
+#include <limits>
+
+#include <tenon/backend/cpu/plan/conv.hpp>
+#include <tenon/backend/cpu/quantized/step.hpp>
+#include <tenon/backend/shared/lower_step.hpp>
+#include <tenon/program/memory/plan_memory.hpp>
+#include <tenon/program/passes/add_transfers.hpp>
+
+namespace tenon::cpu {
+
+/// Everything that running a quantized network, or its calibration, needs. All steps run for all images in flight.
+template <int Steps>
+struct QuantizedPlan {
+    FixedVector<QuantizedStep, Steps> steps{};
+    long image_floats = 0, weight_floats = 0, scratch_floats = 0;
+    int products = 0;  ///< convolutions and linear layers
+    // What the engine asks of every plan: here no step runs for single images, and none is chained.
+    static constexpr int joint = 0;
+    static constexpr FixedVector<Step, 0> followers{};
+    struct NoHandover {
+        long from = 0, to = 0, floats = 0;
+    };
+    static constexpr FixedVector<NoHandover, 0> handovers{};
+    static constexpr long single_floats = 0;
+
+    constexpr long arena_floats(long images) const { return images * image_floats; }
+
+    template <int Exact>
+    constexpr QuantizedPlan<Exact> trimmed() const {
+        return {steps.template with_capacity<Exact>(), image_floats, weight_floats, scratch_floats, products};
+    }
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The largest code of a weight: 7 bits, or 10 where the source has 16 bits and sums are short.
+constexpr int weight_limit_of(Storage source, long depth) {
+    return source == Storage::s16 && depth <= 1024 ? 1023 : 127;
+}
+
+/// The largest code of a source, such that no sum of `depth` products can exceed 32 bits. 0: there is none.
+constexpr int code_limit_of(Storage source, long depth) {
+    const long limit = std::numeric_limits<std::int32_t>::max() / (depth * weight_limit_of(source, depth));
+    if (source == Storage::u8) return limit >= 255 ? 255 : 0;
+    return limit >= 255 ? static_cast<int>(std::min(limit, 32767L)) : 0;
+}
+
+/// Builds the plan of an optimized program whose convolutions are not joined (fuse_add).
+template <Capacity C>
+class QuantizedPlanner {
+public:
+    /// With `calibrates`, everything is in floats, with the same steps in the same order.
+    constexpr QuantizedPlanner(const Program<C>& program, bool calibrates)
+        : program_{add_transfers(program)}, calibrates_{calibrates} {}
+
+    using Plan = QuantizedPlan<C.ops + 2>;
+
+    constexpr Plan plan() {
+        find_signs();
+        choose_storage();
+        choose_layouts();
+        place_values();
+        for (int i = 0; i < program_.ops.size(); ++i) plan_.steps.push_back(step_of(i));
+        plan_.products = products_before(program_.layers.size());
+        return plan_;
+    }
+
+private:
+    static constexpr long cache_line = MemoryPlan<C>::alignment;
+
+    struct Value {
+        bool is_positive = false;  ///< never negative
+        bool has_floats = false;
+        Tensor floats{};
+        Codes codes{};
+    };
+
+    static constexpr bool is_product(const Op& op) { return traits_of(op.kind).is_product; }
+
+    constexpr int products_before(int layer) const {
+        int count = 0;
+        for (int i = 0; i < layer; ++i) count += traits_of(program_.layers[i].path.kind).is_product ? 1 : 0;
+        return count;
+    }
+
+    /// The number of products in one of an operation's sums.
+    constexpr long depth_of(const Op& op) const {
+        return static_cast<long>(program_.values[op.source()].channels) * op.window().taps();
+    }
+
+    /// Which values are never negative.
+    constexpr void find_signs() {
+        for (const Op& op : program_.ops) {
+            const OpTraits& traits = traits_of(op.kind);
+            const bool keeps_sign = traits.is_pooling || traits.is_global_pooling || op.kind == OpKind::pad_channels;
+            const bool positive = op.relu || op.kind == OpKind::relu || op.kind == OpKind::sigmoid ||
+                                  (keeps_sign && values_[op.source()].is_positive);
+            if (op.target >= 0) values_[op.target].is_positive = positive;
+            if (op.activated >= 0) values_[op.activated].is_positive = op.activated_relu;
+        }
+    }
+
+    /// Whether an operation is computed in integers.
+    constexpr bool is_integer(const Op& op) const {
+        if (calibrates_ || !is_product(op) || op.terms[0].groups != 1) return false;
+        if (op.kind == OpKind::linear && !program_.values[op.source()].is_flat()) return false;
+        const Storage storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
+        return code_limit_of(storage, depth_of(op)) > 0;
+    }
+
+    constexpr void choose_storage() {
+        for (const Op& op : program_.ops) {
+            if (op.source() >= 0 && is_integer(op)) {
+                Codes& codes = values_[op.source()].codes;
+                codes.storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
+                const int limit = code_limit_of(codes.storage, depth_of(op));
+                if (codes.product < 0 || limit < codes.limit) codes.limit = limit;
+                if (codes.product < 0) codes.product = products_before(op.layer());
+            }
+        }
+        for (const Op& op : program_.ops) {
+            if (!is_integer(op))
+                for_each_operand(op, [&](int value) { values_[value].has_floats = true; });
+            else if (op.residual >= 0 && !values_[op.residual].codes.exist())
+                values_[op.residual].has_floats = true;
+            // Products in floats store floats; their codes are made of these.
+            if (is_product(op) && !is_integer(op))
+                for (const int value : {op.target, op.activated})
+                    if (value >= 0) values_[value].has_floats = true;
+        }
+        for (int i = 1; i < program_.values.size(); ++i)
+            if (!values_[i].codes.exist()) values_[i].has_floats = true;
+    }
+
+    constexpr void choose_layouts() {
+        for (int i = 0; i < program_.values.size(); ++i) {
+            const Shape shape = program_.values[i];
+            Tensor& tensor = values_[i].floats;
+            tensor.channels = shape.channels;
+            if (!shape.is_flat()) {
+                tensor.height = shape.height;
+                tensor.width = shape.width;
+            }
+            Codes& codes = values_[i].codes;
+            if (codes.exist()) codes.tensor = words_of(tensor, codes.storage, is_planar(i));
+        }
+        for (const Op& op : program_.ops) {
+            if (op.kind != OpKind::conv) continue;
+            Value& value = values_[op.source()];
+            Tensor& source = is_integer(op) ? value.codes.tensor : value.floats;
+            const Window& window = op.window();
+            source.top = std::max(source.top, window.top);
+            source.left = std::max(source.left, window.left);
+            source.bottom = std::max(source.bottom, window.bottom);
+            source.right = std::max(source.right, window.right);
+        }
+    }
+
+    /// Whether the codes of a value are planes of words: the image's, with few channels, if nothing else reads it.
+    constexpr bool is_planar(int value) const {
+        return value == program_.ops[0].target && !values_[value].has_floats &&
+               program_.values[value].channels < min_blocked_channels && !program_.values[value].is_flat();
+    }
+
+    /// Places the floats and then the codes of each value in the arena.
+    constexpr void place_values() {
+        long sizes[array_bound<C.values + 2>]{}, float_sizes[array_bound<C.values + 2>]{};
+        for (int i = 1; i < program_.values.size(); ++i) {
+            if (program_.producer(i) < 0) continue;
+            if (values_[i].has_floats) float_sizes[i] = round_up(values_[i].floats.floats(), cache_line);
+            sizes[i] = float_sizes[i];
+            if (values_[i].codes.exist()) sizes[i] += round_up(values_[i].codes.tensor.floats(), cache_line);
+        }
+        const MemoryPlan<C> memory = plan_memory(program_, sizes, [&](int a, int b) { return same_form(a, b); });
+        plan_.image_floats = round_up(memory.size, cache_line);
+        for (int i = 0; i < program_.values.size(); ++i) {
+            values_[i].floats.offset = values_[i].has_floats ? memory.offset[i] : 0;
+            if (values_[i].codes.exist()) values_[i].codes.tensor.offset = memory.offset[i] + float_sizes[i];
+        }
+    }
+
+    /// Whether one value may take another's place: both are floats only, or codes only, of the same form.
+    constexpr bool same_form(int a, int b) const {
+        const Value &x = values_[a], &y = values_[b];
+        if (x.has_floats != y.has_floats || x.codes.storage != y.codes.storage) return false;
+        if (x.has_floats) return !x.codes.exist() && x.floats.same_form(y.floats);
+        return x.codes.tensor.same_form(y.codes.tensor);
+    }
+
+    constexpr long take_weights(long floats) {
+        const long offset = plan_.weight_floats;
+        plan_.weight_floats += round_up(floats, cache_line);
+        return offset;
+    }
+
+    constexpr QuantizedStep step_of(int index) {
+        const Op& op = program_.ops[index];
+        Tensor tensors[array_bound<C.values + 2>]{};
+        for (int i = 0; i < program_.values.size(); ++i) tensors[i] = values_[i].floats;
+        QuantizedStep step{};
+        static_cast<Step&>(step) = lower_step<Step>(program_, index, tensors);
+        for (int i = 0; i < 2; ++i) step.terms[i].groups = op.terms[i].groups;
+        step.in_integers = is_integer(op);
+        if (op.source() >= 0) step.source_codes = values_[op.source()].codes;
+        if (op.residual >= 0) step.residual_codes = values_[op.residual].codes;
+        // lower_step makes the result of a norm its activated one
+        const int target = step.target.exists() ? op.target : -1;
+        const int activated = op.activated >= 0 ? op.activated : step.activated.exists() ? op.target : -1;
+        if (target >= 0) {
+            step.target_codes = values_[target].codes;
+            step.stores_target = values_[target].has_floats;
+        }
+        if (activated >= 0) {
+            step.activated_codes = values_[activated].codes;
+            step.stores_activated = values_[activated].has_floats;
+        }
+        const int channels = step.result().exists() ? step.result().channels : 0;
+        const long padded = round_up(channels, channel_block);
+        if (step.in_integers)
+            plan_product(step, op);
+        else if (op.kind == OpKind::conv)
+            plan_float_conv(step);
+        else if (op.kind == OpKind::linear)
+            plan_float_linear(step);
+        if (step.activated.exists()) step.activated_scale = take_weights(2 * padded);
+        step.numbers = take_weights(cache_line);
+        return step;
+    }
+
+    constexpr void plan_product(QuantizedStep& step, const Op& op) {
+        const Tensor result = step.result();
+        step.reads_residual_codes = op.residual >= 0 && !values_[op.residual].has_floats;
+        if (step.reads_residual_codes) step.residual = step.residual_codes.tensor;
+        StepTerm& term = step.terms[0];
+        const int inputs = term.source.channels;
+        term.source = step.source_codes.tensor;
+        term.planes = term.source.planes();
+        term.group_inputs = inputs;
+        term.group_outputs = result.channels;
+        step.words = term.source.planar ? 1 : term.source.channels;
+        step.weight_limit = weight_limit_of(step.source_codes.storage, depth_of(op));
+
+        // Tiles may be one long row where all that is read and written is one, or runs over the ends of rows.
+        Step shape = step;
+        if (!step.stores_target && step.target_codes.exist()) shape.target = step.target_codes.tensor;
+        if (!step.stores_activated && step.activated_codes.exist()) shape.activated = step.activated_codes.tensor;
+        shape.target.planar = shape.activated.planar = false;
+        const Window& window = term.window;
+        const bool flat = window.is_pointwise() && window.stride_height == 1 && window.stride_width == 1 &&
+                          !term.source.has_border() && (op.residual < 0 || op.residual_stride == 1);
+        step.grid = choose_grid(shape, flat, false);
+        const bool dense_codes = !step.target_codes.tensor.has_border() && !step.activated_codes.tensor.has_border();
+        if (flat && step.grid.wraps == 0 && step.grid.rows == 1 && result.height > 1 && !dense_codes)
+            step.grid = make_grid(result.height, result.width, tile_pixels);
+
+        const int blocks = result.planes();
+        const long depth = static_cast<long>(term.source.planar ? term.planes : step.words) * window.taps();
+        step.panels = (blocks + panel_blocks - 1) / panel_blocks;
+        step.panel_floats = depth * panel_blocks * channel_block;
+        step.weights = take_weights(depth * blocks * channel_block);
+        step.shift = take_weights(static_cast<long>(blocks) * channel_block);
+        step.factors = take_weights(static_cast<long>(blocks) * channel_block);
+    }
+
+    constexpr void plan_float_conv(QuantizedStep& step) {
+        plan_direct_conv(step);
+        step.weights = take_weights(step.panel_floats * step.result().planes() / panel_blocks);
+        step.shift = take_weights(static_cast<long>(step.result().planes()) * channel_block);
+    }
+
+    constexpr void plan_float_linear(QuantizedStep& step) {
+        const int blocks = step.target.planes();
+        step.panels = (blocks + linear_blocks - 1) / linear_blocks;
+        step.weights = take_weights(step.source().floats() * blocks * channel_block);
+        step.shift = take_weights(static_cast<long>(blocks) * channel_block);
+    }
+
+    Program<C> program_;
+    bool calibrates_;
+    Value values_[array_bound<C.values + 2>]{};
+    Plan plan_{};
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

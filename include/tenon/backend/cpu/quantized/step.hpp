@@ -1,0 +1,75 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// A step of a network in 8-bit integers: the step in floats, and where the integers of its operands and results are.
+//
+// A value is stored as floats, as integers, or as both; integers are what convolutions and linear layers read:
+//
+//     code = round(value / scale), 0 ... 255 where the value follows a ReLU, else 16 bits with a sign
+//     scale = range / 255 or 2 * range / limit, where the range of a value was measured by calibration
+//
+// The integers of neighboring channels are packed into 32-bit words, 4 or 2 in each (pack_of), and a tensor of words
+// has the layout of a tensor of floats: 16 words of a pixel are a cache line. So a map of 64 channels as bytes is laid
+// out like a map of 16 channels of floats, and a border of zeros is zeros in both.
+
+#include <tenon/backend/cpu/layout/step.hpp>
+#include <tenon/backend/cpu/quantized/vector.hpp>
+
+namespace tenon::cpu {
+
+/// The integers of a value: where they are, and what they mean.
+struct Codes {
+    Tensor tensor{};                 ///< of words
+    Storage storage = Storage::f32;  ///< f32: there are none
+    int product =
+        -1;         ///< which of the network's convolutions and linear layers, in order, reads them: its range counts
+    int limit = 0;  ///< the largest code: 255, or as large as sums of 32 bits allow
+
+    constexpr bool exist() const { return storage != Storage::f32; }
+};
+
+/// The numbers beside a step's weights that are one for all channels, by their place.
+enum class StepNumber { residual_factor, target_inverse, activated_inverse };
+
+/// A step of which operands and results may be integers. The tensors of Step are of floats; where a value has none, its
+/// tensor has the shape and the offset 0, and `stores_...` is false.
+struct QuantizedStep : Step {
+    bool in_integers = false;  ///< a convolution or linear layer whose products are integers
+    Codes source_codes{}, residual_codes{}, target_codes{}, activated_codes{};
+    bool stores_target = false, stores_activated = false;  ///< as floats
+    bool reads_residual_codes = false;
+    int words = 0;         ///< of a pixel of the source
+    int weight_limit = 0;  ///< the largest weight's code
+    long factors = -1;     ///< one float per output channel: what a sum of 1 is
+    long numbers = -1;     ///< see StepNumber
+
+    /// Whether the codes of the target are all that the step stores: then factors and shift are in units of its codes.
+    constexpr bool only_target_codes() const {
+        return target_codes.exist() && !stores_target && !stores_activated && !activated_codes.exist();
+    }
+    /// Whether the activated result is only stored as codes: then its scale and shift are in units of these.
+    constexpr bool only_activated_codes() const { return activated_codes.exist() && !stores_activated; }
+};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A kernel of a quantized network.
+using QuantizedFunction = void (*)(const QuantizedStep&, const Frame&);
+
+/// The tensor of words for the codes of a map, in whole blocks of 16 channels.
+constexpr Tensor words_of(const Tensor& map, Storage storage, bool planar) {
+    Tensor words = map;
+    words.planar = planar;
+    words.channels = planar ? (map.channels + 1) / 2 : (map.channels + 15) / 16 * block_words(storage);
+    return words;
+}
+
+/// The offset of a block of 16 channels in a tensor of words, from the tensor's first pixel: a plane holds as many
+/// blocks as a word holds channels.
+constexpr long block_offset(const Tensor& words, Storage storage, int block) {
+    const int pack = pack_of(storage);
+    return static_cast<long>(block / pack) * words.plane() + block % pack * block_words(storage);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

@@ -1,0 +1,163 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// Vectors of 32-bit sums, and what adds products of small integers to them. Everything here has the same bits on every
+// instruction set: sums are exact, and where floats are multiplied and added the product is rounded first.
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include <tenon/backend/cpu/simd/vector.hpp>
+
+#if (defined(__AVX512VNNI__) && defined(__AVX512BW__)) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
+#define TENON_HAS_DOT4 1
+#else
+#define TENON_HAS_DOT4 0
+#endif
+
+namespace tenon::cpu {
+
+/// How the numbers of a value are stored: as 32-bit floats, as 16-bit integers of either sign, or as integers 0 to 255.
+enum class Storage : char { f32, s16, u8 };
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Whether four products of 8-bit numbers are added at once (VNNI). Elsewhere numbers from 0 to 255 take 16 bits and
+/// two products are added at once, which needs no saturation either: 255 * 127 * 2 is far below 2^31, whereas AVX2's
+/// sums of two 8-bit products saturate at 2^15.
+inline constexpr bool has_dot4 = TENON_HAS_DOT4 != 0;
+
+/// Neighboring channels in a 32-bit word.
+constexpr int pack_of(Storage storage) {
+    return storage == Storage::f32 ? 1 : storage == Storage::u8 && has_dot4 ? 4 : 2;
+}
+/// Words of a block of 16 channels.
+constexpr int block_words(Storage storage) { return channel_block / pack_of(storage); }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+
+/// As many 32-bit integers as a Vector has floats.
+using Sums = VectorBits;
+
+TENON_INLINE Sums zero_sums() { return Sums{}; }
+
+/// The 32-bit word at an address, in all elements.
+TENON_INLINE Sums broadcast_word(const float* from) {
+    std::int32_t word;
+    std::memcpy(&word, from, sizeof word);
+    return Sums{} + word;
+}
+
+/// Loads words from memory aligned to the vector.
+TENON_INLINE Sums load_words(const float* from) { return *reinterpret_cast<const Sums*>(from); }
+
+// Products and additions are written out: GCC 12 copies the sums of the intrinsics from register to register, and then
+// spills them (test: backend.spills).
+
+/// sums + the two products of 16-bit numbers in each word.
+TENON_INLINE Sums add_dot2(Sums sums, Sums a, Sums b) {
+#if defined(__AVX512VNNI__)
+    asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
+    return sums;
+#elif defined(__AVX512BW__)
+    Sums products;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+v"(sums), "=&v"(products) : "v"(a), "v"(b));
+    return sums;
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+    Sums products;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sums), "=&x"(products) : "x"(a), "x"(b));
+    return sums;
+#elif defined(__SSE2__) && !defined(__AVX__)
+    asm("pmaddwd %2, %1\n\tpaddd %1, %0" : "+x"(sums), "+x"(a) : "x"(b));
+    return sums;
+#else
+    return sums + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+#if TENON_HAS_DOT4
+/// sums + the four products of an unsigned and a signed 8-bit number in each word.
+TENON_INLINE Sums add_dot4(Sums sums, Sums unsigned_bytes, Sums signed_bytes) {
+#if defined(__AVX512F__)
+    asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+#else
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(unsigned_bytes), "x"(signed_bytes));
+#endif
+    return sums;
+}
+#endif
+
+/// Sums as floats, rounded to the nearest even one where they have more than 24 bits.
+TENON_INLINE Vector to_floats(Sums sums) { return __builtin_convertvector(sums, Vector); }
+
+/// The nearest integers, even ones where two are as near, of floats between -2^22 and 2^22.
+TENON_INLINE Sums to_integers(Vector floats) {
+#if defined(__AVX512F__)
+    Sums integers;
+    asm("vcvtps2dq %1, %0" : "=v"(integers) : "v"(floats));
+    return integers;
+#elif defined(__AVX__)
+    Sums integers;
+    asm("vcvtps2dq %1, %0" : "=x"(integers) : "x"(floats));
+    return integers;
+#elif defined(__SSE2__)
+    Sums integers;
+    asm("cvtps2dq %1, %0" : "=x"(integers) : "x"(floats));
+    return integers;
+#else
+    // The sum has no bits after the point, and its last 23 bits are the integer + 2^22.
+    const Vector moved = add(floats, broadcast(12582912.0f));
+    Sums bits;
+    std::memcpy(&bits, &moved, sizeof bits);
+    return bits - 0x4B400000;
+#endif
+}
+
+/// a * b, rounded before it is used: the compiler may not fuse it with an addition, as not every machine could.
+TENON_INLINE Vector rounded_product(Vector a, Vector b) {
+    Vector product = multiply(a, b);
+#if defined(__AVX512F__)
+    asm("" : "+v"(product));
+#elif defined(__SSE2__)
+    asm("" : "+x"(product));
+#elif defined(__ARM_NEON)
+    asm("" : "+w"(product));
+#else
+    asm("" : "+m"(product));
+#endif
+    return product;
+}
+
+/// x where it is within [low, high], else the nearer bound; `high` for a NaN.
+TENON_INLINE Vector clamp(Vector x, float low, float high) {
+    const Vector lows = broadcast(low), highs = broadcast(high), below = x < highs ? x : highs;
+    return below > lows ? below : lows;
+}
+
+/// As many integers of 8 or 16 bits as a Vector has floats.
+using Bytes [[gnu::vector_size(vector_width)]] = unsigned char;
+using Shorts [[gnu::vector_size(2 * vector_width)]] = short;
+template <Storage S>
+using PackedIntegers = std::conditional_t<pack_of(S) == 4, Bytes, Shorts>;
+
+/// Stores integers that the storage holds, channel after channel, `lane` channels after the start of a block.
+template <Storage S>
+TENON_INLINE void store_packed(float* block, int lane, Sums integers) {
+    const auto packed = __builtin_convertvector(integers, PackedIntegers<S>);
+    std::memcpy(reinterpret_cast<char*>(block) + 4 / pack_of(S) * lane, &packed, sizeof packed);
+}
+
+/// The integers that store_packed stored, as floats.
+template <Storage S>
+TENON_INLINE Vector load_packed(const float* block, int lane) {
+    PackedIntegers<S> packed;
+    std::memcpy(&packed, reinterpret_cast<const char*>(block) + 4 / pack_of(S) * lane, sizeof packed);
+    return to_floats(__builtin_convertvector(packed, Sums));
+}
+
+#pragma GCC diagnostic pop
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

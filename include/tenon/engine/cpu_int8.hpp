@@ -1,0 +1,118 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The CPU engine that computes in 8-bit integers, and the one that runs its steps in floats, for calibration.
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <tenon/backend/cpu/quantized/pack_weights.hpp>
+#include <tenon/backend/cpu/quantized/step_function.hpp>
+#include <tenon/engine/cpu.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// A network's table of steps in integers or, with `Calibrates`, the same steps in floats.
+template <class Net, bool Calibrates>
+struct QuantizedNetwork {
+    // The sums of two convolutions have different scales, so each is a step of its own.
+    static constexpr auto program = optimize(lowered<Net>, [](const auto&, const Op&, const Op&) { return false; });
+    static constexpr auto plan = [] {
+        constexpr auto plan = QuantizedPlanner<capacity<Net>>{program, Calibrates}.plan();
+        return plan.template trimmed<plan.steps.size()>();
+    }();
+    static constexpr int steps = plan.steps.size();
+
+    /// The kernels, one per step.
+    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
+        return FixedVector<QuantizedFunction, steps>{{quantized_function<plan, I>()...}, steps};
+    }
+    (std::make_integer_sequence<int, steps>{});
+
+    /// The packer of weights; `tensors[i]` points to parameter i of the network.
+    static QuantizedPacker packer(std::span<const float* const> tensors, std::span<const float> ranges = {}) {
+        const auto& lowered_program = lowered<Net>;
+        return QuantizedPacker{{lowered_program.layers.begin(), lowered_program.layers.end()},
+                               {lowered_program.parameters.begin(), lowered_program.parameters.end()},
+                               tensors,
+                               ranges};
+    }
+};
+
+/// Runs one network on the CPU with products of 8-bit integers (backend/cpu/quantized/plan.hpp).
+///
+/// Law: results have the same bits on every instruction set, for any number of threads and any batch, except for
+/// networks with grouped convolutions, which are computed in floats (test: tests/quantized).
+template <class Net>
+class Int8Engine : public TableEngine<Net, QuantizedNetwork<Net, false>> {
+    using Base = TableEngine<Net, QuantizedNetwork<Net, false>>;
+
+public:
+    using Base::Base;
+
+    /// How many ranges the network has: one for each convolution and linear layer, in the order of its program.
+    static constexpr int range_count = Base::Compiled::plan.products;
+
+    /// Takes the network's parameters and, for each convolution and linear layer, the range of what it reads. Throws
+    /// tenon::Error, and changes nothing, when there are not `range_count` ranges or one is no finite number from 0 on.
+    void set_parameters(std::span<const float* const> tensors, std::span<const float> ranges) {
+        if (ranges.empty())
+            throw Error(
+                "8-bit integers need the ranges of what each layer reads, which these weights lack: measure them "
+                "with CpuWith<Precision::int8>::Calibrator, or with `classify --calibrate FOLDER --save FILE`, and "
+                "load that file");
+        if (static_cast<int>(ranges.size()) != range_count)
+            throw Error("the network has " + std::to_string(range_count) +
+                        " convolutions and linear layers, but the weights have the ranges of " +
+                        std::to_string(ranges.size()));
+        for (const float range : ranges)
+            if (!std::isfinite(range) || range < 0)
+                throw Error("the ranges of a network's layers must be finite numbers from 0 on; one is " +
+                            std::to_string(range));
+        this->pack_with(Base::Compiled::packer(tensors, ranges));
+    }
+
+    /// Throws tenon::Error that says how to calibrate.
+    void set_parameters(std::span<const float* const> tensors) { set_parameters(tensors, {}); }
+};
+
+/// Runs a network in floats and shows what its layers read: what calibration measures.
+template <class Net>
+class CalibrationEngine : public TableEngine<Net, QuantizedNetwork<Net, true>> {
+    using Base = TableEngine<Net, QuantizedNetwork<Net, true>>;
+
+public:
+    explicit CalibrationEngine(int threads) : Base{threads, 1} {}
+
+    /// Runs one image; calls visit(range index, whether the value is never negative, float) for every float that a
+    /// layer in integers reads.
+    template <class Visit>
+    void run_image(const float* image, float* results, Visit visit) {
+        Base::run(image, results, 1, [&](int i) {
+            const QuantizedStep &step = Base::Compiled::plan.steps[i], &in_codes = codes.steps[i];
+            show(step.target, in_codes.target_codes, visit);
+            show(step.activated, in_codes.activated_codes, visit);
+        });
+    }
+
+private:
+    static constexpr const auto& codes = QuantizedNetwork<Net, false>::plan;
+    static_assert(codes.steps.size() == Base::Compiled::plan.steps.size());
+
+    template <class Visit>
+    void show(const Tensor& tensor, const Codes& in_codes, Visit& visit) {
+        if (!in_codes.exist()) return;
+        const float* const first = this->arena_of(0) + tensor.origin();
+        for (int c = 0; c < tensor.channels; ++c)
+            for (int y = 0; y < tensor.height; ++y)
+                for (int x = 0; x < tensor.width; ++x)
+                    visit(in_codes.product, in_codes.storage == Storage::u8,
+                          first[static_cast<long>(c / channel_block) * tensor.plane() +
+                                static_cast<long>(y) * tensor.row() + x * channel_block + c % channel_block]);
+    }
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu

@@ -1,0 +1,52 @@
+// The networks of these tests, and how one of them is run by code for one instruction set.
+#pragma once
+
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include <tenon/models/cifar.hpp>
+#include <tenon/topology/block.hpp>
+
+namespace quantized_test {
+
+using namespace tenon;
+
+/// One product whose source is never negative, and so stored as bytes: whole planes of words, several planes with an
+/// incomplete last one and an odd number of output blocks, and a stride.
+struct Bytes3x3 : Network<Input<64, 9, 9>, ReLU, Conv<32, Kernel<3>, Padding<1>>> {};
+struct Bytes1x1 : Network<Input<176, 5, 7>, ReLU, Conv<80, Kernel<1>>> {};
+struct BytesStrided : Network<Input<24, 11, 30>, ReLU, Conv<16, Kernel<3>, Stride<2>, Padding<1>>> {};
+struct BytesLinear : Network<Input<200>, ReLU, Linear<48>> {};
+/// The same with a source of either sign, in 16 bits: planes of words, and blocks.
+struct Words3Channels : Network<Input<3, 15, 17>, Conv<32, Kernel<7>, Stride<2>, Padding<3>>> {};
+struct WordsBlocks : Network<Input<48, 7, 7>, Conv<32, Kernel<3>, Padding<1>>> {};
+
+/// Pre-activation: a trunk of floats, projections, results that are normalized.
+struct Preactivated
+    : Network<Input<3, 19, 21>, Conv<32, Kernel<3>, Padding<1>>, MaxPool<Kernel<3>, Stride<2>, Padding<1>>,
+              Stack<16, 2>, Stack<32, 2>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {};
+/// Post-activation: residuals of bytes, also through a padded shortcut, which needs floats.
+struct Postactivated
+    : Network<Input<3, 33, 35>, Conv<32, Kernel<7>, Stride<2>, Padding<3>>, BatchNorm, ReLU,
+              MaxPool<Kernel<3>, Stride<2>, Padding<1>>,
+              Residual<Sequential<Conv<32, Kernel<3>, Padding<1>>, BatchNorm, ReLU, Conv<32, Kernel<3>, Padding<1>>,
+                                  BatchNorm>,
+                       Identity, ReLU>,
+              Residual<Sequential<Conv<48, Kernel<3>, Stride<2>, Padding<1>>, BatchNorm>,
+                       Sequential<Conv<48, Kernel<1>, Stride<2>>, BatchNorm>, ReLU>,
+              detail::CifarBlock<48>, detail::CifarBlock<64, 2, true>, GlobalAvgPool, Linear<10>, Softmax> {};
+
+using Networks =
+    std::tuple<Bytes3x3, Bytes1x1, BytesStrided, BytesLinear, Words3Channels, WordsBlocks, Preactivated, Postactivated>;
+
+/// The results of network `index` of Networks in 8-bit integers; parameters are one after another.
+using Run = std::vector<float> (*)(int index, std::span<const float> parameters, std::span<const float> ranges,
+                                   std::span<const float> images, int threads);
+
+std::vector<float> run_generic(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_avx2(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_avx512(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_avx512vnni(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
+
+}  // namespace quantized_test
