@@ -113,8 +113,8 @@ void answer(const std::string& folder) {
     for_each_precision([&](auto precision) {
         const std::string name{name_of(precision())};
         try {
-            write_raw(folder + "/" + name + ".raw", device_answer<Listing, tenon::CudaWith<precision()>>(
-                                                        images, answered_batch, answered_batch));
+            write_raw(folder + "/" + name + ".raw",
+                      device_answer<Listing, tenon::CudaWith<precision()>>(images, answered_batch, answered_batch));
         } catch (const tenon::Error& error) {
             failures += (failures.empty() ? "" : "; ") + name + ": " + error.what();
             return;

@@ -26,5 +26,4 @@ struct Softsign {
 
 struct Classifier : Network<Input<3, 32, 32>, Conv<16>, Elementwise<Softsign>> {};
 
-
 constexpr long parameters = parameter_count<Classifier>;
