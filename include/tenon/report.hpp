@@ -1,7 +1,8 @@
-// Reports on networks and runs: summaries, graphs, profiles, ONNX files, plots.
+// Reports on networks and runs: summaries, graphs, profiles, ONNX files, plots, explanations.
 #pragma once
 
 // IWYU pragma: begin_exports
+#include <tenon/explain/explain.hpp>
 #include <tenon/report/class_report.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>

@@ -34,17 +34,20 @@ void for_each_product(const ConvTerm& term, bool is_linear, Shape in, Shape out,
     for (int o = 0; o < out.channels; ++o)
         for (int i = 0; i < inputs; ++i)
             for (int ky = 0; ky < w.kernel_height; ++ky)
-                for (int kx = 0; kx < w.kernel_width; ++kx, ++weight)
+                for (int kx = 0; kx < w.kernel_width; ++kx, ++weight) {
+                    // The columns whose pixel is in the map: 0 <= column * stride + shift < width.
+                    const int shift = kx - w.left, last = in.width - 1 - shift;
+                    const int begin = shift < 0 ? (-shift + w.stride_width - 1) / w.stride_width : 0;
+                    const int end = last < 0 ? 0 : std::min(out.width, last / w.stride_width + 1);
                     for (int row = 0; row < out.height; ++row) {
                         const int y = row * w.stride_height + ky - w.top;
                         if (y < 0 || y >= in.height) continue;
                         const long to = (static_cast<long>(o) * out.height + row) * out.width;
                         const long from = (static_cast<long>(o / outputs * inputs + i) * in.height + y) * in.width;
-                        for (int column = 0; column < out.width; ++column) {
-                            const int x = column * w.stride_width + kx - w.left;
-                            if (x >= 0 && x < in.width) f(to + column, from + x, weight);
-                        }
+                        for (int column = begin; column < end; ++column)
+                            f(to + column, from + column * w.stride_width + shift, weight);
                     }
+                }
 }
 
 /// Calls f(output, inside, input) for each pixel of each window of a pooling, in the order of the scan; `inside` is

@@ -39,6 +39,9 @@ public:
         return counts_;
     }
 
+    /// The gradient of a value of the forward program, after write(); -1: no gradient flows there.
+    constexpr int gradient_of(int value) const { return gradient_[value]; }
+
 private:
     constexpr void run() {
         for (int v = 0; v < forward_.values.size(); ++v) {
