@@ -4,6 +4,7 @@
 set(TENON_DOORS
     include/tenon/cuda.hpp
     include/tenon/data.hpp
+    include/tenon/distributed.hpp
     include/tenon/inference.hpp
     include/tenon/network.hpp
     include/tenon/report.hpp
@@ -15,6 +16,9 @@ set(TENON_DOORS
 set(TENON_IMAGE_DOORS include/tenon/image.hpp)
 set(TENON_IMAGE_ROOMS include/tenon/data/archives include/tenon/image/codecs)
 
+# The component tenon::mpi: its door, and the one header that needs an MPI.
+set(TENON_MPI_HEADERS include/tenon/mpi.hpp include/tenon/distributed/mpi.hpp)
+
 file(GLOB_RECURSE TENON_HEADERS CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_LIST_DIR}/.. ${CMAKE_CURRENT_LIST_DIR}/../include/*.hpp)
 list(TRANSFORM TENON_HEADERS REPLACE "^.*/include/" "include/")
 set(TENON_IMAGE_HEADERS ${TENON_IMAGE_DOORS})
@@ -23,4 +27,4 @@ foreach(room IN LISTS TENON_IMAGE_ROOMS)
   list(FILTER headers INCLUDE REGEX "^${room}/")
   list(APPEND TENON_IMAGE_HEADERS ${headers})
 endforeach()
-list(REMOVE_ITEM TENON_HEADERS ${TENON_IMAGE_HEADERS})
+list(REMOVE_ITEM TENON_HEADERS ${TENON_IMAGE_HEADERS} ${TENON_MPI_HEADERS})

@@ -1,4 +1,4 @@
-# Installs the headers, a CMake package (find_package(tenon COMPONENTS image)) and pkg-config files. tenon holds no machine
+# Installs the headers, a CMake package (find_package(tenon COMPONENTS image mpi)) and pkg-config files. tenon holds no machine
 # code, so all of it goes under share/.
 
 include(CMakePackageConfigHelpers)
@@ -9,6 +9,11 @@ install(EXPORT tenonTargets NAMESPACE tenon:: DESTINATION ${TENON_PACKAGE_DIR})
 if(TARGET tenon_image)
   install(TARGETS tenon_image EXPORT tenonImageTargets FILE_SET HEADERS)
   install(EXPORT tenonImageTargets NAMESPACE tenon:: DESTINATION ${TENON_PACKAGE_DIR})
+endif()
+
+if(TARGET tenon_mpi)
+  install(TARGETS tenon_mpi EXPORT tenonMpiTargets FILE_SET HEADERS)
+  install(EXPORT tenonMpiTargets NAMESPACE tenon:: DESTINATION ${TENON_PACKAGE_DIR})
 endif()
 
 configure_package_config_file(

@@ -17,9 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/names.md"
-DOORS = ["network.hpp", "inference.hpp", "data.hpp", "training.hpp", "report.hpp", "image.hpp"]
+DOORS = ["network.hpp", "inference.hpp", "data.hpp", "training.hpp", "report.hpp", "image.hpp", "distributed.hpp"]
 PRIVATE = {"detail", "cpu", "cuda", "reference", "reason"}
-NESTED = {"explanations", "schedules"}  # what is in these is found by its whole name
+NESTED = {"distributed", "explanations", "schedules"}  # what is in these is found by its whole name
 MAX_NAMES = 300
 CONCEPT_KIND = 604  # libclang's number of a concept, which its Python module of version 16 doesn't know
 

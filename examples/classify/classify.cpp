@@ -5,6 +5,7 @@
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
+//     mpirun -n 4 classify --json photos           shared by four processes, one answer
 //     curl https://example.org/cat.jpg | classify --model cifar10 -
 //
 // Images are scaled, resized and cut as in the network's library.
@@ -28,6 +29,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/data/archives/fashion_mnist.hpp>
 #include <tenon/data/datasets/cifar.hpp>
+#include <tenon/distributed/agreement.hpp>
 #include <tenon/image/codecs/decode.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/read_weights_info.hpp>
@@ -61,6 +63,7 @@ struct Options {
     std::string save;
     std::string onnx;
     long onnx_batch = 1;
+    tenon::distributed::World world{};  ///< the processes that share the images
 };
 
 bool is_network(const std::string& name) {
@@ -214,42 +217,55 @@ std::vector<std::string> default_names(const Classifier& classifier, const std::
     return names;
 }
 
-/// Answers for images, 16 at a time, in their order; returns the seconds that the network took.
-double classify(Classifier& classifier, const std::vector<ImageFile>& files, Answers& answers) {
+/// Answers for images, 16 at a time, in their order; returns the seconds that the network took. Of several processes,
+/// each classifies 16 in turn, and rank 0 answers.
+double classify(Classifier& classifier, const std::vector<ImageFile>& files, tenon::distributed::World world,
+                Answers& answers) {
     const tenon::Preprocessing& preprocessing = classifier.preprocessing();
     const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb};
     const auto classes = static_cast<std::size_t>(classifier.classes());
+    const auto rank = static_cast<std::size_t>(world.rank()), ranks = static_cast<std::size_t>(world.size());
     std::chrono::duration<double> seconds{};
     constexpr std::size_t batch_size = 16;
-    std::vector<float> images;
-    std::vector<std::string> problems;
-    for (std::size_t first = 0; first < files.size(); first += batch_size) {
-        const auto batch = std::span(files).subspan(first, std::min(batch_size, files.size() - first));
+    std::vector<float> images, results(batch_size * classes), all_results(ranks * batch_size * classes);
+    std::vector<std::string> problems(batch_size);
+    for (std::size_t first = 0; first < files.size(); first += ranks * batch_size) {
+        const auto batch_of = [&](std::size_t number) {
+            const std::size_t begin = std::min(first + number * batch_size, files.size());
+            return std::span(files).subspan(begin, std::min(batch_size, files.size() - begin));
+        };
         images.clear();
-        problems.clear();
-        for (const ImageFile& file : batch) {
-            problems.emplace_back();
+        problems.assign(batch_size, {});
+        for (std::size_t i = 0; i < batch_of(rank).size(); ++i) {
             try {
-                const std::vector<float> image = preprocess(read_image_file(file, decoding), preprocessing);
+                const std::vector<float> image =
+                    preprocess(read_image_file(batch_of(rank)[i], decoding), preprocessing);
                 images.insert(images.end(), image.begin(), image.end());
             } catch (const tenon::Error& error) {
                 // The other images still get their answers.
-                problems.back() = error.what();
+                problems[i] = error.what();
             }
         }
-        std::span<const float> logits;
         if (!images.empty()) {
             const auto start = std::chrono::steady_clock::now();
-            logits = classifier.logits(images);
+            std::ranges::copy(classifier.logits(images), results.begin());
             seconds += std::chrono::steady_clock::now() - start;
         }
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            if (!problems[i].empty()) {
-                answers.fail(batch[i].path, problems[i]);
-                continue;
+        world.all_gather(std::span<const float>(results), std::span<float>(all_results));
+        std::vector<std::vector<std::string>> all_problems;
+        for (std::size_t i = 0; i < batch_size; ++i)
+            all_problems.push_back(tenon::detail::gather_texts(world, problems[i]));
+        for (std::size_t number = 0; number < ranks; ++number) {
+            auto logits = std::span<const float>(all_results).subspan(number * batch_size * classes);
+            for (std::size_t i = 0; i < batch_of(number).size(); ++i) {
+                const std::string &path = batch_of(number)[i].path, &problem = all_problems[i][number];
+                if (!problem.empty()) {
+                    answers.fail(path, problem);
+                    continue;
+                }
+                answers.add(path, logits.first(classes));
+                logits = logits.subspan(classes);
             }
-            answers.add(batch[i].path, logits.first(classes));
-            logits = logits.subspan(classes);
         }
     }
     return seconds.count();
@@ -264,7 +280,8 @@ int run(const Options& options) {
     const std::unique_ptr<Classifier> classifier =
         on_device ? make_classifier_on_cuda(model) : make_classifier(model, options.threads);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
-    if (options.summary) std::fputs(classifier->summary().c_str(), stderr);
+    const bool is_first = options.world.rank() == 0;
+    if (options.summary && is_first) std::fputs(classifier->summary().c_str(), stderr);
     if (options.images.empty() && !has_defaults) {
         // A network can be inspected without images.
         if (options.summary && !options.profile && !writes) return 0;
@@ -273,25 +290,33 @@ int run(const Options& options) {
     }
     std::vector<std::string> names = take_weights(*classifier, model, options, weights);
     const tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
-    if (!options.save.empty()) classifier->save(options.save, info);
-    if (!options.onnx.empty()) classifier->write_onnx(options.onnx, options.onnx_batch, info);
+    if (!options.save.empty() && is_first) classifier->save(options.save, info);
+    if (!options.onnx.empty() && is_first) classifier->write_onnx(options.onnx, options.onnx_batch, info);
     if (writes && options.images.empty() && !options.profile) return 0;
     if (names.empty()) names = default_names(*classifier, model);
     std::vector<std::string> arguments = options.images;
     if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};
     const ImageFiles images = find_images(arguments);
 
-    Answers answers{{.program = "classify", .model = model, .names = names, .top = options.top, .json = options.json}};
+    Answers answers{{.program = "classify",
+                     .model = model,
+                     .names = names,
+                     .top = options.top,
+                     .json = options.json,
+                     .silent = !is_first}};
     answers.skip(images.skipped);
-    const double seconds = classify(*classifier, images.files, answers);
+    const double seconds = classify(*classifier, images.files, options.world, answers);
     answers.finish();
-    if (options.profile)
+    if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);
     const std::string where = on_device                    ? "on the device"
                               : classifier->threads() == 1 ? "1 thread"
                                                            : std::to_string(classifier->threads()) + " threads";
-    std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %s\n", model.c_str(),
-                 answers.answered(), images.files.size(), 1000 * seconds, where.c_str());
+    const std::string processes =
+        options.world.size() == 1 ? "" : ", one of " + std::to_string(options.world.size()) + " processes";
+    if (is_first)
+        std::fprintf(stderr, "classify: %s, %zu of %zu images, %.1f ms in the network, %s%s\n", model.c_str(),
+                     answers.answered(), images.files.size(), 1000 * seconds, where.c_str(), processes.c_str());
     return answers.failed() > 0 ? user_error : 0;
 }
 

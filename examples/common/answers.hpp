@@ -21,6 +21,7 @@ struct AnswerOptions {
     std::vector<std::string> names;  ///< of the classes
     int top = 5;
     bool json = false;
+    bool silent = false;  ///< nothing is printed, as another process prints it
 };
 
 class Answers {
@@ -34,6 +35,7 @@ public:
     /// Reports what was skipped in folders.
     void skip(const std::vector<SkippedFiles>& skipped) {
         for (const SkippedFiles& folder : skipped) {
+            if (options_.silent) continue;
             std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), to_string(folder).c_str());
             json_document::Json entry;
             json_document::add_name(entry, "folder", folder.folder);
@@ -47,26 +49,29 @@ public:
         if (!std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); }))
             return fail(file,
                         file + ": the network's results are not finite numbers; its weights or the image are wrong");
+        ++answered_;
+        if (options_.silent) return;
         const Result result = make_result(file, logits, options_.top);
         if (options_.json)
             document_["images"].push_back(json_of(result, options_.names));
         else
             print_text(result, options_.names, terminal_);
-        ++answered_;
     }
 
     /// Reports why there is no answer for a file; the others still get theirs.
     void fail(const std::string& file, const std::string& problem) {
+        ++failed_;
+        if (options_.silent) return;
         std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), problem.c_str());
         json_document::Json entry;
         json_document::add_name(entry, "file", file);
         entry["error"] = tenon::detail::to_utf8(problem);
         document_["images"].push_back(std::move(entry));
-        ++failed_;
     }
 
     /// Prints the document. Throws tenon::Error when the standard output could not be written completely.
     void finish() {
+        if (options_.silent) return;
         if (options_.json) json_document::print(document_);
         json_document::finish_output();
     }

@@ -1,22 +1,30 @@
 // The beginning and end of the examples' programs: the command line, --help, and errors of the user.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <tbb/info.h>
 
 #include <tenon/core/error.hpp>
+
+#include "program_world.hpp"
 
 /// The exit status when something that the user gave is wrong.
 inline constexpr int user_error = 2;
 
 /// Describes a program's command line by describe(app, options), reads it, and returns what run(options) returns:
 /// main's result. After --help and --version that is 0; when something is wrong, a sentence on the standard error says
-/// what, and it is user_error.
+/// what, and it is user_error. Processes that MPI has started get options.world, and divide their machine's cores; what
+/// is wrong in one of them ends all.
 template <class Options, class Describe, class Run>
 int run_program(const char* name, int argc, char** argv, const Describe& describe, const Run& run) {
+    // MPI begins before anything that can fail, and ends after what failed has been reported.
+    ProgramWorld processes(argc, argv);
+    const tenon::distributed::World world = processes.world();
     try {
         Options options;
         CLI::App app("", name);
@@ -26,11 +34,19 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
         } catch (const CLI::Success& help_or_version) {
             return app.exit(help_or_version);
         } catch (const CLI::Error& error) {
-            throw tenon::Error(std::string(error.what()) + " (" + name + " --help says more)");
+            // All processes have the same command line, and say this once.
+            if (world.rank() == 0) std::fprintf(stderr, "%s: %s (%s --help says more)\n", name, error.what(), name);
+            return user_error;
+        }
+        if constexpr (requires { options.world; }) {
+            options.world = world;
+            if (options.threads == 0 && processes.mates() > 1)
+                options.threads = std::max(1, tbb::info::default_concurrency() / processes.mates());
         }
         return run(options);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", name, error.what());
+        if (world.size() > 1) world.fail(error.what());
         return user_error;
     }
 }

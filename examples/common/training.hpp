@@ -13,6 +13,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/data/augment/flip.hpp>
+#include <tenon/distributed/world.hpp>
 #include <tenon/report/training_plots.hpp>
 #include <tenon/train/callbacks/log_files.hpp>
 #include <tenon/train/callbacks/periodic_checkpoint.hpp>
@@ -44,7 +45,10 @@ struct Options {
     long steps = 0;
     double checkpoint_minutes = 5;
     bool resume = false;
-    std::string command;  ///< the command line as it was given
+    int shards = 0;
+    int accumulate = 1;
+    tenon::distributed::World world{};  ///< the processes that train together
+    std::string command;                ///< the command line as it was given
 };
 
 inline void add_options(CLI::App& app, Options& options) {
@@ -71,6 +75,13 @@ inline void add_options(CLI::App& app, Options& options) {
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
+    app.add_option("--shards", options.shards,
+                   "Parts of a batch whose gradients are summed: they decide the result's bits, however many processes "
+                   "compute them; 0: one per process")
+        ->check(CLI::Range(0, 65536));
+    app.add_option("--accumulate", options.accumulate, "Batches per step")
+        ->check(CLI::Range(1, 65536))
+        ->capture_default_str();
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("--steps", options.steps, "Stop after this many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
@@ -100,7 +111,10 @@ tenon::Trainer<Net> make_trainer(const Options& options) {
          .label_smoothing = options.label_smoothing,
          .initialization = {tenon::WeightRule::kaiming_normal_out, tenon::WeightRule::torch_default,
                             tenon::BiasRule::zero, /*zero_residuals=*/true},
-         .average = tenon::AverageOptions{.decay = 0.95, .every = 5}}};
+         .average = tenon::AverageOptions{.decay = 0.95, .every = 5},
+         .world = options.world,
+         .shards = options.shards,
+         .accumulate = options.accumulate}};
 }
 
 /// Restores the checkpoint at `path` and reports it. Throws tenon::Error, saying what to do, when there is none.
@@ -109,7 +123,8 @@ void restore(Trainer& trainer, const std::string& path, int epochs) {
     if (!has_checkpoint(path))
         throw tenon::Error(path + ": there is no checkpoint to resume from; without --resume a new run is started");
     const auto restored = trainer.restore(path, {.fall_back = true});
-    if (!restored.problem.empty()) std::fprintf(stderr, "%s\n", restored.problem.c_str());
+    if (!restored.problem.empty() && trainer.world().rank() == 0)
+        std::fprintf(stderr, "%s\n", restored.problem.c_str());
     std::printf("resuming from %s after %ld steps\n", restored.path.c_str(), trainer.state().step);
     if (const long begun = trainer.state().fit_epochs; trainer.state().fit_open && begun > 0 && epochs > begun)
         std::printf("the run is extended to %d epochs from %ld\n", epochs, begun);
@@ -124,7 +139,7 @@ template <class Trainer, class Source, class Validation>
     const std::string checkpoint = file(options, "checkpoint.safetensors");
     if (options.resume) {
         restore(trainer, checkpoint, options.epochs);
-    } else {
+    } else if (trainer.world().rank() == 0) {
         write_text(file(options, "command.txt"), options.command + "\n");
     }
     std::fflush(stdout);
@@ -163,6 +178,7 @@ struct Description {
 template <class Net, class Trainer>
 void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, const Description& about,
                    const Options& options, tenon::DType type = tenon::DType::f32) {
+    if (trainer.world().rank() != 0) return;
     const std::string accuracy = accuracy_text(evaluation);
     const tenon::Metadata metadata = tenon::detail::to_metadata(
         {.network = about.network,

@@ -53,6 +53,7 @@ int run(const Options& options) {
     const auto fit_with = [&](const auto&... more) {
         const tenon::PadCrop shift{options.shift, tenon::Border::zero};
         tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
+        batches.shard(options.world);
         return training::fit(trainer, batches, validation_batches, options);
     };
     const bool is_done = options.cutout > 0 ? fit_with(tenon::Cutout{options.cutout}) : fit_with();

@@ -1,9 +1,10 @@
 // tenon: neural networks whose topology is a compile-time type. This header includes everything but optional
-// components: image files (tenon/image.hpp) and CUDA (tenon/cuda.hpp).
+// components: image files (tenon/image.hpp), processes of MPI (tenon/mpi.hpp) and CUDA (tenon/cuda.hpp).
 #pragma once
 
 // IWYU pragma: begin_exports
 #include <tenon/data.hpp>
+#include <tenon/distributed.hpp>
 #include <tenon/inference.hpp>
 #include <tenon/network.hpp>
 #include <tenon/report.hpp>

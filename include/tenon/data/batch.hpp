@@ -13,6 +13,9 @@ struct Batch {
     std::span<const float> images{};   ///< size() x channels x height x width
     std::span<const int> labels{};     ///< the class of each image, from 0
     std::span<const float> targets{};  ///< a distribution over the classes per image, instead of labels; else empty
+    /// Where several processes share a batch of `whole` images, this process' images are those from `first` on. 0: the
+    /// batch is complete.
+    long first = 0, whole = 0;
 };
 
 /// A source of batches. batch(epoch, index) is a function of its arguments alone, independent of earlier calls and of

@@ -7,6 +7,7 @@
 //     Loader loader{dataset, Pipeline{PadCrop{4}, Normalize{cifar10_mean, cifar10_deviation}}, {.batch_size = 256}};
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -99,6 +100,42 @@ public:
         for (auto& slot : slots_) abandon(*slot);
     }
 
+    /// Shares the batches with the other ranks of a world, a distributed::Mpi, say: from now on this process prepares
+    /// only the images of each batch that a Trainer of that world takes from it. Order and batches remain those of the
+    /// whole data set, so all ranks together see every image once an epoch, however many they are. With MixUp, which
+    /// needs pairs from all over a batch, every process prepares complete batches.
+    template <class World>
+    requires requires(const World& world) {
+        { world.rank() } -> std::convertible_to<int>;
+        { world.size() } -> std::convertible_to<int>;
+    }
+    void shard(const World& world) {
+        for (auto& slot : slots_) {
+            abandon(*slot);
+            slot->key = nothing;
+        }
+        rank_ = world.rank();
+        ranks_ = world.size();
+    }
+
+    /// A number that loaders of other data or with other options don't have: of all labels and some images.
+    std::uint64_t fingerprint() const {
+        std::uint64_t value = detail::hash_name("loader");
+        const auto add = [&](std::uint64_t number) { value = detail::mix(value ^ number) + detail::golden_step; };
+        add(dataset_.size());
+        add(static_cast<std::uint64_t>(options_.batch_size));
+        add((options_.shuffle ? 2U : 0U) + (options_.drop_last ? 1U : 0U));
+        add(options_.seed);
+        for (std::size_t i = 0; i < dataset_.size(); ++i) add(static_cast<std::uint64_t>(dataset_.label(i)));
+        constexpr std::size_t samples = 16;
+        Picture picture;
+        for (std::size_t i = 0; i < samples; ++i) {
+            dataset_.read((dataset_.size() - 1) * i / (samples - 1), picture);
+            for (const auto sample : picture.samples) add(std::bit_cast<std::uint32_t>(static_cast<float>(sample)));
+        }
+        return value;
+    }
+
     /// The shape of a batch's images.
     const Shape& shape() const { return shape_; }
 
@@ -135,7 +172,7 @@ public:
             throw;
         }
         if (mixup_.is_on()) return {.images = slot.images, .labels = {}, .targets = slot.targets};
-        return {.images = slot.images, .labels = slot.labels, .targets = {}};
+        return {.images = slot.images, .labels = slot.labels, .targets = {}, .first = slot.first, .whole = slot.whole};
     }
 
 private:
@@ -152,6 +189,7 @@ private:
     /// Memory for a batch, and the task that fills it.
     struct Slot {
         Key key;
+        long first = 0, whole = 0;  ///< which images of the batch it has, and of how many (Batch)
         std::shared_ptr<const std::vector<std::uint32_t>> order;
         std::vector<float> images;
         std::vector<int> labels;
@@ -227,7 +265,12 @@ private:
         slot.key = nothing;
         slot.order = order_of(key.epoch);
         const long begin = key.index * options_.batch_size;
-        const auto size = static_cast<std::size_t>(std::min<long>(options_.batch_size, images() - begin));
+        const long whole = std::min<long>(options_.batch_size, images() - begin);
+        const bool is_shared = ranks_ > 1 && !mixup_.is_on();
+        slot.first = is_shared ? whole * rank_ / ranks_ : 0;
+        slot.whole = is_shared ? whole : 0;
+        const long end = is_shared ? whole * (rank_ + 1) / ranks_ : whole;
+        const auto size = static_cast<std::size_t>(end - slot.first);
         slot.images.resize(size * static_cast<std::size_t>(shape_.elements()));
         slot.labels.resize(size);
         slot.key = key;
@@ -237,7 +280,7 @@ private:
     /// Makes a slot's batch. Each image is computed on its own, so the split among threads does not matter.
     void fill(Slot& slot) const {
         const auto elements = static_cast<std::size_t>(shape_.elements());
-        const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size);
+        const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size + slot.first);
         tbb::parallel_for(
             tbb::blocked_range<std::size_t>(0, slot.labels.size(), images_per_task),
             [&](const tbb::blocked_range<std::size_t>& range) {
@@ -266,6 +309,7 @@ private:
     LoaderOptions options_;
     MixUp mixup_;
     Shape shape_;
+    int rank_ = 0, ranks_ = 1;
     std::shared_ptr<const std::vector<std::uint32_t>> order_;
     long order_epoch_ = -1;
     detail::FloatEnvironment environment_ = detail::FloatEnvironment::current();  ///< which all batches are made in

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include <tenon/core/error.hpp>
@@ -52,6 +53,7 @@ public:
     void end() {
         state_.fit_seconds = fit_seconds();
         running_ = state_.fit_open = false;
+        decided_.reset();
     }
 
     /// The learning rate of the next iteration. Throws tenon::Error when the schedule gives a rate that is negative,
@@ -112,6 +114,17 @@ public:
         history_.push_back(report);
         begin_epoch();
         return true;
+    }
+
+    /// The times that decide when a fit with a budget ends and what its learning rate is.
+    struct Clocks {
+        double seconds = 0, validation = 0;
+    };
+    Clocks clocks() const { return {fit_seconds(), validation_seconds_}; }
+    /// Makes all decisions from given times instead of this process' clock, until the fit ends.
+    void decide_by(const Clocks& clocks) {
+        decided_ = clocks.seconds;
+        validation_seconds_ = clocks.validation;
     }
 
     bool is_over() const { return is_over_after(state_.epoch - state_.fit_epoch); }
@@ -198,7 +211,8 @@ private:
             share = static_cast<double>(state_.step - state_.fit_step) /
                     static_cast<double>(state_.fit_epochs * state_.batches);
         if (state_.fit_budget > 0)
-            share = std::max(share, fit_seconds() / std::max(state_.fit_budget - validation_seconds_, 1e-3));
+            share = std::max(
+                share, decided_.value_or(fit_seconds()) / std::max(state_.fit_budget - validation_seconds_, 1e-3));
         return share;
     }
     bool is_over_after(long epochs) const {
@@ -212,6 +226,7 @@ private:
     bool running_ = false;
     Clock::time_point fit_start_{}, epoch_start_{};
     double validation_seconds_ = 0;
+    std::optional<double> decided_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -72,6 +72,23 @@ struct Evaluation {
     double accuracy() const { return top1; }
 };
 
+}  // namespace TENON_ISA_NAMESPACE
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What an evaluation counts of one image.
+struct JudgedImage {
+    double loss = 0;
+    int label = 0, predicted = 0;
+    int before = 0;  ///< classes that rank before the label
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
 /// Collects the results of batches. An object that was moved from takes no more.
 class Metrics {
 public:
@@ -79,6 +96,20 @@ public:
 
     /// Adds a batch. Throws tenon::Error for labels or targets that don't fit.
     void add(std::span<const float> logits, const Batch& batch) {
+        judge(logits, batch, [&](const detail::JudgedImage& image) { add(image); });
+    }
+    /// Adds an image that judge() has given.
+    void add(const detail::JudgedImage& image) {
+        sum_.loss += image.loss;
+        sum_.top1 += image.before < 1 ? 1 : 0;
+        sum_.top5 += image.before < 5 ? 1 : 0;
+        sum_.confusion.add(image.label, image.predicted);
+        ++sum_.images;
+    }
+
+    /// Calls take(image) for each image of a batch. Throws tenon::Error for labels or targets that don't fit.
+    template <class Take>
+    void judge(std::span<const float> logits, const Batch& batch, const Take& take) const {
         moved_from_.check("sum of metrics");
         const auto images = static_cast<long>(logits.size()) / classes_;
         const Targets<float> targets =
@@ -87,7 +118,8 @@ public:
         std::vector<float> gradient(static_cast<std::size_t>(classes_));
         for (long n = 0; n < images; ++n) {
             const float* const row = logits.data() + n * classes_;
-            sum_.loss +=
+            detail::JudgedImage image;
+            image.loss =
                 detail::softmax_cross_entropy<float>(row, classes_, targets, n, images, 0, gradient.data()).loss;
             int label = 0;
             for (int c = 1; c < classes_; ++c)
@@ -98,11 +130,11 @@ public:
                 if (row[c] > row[label] || (row[c] == row[label] && c < label)) ++before;
                 if (row[c] > row[predicted] || std::isnan(row[predicted])) predicted = c;
             }
-            sum_.top1 += before < 1 ? 1 : 0;
-            sum_.top5 += before < 5 ? 1 : 0;
-            sum_.confusion.add(label, predicted);
+            image.label = label;
+            image.predicted = predicted;
+            image.before = before;
+            take(image);
         }
-        sum_.images += images;
     }
 
     /// The means over all images that were added; zeros if there are none.

@@ -4,10 +4,13 @@
 // Trainer: trains a network on batches and evaluates it; it can stop at any iteration and resume from there.
 
 #include <tenon/core/moved_from.hpp>
+#include <tenon/distributed/agreement.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/train/checkpoints/trainer_checkpoint.hpp>
 #include <tenon/train/metrics.hpp>
+#include <tenon/train/shared_evaluation.hpp>
 #include <tenon/train/training_core.hpp>
+#include <tenon/version.hpp>
 #include <tenon/weights/copy_parameters.hpp>
 
 namespace tenon {
@@ -30,7 +33,10 @@ public:
     /// Draws the initial parameters. Throws tenon::Error for invalid options.
     template <OptimizerOptions<float> Choice>
     explicit Trainer(const Choice& optimizer, const TrainerOptions& options = {})
-        : step_{optimizer, options}, model_{{.threads = options.threads}} {}
+        : step_{optimizer, options},
+          model_{{.threads = options.threads}},
+          world_{options.world},
+          accumulate_{options.accumulate} {}
 
     /// Trains on all batches of `source`, epoch after epoch, and evaluates on `validation` after each epoch; source and
     /// validation are BatchSources. Epochs are counted over all fits, so each has its own shuffling. Returns the
@@ -47,8 +53,9 @@ public:
         return fit_with(source, options, [&](EpochReport& report) {
             const Evaluation found = evaluate_batches(validation, [&] {
                 call(options, &Callback::on_validation_batch);
-                return !interrupted_;
+                return !wants_interrupt_;
             });
+            agree();
             if (interrupted_) return false;
             report.validation_loss = found.loss;
             report.validation_accuracy = found.top1;
@@ -67,7 +74,7 @@ public:
     template <BatchSource Source>
     Evaluation evaluate(Source&& source) {
         moved_from_.check("trainer");
-        return evaluate_batches(source, [] { return true; });
+        return together([&] { return evaluate_batches(source, [] { return true; }); });
     }
 
     /// The logits of images in evaluation mode, valid until the next call.
@@ -114,6 +121,7 @@ public:
     /// `path` survives.
     void save_weights(const std::string& path, const WeightsInfo& info = {}) override {
         detail::check_class_count(info, classes, path);
+        if (world_.rank() != 0) return;
         if (const std::string where = detail::undefined_state<Net>(weights()); !where.empty())
             throw Error(path + ": no weights were written: " + where + " is undefined after step " +
                         std::to_string(state().step));
@@ -122,14 +130,26 @@ public:
 
     /// Writes the complete state: parameters, slots, average, position, history. Throws tenon::Error when it can't be
     /// written, or when any of it but the history is undefined; then the earlier checkpoint at `path` survives.
-    void save_checkpoint(const std::string& path) override { checkpoint().write(path, parameters()); }
+    void save_checkpoint(const std::string& path) override {
+        if (world_.rank() == 0) checkpoint().write(path, parameters());
+        last_checkpoint_ = path;
+    }
 
     /// Takes over the state in a checkpoint of a trainer with the same network and options. Throws tenon::Error, saying
     /// what was expected and found, for a checkpoint of another network, format or options, and for a damaged file;
     /// then the trainer is unchanged.
     detail::Restored restore(const std::string& path, RestoreOptions options = {}) {
         detail::TrainerCheckpoint<Net> taken = checkpoint();
-        detail::Restored restored = taken.read(path, options);
+        detail::Restored restored;
+        std::string error;
+        try {
+            if (world_.rank() == 0) restored = taken.read(path, options);
+        } catch (const Error& problem) {
+            if (world_.size() == 1) throw;
+            error = problem.what();
+        }
+        if (world_.size() > 1) restored = taken.share(world_, std::move(restored), std::move(error));
+        last_checkpoint_ = restored.path;
         step_.set_loss_scale(taken.loss_scale);
         model_is_current_ = false;
         return restored;
@@ -146,6 +166,8 @@ public:
         moved_from_.check("trainer");
         return interrupted_;
     }
+    /// The processes that train together.
+    distributed::World world() const override { return world_; }
     /// Threads that the trainer runs on.
     int threads() const {
         moved_from_.check("trainer");
@@ -154,11 +176,11 @@ public:
 
 private:
     void stop(const std::string& reason) override {
-        stopping_ = true;
+        wants_stop_ = true;
         stop_reason_ = reason;
     }
     void interrupt(const std::string& reason) override {
-        interrupted_ = true;
+        wants_interrupt_ = true;
         stop_reason_ = reason;
     }
     void keep_weights() override {
@@ -190,8 +212,17 @@ private:
         Metrics metrics{classes};
         for (long i = 0; i < source.batches(); ++i) {
             const Batch batch = source.batch(0, i);
-            metrics.add(model_(batch.images), batch);
-            if (!go_on()) break;
+            if (world_.size() == 1) {
+                metrics.add(model_(batch.images), batch);
+                if (!go_on()) break;
+            } else {
+                const Batch mine = detail::own_part(batch, world_, input_shape<Net>.elements());
+                shared_.clear();
+                if (!mine.images.empty())
+                    metrics.judge(model_(mine.images), mine,
+                                  [&](const detail::JudgedImage& image) { shared_.add(image); });
+                if (!shared_.give_to(metrics, world_, mine.whole, go_on())) break;
+            }
         }
         return metrics.result();
     }
@@ -199,14 +230,76 @@ private:
     template <class Function, class... Arguments>
     void call(const FitOptions& options, Function function, const Arguments&... arguments) {
         for (Callback* callback : options.callbacks)
-            (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
+            if (world_.rank() == 0 || !callback->is_output())
+                (callback->*function)(arguments..., static_cast<TrainerControl&>(*this));
+    }
+
+    /// Does what all ranks must do. When this one can't, all end: the others may be waiting for it.
+    template <class Work>
+    decltype(auto) together(const Work& work) {
+        try {
+            return work();
+        } catch (const std::exception& error) {
+            if (world_.size() > 1)
+                world_.fail(error.what() +
+                            (last_checkpoint_.empty() ? "" : "; the last checkpoint: " + last_checkpoint_));
+            throw;
+        }
+    }
+
+    /// Does what any rank has asked for, in all ranks after the same iteration. Time is that of rank 0.
+    void agree() {
+        stopping_ = wants_stop_;
+        interrupted_ = wants_interrupt_;
+        if (world_.size() == 1) return;
+        struct Wish {
+            int stop, interrupt;
+            detail::FitProgress::Clocks clocks;
+        };
+        const Wish mine{wants_stop_ ? 1 : 0, wants_interrupt_ ? 1 : 0, progress_.clocks()};
+        std::vector<Wish> all(static_cast<std::size_t>(world_.size()));
+        world_.all_gather(std::span<const Wish>(&mine, 1), std::span<Wish>(all));
+        progress_.decide_by(all.front().clocks);
+        stopping_ = wants_stop_ = std::ranges::any_of(all, [](const Wish& wish) { return wish.stop != 0; });
+        interrupted_ = wants_interrupt_ =
+            std::ranges::any_of(all, [](const Wish& wish) { return wish.interrupt != 0; });
+        if (!stopping_ && !interrupted_) return;
+        for (const std::string& reason : detail::gather_texts(world_, stop_reason_))
+            if (stop_reason_.empty()) stop_reason_ = reason;
+    }
+
+    /// Throws tenon::Error, in all ranks, unless all are about to do the same.
+    template <class Source>
+    void check_agreement(Source& source, const FitOptions& options) {
+        if (world_.size() == 1) return;
+        detail::Facts facts{{"version", std::to_string(TENON_VERSION)}, {"instruction set", detail::isa_name}};
+        for (const auto& [key, value] : step_.settings()) facts.emplace_back(key, value);
+        facts.emplace_back("epochs", std::to_string(options.epochs));
+        facts.emplace_back("schedule", options.schedule.identity());
+        facts.emplace_back("steps", std::to_string(state().step));
+        facts.emplace_back("images", std::to_string(source.images()));
+        facts.emplace_back("batches", std::to_string(source.batches()));
+        if constexpr (requires { source.fingerprint(); })
+            facts.emplace_back("data", std::to_string(source.fingerprint()));
+        for (const auto& [name, values] : step_.arenas()) {
+            detail::Checksum sum;
+            sum.add(std::as_bytes(std::span<const float>(values)));
+            facts.emplace_back(name, sum.text());
+        }
+        detail::check_agreement(world_, facts);
     }
 
     template <class Source, class Validate>
     const History& fit_with(Source& source, const FitOptions& options, const Validate& validate) {
         moved_from_.check("trainer");
+        return together([&]() -> const History& { return fit_all(source, options, validate); });
+    }
+
+    template <class Source, class Validate>
+    const History& fit_all(Source& source, const FitOptions& options, const Validate& validate) {
+        check_agreement(source, options);
         const bool resumed = state().fit_open;
-        progress_.begin(options, source.batches());
+        progress_.begin(options, (source.batches() + accumulate_ - 1) / accumulate_);
         // However the fit ends, even by an exception, no later call resumes it.
         struct Guard {
             detail::FitProgress& progress;
@@ -216,24 +309,33 @@ private:
                 for (Callback* callback : options.callbacks) callback->on_leave();
             }
         } const guard{progress_, options};
-        stopping_ = interrupted_ = false;
+        wants_stop_ = wants_interrupt_ = false;
         stop_reason_.clear();
         const auto is_ending = [this] { return stopping_ || interrupted_; };
         FitPlan plan = progress_.plan(source.images(), resumed);
         plan.classes = classes;
         call(options, &Callback::on_begin, plan);
+        agree();
         while (!is_ending() && (progress_.has_open_epoch() || !progress_.is_over())) {
             while (!is_ending() && !progress_.epoch_is_over()) {
                 const double rate = progress_.learning_rate(options.schedule, step_.learning_rate());
                 model_is_current_ = false;
-                StepReport report = step_.run(source.batch(state().epoch, state().batch), rate, state());
+                const long first = state().batch * accumulate_;
+                const long count = std::min<long>(accumulate_, source.batches() - first);
+                StepReport report = step_.run([&](int i) { return source.batch(state().epoch, first + i); },
+                                              static_cast<int>(count), rate, state());
                 progress_.advance(report);
                 call(options, &Callback::on_step, report);
+                agree();
             }
             if (interrupted_ || !progress_.close_epoch(options, stopping_, validate)) break;
             call(options, &Callback::on_epoch, history().back());
+            agree();
         }
-        if (!interrupted_) call(options, &Callback::on_end);
+        if (!interrupted_) {
+            call(options, &Callback::on_end);
+            agree();
+        }
         if (interrupted_) call(options, &Callback::on_interrupt);
         return history();
     }
@@ -244,8 +346,12 @@ private:
     std::optional<Parameters<Net>> kept_;
 
     detail::FitProgress progress_;
-    bool stopping_ = false, interrupted_ = false;
-    std::string stop_reason_;
+    bool wants_stop_ = false, wants_interrupt_ = false;  ///< what this process' callbacks ask for
+    bool stopping_ = false, interrupted_ = false;        ///< what all processes do
+    std::string stop_reason_, last_checkpoint_;
+    distributed::World world_;
+    int accumulate_ = 1;
+    detail::SharedEvaluation shared_;
     detail::MovedFrom moved_from_;
 };
 

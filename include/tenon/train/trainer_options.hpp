@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include <tenon/distributed/world.hpp>
 #include <tenon/engine/training_types.hpp>
 #include <tenon/train/callbacks/callback.hpp>
 #include <tenon/train/optimizers/exponential_average.hpp>
@@ -14,6 +15,7 @@
 #include <tenon/train/schedules/schedule.hpp>
 
 namespace tenon {
+inline namespace TENON_ISA_NAMESPACE {
 
 /// Options of a trainer besides its optimizer.
 struct TrainerOptions {
@@ -25,9 +27,14 @@ struct TrainerOptions {
     Initialization initialization{};
     std::optional<AverageOptions> average{};  ///< evaluate a moving average of the parameters
     LossScaling loss_scaling{};               ///< for backends that need it: CudaWith<Precision::float16>
+    /// The processes that train together, each with an equal share of the shards; by default this one alone.
+    distributed::World world{};
+    /// Parts of equal size that a batch is divided into; 0: one per process. They are computed one after another in a
+    /// process, so that it needs memory for one of them, and decide the bits of the result; the processes don't. Batch
+    /// norms see one part at a time.
+    int shards = 0;
+    int accumulate = 1;  ///< batches per iteration: the update is that of the mean loss over them
 };
-
-inline namespace TENON_ISA_NAMESPACE {
 
 /// Options of a fit. It ends after `epochs` or when its time is up, whichever comes first; one of the two must be
 /// given.

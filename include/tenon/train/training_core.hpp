@@ -13,6 +13,7 @@
 #include <tenon/train/metrics.hpp>
 #include <tenon/train/optimizers/gradient_norm.hpp>
 #include <tenon/train/optimizers/initializers.hpp>
+#include <tenon/train/sharded_gradients.hpp>
 #include <tenon/train/testing/diagnose_undefined.hpp>
 #include <tenon/train/trainer_options.hpp>
 
@@ -33,7 +34,7 @@ public:
     template <OptimizerOptions<float> Choice>
     TrainingCore(const Choice& optimizer, const TrainerOptions& options)
         : options_{checked(options)},
-          engine_{options.batch_size, {.threads = options.threads, .loss_scaling = options.loss_scaling}},
+          engine_{largest_part(options_), {.threads = options.threads, .loss_scaling = options.loss_scaling}},
           optimizer_{optimizer.template make<float>(
               parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, optimizer.decayed), state_count<Net>)},
           norm_{optimizer_->runs()} {
@@ -43,11 +44,32 @@ public:
             averaged_.emplace();
         }
         if constexpr (engine_updates)
-            if (const auto rule = optimizer_->rule()) {
+            if (const auto rule = optimizer_->rule(); rule && !shards_of(options_).are_used()) {
                 engine_.prepare_updates(*rule, optimizer_->runs(), average_.has_value());
                 updates_on_engine_ = true;
             }
+        if (shards_of(options_).are_used()) sharded_.emplace(shards_of(options_));
         restart_average();
+    }
+
+    /// Runs the iteration after those that `state` counts, on the batches fetch(0) to fetch(count - 1). Throws
+    /// tenon::Error as the other run does.
+    template <class Fetch>
+    StepReport run(const Fetch& fetch, int count, double rate, const TrainerState& state) {
+        if (!sharded_) return run(fetch(0), rate, state);
+        const auto step_number = static_cast<std::uint64_t>(state.step + 1);
+        const StepOptions step{options_.label_smoothing, random_bits(options_.seed, hash_name("dropout"), step_number)};
+        const auto result = sharded_->run(
+            engine_, fetch, count, step,
+            [&](const LossResult& loss, const Batch& part) { check_loss(loss, part, state); },
+            [&](const auto& function) { on_threads(function); });
+        StepReport report;
+        report.images = result.images;
+        report.learning_rate = rate;
+        update_parameters(report, state.step + 1);
+        report.loss = result.loss;
+        report.correct = result.correct;
+        return report;
     }
 
     /// Runs the iteration after those that `state` counts. Throws tenon::Error for a batch that doesn't fit, and when
@@ -127,10 +149,14 @@ public:
 
     /// The settings that a checkpoint must agree with.
     Metadata settings() const {
-        return {
-            {"network", std::to_string(fingerprint<Net>())},           {"optimizer", optimizer_->identity()},
-            {"average", average_ ? average_->identity() : "none"},     {"seed", std::to_string(options_.seed)},
-            {"label_smoothing", exact_text(options_.label_smoothing)}, {"clip_norm", exact_text(options_.clip_norm)}};
+        return {{"network", std::to_string(fingerprint<Net>())},
+                {"optimizer", optimizer_->identity()},
+                {"average", average_ ? average_->identity() : "none"},
+                {"seed", std::to_string(options_.seed)},
+                {"label_smoothing", exact_text(options_.label_smoothing)},
+                {"clip_norm", exact_text(options_.clip_norm)},
+                {"shards", std::to_string(shards_of(options_).shards)},
+                {"accumulate", std::to_string(options_.accumulate)}};
     }
 
     /// The optimizer's learning rate, which a schedule multiplies.
@@ -141,7 +167,24 @@ private:
     static const TrainerOptions& checked(const TrainerOptions& options) {
         check_smoothing(options.label_smoothing);
         check_rate(options.clip_norm, "norm that gradients are clipped to");
+        if (options.shards < 0 || options.accumulate < 1)
+            throw Error("a trainer needs 1 or more shards of a batch and 1 or more batches per iteration, found " +
+                        std::to_string(options.shards) + " and " + std::to_string(options.accumulate));
+        const ShardOptions shards = shards_of(options);
+        if (shards.shards % shards.world.size() != 0)
+            throw Error("expected a number of shards that " + std::to_string(shards.world.size()) +
+                        " processes can share equally, found " + std::to_string(shards.shards));
+        if (shards.are_used() && scales_loss)
+            throw Error("a trainer of several processes, shards or accumulated batches needs a precision that does " +
+                        std::string("without a scale of the loss, found float16"));
         return options;
+    }
+    static ShardOptions shards_of(const TrainerOptions& options) {
+        return {options.world, options.shards > 0 ? options.shards : options.world.size(), options.accumulate};
+    }
+    static int largest_part(const TrainerOptions& options) {
+        const int shards = shards_of(options).shards;
+        return options.batch_size > 0 ? (options.batch_size - 1) / shards + 1 : options.batch_size;
     }
 
     /// Calls f(worker, workers) on the engine's threads, if it has any.
@@ -230,6 +273,7 @@ private:
 
     TrainerOptions options_;
     Engine engine_;
+    std::optional<ShardedGradients<Net, Engine>> sharded_;
     bool updates_on_engine_ = false;
     mutable bool state_is_on_engine_ = false;
     std::unique_ptr<Optimizer<float>> optimizer_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/distributed/world.hpp>
 #include <tenon/io/weights_info.hpp>
 #include <tenon/train/callbacks/history.hpp>
 
@@ -46,6 +47,9 @@ public:
     virtual void return_to_kept_weights() = 0;
     /// The reports of all complete epochs.
     virtual const History& history() const = 0;
+    /// The processes that train together. All of them call their callbacks; save_weights and save_checkpoint write in
+    /// rank 0 only, and what one of them stops or interrupts, all do.
+    virtual distributed::World world() const { return {}; }
 };
 
 /// Derive from it and give the fit a pointer. An exception from a callback ends the fit and reaches the fit's caller.
@@ -53,6 +57,8 @@ public:
 class Callback {
 public:
     virtual ~Callback() = default;
+    /// Whether it only writes files or shows something: of several processes that train together, only rank 0 calls it.
+    virtual bool is_output() const { return false; }
     /// Before the first iteration of a fit.
     virtual void on_begin(const FitPlan&, TrainerControl&) {}
     /// After each iteration.

@@ -86,6 +86,7 @@ inline namespace TENON_ISA_NAMESPACE {
 class CsvLog final : public Callback {
 public:
     explicit CsvLog(std::string path) : file_{std::move(path)} {}
+    bool is_output() const override { return true; }
 
     void on_begin(const FitPlan&, TrainerControl& trainer) override {
         std::string header;
@@ -113,6 +114,7 @@ private:
 class JsonlLog final : public Callback {
 public:
     explicit JsonlLog(std::string path, long every_steps = 0) : file_{std::move(path)}, every_steps_{every_steps} {}
+    bool is_output() const override { return true; }
 
     void on_begin(const FitPlan& plan, TrainerControl&) override {
         std::vector<std::string> lines;

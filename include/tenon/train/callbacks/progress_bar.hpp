@@ -37,6 +37,8 @@ public:
           bar_{style == ProgressStyle::bar ||
                (style == ProgressStyle::automatic && ::isatty(detail::descriptor_of(stream)) == 1)} {}
 
+    bool is_output() const override { return true; }
+
     void on_begin(const FitPlan& plan, TrainerControl&) override {
         plan_ = plan;
         last_ = plan.seconds;

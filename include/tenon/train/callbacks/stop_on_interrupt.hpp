@@ -134,9 +134,11 @@ public:
     void on_epoch(const EpochReport&, TrainerControl& trainer) override { look(trainer); }
     void on_end(TrainerControl& trainer) override { look(trainer); }
     void on_interrupt(TrainerControl& trainer) override {
-        if (signal_ == 0) return;  // another callback interrupted the fit
+        look(trainer);
+        // Another callback interrupted the fit, or the signal has reached another process only.
+        if (signal_ == 0 && trainer.world().size() == 1) return;
         trainer.save_checkpoint(checkpoint_);
-        is_saved_ = true;
+        is_saved_ = trainer.world().rank() == 0;
     }
     void on_leave() noexcept override {
         stop_listening();
@@ -144,7 +146,7 @@ public:
     }
 
 private:
-    const char* name() const { return signal_ == SIGINT ? "SIGINT" : "SIGTERM"; }
+    const char* name() const { return signal_ == 0 ? "another process" : signal_ == SIGINT ? "SIGINT" : "SIGTERM"; }
 
     void look(TrainerControl& trainer) {
         const int found = detail::interrupt_state.first;

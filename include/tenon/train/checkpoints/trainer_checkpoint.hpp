@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/distributed/agreement.hpp>
 #include <tenon/io/read_weights_info.hpp>
 #include <tenon/train/checkpoints/checkpoint.hpp>
 #include <tenon/train/fit_progress.hpp>
@@ -69,6 +70,31 @@ struct TrainerCheckpoint {
         }
     }
 
+    /// Gives all ranks what read() gave rank 0, or what it threw. Called by all ranks.
+    Restored share(distributed::World world, Restored restored, std::string error) {
+        broadcast_text(world, error);
+        if (!error.empty()) throw Error(error);
+        broadcast_text(world, restored.path);
+        broadcast_text(world, restored.problem);
+        for (const auto& [name, values] : arenas) world.broadcast(values);
+        bool has_kept = kept.has_value();
+        world.broadcast(std::span(&has_kept, 1));
+        if (!has_kept) kept.reset();
+        if (has_kept && !kept) kept.emplace();
+        if (has_kept) world.broadcast(kept->values());
+        TrainerState state = progress.state();
+        world.broadcast(std::span(&state, 1));
+        std::string schedule = progress.schedule();
+        broadcast_text(world, schedule);
+        std::vector<double> table = history_table(progress.history());
+        std::size_t size = table.size();
+        world.broadcast(std::span(&size, 1));
+        table.resize(size);
+        world.broadcast(std::span(table));
+        progress.restore(state, schedule, history_of(table));
+        return restored;
+    }
+
 private:
     /// What of the state is infinite or NaN; empty if nothing is. A slot may be infinite: AdamW's second moment of a
     /// gradient whose square overflows.
@@ -99,9 +125,12 @@ private:
 
     void read_file(const std::string& path) {
         const CheckpointFile file{path};
-        for (const auto& [key, expected] : settings)
-            if (const std::string& found = file.value(key); found != expected)
+        for (const auto& [key, expected] : settings) {
+            // Versions of tenon whose trainers did not divide batches wrote nothing of it.
+            const bool is_old = (key == "shards" || key == "accumulate") && !file.has_value(key);
+            if (const std::string found = is_old ? "1" : file.value(key); found != expected)
                 throw Error(path + ": " + other_setting(key, found, expected));
+        }
         const TrainerState state = TrainerState::read(file);
         const std::optional<LossScale> scale = read_loss_scale(file);
         constexpr auto size = static_cast<std::size_t>(state_count<Net>);

@@ -1,0 +1,9 @@
+// Several processes, or threads as if they were: communicators, and sums whose bits don't depend on how many there are.
+#pragma once
+
+// IWYU pragma: begin_exports
+#include <tenon/distributed/agreement.hpp>
+#include <tenon/distributed/threads.hpp>
+#include <tenon/distributed/tree_sum.hpp>
+#include <tenon/distributed/world.hpp>
+// IWYU pragma: end_exports

@@ -1,0 +1,113 @@
+#pragma once
+// IWYU pragma: private, include <tenon/mpi.hpp>
+
+// Mpi: ranks that are processes, on one machine or many, started by mpirun or a cluster's own command.
+
+#include <climits>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <span>
+#include <string>
+
+#include <mpi.h>
+
+#include <tenon/distributed/world.hpp>
+
+namespace tenon::distributed {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// All processes of an MPI job. Make one at the beginning of main, on the thread that trains:
+///
+///     tenon::distributed::Mpi world{argc, argv};
+///     tenon::Trainer<Net> trainer{optimizer, {.batch_size = 256, .world = world, .shards = 8}};
+///
+/// When it is destroyed by an exception, or `fail` is called, all processes of the job end.
+class Mpi {
+public:
+    /// Throws tenon::Error when MPI is already initialized, or does not support threads.
+    Mpi(int& argc, char**& argv) {
+        int begun = 0, support = 0;
+        MPI_Initialized(&begun);
+        if (begun != 0) throw Error("expected MPI to be initialized by tenon, it already is");
+        MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &support);
+        if (support < MPI_THREAD_FUNNELED) {
+            MPI_Finalize();
+            throw Error(
+                "expected an MPI that supports programs with threads (MPI_THREAD_FUNNELED), found one that doesn't");
+        }
+        MPI_Comm_dup(MPI_COMM_WORLD, &all_);
+        MPI_Comm_rank(all_, &rank_);
+        MPI_Comm_size(all_, &size_);
+    }
+    Mpi(const Mpi&) = delete;
+    Mpi& operator=(const Mpi&) = delete;
+    ~Mpi() {
+        // The other ranks may wait for this one, so an exception ends them, too.
+        if (std::uncaught_exceptions() > exceptions_) MPI_Abort(all_, EXIT_FAILURE);
+        MPI_Comm_free(&all_);
+        MPI_Finalize();
+    }
+
+    /// Whether this process was started by mpirun, mpiexec or Slurm's srun, and so may have others to work with.
+    static bool is_launched() {
+        for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
+            if (std::getenv(name) != nullptr) return true;
+        return false;
+    }
+
+    int rank() const { return rank_; }
+    int size() const { return size_; }
+    /// How many of the processes are on this machine and share its cores. Called by all ranks.
+    int ranks_on_this_machine() {
+        MPI_Comm here = MPI_COMM_NULL;
+        int count = 1;
+        MPI_Comm_split_type(all_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &here);
+        MPI_Comm_size(here, &count);
+        MPI_Comm_free(&here);
+        return count;
+    }
+    void broadcast(std::span<std::byte> bytes, int root) {
+        constexpr std::size_t most = std::size_t{1} << 30;  // MPI counts in int
+        for (; bytes.size() > most; bytes = bytes.subspan(most))
+            MPI_Bcast(bytes.data(), static_cast<int>(most), MPI_BYTE, root, all_);
+        MPI_Bcast(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, root, all_);
+    }
+    /// Throws tenon::Error for more than 2 GiB per rank.
+    void all_gather(std::span<const std::byte> sent, std::span<std::byte> received) {
+        const int count = checked_count(sent.size());
+        MPI_Allgather(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
+    }
+    /// Throws tenon::Error for more than 2 GiB per rank.
+    void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {
+        const int count = checked_count(sent.size() / static_cast<std::size_t>(size_));
+        MPI_Alltoall(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
+    }
+    void barrier() { MPI_Barrier(all_); }
+    /// Says on the standard error who failed and why, and ends all processes of the job.
+    void fail(const std::string& reason) {
+        if (size_ > 1) {
+            const std::string line =
+                "rank " + std::to_string(rank_) + " of " + std::to_string(size_) + " failed: " + reason + "\n";
+            std::fflush(stdout);
+            std::fputs(line.c_str(), stderr);
+            std::fflush(stderr);
+            MPI_Abort(all_, EXIT_FAILURE);
+        }
+    }
+
+private:
+    static int checked_count(std::size_t bytes) {
+        if (bytes > static_cast<std::size_t>(INT_MAX))
+            throw Error("MPI sends at most 2 GiB at once, found " + std::to_string(bytes) + " bytes");
+        return static_cast<int>(bytes);
+    }
+
+    MPI_Comm all_ = MPI_COMM_NULL;
+    int rank_ = 0, size_ = 1;
+    int exceptions_ = std::uncaught_exceptions();
+};
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::distributed
