@@ -5,6 +5,8 @@
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
+//     classify --model resnet18 --weights resnet18.pth --calibrate photos --save resnet18.int8.safetensors
+//     classify --model resnet18 --weights resnet18.int8.safetensors --precision int8 cat.jpg
 //     mpirun -n 4 classify --json photos           shared by four processes, one answer
 //     curl https://example.org/cat.jpg | classify --model cifar10 -
 //
@@ -51,6 +53,8 @@ struct Options {
     std::vector<std::string> images;
     std::optional<std::string> model;  ///< empty: the one that the weights name, or the default
     std::string backend = "cpu";
+    std::string precision = "float32";
+    std::string calibrate;
     std::string weights;
     std::string key;
     std::string labels;
@@ -116,6 +120,10 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
+    app.add_option("--precision", options.precision,
+                   "What it computes in on the CPU: float32, or int8 with weights that --calibrate has written")
+        ->check(CLI::IsMember({"float32", "int8"}))
+        ->capture_default_str();
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
                        "Its weights: safetensors, .pth or .npz with its library's names, or finetune's folder")
@@ -138,8 +146,16 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--json", options.json, "Print the results as JSON");
     app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
-    app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
-        ->type_name("FILE");
+    CLI::Option* const save =
+        app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
+            ->type_name("FILE");
+    app.add_option(
+           "--calibrate", options.calibrate,
+           "Measure what 8-bit integers need on the images in this folder, some hundred like those to come, and "
+           "write it and the weights with --save")
+        ->type_name("FOLDER")
+        ->needs(save)
+        ->excludes("--json");
     CLI::Option* const onnx =
         app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
             ->type_name("FILE");
@@ -271,14 +287,47 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, ten
     return seconds.count();
 }
 
+/// Calibrates a network on the images of a folder, and writes the weights with what was measured.
+int calibrate(const Options& options, const std::string& model, const Weights& weights) {
+    if (options.world.size() > 1) throw tenon::Error("--calibrate runs in one process");
+    if (weights.path.empty()) throw tenon::Error("--calibrate needs the network's --weights FILE");
+    const IntegerNetworkEntry& entry = network_in_integers(model);
+    const ImageFiles images = find_images({options.calibrate});
+    std::vector<std::string> notes;
+    const std::unique_ptr<Calibration> calibration =
+        entry.calibrate(weights.path, {.key = options.key, .notes = &notes}, options.threads);
+    for (const std::string& note : notes)
+        std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
+    const tenon::Preprocessing& preprocessing = calibration->preprocessing();
+    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb};
+    std::size_t broken = 0;
+    for (const ImageFile& file : images.files) {
+        try {
+            calibration->add(preprocess(read_image_file(file, decoding), preprocessing));
+        } catch (const tenon::Error& error) {
+            ++broken;
+            std::fprintf(stderr, "classify: %s\n", error.what());
+        }
+    }
+    calibration->save(options.save, {.network = model, .classes = weights.info.classes, .more = weights.info.more});
+    std::fprintf(stderr, "classify: %s, calibrated on %ld of %zu images; written to %s\n", model.c_str(),
+                 calibration->images(), images.files.size(), options.save.c_str());
+    return broken > 0 ? user_error : 0;
+}
+
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
     Weights weights = find_weights(options.weights);
     const std::string model = choose_network(options, weights);
     if (weights.path.empty() && !options.seed && (model == "fashion_mnist" || model == "cifar10"))
         weights = find_weights(data_folder / (model + ".safetensors"));
-    const std::unique_ptr<Classifier> classifier =
-        on_device ? make_classifier_on_cuda(model) : make_classifier(model, options.threads);
+    if (!options.calibrate.empty()) return calibrate(options, model, weights);
+    const bool in_integers = options.precision == "int8";
+    if (on_device && in_integers) throw tenon::Error("--precision int8 is for --backend cpu");
+    const std::unique_ptr<Classifier> classifier = on_device ? make_classifier_on_cuda(model)
+                                                   : in_integers
+                                                       ? network_in_integers(model).make(model, options.threads)
+                                                       : make_classifier(model, options.threads);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     const bool is_first = options.world.rank() == 0;
     if (options.summary && is_first) std::fputs(classifier->summary().c_str(), stderr);

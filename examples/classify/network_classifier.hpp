@@ -72,7 +72,7 @@ public:
             const std::vector<tenon::StepProfile> steps = tenon::profile(model_, images);
             return tenon::to_string(std::span(steps));
         } else {
-            throw tenon::Error("--profile knows the steps of --backend cpu only");
+            throw tenon::Error("--profile knows the steps of --backend cpu in --precision float32 only");
         }
     }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {

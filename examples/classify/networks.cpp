@@ -34,3 +34,12 @@ std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name) {
                        " needs a classify that was built for it: configure with -DTENON_CUDA=ON");
 #endif
 }
+
+const IntegerNetworkEntry& network_in_integers(std::string_view name) {
+    std::string known;
+    for (const IntegerNetworkEntry& entry : networks_in_integers()) {
+        if (entry.name == name) return entry;
+        known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    }
+    throw tenon::Error("8-bit integers have no network " + std::string(name) + ", only " + known);
+}

@@ -61,6 +61,31 @@ std::span<const NetworkEntry> networks_of_torch();
 /// Those that run on a GPU; linked only where the build has CUDA.
 std::span<const NetworkEntry> networks_on_cuda();
 
+/// Measures the ranges that a network needs in 8-bit integers, on preprocessed images.
+class Calibration {
+public:
+    virtual ~Calibration() = default;
+    virtual const tenon::Preprocessing& preprocessing() const = 0;
+    virtual void add(std::span<const float> images) = 0;
+    virtual long images() const = 0;
+    /// Writes the weights and the ranges as a safetensors file under the names of the weights' library.
+    virtual void save(const std::string& path, const tenon::WeightsInfo& info) const = 0;
+};
+
+/// The name of a network that also runs in 8-bit integers, and how it and its calibration are made.
+struct IntegerNetworkEntry {
+    std::string_view name;
+    std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
+    std::unique_ptr<Calibration> (*calibrate)(const std::string& weights, const tenon::LoadOptions& options,
+                                              int threads);
+};
+
+/// Those networks.
+std::span<const IntegerNetworkEntry> networks_in_integers();
+
+/// The one of this name. Throws tenon::Error that lists them when there is none.
+const IntegerNetworkEntry& network_in_integers(std::string_view name);
+
 /// All networks, those with weights in the repository first.
 std::vector<NetworkEntry> all_networks();
 

@@ -164,6 +164,30 @@ class Classify(unittest.TestCase):
                              "needs a classify that was built for it: configure with|found no device")
         self.assertIn("opencl not in {cpu,cuda}", self.refusal(*SEED, "--backend", "opencl", IMAGES))
 
+    def test_integers_give_the_answers_of_floats_once_they_are_calibrated(self):
+        with tempfile.TemporaryDirectory() as folder:
+            calibrated = pathlib.Path(folder) / "fashion_mnist.int8.safetensors"
+            _, err = self.run_program("--calibrate", IMAGES, "--save", calibrated)
+            self.assertIn("calibrated on 10 of 10 images", err)
+            ranges = safetensors_file.read(calibrated)[0]["int8.input_ranges"]
+            self.assertEqual(len(ranges), 32)  # convolutions and the linear layer
+            floats = self.json_of("--weights", calibrated, IMAGES)
+            self.assertEqual(floats, self.json_of(IMAGES))
+            integers = self.json_of("--weights", calibrated, "--precision", "int8", IMAGES)
+        answers = [[image["top"][0]["class"] for image in each["images"]] for each in (floats, integers)]
+        self.assertEqual(*answers)
+        self.assertNotEqual(floats, integers)  # their probabilities differ
+
+    def test_integers_say_what_they_lack(self):
+        self.assertIn("classify --calibrate FOLDER --save FILE", self.refusal("--precision", "int8", IMAGES))
+        err = self.refusal("--model", "resnet152", *SEED, "--precision", "int8", IMAGES)
+        self.assertIn("8-bit integers have no network resnet152, only fashion_mnist", err)
+        with tempfile.TemporaryDirectory() as folder:
+            target = pathlib.Path(folder) / "int8.safetensors"
+            err = self.refusal("--calibrate", folder, "--save", target)
+            self.assertFalse(target.exists())
+            self.assertIn("no images", err)
+
     def test_wrong_images_are_refused_and_the_others_classified(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)

@@ -1,0 +1,52 @@
+// The networks that run in 8-bit integers: `--precision int8` and `--calibrate`.
+#include <utility>
+
+#include <tenon/engine/cpu_with.hpp>
+#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/models/resnet_v1.hpp>
+#include <tenon/models/resnet_v2.hpp>
+
+#include "network_classifier.hpp"
+
+namespace {
+
+template <class Net>
+class NetworkCalibration final : public Calibration {
+public:
+    NetworkCalibration(const std::string& weights, const tenon::LoadOptions& options, int threads)
+        : calibrator_{tenon::Parameters<Net>(weights, options), threads} {}
+
+    const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
+    void add(std::span<const float> images) override { calibrator_.add(images); }
+    long images() const override { return calibrator_.images(); }
+    void save(const std::string& path, const tenon::WeightsInfo& info) const override {
+        calibrator_.save(path, tenon::naming_of<Net>, tenon::detail::to_metadata(info));
+    }
+
+private:
+    tenon::CpuWith<tenon::Precision::int8>::Calibrator<Net> calibrator_;
+};
+
+template <class Net>
+constexpr IntegerNetworkEntry integer_entry_of(std::string_view name) {
+    return {
+        name,
+        [](std::string_view network, int threads) -> std::unique_ptr<Classifier> {
+            return std::make_unique<NetworkClassifier<Net, tenon::CpuWith<tenon::Precision::int8>>>(network, threads);
+        },
+        [](const std::string& weights, const tenon::LoadOptions& options, int threads) -> std::unique_ptr<Calibration> {
+            return std::make_unique<NetworkCalibration<Net>>(weights, options, threads);
+        }};
+}
+
+}  // namespace
+
+std::span<const IntegerNetworkEntry> networks_in_integers() {
+    using namespace tenon;
+    static constexpr IntegerNetworkEntry entries[] = {
+        integer_entry_of<FashionMnistResNet>("fashion_mnist"),
+        integer_entry_of<ResNet18<>>("resnet18"),
+        integer_entry_of<ResNet50V2<Classes<1000>>>("resnet50v2"),
+    };
+    return entries;
+}
