@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/core/number_text.hpp>
+#include <tenon/engine/training_options.hpp>
 #include <tenon/report/svg.hpp>
 #include <tenon/train/optimizers/optimizer.hpp>
 #include <tenon/train/schedules/schedule.hpp>
@@ -54,6 +55,17 @@ void check_doubles() {
 }
 
 void check_texts() {
+    CHECK(tenon::detail::fixed_text(-0.5) == "-0.500000");
+    CHECK(tenon::detail::formatted(", accuracy %.2f %%", 99.5) == ", accuracy 99.50 %");
+    CHECK(tenon::detail::formatted(" %3.0f %%", 7) == "   7 %");
+    CHECK(tenon::detail::with_decimal_points("decay=0,999 every=1, 2,a ,5 3, 1,25") ==
+          "decay=0.999 every=1, 2,a ,5 3, 1.25");
+    try {
+        tenon::detail::check_smoothing(1.5);
+        CHECK(false);
+    } catch (const tenon::Error& error) {
+        CHECK(error.what() == std::string("label smoothing is a share of the target, 0 to 1, not 1.500000"));
+    }
     CHECK(tenon::detail::exact_text(0.1) == "0.10000000000000001");
     CHECK(tenon::detail::exact_text(1e-5) == "1.0000000000000001e-05");
     CHECK(tenon::schedules::constant(0.5).identity() == "constant 0.500000");

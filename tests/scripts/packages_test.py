@@ -25,6 +25,7 @@ SCRIPTS = {
     "scripts/make_goldens.py": (["--check"], ["numpy", "torch", "torchvision"]),
     "scripts/make_training_goldens.py": (["--check"], ["numpy", "torch", "torchvision"]),
     "tests/convert_weights/files/make_files.py": ([], ["torch"]),
+    "tests/fuzz/make_seeds.py": ([], ["numpy"]),
     "tests/image/make_files.py": ([], ["numpy", "PIL"]),
     "tests/io/files/make_archives.py": ([], ["numpy", "torch"]),
     "tests/io/files/make_checkpoints.py": ([], ["numpy"]),

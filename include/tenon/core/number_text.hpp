@@ -10,6 +10,8 @@
 #include <clocale>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -31,6 +33,21 @@ inline std::string number_text(double value, std::chars_format format, int preci
     std::array<char, 512> text{};  // the longest number has 309 digits before the point
     const auto end = std::to_chars(text.data(), text.data() + text.size(), value, format, precision).ptr;
     return {text.data(), end};
+}
+
+/// A number as std::to_string writes it in the C locale, for sentences: six digits after the point.
+inline std::string fixed_text(double value) { return number_text(value, std::chars_format::fixed, 6); }
+
+/// A number by a pattern of std::printf, such as ` %3.0f %%`, with a point whatever the locale is.
+inline std::string formatted(const char* pattern, double value) {
+    std::array<char, 400> text{};
+    std::snprintf(text.data(), text.size(), pattern, value);
+    std::string result = text.data();
+    const std::string point = std::localeconv()->decimal_point;
+    const auto is_digit = [&](std::size_t i) { return i < result.size() && result[i] >= '0' && result[i] <= '9'; };
+    for (std::size_t at = result.find(point); at != std::string::npos; at = result.find(point, at + 1))
+        if (at > 0 && is_digit(at - 1) && is_digit(at + point.size())) result.replace(at, point.size(), ".");
+    return result;
 }
 
 /// A text with its decimal commas turned into points: `0,5 every=10` -> `0.5 every=10`. Versions of tenon before

@@ -13,6 +13,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/sample_draws.hpp>
@@ -71,7 +72,8 @@ template <class NameOfClass>
 PositionSplit stratified_positions(std::span<const int> labels, double share, std::uint64_t seed,
                                    NameOfClass&& name_of) {
     if (!(share > 0 && share < 1))
-        throw Error("expected a share of each class above 0 and below 1 to hold out, found " + std::to_string(share));
+        throw Error("expected a share of each class above 0 and below 1 to hold out, found " +
+                    detail::fixed_text(share));
     std::vector<std::vector<std::uint32_t>> members;
     for (std::size_t i = 0; i < labels.size(); ++i) {
         if (labels[i] < 0) throw Error("expected labels from 0 on, found " + std::to_string(labels[i]));

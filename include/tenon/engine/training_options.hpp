@@ -7,6 +7,7 @@
 
 #include <tenon/backend/shared/loss_scale.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/engine/loss.hpp>
 #include <tenon/program/training/differentiate.hpp>
 #include <tenon/topology/facts.hpp>
@@ -95,7 +96,7 @@ inline const LossScaling& checked_scaling(const LossScaling& scaling) {
 /// Throws tenon::Error unless the smoothing is in [0, 1].
 inline void check_smoothing(double smoothing) {
     if (!(smoothing >= 0 && smoothing <= 1))
-        throw Error("label smoothing is a share of the target, 0 to 1, not " + std::to_string(smoothing));
+        throw Error("label smoothing is a share of the target, 0 to 1, not " + fixed_text(smoothing));
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -18,6 +18,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/image/resize.hpp>
 
@@ -101,16 +102,16 @@ inline void check(const Preprocessing& options) {
         throw Error("expected a Preprocessing with 1 or 3 channels, found " + std::to_string(options.channels));
     }
     if (!std::isfinite(options.scale))
-        throw Error("expected a Preprocessing with a finite scale, found " + std::to_string(options.scale));
+        throw Error("expected a Preprocessing with a finite scale, found " + detail::fixed_text(options.scale));
     for (std::size_t i = 0; i < static_cast<std::size_t>(options.channels); ++i) {
         const std::string channel = " of channel " + std::to_string(i) + " that is ";
         if (!std::isfinite(options.mean[i]))
             throw Error("expected a Preprocessing with a mean" + channel + "a finite number, found " +
-                        std::to_string(options.mean[i]));
+                        detail::fixed_text(options.mean[i]));
         if (!(options.standard_deviation[i] > 0) || !std::isfinite(options.standard_deviation[i]))
             throw Error("expected a Preprocessing with a standard deviation" + channel +
                         "a finite number above 0, which samples are divided by, found " +
-                        std::to_string(options.standard_deviation[i]));
+                        detail::fixed_text(options.standard_deviation[i]));
     }
 }
 

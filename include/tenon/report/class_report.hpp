@@ -10,6 +10,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/train/metrics.hpp>
 
 namespace tenon {
@@ -50,9 +51,7 @@ inline std::string class_report(const ConfusionMatrix& confusion, std::span<cons
     const auto percent = [](double share, bool is_defined, Mean* mean) -> std::string {
         if (!is_defined) return "-";
         if (mean) mean->sum += share, ++mean->count;
-        char text[32];
-        std::snprintf(text, sizeof text, "%.1f", 100 * share);
-        return text;
+        return detail::number_text(100 * share, std::chars_format::fixed, 1);
     };
     add("class", "images", "precision (%)", "recall (%)", "F1 (%)", "most often taken for");
     long all = 0;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/report/operation_name.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/runtime/model.hpp>
@@ -140,11 +141,7 @@ inline std::string to_string(std::span<const StepProfile> profiles) {
         text.erase(text.find_last_not_of(' ') + 1);
         text += '\n';
     };
-    const auto number = [](const char* format, double value) {
-        char digits[64];
-        std::snprintf(digits, sizeof digits, format, value);
-        return std::string(digits);
-    };
+    const auto number = [](const char* pattern, double value) { return detail::formatted(pattern, value); };
     const auto add_times = [&](const std::string& name, const std::string& in, const std::string& out, double seconds,
                                long work, const char* mark) {
         const double rate = seconds > 0 ? 2e-9 * static_cast<double>(work) / seconds : 0;

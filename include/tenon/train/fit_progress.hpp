@@ -68,7 +68,7 @@ public:
         }
         const double rate = optimizer_rate * schedule({step, total, static_cast<double>(state_.batches)});
         if (!(std::isfinite(rate) && rate >= 0))
-            throw Error("the schedule " + schedule.identity() + " gives a learning rate of " + std::to_string(rate) +
+            throw Error("the schedule " + schedule.identity() + " gives a learning rate of " + fixed_text(rate) +
                         " at step " + std::to_string(state_.step + 1));
         return rate;
     }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/engine/concepts.hpp>
 #include <tenon/engine/training_engine.hpp>
@@ -202,7 +203,7 @@ private:
     }
     void check_loss(const LossResult& result, const Batch& batch, const TrainerState& state) const {
         if (!std::isfinite(result.loss))
-            throw Error("the loss of " + place_of(state) + " is " + std::to_string(result.loss) + ": " +
+            throw Error("the loss of " + place_of(state) + " is " + fixed_text(result.loss) + ": " +
                         diagnose_undefined<Net>(batch.images, parameters(), engine_.logits()));
     }
     /// Scaled gradients that overflow are not an error as long as a smaller scale may help.

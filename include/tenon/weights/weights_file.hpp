@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
 #include <tenon/weights/load_options.hpp>
@@ -233,7 +234,7 @@ private:
             if (value != constant.value)
                 throw Error("tensor " + quote_name(constant.name) + ": expected " +
                             std::to_string(static_cast<int>(constant.value)) +
-                            " everywhere, as this norm has neither gamma nor beta, found " + std::to_string(value));
+                            " everywhere, as this norm has neither gamma nor beta, found " + fixed_text(value));
     }
 
     TensorFile file_;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/weights/ranges_name.hpp>
 #include <tenon/weights/stored_parameter.hpp>
@@ -36,8 +37,7 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
         constexpr float max_half = 65504;
         const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= max_half); });
         if (wrong != values.end())
-            throw Error(path + ": " + std::to_string(*wrong) + " in tensor " + name +
-                        " can't be stored in half precision");
+            throw Error(path + ": " + fixed_text(*wrong) + " in tensor " + name + " can't be stored in half precision");
         auto& rounded = halves.emplace_back(values.size());
         std::ranges::transform(values, rounded.begin(), float_to_half);
         entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});

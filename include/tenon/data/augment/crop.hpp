@@ -13,6 +13,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/data/picture.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/image/resize.hpp>
@@ -71,8 +72,8 @@ struct RandomResizedCrop {
             throw Error(
                 "expected RandomResizedCrop with 0 < min_area <= max_area <= 1 and 0 < min_ratio <= "
                 "max_ratio, found areas " +
-                std::to_string(min_area) + " to " + std::to_string(max_area) + " and ratios " +
-                std::to_string(min_ratio) + " to " + std::to_string(max_ratio));
+                detail::fixed_text(min_area) + " to " + detail::fixed_text(max_area) + " and ratios " +
+                detail::fixed_text(min_ratio) + " to " + detail::fixed_text(max_ratio));
         return {shape.channels, height, width};
     }
 

@@ -9,6 +9,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/data/picture.hpp>
 
 namespace tenon {
@@ -36,7 +37,7 @@ struct RandomFlip {
 
     Shape result(const Shape& shape) const {
         if (!(probability >= 0 && probability <= 1))
-            throw Error("expected RandomFlip with a probability from 0 to 1, found " + std::to_string(probability));
+            throw Error("expected RandomFlip with a probability from 0 to 1, found " + detail::fixed_text(probability));
         return shape;
     }
     void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {

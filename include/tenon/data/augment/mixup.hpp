@@ -12,6 +12,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/core/random.hpp>
 
 namespace tenon {
@@ -28,7 +29,7 @@ struct MixUp {
     /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
     void check(std::span<const int> labels) const {
         if (!(alpha >= 0 && alpha <= 1))
-            throw Error("expected MixUp with alpha from 0 to 1, found " + std::to_string(alpha));
+            throw Error("expected MixUp with alpha from 0 to 1, found " + detail::fixed_text(alpha));
         if (!is_on()) return;
         for (const int label : labels)
             if (label < 0 || label >= classes)

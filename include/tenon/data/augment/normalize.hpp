@@ -11,6 +11,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/number_text.hpp>
 #include <tenon/data/picture.hpp>
 #include <tenon/data/statistics.hpp>
 
@@ -32,7 +33,7 @@ struct Normalize {
             throw Error("expected images of 1 to 3 channels for Normalize, found " + to_string(shape));
         for (int c = 0; c < shape.channels; ++c)
             if (const float value = deviation[static_cast<std::size_t>(c)]; !(value > 0 && std::isfinite(value)))
-                throw Error("expected Normalize with positive deviations, found " + std::to_string(value));
+                throw Error("expected Normalize with positive deviations, found " + detail::fixed_text(value));
         return shape;
     }
     void apply(Picture& picture, Picture&, const detail::SampleDraws&) const {

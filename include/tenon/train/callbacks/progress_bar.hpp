@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/train/callbacks/callback.hpp>
 #include <tenon/train/callbacks/terminal_line.hpp>
 
@@ -131,11 +132,7 @@ private:
         stream_ << std::endl;
         is_open_ = false;
     }
-    static std::string format(const char* pattern, double value) {
-        char text[48];
-        std::snprintf(text, sizeof text, pattern, value);
-        return text;
-    }
+    static std::string format(const char* pattern, double value) { return detail::formatted(pattern, value); }
     static std::string drawn(double share, int width) {
         const int full = static_cast<int>(std::lround(share * width));
         std::string bar(static_cast<std::size_t>(width), '.');

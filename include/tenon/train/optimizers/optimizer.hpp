@@ -112,8 +112,7 @@ void update_blocks(long count, const Formula& formula, Arrays*... arrays) {
 inline void check_rate(double value, const char* name, double limit = std::numeric_limits<double>::infinity()) {
     if (!(value >= 0 && value < limit && std::isfinite(value)))
         throw Error(std::string("the ") + name + " of an optimizer is a number of at least 0" +
-                    (std::isfinite(limit) ? " and below " + std::to_string(limit) : "") + ", not " +
-                    std::to_string(value));
+                    (std::isfinite(limit) ? " and below " + fixed_text(limit) : "") + ", not " + fixed_text(value));
 }
 
 /// A number as text that reads back as the same number, whatever the locale.

@@ -57,7 +57,7 @@ private:
     Duration(double amount, double steps, double epochs, double run)
         : amount_{amount}, steps_{steps}, epochs_{epochs}, run_{run} {
         if (!(amount >= 0 && std::isfinite(amount)))
-            throw Error("a duration is a number of at least 0, not " + std::to_string(amount));
+            throw Error("a duration is a number of at least 0, not " + detail::fixed_text(amount));
     }
 
     double amount_, steps_, epochs_, run_;

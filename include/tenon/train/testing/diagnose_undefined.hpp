@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include <tenon/core/number_text.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/weights/parameters.hpp>
 
@@ -47,7 +48,7 @@ std::string diagnose_undefined(std::span<const float> images, const Parameters<N
                                std::span<const float> logits) {
     if (const long pixel = first_undefined(images); pixel >= 0)
         return "image " + std::to_string(pixel / input_shape<Net>.elements()) + " of the batch has a pixel that is " +
-               std::to_string(images[static_cast<std::size_t>(pixel)]);
+               fixed_text(images[static_cast<std::size_t>(pixel)]);
     if (const std::string name = undefined_tensor<Net>(parameters); !name.empty())
         return "the parameter " + name + " was undefined before, so a smaller learning rate or clipping may help";
     // The iteration has already updated the running statistics, so the first undefined one shows where values
