@@ -14,6 +14,7 @@ import zipfile
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests" / "report")]
 import json_schema
+import processes
 
 try:
     import onnx_file
@@ -57,6 +58,25 @@ class Classify(unittest.TestCase):
             right += lines[2 * label + 1].endswith("  " + name)
         self.assertGreaterEqual(right, 8, out)
         self.assertIn("10 of 10 images", err)
+
+    @unittest.skipUnless(processes.MPIEXEC, "there is no MPI")
+    def test_processes_share_the_images_and_answer_once_in_order(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            files = sorted(IMAGES.glob("*.png"))
+            for i in range(53):  # the last of three processes gets images in the first round, and none in the second
+                (folder / f"{i:03}.png").write_bytes(files[i % len(files)].read_bytes() if i != 20 else b"no image")
+            alone = subprocess.run([PROGRAM, "--json", folder], capture_output=True)
+            together = subprocess.run([*processes.command(3), PROGRAM, "--json", folder], capture_output=True,
+                                      env={**os.environ, **processes.ENVIRONMENT})
+        self.assertEqual(alone.returncode, 2)
+        self.assertEqual(together.returncode, 2)
+        self.assertEqual(len(json.loads(together.stdout)["images"]), 53)
+        self.assertEqual(together.stdout, alone.stdout)
+        err = together.stderr.decode()
+        self.assertEqual(err.count("020.png"), 1, err)
+        self.assertEqual(err.count("52 of 53 images"), 1, err)
+        self.assertIn("one of 3 processes", err)
 
     def test_json_holds_what_the_text_holds(self):
         image = IMAGES / "9_ankle_boot.png"

@@ -4,6 +4,7 @@
 """
 import csv
 import json
+import os
 import pathlib
 import random
 import signal
@@ -15,6 +16,7 @@ import unittest
 import xml.etree.ElementTree
 
 import json_schema
+import processes
 import stopping
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
@@ -95,6 +97,31 @@ class Training(unittest.TestCase):
         self.assertEqual(tensors_and_metadata(self.folder / "two" / "weights.safetensors")[0], tensors)
         self.assertIn("stopped: --steps 1 are done", self.train("part", "--steps", "1", "--checkpoint-minutes", "0.0001"))
         self.assertTrue((self.folder / "part" / "checkpoint.safetensors").exists())
+
+    @unittest.skipUnless(processes.MPIEXEC, "there is no MPI")
+    def test_processes_end_with_the_weights_of_one(self):
+        def run(count, *more, status=0):
+            done = subprocess.run([*processes.command(count), PROGRAM, *more], capture_output=True, text=True,
+                                  cwd=self.folder, check=False, env={**os.environ, **processes.ENVIRONMENT})
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            return done
+
+        shards = ["--shards", "2"]
+        self.run_program(*self.arguments("one", *shards))
+        out = run(2, *self.arguments("two", *shards)).stdout
+        self.assertEqual(out.count("weights, logs and plots are in"), 1)
+        one, two = (tensors_and_metadata(self.folder / name / "weights.safetensors")[0] for name in ("one", "two"))
+        self.assertTrue(one == two)  # a comparison that would print both takes minutes
+        rows = [list(csv.DictReader((self.folder / name / "log.csv").read_text().splitlines())) for name in ("one", "two")]
+        for row in rows[0] + rows[1]:
+            del row["seconds"], row["images_per_second"]
+        self.assertEqual(*rows)
+        # Begun by two, finished by one; then what three can't share.
+        run(2, *self.arguments("resumed", *shards, "--steps", "2"))
+        self.run_program(*self.arguments("resumed", *shards, "--resume"))
+        self.assertTrue(tensors_and_metadata(self.folder / "resumed" / "weights.safetensors")[0] == one)
+        refused = run(3, *self.arguments("three", *shards), status=1).stderr
+        self.assertIn("expected a number of shards that 3 processes can share equally, found 2", refused)
 
     def test_a_killed_run_goes_on_to_the_same_weights(self):
         self.train("whole")
