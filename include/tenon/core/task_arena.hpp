@@ -8,6 +8,7 @@
 // <immintrin.h> before or after see it whole: the guard is as it was afterwards. (test: tests/compiles/user.cpp)
 
 #if defined(__x86_64__) && !defined(_IMMINTRIN_H_INCLUDED) && !defined(__IMMINTRIN_H)
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the names of others are the point
 #define TENON_HIDES_INTRINSICS
 #pragma push_macro("_mm_pause")
 #undef _mm_pause
@@ -17,6 +18,7 @@
 #else
 #define _IMMINTRIN_H_INCLUDED
 #endif
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 #endif
 
 #include <tbb/task_arena.h>

@@ -104,7 +104,13 @@ private:
         const std::string folder = folder_of(target), prefix = prefix_of(target);
         remove_abandoned(folder, prefix);
         for (;;) {
-            path = folder + "/" + prefix + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+            path = folder;
+            path.append("/")
+                .append(prefix)
+                .append(std::to_string(::getpid()))
+                .append("-")
+                .append(std::to_string(counter++))
+                .append(".tmp");
             const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (file < 0 && errno == EEXIST) continue;
             if (file < 0) {

@@ -126,7 +126,7 @@ public:
     // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
     NpzFileOf(const NpzFileOf&) = delete;
     NpzFileOf& operator=(const NpzFileOf&) = delete;
-    NpzFileOf(NpzFileOf&&) = default;
+    NpzFileOf(NpzFileOf&&) noexcept = default;
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 

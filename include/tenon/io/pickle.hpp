@@ -170,19 +170,18 @@ private:
     void call(const PickleValue& function, const PickleValue& arguments) {
         const std::string_view name = function.text;
         const std::size_t count = arguments.items.size();
-        if (function.kind != Kind::global || arguments.kind != Kind::tuple) {
-            make(Kind::object, name);
-        } else if (is_dictionary(name)) {
+        const bool is_call = function.kind == Kind::global && arguments.kind == Kind::tuple;
+        if (is_call && is_dictionary(name)) {
             fill(make(Kind::dictionary), arguments);
-        } else if (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor") {
+        } else if (is_call && (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor")) {
             set_items(make(Kind::tensor), {&arguments});
-        } else if (count > 0 && arguments.items[0]->kind == Kind::tensor &&
+        } else if (is_call && count > 0 && arguments.items[0]->kind == Kind::tensor &&
                    name.starts_with("torch._utils _rebuild_parameter")) {
             PickleValue& parameter = make(Kind::tensor);
             set_items(parameter, arguments.items[0]->items);
-        } else if (name == "torch Size" && count == 1 && arguments.items[0]->kind == Kind::tuple) {
+        } else if (is_call && name == "torch Size" && count == 1 && arguments.items[0]->kind == Kind::tuple) {
             set_items(make(Kind::tuple), arguments.items[0]->items);
-        } else if (name == "torch._tensor _rebuild_from_type_v2" && count >= 3 &&
+        } else if (is_call && name == "torch._tensor _rebuild_from_type_v2" && count >= 3 &&
                    arguments.items[0]->text != name) {  // a function that is called with arguments: not itself again
             call(*arguments.items[0], *arguments.items[2]);
         } else {

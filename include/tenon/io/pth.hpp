@@ -120,7 +120,7 @@ public:
     // Tensors may be views of the copies that the object owns; moving leaves these where they are, copying doesn't.
     PthFileOf(const PthFileOf&) = delete;
     PthFileOf& operator=(const PthFileOf&) = delete;
-    PthFileOf(PthFileOf&&) = default;
+    PthFileOf(PthFileOf&&) noexcept = default;
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 

@@ -105,6 +105,7 @@ const PickleValue& find_weights(const PickleValue& content, const TensorFileOpti
         return a.rank() != b.rank() ? a.rank() < b.rank() : a.tensors > b.tensors;
     });
     std::vector<std::string> keys;
+    keys.reserve(found.size());
     for (const StateDict& each : found) keys.push_back(each.key);
     if (!options.key.empty()) {
         const auto named = std::ranges::find(found, options.key, &StateDict::key);
