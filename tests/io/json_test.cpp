@@ -107,6 +107,25 @@ TEST_CASE("malformed JSON is an error that names the byte") {
           }) == "byte 32: objects and arrays are nested too deeply");
 }
 
+TEST_CASE("a value that nobody needs is skipped, whatever it is, and none is nested without end") {
+    const std::string text = R"({"a": [1, -2.5e+3, true, false, null, "x]", {"b": {}}], "c": 7})";
+    JsonReader reader(text);
+    std::uint64_t c = 0;
+    reader.read_object([&](const std::string& key) {
+        if (key == "a") return reader.skip();
+        c = reader.read_unsigned();
+    });
+    reader.read_end();
+    CHECK(c == 7);
+    for (const std::string& deep : {std::string(1'000'000, '['), [] {
+                                        std::string objects;
+                                        for (int i = 0; i < 1'000'000; ++i) objects += "{\"a\":";
+                                        return objects;
+                                    }()})
+        CHECK(contains(error_of([&] { JsonReader(deep).skip(); }), "objects and arrays are nested too deeply"));
+    CHECK(contains(error_of([] { JsonReader("?").skip(); }), "expected a value"));
+}
+
 TEST_CASE("strings that are not UTF-8 are refused") {
     for (const std::string bad :
          {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE2\x82", "\xED\xA0\x80",
