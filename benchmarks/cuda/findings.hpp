@@ -19,7 +19,9 @@ struct Options {
 };
 
 /// Prints a finding: one line, flushed.
-inline void print(const nlohmann::json& finding) { std::cout << finding << std::endl; }
+inline void print(const nlohmann::json& finding) {
+    if (!(std::cout << finding << std::endl)) throw tenon::Error("cannot write to the standard output");
+}
 
 /// Calls f with each precision as a constant.
 template <class F>
@@ -37,6 +39,11 @@ void write_raw(const std::string& path, const std::vector<Element>& values) {
     file.write(reinterpret_cast<const char*>(values.data()),
                static_cast<std::streamsize>(values.size() * sizeof(Element)));
     if (!file.flush()) throw tenon::Error(path + " cannot be written");
+}
+
+inline void write_json(const std::string& path, const nlohmann::json& document) {
+    std::ofstream file{path};
+    if (!(file << document << std::endl)) throw tenon::Error(path + " cannot be written");
 }
 
 }  // namespace gpu_check

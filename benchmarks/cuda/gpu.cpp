@@ -120,7 +120,7 @@ void answer(const std::string& folder) {
             return;
         }
         bounds[name] = precision() == Precision::float32 ? 1e-5 : bound_of(precision());
-        std::ofstream{folder + "/bounds.json"} << bounds << '\n';
+        write_json(folder + "/bounds.json", bounds);
     });
     if (!failures.empty()) throw tenon::Error(failures);
 }

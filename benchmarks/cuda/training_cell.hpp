@@ -273,7 +273,7 @@ void write_step(const std::string& folder, const StepAnswer<Net>& step, tenon::P
                                   {"loss", step.loss},
                                   {"logits_bound", bound_of(precision)},
                                   {"bound", gradient_bound_of(precision)}};
-    std::ofstream{folder + "/step.json"} << settings << '\n';
+    write_json(folder + "/step.json", settings);
 }
 
 }  // namespace gpu_check

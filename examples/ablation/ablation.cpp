@@ -231,7 +231,6 @@ int run(const Options& options) {
     } else {
         print_tables(options, images, results);
     }
-    json_document::finish_output();
     return 0;
 }
 

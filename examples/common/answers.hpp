@@ -69,11 +69,10 @@ public:
         document_["images"].push_back(std::move(entry));
     }
 
-    /// Prints the document. Throws tenon::Error when the standard output could not be written completely.
-    void finish() {
+    /// Prints the document.
+    void finish() const {
         if (options_.silent) return;
         if (options_.json) json_document::print(document_);
-        json_document::finish_output();
     }
 
     std::size_t answered() const { return answered_; }

@@ -7,7 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/core/error.hpp>
 #include <tenon/io/utf8_text.hpp>
 
 namespace json_document {
@@ -25,11 +24,6 @@ inline void add_name(Json& object, const std::string& key, const std::string& na
     const std::string text = tenon::detail::to_utf8(name);
     object[key] = text;
     if (text != name) object[key + "_bytes"] = tenon::detail::to_hexadecimal(name);
-}
-
-/// Flushes the standard output. Throws tenon::Error when some of it was lost.
-inline void finish_output() {
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw tenon::Error("cannot write to the standard output");
 }
 
 inline void print(const Json& document) { std::puts(document.dump(2).c_str()); }

@@ -1,13 +1,15 @@
 // The folder into which a program writes its results, and the command that made them.
 #pragma once
 
+#include <array>
 #include <filesystem>
-#include <fstream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include <tenon/core/error.hpp>
+#include <tenon/io/atomic_file.hpp>
 #include <tenon/train/checkpoints/checkpoint.hpp>
 
 namespace training {
@@ -39,6 +41,7 @@ inline bool has_checkpoint(const std::string& path) {
 inline std::string file_in(const std::string& folder, const std::string& name) {
     return (std::filesystem::path(folder) / name).string();
 }
+
 /// Throws tenon::Error when it can't be created.
 inline void create_folder(const std::string& folder) {
     std::error_code failed;
@@ -46,10 +49,10 @@ inline void create_folder(const std::string& folder) {
     if (failed) throw tenon::Error(folder + ": cannot create the folder: " + failed.message());
 }
 
-/// Throws tenon::Error when it can't be written.
+/// Writes a file completely or not at all. Throws tenon::Error when it can't be written.
 inline void write_text(const std::string& path, std::string_view text) {
-    std::ofstream stream(path, std::ios::binary);
-    if (!(stream << text << std::flush)) throw tenon::Error(path + ": cannot write the file");
+    const std::array parts{std::as_bytes(std::span(text))};
+    tenon::detail::write_file_atomically(path, parts);
 }
 
 }  // namespace training

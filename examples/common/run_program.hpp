@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <iostream>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -16,10 +19,20 @@
 /// The exit status when something that the user gave is wrong.
 inline constexpr int user_error = 2;
 
+/// Closes the standard output. Throws tenon::Error when some of what was printed is lost: on a full disk a write fails,
+/// over a network perhaps only the close. A program that prints nothing may be started with a closed output.
+inline void close_output() {
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    const int reason = errno;
+    if (!written || (std::fclose(stdout) != 0 && errno != EBADF))
+        throw tenon::Error(std::string("cannot write to the standard output: ") +
+                           std::strerror(written ? errno : reason));
+}
+
 /// Describes a program's command line by describe(app, options), reads it, and returns what run(options) returns:
-/// main's result. After --help and --version that is 0; when something is wrong, a sentence on the standard error says
-/// what, and it is user_error. Processes that MPI has started get options.world, and divide their machine's cores; what
-/// is wrong in one of them ends all.
+/// main's result. After --help and --version that is 0; when something is wrong, or some of the output could not be
+/// written, a sentence on the standard error says what, and it is user_error. Processes that MPI has started get
+/// options.world, and divide their machine's cores; what is wrong in one of them ends all.
 template <class Options, class Describe, class Run>
 int run_program(const char* name, int argc, char** argv, const Describe& describe, const Run& run) {
     // MPI begins before anything that can fail, and ends after what failed has been reported.
@@ -32,7 +45,10 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
         try {
             app.parse(argc, argv);
         } catch (const CLI::Success& help_or_version) {
-            return app.exit(help_or_version);
+            const int status = app.exit(help_or_version);
+            std::cout.flush();
+            close_output();
+            return status;
         } catch (const CLI::Error& error) {
             // All processes have the same command line, and say this once.
             if (world.rank() == 0) std::fprintf(stderr, "%s: %s (%s --help says more)\n", name, error.what(), name);
@@ -43,7 +59,10 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
             if (options.threads == 0 && processes.mates() > 1)
                 options.threads = std::max(1, tbb::info::default_concurrency() / processes.mates());
         }
-        return run(options);
+        const int status = run(options);
+        std::cout.flush();
+        close_output();
+        return status;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", name, error.what());
         if (world.size() > 1) world.fail(error.what());

@@ -100,7 +100,6 @@ int run(const Options& options) {
         print_json(tallies, right, dataset.size());
     else
         print_text(tallies, right, dataset.size());
-    json_document::finish_output();
     if (accuracy >= options.minimum) return 0;
     std::fprintf(stderr, "evaluate_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * accuracy);

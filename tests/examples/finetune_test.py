@@ -159,6 +159,16 @@ class FineTuning(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(json_schema.parse(done.stdout), {**document, "program": "classify"})
 
+        # An output that nobody can read is an error, for answers and for trainings, whose weights are saved all the same.
+        with open("/dev/full", "w") as full:
+            for arguments in (["--predict", *photos], ["--json", "--predict", *photos],
+                              ["--data", self.shared / "photos", "--model", "resnet18", "--epochs", "1", "--output", "full"]):
+                done = subprocess.run([PROGRAM, "--weights", weights, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, cwd=self.folder, check=False)
+                self.assertEqual(done.returncode, 2, arguments)
+                self.assertIn("cannot write to the standard output: No space left", done.stderr)
+        self.assertEqual(json.loads(safetensors_file.read(self.folder / "full/weights.safetensors")[1]["classes"]), list(CLASSES))
+
         # What was trained is a backbone, too; the same seed trains the same weights.
         self.train("--epochs", "1", weights=weights)
         self.assertIn("the file names 3 classes and has weights of 7", self.predict_of(before, metadata))
@@ -206,7 +216,7 @@ class FineTuning(unittest.TestCase):
         self.assertTrue(all((tensors[name] == before[name]).all() for name in before if name[:2] != "fc"))
         self.assertIn("of the validation photos", metadata["accuracy"])
         photo = self.shared / "photos" / "red" / "0.png"
-        answers = json.loads(self.run_program("--weights", out / "weights.safetensors", "--json", "--predict", photo))
+        answers = json_schema.parse(self.run_program("--weights", out / "weights.safetensors", "--json", "--predict", photo))["images"]
         self.assertEqual(answers[0]["top"][0]["name"], "red")
 
         text = self.run_program(*resume[1:])

@@ -200,6 +200,8 @@ class Training(unittest.TestCase):
         (self.folder / "file").write_text("")
         self.assertIn("cannot create the folder", self.train("file/out", status=2))
         self.assertIn("--output", self.run_program("--help"))
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(subprocess.run([PROGRAM, "--help"], stdout=full, stderr=subprocess.DEVNULL, check=False).returncode, 2)
         damaged = self.folder / ("data_batch_3.bin" if CIFAR else "train-images-idx3-ubyte")
         damaged.write_bytes(damaged.read_bytes()[:-1])
         self.assertIn(damaged.name + ": expected", self.train("out", status=2))

@@ -53,8 +53,7 @@ public:
 
     /// Begins the file with the given lines.
     void begin(const std::vector<std::string>& lines) {
-        stream_.close();
-        stream_.clear();
+        stream_ = {};
         stream_.open(path_, std::ios::trunc);
         for (const std::string& line : lines) stream_ << line << '\n';
         check();
@@ -64,11 +63,17 @@ public:
         stream_ << line << '\n';
         check();
     }
+    /// Closes the file. Throws tenon::Error when that fails: some file systems report a full disk only then.
+    void close() {
+        if (!stream_.is_open()) return;
+        stream_.close();
+        check();
+    }
     const std::string& path() const { return path_; }
 
 private:
     void check() {
-        if (!stream_.flush()) throw Error(path_ + ": cannot write the log");
+        if (!stream_ || (stream_.is_open() && !stream_.flush())) throw Error(path_ + ": cannot write the log");
     }
 
     std::string path_;
@@ -96,6 +101,7 @@ public:
         file_.begin(lines);
     }
     void on_epoch(const EpochReport& report, TrainerControl&) override { file_.add(row(report)); }
+    void on_end(TrainerControl&) override { file_.close(); }
 
 private:
     static std::string row(const EpochReport& report) {
@@ -148,6 +154,7 @@ public:
         detail::for_each_figure(report, [&](const char* name, double number) { append(text, name, number); });
         file_.add(text + "}");
     }
+    void on_end(TrainerControl&) override { file_.close(); }
 
 private:
     static void append(std::string& text, const char* name, double number) {
