@@ -38,11 +38,13 @@
 #include <tenon/version.hpp>
 
 #include "../common/answers.hpp"
+#include "../common/decoding.hpp"
 #include "../common/image_files.hpp"
 #include "../common/nearest_names.hpp"
 #include "../common/run_program.hpp"
 #include "labels.hpp"
 #include "networks.hpp"
+#include "preprocessing_options.hpp"
 
 namespace {
 
@@ -68,6 +70,8 @@ struct Options {
     std::string onnx;
     long onnx_batch = 1;
     tenon::distributed::World world{};  ///< the processes that share the images
+    tenon::DecodeOptions decoding;
+    PreprocessingOptions preprocessing;
 };
 
 bool is_network(const std::string& name) {
@@ -133,7 +137,7 @@ void add_options(CLI::App& app, Options& options) {
         ->needs(weights)
         ->type_name("KEY");
     app.add_option("-l,--labels", options.labels,
-                   "The names of its classes: one per line, or a JSON array; else those in the weights' file")
+                   "The names of its classes: lines, or a list or dictionary (JSON, Python); else those in its file")
         ->type_name("FILE");
     app.add_option("-k,--top", options.top, "The number of classes shown for each image")
         ->check(CLI::Range(1, 1'000'000))
@@ -163,6 +167,8 @@ void add_options(CLI::App& app, Options& options) {
         ->check(CLI::Range(0, 1'000'000))
         ->needs(onnx)
         ->capture_default_str();
+    add_decoding_options(app, options.decoding);
+    add_preprocessing_options(app, options.preprocessing);
 }
 
 /// The weights that the command line names, and the information in their file.
@@ -235,10 +241,8 @@ std::vector<std::string> default_names(const Classifier& classifier, const std::
 
 /// Answers for images, 16 at a time, in their order; returns the seconds that the network took. Of several processes,
 /// each classifies 16 in turn, and rank 0 answers.
-double classify(Classifier& classifier, const std::vector<ImageFile>& files, tenon::distributed::World world,
-                Answers& answers) {
-    const tenon::Preprocessing& preprocessing = classifier.preprocessing();
-    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb};
+double classify(Classifier& classifier, const std::vector<ImageFile>& files, const tenon::DecodeOptions& decoding,
+                const tenon::Preprocessing& preprocessing, tenon::distributed::World world, Answers& answers) {
     const auto classes = static_cast<std::size_t>(classifier.classes());
     const auto rank = static_cast<std::size_t>(world.rank()), ranks = static_cast<std::size_t>(world.size());
     std::chrono::duration<double> seconds{};
@@ -255,7 +259,7 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, ten
         for (std::size_t i = 0; i < batch_of(rank).size(); ++i) {
             try {
                 const std::vector<float> image =
-                    preprocess(read_image_file(batch_of(rank)[i], decoding), preprocessing);
+                    preprocess(read_image_file(batch_of(rank)[i], decoding, "classify"), preprocessing);
                 images.insert(images.end(), image.begin(), image.end());
             } catch (const tenon::Error& error) {
                 // The other images still get their answers.
@@ -330,7 +334,11 @@ int run(const Options& options) {
                                                        : make_classifier(model, options.threads);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     const bool is_first = options.world.rank() == 0;
-    if (options.summary && is_first) std::fputs(classifier->summary().c_str(), stderr);
+    const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), options.preprocessing);
+    tenon::DecodeOptions decoding = options.decoding;
+    decoding.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb;
+    if (options.summary && is_first)
+        std::fprintf(stderr, "%simages: %s\n", classifier->summary().c_str(), to_string(preprocessing).c_str());
     if (options.images.empty() && !has_defaults) {
         // A network can be inspected without images.
         if (options.summary && !options.profile && !writes) return 0;
@@ -354,7 +362,8 @@ int run(const Options& options) {
                      .json = options.json,
                      .silent = !is_first}};
     answers.skip(images.skipped);
-    const double seconds = classify(*classifier, images.files, options.world, answers);
+    const double seconds =
+        classify(*classifier, images.files, decoding, preprocessing, options.world, answers);
     answers.finish();
     if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);

@@ -39,7 +39,11 @@ public:
             std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), to_string(folder).c_str());
             json_document::Json entry;
             json_document::add_name(entry, "folder", folder.folder);
-            entry.update({{"hidden", folder.hidden}, {"others", folder.others}, {"folders", folder.folders}});
+            long hidden = 0, folders = 0, others = 0;
+            for (const auto& [kind, count] : folder.kinds)
+                (kind == "hidden" ? hidden : kind == "link that leads back" ? folders : others) += count;
+            entry.update({{"hidden", hidden}, {"others", others}, {"folders", folders}});
+            for (const auto& [kind, count] : folder.kinds) entry["kinds"][tenon::detail::to_utf8(kind)] = count;
             document_["skipped"].push_back(std::move(entry));
         }
     }

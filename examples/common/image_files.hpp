@@ -1,19 +1,19 @@
 // The images that a command line names: files, folders of them, and the standard input.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
-#include <span>
+#include <map>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/error.hpp>
 #include <tenon/image/codecs/decode.hpp>
+#include <tenon/image/codecs/list_images.hpp>
 
 /// A file that should be an image; or why an argument of the command line gives none.
 struct ImageFile {
@@ -21,17 +21,14 @@ struct ImageFile {
     std::string problem = {};  ///< a sentence; empty: none
 };
 
-/// The files that were skipped in a folder.
+/// What was skipped in a folder and the folders in it.
 struct SkippedFiles {
     std::string folder;
-    int hidden = 0;            ///< with a leading dot, as macOS and editors write them: `._cat.jpg`
-    int others = 0;            ///< files that aren't called .jpg, .jpeg or .png
-    int folders = 0;           ///< folders in the folder
-    std::string example = {};  ///< the first of the others
+    std::map<std::string, long> kinds;  ///< as tenon::ImageFolder::skipped
 };
 
 struct ImageFiles {
-    std::vector<ImageFile> files;       ///< in the order of the arguments, within a folder in that of their names
+    std::vector<ImageFile> files;       ///< in the order of the arguments; a folder's as list_images has them
     std::vector<SkippedFiles> skipped;  ///< of folders where something was
 };
 
@@ -40,36 +37,12 @@ inline constexpr const char* standard_input = "-";
 
 namespace image_files {
 inline void list_folder(const std::string& folder, ImageFiles& images) {
-    namespace fs = std::filesystem;
-    SkippedFiles skipped{.folder = folder};
-    std::vector<std::string> found, others;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-        const fs::path& path = entry->path();
-        std::string extension = path.extension().string();
-        std::ranges::transform(extension, extension.begin(),
-                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        std::error_code unknown;  // then it counts as a file, and reading it reports why it fails
-        if (path.filename().string().starts_with('.'))
-            ++skipped.hidden;
-        else if (entry->is_directory(unknown))
-            ++skipped.folders;
-        else if (extension == ".png" || extension == ".jpg" || extension == ".jpeg")
-            found.push_back(path.string());
-        else
-            others.push_back(path.filename().string());
-    }
-    if (error) {
-        images.files.push_back({folder, folder + ": cannot list the folder: " + error.message()});
-        return;
-    }
-    if (found.empty())
+    tenon::detail::ImageListing listing = tenon::detail::list_images(folder);
+    for (const std::filesystem::path& path : listing.files) images.files.push_back({path.string(), {}});
+    for (const auto& [path, problem] : listing.problems) images.files.push_back({path.string(), problem});
+    if (listing.files.empty() && listing.problems.empty())
         images.files.push_back({folder, folder + ": expected a folder with JPEG or PNG files, found none in it"});
-    std::ranges::sort(found);
-    for (std::string& path : found) images.files.push_back({std::move(path), {}});
-    skipped.others = static_cast<int>(others.size());
-    if (!others.empty()) skipped.example = *std::ranges::min_element(others);
-    if (skipped.hidden + skipped.others + skipped.folders > 0) images.skipped.push_back(std::move(skipped));
+    if (!listing.skipped.empty()) images.skipped.push_back({folder, std::move(listing.skipped)});
 }
 
 /// All bytes of the standard input. Throws tenon::Error when it can't be read or holds more than `max_bytes`.
@@ -105,23 +78,20 @@ inline ImageFiles find_images(const std::vector<std::string>& arguments) {
     return images;
 }
 
-/// Decodes a file, or the standard input for `-`. Throws tenon::Error when it is not an image.
-inline tenon::Image read_image_file(const ImageFile& file, const tenon::DecodeOptions& options) {
+/// Decodes a file, or the standard input for `-`; a warning is printed after the program's name. Throws tenon::Error
+/// when it is not an image.
+inline tenon::Image read_image_file(const ImageFile& file, const tenon::DecodeOptions& options, const char* program) {
     if (!file.problem.empty()) throw tenon::Error(file.problem);
-    if (file.path != standard_input) return tenon::read_image(file.path, options);
-    return tenon::decode_image(image_files::read_standard_input(options.max_file_bytes), "standard input", options);
+    std::string warning;
+    tenon::Image image = file.path != standard_input
+                             ? tenon::read_image(file.path, options, &warning)
+                             : tenon::decode_image(image_files::read_standard_input(options.max_file_bytes),
+                                                   "standard input", options, &warning);
+    if (!warning.empty()) std::fprintf(stderr, "%s: warning: %s\n", program, warning.c_str());
+    return image;
 }
 
-/// `photos: 3 skipped: 1 hidden, 1 neither JPEG nor PNG by its name (notes.txt), 1 folder`
+/// `photos: skipped 1 .txt, 3 hidden`
 inline std::string to_string(const SkippedFiles& skipped) {
-    std::string parts;
-    const auto add = [&](int count, const std::string& what) {
-        if (count > 0) parts += (parts.empty() ? "" : ", ") + std::to_string(count) + " " + what;
-    };
-    add(skipped.hidden, "hidden");
-    add(skipped.others,
-        std::string("neither JPEG nor PNG by name (") + (skipped.others > 1 ? "such as " : "") + skipped.example + ")");
-    add(skipped.folders, skipped.folders == 1 ? "folder" : "folders");
-    return skipped.folder + ": " + std::to_string(skipped.hidden + skipped.others + skipped.folders) +
-           " skipped: " + parts;
+    return skipped.folder + ": skipped " + tenon::detail::skipped_text(skipped.kinds);
 }

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <tbb/info.h>
 
+#include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
 
 #include "program_world.hpp"
@@ -57,7 +58,7 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
         if constexpr (requires { options.world; }) {
             options.world = world;
             if (options.threads == 0 && processes.mates() > 1)
-                options.threads = std::max(1, tbb::info::default_concurrency() / processes.mates());
+                options.threads = std::max(1, tenon::detail::available_threads() / processes.mates());
         }
         const int status = run(options);
         std::cout.flush();

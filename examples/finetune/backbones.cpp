@@ -70,8 +70,9 @@ private:
     Clock::time_point start_ = Clock::now(), shown_ = start_;
 };
 
-/// Reports which photos were left out, if any.
+/// Reports which photos were left out, and which are used although they are damaged.
 void report_broken(const PhotoDataset& photos) {
+    for (const BrokenPhoto& photo : photos.damaged()) std::fprintf(stderr, "warning: %s\n", photo.reason.c_str());
     for (const BrokenPhoto& photo : photos.broken()) std::fprintf(stderr, "left out: %s\n", photo.reason.c_str());
 }
 
@@ -192,6 +193,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const int classes = static_cast<int>(names.size());
     const Preprocessing& reading = *backbone.preprocessing;
     PhotoOptions photo_reading = photo_options(reading);
+    photo_reading.decode = options.decoding;  // in color, as all of these networks
     photo_reading.broken = options.skip_broken ? BrokenPhotos::leave_out : BrokenPhotos::check;
     photo_reading.cache_bytes = static_cast<std::size_t>(options.cache_megabytes) << 20;
     std::printf("%s: %d classes, %zu photos to train with, %zu to validate on; reading them\n", options.folder.c_str(),

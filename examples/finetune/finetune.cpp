@@ -24,6 +24,7 @@
 #include <tenon/io/safetensors.hpp>
 
 #include "../common/answers.hpp"
+#include "../common/decoding.hpp"
 #include "../common/image_files.hpp"
 #include "../common/run_folder.hpp"
 #include "../common/run_program.hpp"
@@ -104,6 +105,7 @@ void add_options(CLI::App& app, Options& options) {
         ->needs(predict)
         ->capture_default_str();
     app.add_flag("--json", options.json, "Print the answers as JSON")->needs(predict);
+    add_decoding_options(app, options.decoding);
 }
 
 int predict(const Options& options) {
@@ -125,7 +127,7 @@ int predict(const Options& options) {
     for (const ImageFile& file : photos.files) {
         problems.emplace_back();
         try {
-            images.push_back(read_image_file(file, {.color = tenon::Color::rgb}));
+            images.push_back(read_image_file(file, options.decoding, "finetune"));
         } catch (const tenon::Error& error) {
             // The other photos still get their answers.
             problems.back() = error.what();

@@ -10,4 +10,6 @@
 // nothing here; <tenon/inference.hpp> and <tenon/training.hpp> declare for them what this file defines.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+#include <tenon/core/end_door.hpp>
 #include <tenon/engine/cuda_definitions.hpp>  // IWYU pragma: export

@@ -2,6 +2,8 @@
 // zlib.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/data.hpp>
 #include <tenon/data/archives/fashion_mnist.hpp>
@@ -11,3 +13,5 @@
 #include <tenon/data/archives/photo_dataset.hpp>
 #include <tenon/image/codecs/decode.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

@@ -1,6 +1,8 @@
 // Running networks: models on a backend, their weights and the files that weights come in.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/engine/cpu.hpp>
 #include <tenon/engine/cpu_with.hpp>
@@ -17,3 +19,5 @@
 #include <tenon/weights/parameters.hpp>
 #include <tenon/weights/spare_classes.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

@@ -1,6 +1,8 @@
 // Networks as types: layers, blocks, options, shipped networks, and facts about them as constants.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/core/error.hpp>
 #include <tenon/core/shape.hpp>
@@ -24,3 +26,5 @@
 #include <tenon/topology/training_parts.hpp>
 #include <tenon/version.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

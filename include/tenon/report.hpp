@@ -1,6 +1,8 @@
 // Reports on networks and runs: summaries, graphs, profiles, ONNX files, plots, explanations.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/explain/explain.hpp>
 #include <tenon/report/class_report.hpp>
@@ -10,3 +12,5 @@
 #include <tenon/report/summary.hpp>
 #include <tenon/report/training_plots.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

@@ -2,6 +2,8 @@
 // components: image files (tenon/image.hpp), processes of MPI (tenon/mpi.hpp) and CUDA (tenon/cuda.hpp).
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/data.hpp>
 #include <tenon/distributed.hpp>
@@ -10,3 +12,5 @@
 #include <tenon/report.hpp>
 #include <tenon/training.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

@@ -1,6 +1,8 @@
 // Training networks: trainers, optimizers, schedules, callbacks, and tests of layers.
 #pragma once
 
+#include <tenon/core/begin_door.hpp>
+
 // IWYU pragma: begin_exports
 #include <tenon/data/batch.hpp>
 #include <tenon/engine/reference_training.hpp>
@@ -18,3 +20,5 @@
 #include <tenon/train/testing/test_layer.hpp>
 #include <tenon/train/trainer.hpp>
 // IWYU pragma: end_exports
+
+#include <tenon/core/end_door.hpp>

@@ -102,6 +102,9 @@ def check_doors(root):
         for number, line in enumerate(everything[door].splitlines(), 1):
             if line and not re.match(r"//|#pragma once$|#include <tenon/|#if defined\(__CUDACC__\)$|#endif$", line):
                 problems.append(f"{door}:{number}: a door holds exports and nothing else, not: {line}")
+        included = includes(everything[door])
+        if included[:1] != ["core/begin_door.hpp"] or included[-1:] != ["core/end_door.hpp"]:
+            problems.append(f"{door}: expected core/begin_door.hpp as its first and core/end_door.hpp as its last #include")
     for header, text in everything.items():
         if header in at_top:
             continue
@@ -124,6 +127,8 @@ BREAKS = [
     ("arrows", "backend/cpu/simd/mask.hpp", lambda t: t + "template <class Net> struct X;\n", "not networks"),
     ("arrows", "backend/cpu/plan/chains.hpp", lambda t: t + "#include <tenon/backend/cpu/kernels/tile.hpp>\n", "includes no kernel"),
     ("doors", "report.hpp", lambda t: t + "int x;\n", "exports and nothing else"),
+    ("doors", "data.hpp", lambda t: t.replace("#include <tenon/core/begin_door.hpp>\n", ""), "as its first and"),
+    ("doors", "data.hpp", lambda t: t.replace("#include <tenon/core/end_door.hpp>\n", ""), "as its last #include"),
     ("doors", "core/shape.hpp", lambda t: t.replace("private", "public", 1), "its second line"),
     ("doors", "core/shape.hpp", lambda t: t.replace("network.hpp", "gate.hpp", 1), "which does not exist"),
     ("doors", "train/metrics.hpp", lambda t: t.replace("training.hpp", "report.hpp", 1).replace("report.hpp", "data.hpp", 1), "does not export it"),

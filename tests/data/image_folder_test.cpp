@@ -63,20 +63,30 @@ TEST_CASE("what other programs leave in a folder is skipped and counted") {
           "red/.ipynb_checkpoints/0-checkpoint.jpg", "red/.ipynb_checkpoints/1-checkpoint.jpg",
           "red/deeper/.hidden/1.jpg", "blue/0.jpg", ".ipynb_checkpoints/0.jpg", "README.md"})
         copy_image("full_chroma.jpg", folder.file(name));
+    // Links to folders are followed, but not back to where they are, and not twice to the same.
+    copy_image("picture.png", folder.file(".elsewhere/more/9.png"));
+    copy_image("picture.png", folder.file("red/deeper/1.png"));
+    copy_image("picture.png", folder.file("red/z.png"));
     std::filesystem::create_directory_symlink("..", folder.file("red/loop"));
+    std::filesystem::create_directory_symlink("../.elsewhere", folder.file("red/b_link"));
+    std::filesystem::create_directory_symlink("../.elsewhere/more", folder.file("red/c_link"));
     std::filesystem::create_symlink("absent.jpg", folder.file("red/dangling.jpg"));
     const tenon::ImageFolder list = tenon::list_image_folder(folder.file(""));
-    CHECK(list.labels == std::vector<int>{0, 1});
+    std::vector<std::string> names;
+    for (const auto& file : list.files) names.push_back(file.lexically_relative(folder.file("")).string());
+    CHECK(names == std::vector<std::string>{"blue/0.jpg", "red/0.jpg", "red/z.png", "red/b_link/more/9.png",
+                                            "red/deeper/1.png"});
+    CHECK(list.labels == std::vector<int>{0, 1, 1, 1, 1});
     CHECK(list.skipped == std::map<std::string, long>{{".db", 1},
                                                       {".md", 1},
                                                       {".webp", 1},
-                                                      {"hidden", 5},
-                                                      {"link to a folder", 1},
+                                                      {"hidden", 6},
+                                                      {"link that leads back", 2},
                                                       {"no ending", 1},
                                                       {"not a file", 1}});
-    CHECK(tenon::detail::skipped_text(list) ==
-          "1 .db, 1 .md, 1 .webp, 5 hidden, 1 link to a folder, 1 no ending, 1 not a file");
-    CHECK(tenon::detail::class_counts(list) == std::vector<long>{1, 1});
+    CHECK(tenon::detail::skipped_text(list.skipped) ==
+          "1 .db, 1 .md, 1 .webp, 6 hidden, 2 link that leads back, 1 no ending, 1 not a file");
+    CHECK(tenon::detail::class_counts(list) == std::vector<long>{1, 4});
     std::filesystem::create_directory(folder.file("z"));
     std::filesystem::rename(folder.file("red/extra.WEBP"), folder.file("z/extra.webp"));
     CHECK(contains(error_of([&] { tenon::list_image_folder(folder.file("")); }),

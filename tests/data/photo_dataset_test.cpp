@@ -224,6 +224,17 @@ TEST_CASE("a broken photo is named by the batch that needs it, or found in advan
     CHECK(photo_bytes(one.batch(0, 0)) == photo_bytes(other.batch(0, 0)));
     CHECK(rest.decoded() == 9);
 
+    // A file that lacks only its end is used, and named.
+    CHECK(rest.damaged().empty());
+    tenon_test::write_file(broken, whole.substr(0, whole.size() - 12));
+    const PhotoDataset endless{path, checking};
+    CHECK(endless.size() == 10);
+    CHECK(endless.broken().empty());
+    REQUIRE(endless.damaged().size() == 1);
+    CHECK(endless.damaged()[0].file == broken);
+    CHECK(endless.damaged()[0].reason == broken + ": all pixels are there, but the PNG's end is not");
+    std::filesystem::remove(broken);
+
     for (int i = 100; i < 104; ++i)
         tenon_test::write_file(path + "/c1/" + std::to_string(i) + ".png", whole.substr(0, 60));
     CHECK(contains(error_of([&] { PhotoDataset{path, checking}; }), "no photo of the class c1 can be decoded; 4 of 9"));
@@ -240,6 +251,7 @@ TEST_CASE("what photos cannot be read with is refused") {
     CHECK(contains(error_of([&] { PhotoDataset{tenon::ImageFolder{}}; }), "expected 1 photo or more"));
     CHECK(contains(error_of([&] { PhotoDataset{folder.file("absent")}; }),
                    "expected a folder with a subfolder for each class"));
+    CHECK(contains(error_of([] { tenon::photo_options({.stretch = true}); }), "keeps photos' proportions"));
     const PhotoDataset photos{path, {.resize = 12}};
     CHECK(error_of([&] {
               Loader{photos, tenon::Pipeline{tenon::PadCrop{2}}};
@@ -247,7 +259,7 @@ TEST_CASE("what photos cannot be read with is refused") {
           "a loader of images of several sizes needs a pipeline that makes them one size, by RandomResizedCrop or "
           "CenterCrop, say; this one makes [3, 12, 12] of [3, 12, 12] and [3, 13, 12] of [3, 13, 12]");
     CHECK(contains(error_of([&] { Loader{photos, tenon::Pipeline{tenon::CenterCrop{13, 12}}}; }), "CenterCrop"));
-    tenon_test::write_png(path + "/c0/thin.png", tenon_test::noisy_image(1, 30000, 0, 0));
+    tenon_test::write_png(path + "/c0/thin.png", tenon_test::noisy_image(1, 60000, 0, 0));
     const PhotoDataset thin{path, {.resize = 60}};
     tenon::Picture picture;
     CHECK(contains(error_of([&] { thin.read(2, picture); }), "thin.png: "));

@@ -5,6 +5,8 @@
 import json
 import os
 import pathlib
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,25 +132,55 @@ class Classify(unittest.TestCase):
 
     def test_labels_from_lines_or_json_replace_the_names(self):
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in (("names.txt", "\r\n".join("abcdefghij")), ("names.json", json.dumps(list("abcdefghij")))):
-                path = pathlib.Path(folder) / name
-                path.write_text(content)
-                top = self.json_of(*SEED, "--labels", path, IMAGES / "8_bag.png")["images"][0]["top"]
-                self.assertTrue(all(entry["name"] == "abcdefghij"[entry["class"]] for entry in top))
+            names = ["o'e\u00e9", *"bcdefgh", "\U0001F41F fish, tench", "j"]
+            lines, pairs = "\n".join(names), [[f"n0{i}", name] for i, name in enumerate(names)]
+            numbered = dict(enumerate(names))
+            for content in (lines, lines + "\n", lines + "\n\n \n", "\ufeff" + lines, lines.replace("\n", "\r\n"),
+                            lines.replace("\n", "\r"), lines.encode("utf-16-le"), ("\ufeff" + lines).encode("utf-16-le"),
+                            ("\ufeff" + json.dumps(numbered, ensure_ascii=False)).encode("utf-16-be"),
+                            json.dumps(names), "\ufeff" + json.dumps(names, indent=1), json.dumps(pairs),
+                            json.dumps(numbered, indent=2), json.dumps(dict(enumerate(pairs))),
+                            json.dumps(dict(reversed(numbered.items()))),
+                            json.dumps({name: i for i, name in numbered.items()}),
+                            json.dumps({"architectures": ["ResNet"], "depths": [[[[[3]]]]], "id2label": numbered}),
+                            repr(names), repr(tuple(names)).replace("(", " [").replace(")", ",]"), repr(numbered),
+                            repr(numbered).replace("', ", "',\n "), repr({i: tuple(pair) for i, pair in enumerate(pairs)}),
+                            repr({name: i for i, name in numbered.items()})):
+                path = pathlib.Path(folder) / "names"
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+                if isinstance(content, bytes) and content[1] == 0:
+                    self.assertIn("found a byte of 0: it is another kind of file, or UTF-16",
+                                  self.refusal(*SEED, "--labels", path, IMAGES))
+                    continue
+                top = self.json_of(*SEED, "--top", "10", "--labels", path, IMAGES / "8_bag.png")["images"][0]["top"]
+                self.assertEqual({entry["class"]: entry["name"] for entry in top}, numbered, content)
 
     def test_wrong_labels_are_refused(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "names"
             for content, expected in (
-                ("", "expected 10 class names, one per line or as a JSON array, found 0"),
-                ("a\nb\n", "expected 10 class names, one per line or as a JSON array, found 2"),
+                ("", "expected 10 class names, one per line or as a JSON array or dictionary, found 0"),
+                ("a\nb\n", "expected 10 class names, one per line or as a JSON array or dictionary, found 2"),
+                ("\n" + "c\n" * 9, "the name of class 0 is empty"),
                 ("a\n\n" + "c\n" * 8, "the name of class 1 is empty"),
                 ('["a", ', "found malformed JSON"),
-                ('["a", 7]', "expected class names as JSON strings, found 7"),
+                ('["a", 7]', "expected class names as strings, or pairs of an identifier and a name, found 7"),
+                ('[["a"]]', "or pairs of an identifier and a name, found an array"),
+                ('["a", {"b": []}]', "or pairs of an identifier and a name, found an object"),
+                ('{"1": "a", "2": "b"}', "expected the numbers of the 2 classes from 0 to 1, each once, found 2"),
+                ('{"0": "a", "00": "b"}', "from 0 to 1, each once, found 0 twice"),
+                ('{"n01440764": "tench"}', 'found the key "n01440764"'),
+                ("{0: 'a', 0: 'b'}", "found malformed JSON"),
+                ("{0: 'caf\\xe9'}", "found malformed JSON"),
+                ("{0: __import__('os')}", "found malformed JSON"),
+                ("[" * 1_000_000, "found malformed JSON"),
+                ("[" * 1_000_000 + "]" * 1_000_000, "found an array"),
+                ("<!DOCTYPE html><html>", "found an HTML or XML page"),
             ):
                 path.write_text(content)
-                self.assertIn(f"{path}: {expected}" if content[:1] != '[' else expected,
-                              self.refusal(*SEED, "--labels", path, IMAGES))
+                text = self.refusal(*SEED, "--labels", path, IMAGES)
+                self.assertIn(f"{path}: ", text)
+                self.assertIn(expected, text)
             self.assertIn("No such file", self.refusal(*SEED, "--labels", path.parent / "missing", IMAGES))
 
     def test_summary_and_profile_go_to_the_standard_error(self):
@@ -389,13 +421,23 @@ class Classify(unittest.TestCase):
                 (folder / name).write_bytes((IMAGES / "8_bag.png").read_bytes())
             for name in ("thumbs.png", "more", ".ipynb_checkpoints"):
                 (folder / name).mkdir()
+            for name in ("more/Z.JPG", "more/._Z.jpg", ".ipynb_checkpoints/a.png"):
+                (folder / name).write_bytes((IMAGES / "8_bag.png").read_bytes())
+            (folder / "more" / "back").symlink_to("..")
             out, err = self.run_program(*SEED, "--json", folder)
             result = json_schema.parse(out)
-            self.assertEqual([entry["file"] for entry in result["images"]], [str(folder / "a.png")])
-            self.assertEqual(result["skipped"], [{"folder": str(folder), "hidden": 3, "others": 2, "folders": 2}])
-            self.assertIn(f"classify: {folder}: 7 skipped: 3 hidden, 2 neither JPEG nor PNG by name (such as b.webp), 2 folders\n",
-                          err)
+            self.assertEqual([entry["file"] for entry in result["images"]], [str(folder / "a.png"), str(folder / "more/Z.JPG")])
+            kinds = {".txt": 1, ".webp": 1, "hidden": 4, "link that leads back": 1}
+            self.assertEqual(result["skipped"], [{"folder": str(folder), "hidden": 4, "others": 2, "folders": 1, "kinds": kinds}])
+            self.assertIn(f"classify: {folder}: skipped 1 .txt, 1 .webp, 4 hidden, 1 link that leads back\n", err)
             self.assertNotIn("skipped", self.json_of(*SEED, IMAGES / "8_bag.png"))
+            if os.geteuid() != 0:
+                (folder / "more").chmod(0)
+                right, wrong = self.json_of(*SEED, folder, status=2)["images"]
+                (folder / "more").chmod(0o700)
+                self.assertEqual((right["file"], wrong["file"]), (str(folder / "a.png"), str(folder / "more")))
+                self.assertIn("cannot list the folder", wrong["error"])
+            (folder / "more/Z.JPG").unlink()
             (folder / "a.png").unlink()
             result = self.json_of(*SEED, folder, status=2)
             self.assertIn("found none in it", result["images"][0]["error"])
@@ -470,13 +512,77 @@ class Classify(unittest.TestCase):
                        lambda document, image: image["top"][0].pop("name")):
             self.assertIsNotNone(changed(change))
 
+    def test_photos_as_phones_leave_them(self):
+        photo = (TEST_FILES / "orientation_6.jpg").read_bytes()
+        png = (TEST_FILES / "picture.png").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            for content, end in ((photo, 2), (png, 12)):
+                whole, endless, half = folder / "whole", folder / "endless", folder / "half"
+                whole.write_bytes(content)
+                endless.write_bytes(content[:-end])
+                half.write_bytes(content[:-60])
+                out, err = self.run_program("--model", "cifar10", "--json", whole, endless)
+                right, same = json_schema.parse(out)["images"]
+                self.assertEqual(right["top"], same["top"])
+                self.assertIn(f"classify: warning: {endless}: all pixels are there, but the ", err)
+                self.assertNotIn(f"warning: {whole}", err)
+                self.assertIn("the file ends before the image is complete", self.refusal("--model", "cifar10", half))
+                out, err = self.run_program("--model", "cifar10", "--json", "--accept-damaged", half)
+                self.assertNotEqual(json_schema.parse(out)["images"][0]["top"], right["top"])
+                self.assertIn(f"classify: warning: {half}: the file ends before the image is complete", err)
+            turned = [self.json_of("--model", "cifar10", *options, TEST_FILES / "orientation_6.jpg")["images"][0]["top"]
+                      for options in ([], ["--exif"])]
+            self.assertNotEqual(*turned)
+            self.assertIn("expected at most 100 pixels", self.refusal("--max-pixels", "100", TEST_FILES / "picture.png"))
+
+    def test_a_preprocessing_of_ones_own_replaces_the_networks(self):
+        image = TEST_FILES / "picture.png"
+        def top(*options):
+            return self.json_of("--model", "cifar10", "--top", "10", *options, image)["images"][0]["top"]
+        own = ["--scale", "1/255", "--mean", "0.4914,0.48216,0.44653", "--deviation", "0.24703,0.24349,0.26159",
+               "--channels", "rgb", "--resize", "32", "--crop", "center", "--filter", "bilinear"]
+        _, err = self.run_program("--model", "cifar10", "--summary")
+        self.assertRegex(err, r"\nimages: shorter side 32, middle 32 x 32, rgb, x 0\.00392157 - 0\.49\d+,0\.48\d+,0\.4\d+, / ")
+        before = top()
+        for entry, other in zip(before, top(*own)):
+            self.assertEqual(entry["name"], other["name"])
+            self.assertAlmostEqual(entry["probability"], other["probability"], places=2)
+        # The same numbers written otherwise are the same to the bit: one for all channels; a scale of 1 and means of 255.
+        self.assertEqual(top("--mean", "0.5", "--deviation", "0.25"), top("--mean", "0.5,0.5,0.5", "--deviation", "0.25,0.25,0.25"))
+        self.assertEqual(top("--scale", "1/256", "--mean", "0.5", "--deviation", "0.25"),
+                         top("--scale", "1", "--mean", "128", "--deviation", "64"))
+        for options in (["--scale", "1"], ["--mean", "0"], ["--deviation", "1"], ["--bgr"], ["--resize", "40"], ["--crop", "none"],
+                        ["--filter", "lanczos"]):
+            self.assertNotEqual(top(*options), before, options)
+        for options, expected in ((["--mean", "1,2"], "--mean: expected one number or three with commas between them, found 1,2"),
+                                  (["--mean", "a"], "--mean: expected numbers or fractions such as 0.5 or 1/255, found a"),
+                                  (["--scale", "1/0"], "--scale: expected numbers or fractions"),
+                                  (["--deviation", "0"], "a finite number above 0, which samples are divided by, found 0"),
+                                  (["--crop", "all"], "--crop: all not in {center,none}")):
+            self.assertIn(expected, self.refusal("--model", "cifar10", *options, image))
+
     def test_a_full_disk_is_an_error(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("there is no /dev/full")
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([PROGRAM, *SEED, str(IMAGES)], stdout=full, stderr=subprocess.PIPE, check=False)
-        self.assertEqual(done.returncode, 2)
-        self.assertIn(b"cannot write to the standard output", done.stderr)
+        for arguments in ([*SEED, str(IMAGES)], [*SEED, "--json", str(IMAGES)], ["--help"], ["--version"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn(b"cannot write to the standard output: No space left", done.stderr)
+        # A disk that becomes full in the middle of a document, and an output that isn't there.
+        def limit_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        with tempfile.TemporaryDirectory() as folder:
+            with open(pathlib.Path(folder) / "answers.json", "wb") as file:
+                done = subprocess.run([PROGRAM, *SEED, "--json", *[str(IMAGES)] * 5], stdout=file, stderr=subprocess.PIPE,
+                                      preexec_fn=limit_files, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(b"cannot write to the standard output: File too large", done.stderr)
+            saved = pathlib.Path(folder) / "saved.safetensors"
+            done = subprocess.run([PROGRAM, *SEED, "--save", saved], preexec_fn=lambda: os.close(1), check=False)
+            self.assertEqual((done.returncode, saved.exists()), (0, True))
 
     def test_help_and_version_are_results(self):
         out, err = self.run_program("--help")

@@ -74,8 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::span<const std::byte> bytes = std::as_bytes(std::span(data, size));
     constexpr std::int64_t max_pixels = 1 << 16;
     check(bytes, {.max_pixels = max_pixels});
-    check(
-        bytes,
-        {.color = tenon::Color::gray, .exif_orientation = true, .accept_damaged_jpeg = true, .max_pixels = max_pixels});
+    check(bytes,
+          {.color = tenon::Color::gray, .exif_orientation = true, .accept_damaged = true, .max_pixels = max_pixels});
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <zlib.h>
 
 #include <tenon/image/codecs/decode.hpp>
 
@@ -27,6 +28,54 @@ std::vector<std::byte> bytes_of(const std::string& name) { return tenon::detail:
 std::vector<std::byte> bytes_from(const std::string& text) {
     const auto* data = reinterpret_cast<const std::byte*>(text.data());
     return {data, data + text.size()};
+}
+
+/// The first box of a file in MP4's container.
+std::string media_file(const std::string& major, const std::vector<std::string>& others) {
+    std::string box = "ftyp" + major + std::string(4, '\0');
+    for (const std::string& brand : others) box += brand;
+    return std::string(3, '\0') + static_cast<char>(box.size() + 4) + box;
+}
+
+/// What decoding gives: an image or an error, and perhaps a warning.
+struct Decoded {
+    Image image;
+    std::string warning, error;
+};
+
+Decoded decoded(const std::vector<std::byte>& bytes, const DecodeOptions& options = {}) {
+    Decoded result;
+    result.error = error_of([&] { result.image = tenon::decode_image(bytes, "some/file", options, &result.warning); });
+    return result;
+}
+
+std::vector<std::byte> first(const std::vector<std::byte>& bytes, std::size_t count) {
+    return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+/// A file with `part` inserted at `position`.
+std::vector<std::byte> with_part(std::vector<std::byte> bytes, std::size_t position, const std::string& part) {
+    const std::vector<std::byte> inserted = bytes_from(part);
+    bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(position), inserted.begin(), inserted.end());
+    return bytes;
+}
+
+std::string big_endian(std::size_t value, int size) {
+    std::string text;
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 255);
+    return text;
+}
+
+std::string xmp_marker(const std::string& xmp) {
+    const std::string content = std::string("http://ns.adobe.com/xap/1.0/\0", 29) + xmp;
+    return "\xFF\xE1" + big_endian(content.size() + 2, 2) + content;
+}
+
+std::string xmp_chunk(const std::string& xmp) {
+    const std::string content = "iTXt" + std::string("XML:com.adobe.xmp\0\0\0\0\0", 22) + xmp;
+    const auto* const data = reinterpret_cast<const unsigned char*>(content.data());
+    return big_endian(content.size() - 4, 4) + content +
+           big_endian(crc32(0, data, static_cast<unsigned>(content.size())), 4);
 }
 
 /// The text of the error that decoding these bytes gives; "(no error)" if it gives none.
@@ -65,9 +114,21 @@ TEST_CASE("a file that isn't an image is refused with what it is") {
         {"\xFF\xD8", "an unknown format"},
         {"\x89PNG\r\n", "an unknown format"},
         {"GIF89a", "some/file: expected a JPEG or PNG file, found a GIF file"},
-        {"BM1234", "a BMP file"},
-        {std::string("RIFF\0\0\0\0WEBPVP8 ", 16), "a WebP file"},
-        {std::string("II*\0", 4), "a TIFF file"},
+        {"BM1234", "found a BMP file"},
+        {std::string("RIFF\0\0\0\0WEBPVP8 ", 16), "found a WebP file"},
+        {std::string("II*\0", 4), "found a TIFF file"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0", "found a pointer of Git LFS; `git lfs pull`"},
+        {"<!DOCTYPE html>", "found an HTML, XML or SVG file"},
+        {media_file("heic", {}), "found a HEIF file"},
+        {media_file("heix", {"mif1"}), "found a HEIF file"},
+        {media_file("hevc", {}), "found a HEIF file"},
+        {media_file("mif1", {"heic"}), "found a HEIF file"},
+        {media_file("msf1", {}), "found a HEIF file"},
+        {media_file("avif", {"mif1", "miaf"}), "found an AVIF file"},
+        {media_file("mif1", {"miaf", "avif"}), "found an AVIF file"},
+        {media_file("crx ", {"isom"}), "found a raw photo of a Canon camera (CR3)"},
+        {media_file("isom", {"mp42"}), "found a video file (MP4 or QuickTime)"},
+        {media_file("qt  ", {}) + "avif", "found a video file (MP4 or QuickTime)"},
         {"\xFF\xD8\xFF", "some/file: cannot decode it as JPEG: the file ends before the image is complete"},
         {"\xFF\xD8\xFF\xD9", "some/file: cannot decode it as JPEG: "},
         {"\x89PNG\r\n\x1A\n", "some/file: cannot decode it as PNG: the file ends before the image is complete"},
@@ -95,18 +156,119 @@ TEST_CASE("a file that can't be read is refused with the reason") {
     CHECK(refusal(file_path("picture.png"), options) == "(no error)");
 }
 
-TEST_CASE("every truncation of a file is refused") {
-    for (const std::string name : {"subsampled.jpg", "progressive.jpg", "restart.jpg", "orientation_3.jpg", "alpha.png",
-                                   "palette.png", "interlaced.png"}) {
+TEST_CASE("every truncation of a file is refused, or gives all of its pixels and a warning") {
+    for (const std::string name : {"subsampled.jpg", "progressive.jpg", "restart.jpg", "orientation_3.jpg", "grey.jpg",
+                                   "alpha.png", "palette.png", "interlaced.png"}) {
         CAPTURE(name);
         const std::vector<std::byte> whole = bytes_of(name);
-        CHECK(refusal(whole) == "(no error)");
-        int accepted = 0;
+        const Decoded right = decoded(whole);
+        CHECK(right.error == "(no error)");
+        CHECK(right.warning.empty());
+        std::size_t accepted = 0, equal = 0;
+        std::string refusals;
         for (std::size_t size = 0; size < whole.size(); ++size) {
-            accepted += refusal({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}) == "(no error)";
+            const Decoded part = decoded(first(whole, size));
+            if (part.error != "(no error)") {
+                if (size > 11) refusals = part.error;
+                continue;
+            }
+            ++accepted;
+            equal += part.image == right.image;
+            CHECK(part.warning == "some/file: all pixels are there, but the " +
+                                      std::string(name.ends_with("jpg") ? "JPEG" : "PNG") + "'s end is not");
         }
-        CHECK(accepted == 0);
+        CHECK(accepted == equal);
+        // A JPEG's mark has 2 bytes; a PNG's last chunk 12, before it a checksum of the chunk and one of its content.
+        CHECK(accepted >= (name.ends_with("jpg") ? 2 : 12));
+        CHECK(accepted <= (name.ends_with("jpg") ? 2 : 20));
+        CHECK(contains(refusals, ": the file ends before the image is complete"));
     }
+}
+
+TEST_CASE("a JPEG is complete without the mark of its end, whatever follows") {
+    const std::vector<std::byte> whole = bytes_of("subsampled.jpg");
+    const Image right = tenon::decode_image(whole, "whole");
+    // As in the panoramas of some phones, and with what would be an error inside of an image: a second beginning, a
+    // scan.
+    for (const std::string& after : {std::string(4000, '\7'), std::string("\xFF\xD8\xFF\xE0"), std::string("\xFF"),
+                                     std::string("\xFF\xDA\0\x0C\3\1\0\2\x11\3\x11\0\x3F\0", 14)}) {
+        const Decoded part = decoded(with_part(first(whole, whole.size() - 2), whole.size() - 2, after));
+        CHECK(part.error == "(no error)");
+        CHECK(part.image == right);
+        CHECK(part.warning == "some/file: all pixels are there, but the JPEG's end is not");
+    }
+    // What follows the mark is nobody's business.
+    CHECK(decoded(with_part(whole, whole.size(), std::string(100, '\7'))).warning.empty());
+}
+
+TEST_CASE("a progressive JPEG that ends between two scans lacks the others") {
+    const std::vector<std::byte> whole = bytes_of("progressive.jpg");
+    const std::byte start_of_scan[] = {std::byte{0xFF}, std::byte{0xDA}}, table[] = {std::byte{0xFF}, std::byte{0xC4}};
+    const auto position = [&](auto found) { return static_cast<std::size_t>(found.begin() - whole.begin()); };
+    for (const std::size_t end :
+         {position(std::ranges::find_end(whole, start_of_scan)), position(std::ranges::find_end(whole, table))}) {
+        REQUIRE(end < whole.size());
+        CHECK(contains(decoded(first(whole, end)).error, ": the file ends before the image is complete"));
+        const Decoded blurred = decoded(first(whole, end), {.accept_damaged = true});
+        CHECK(blurred.error == "(no error)");
+        CHECK(blurred.warning == "some/file: the file ends before the image is complete");
+    }
+}
+
+TEST_CASE("a PNG cut in the middle or with a wrong checksum is decoded as far as it goes if the caller wants that") {
+    const std::vector<std::byte> whole = bytes_of("picture.png");
+    const Image right = tenon::decode_image(whole, "whole");
+    const Decoded part = decoded(first(whole, whole.size() / 2), {.accept_damaged = true});
+    CHECK(part.error == "(no error)");
+    CHECK(part.warning == "some/file: the file ends before the image is complete");
+    CHECK(part.image != right);
+    for (int y = 0; y < 20; ++y) CHECK(std::ranges::equal(part.image.row(y), right.row(y)));
+    CHECK(std::ranges::all_of(part.image.row(60), [](int sample) { return sample == 0; }));
+
+    std::vector<std::byte> wrong = whole;
+    wrong[wrong.size() - 13] ^= std::byte{1};  // of IDAT
+    CHECK(decoded(wrong).error == "some/file: cannot decode it as PNG: IDAT: CRC error");
+    const Decoded accepted = decoded(wrong, {.accept_damaged = true});
+    CHECK(accepted.image == right);
+    CHECK(contains(accepted.warning, "CRC error"));
+}
+
+TEST_CASE("an orientation is read wherever cameras and programs write it, as PIL does") {
+    const DecodeOptions upright{.exif_orientation = true};
+    const Image right = tenon::read_image(file_path("orientation_6.jpg"), upright);
+    const std::vector<std::byte> tagged = bytes_of("orientation_6.jpg"), plain = bytes_of("orientation_1.jpg");
+    REQUIRE(tenon::decode_image(tagged, "stored") == tenon::decode_image(plain, "stored"));
+    const auto entry = std::ranges::search(tagged, bytes_from(std::string("\x12\x01\x03\x00", 4)));
+    REQUIRE(!entry.empty());
+    const auto with_type = [&](int type) {
+        std::vector<std::byte> changed = tagged;
+        changed[static_cast<std::size_t>(entry.begin() - tagged.begin()) + 2] = static_cast<std::byte>(type);
+        return tenon::decode_image(changed, "tagged", upright);
+    };
+    const Image stored = tenon::decode_image(tagged, "stored");
+    CHECK(with_type(1) == right);   // BYTE
+    CHECK(with_type(4) == right);   // LONG
+    CHECK(with_type(2) == stored);  // text
+
+    // Without EXIF, XMP says it; an EXIF tag of 1 is the last word.
+    const std::byte quantization[] = {std::byte{0xFF}, std::byte{0xDB}};
+    const auto from = static_cast<std::ptrdiff_t>(20);
+    const auto to = std::ranges::search(tagged, quantization).begin() - tagged.begin();
+    std::vector<std::byte> bare = tagged;
+    bare.erase(bare.begin() + from, bare.begin() + to);
+    REQUIRE(tenon::decode_image(bare, "bare", upright) == stored);
+    for (const std::string xmp : {"<rdf:Description tiff:Orientation=\"6\"/>", "<tiff:Orientation>6</tiff:Orientation>",
+                                  "<a tiff:Orientation='8' /><tiff:OrientationX>2<tiff:Orientation>6<"}) {
+        CHECK(tenon::decode_image(with_part(bare, 2, xmp_marker(xmp)), "xmp", upright) == right);
+        CHECK(tenon::decode_image(with_part(bare, 2, xmp_marker(xmp)), "xmp") == stored);
+        CHECK(tenon::decode_image(with_part(plain, 2, xmp_marker(xmp)), "xmp", upright) == stored);
+        const Image png = tenon::read_image(file_path("picture.png"));
+        CHECK(tenon::decode_image(with_part(bytes_of("picture.png"), 33, xmp_chunk(xmp)), "png", upright) ==
+              tenon::detail::apply_orientation(png, 6));
+    }
+    for (const std::string xmp :
+         {"tiff:Orientation=\"9\"", "tiff:Orientation=\"", "tiff:Orientation>x", "tiff:Orientation"})
+        CHECK(tenon::decode_image(with_part(bare, 2, xmp_marker(xmp)), "xmp", upright) == stored);
 }
 
 TEST_CASE("a JPEG cut in the middle is decoded as far as it goes if the caller wants that") {
@@ -114,7 +276,7 @@ TEST_CASE("a JPEG cut in the middle is decoded as far as it goes if the caller w
     std::vector<std::byte> bytes = bytes_of("full_chroma.jpg");
     bytes.resize(bytes.size() / 2);
     DecodeOptions options;
-    options.accept_damaged_jpeg = true;
+    options.accept_damaged = true;
     const Image part = tenon::decode_image(bytes, "part", options);
     REQUIRE(part.pixels().size() == whole.pixels().size());
     CHECK(part != whole);
@@ -136,7 +298,7 @@ TEST_CASE("a JPEG whose data is damaged is refused, or decoded with made-up pixe
     CHECK(refusal(restart) == prefix + "found marker 0xd5 instead of RST1");
     CHECK(refusal(ended) == prefix + "premature end of data segment");
     DecodeOptions options;
-    options.accept_damaged_jpeg = true;
+    options.accept_damaged = true;
     CHECK(refusal(restart, options) == "(no error)");
     CHECK(refusal(ended, options) == "(no error)");
 }
@@ -150,7 +312,7 @@ TEST_CASE("a JPEG of very many scans is refused: each goes over the whole image"
     for (int i = 0; i < 500; ++i) bytes.insert(bytes.end() - marker_bytes, scan.begin(), scan.end());
     // Repeated scans are damage, too, so only who accepts that gets as far.
     DecodeOptions options;
-    options.accept_damaged_jpeg = true;
+    options.accept_damaged = true;
     CHECK(refusal(bytes, options) == "some/file: cannot decode it as JPEG: it has more than 500 scans");
 }
 
@@ -163,7 +325,7 @@ TEST_CASE("damaged files give an error or an image of the right kind, never a cr
         std::set<std::string> messages;
         for (const bool accept_damaged : {false, true}) {
             DecodeOptions options;
-            options.accept_damaged_jpeg = accept_damaged;
+            options.accept_damaged = accept_damaged;
             options.exif_orientation = true;
             options.max_pixels = 1'000'000;
             for (std::size_t i = 0; i < whole.size(); ++i) {
@@ -181,6 +343,7 @@ TEST_CASE("more pixels than allowed are refused") {
         DecodeOptions options;
         options.max_pixels = 61 * 47;
         CHECK(refusal(bytes_of(name), options) == "(no error)");
+        CHECK(DecodeOptions{}.max_pixels == 178'956'970);  // where PIL refuses
         --options.max_pixels;
         CHECK(contains(refusal(bytes_of(name), options),
                        "expected at most 2866 pixels (DecodeOptions::max_pixels), found 47 x 61"));

@@ -1,5 +1,11 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -11,6 +17,7 @@
 
 namespace {
 
+using tenon::ChannelOrder;
 using tenon::Error;
 using tenon::Image;
 using tenon::Preprocessing;
@@ -109,7 +116,7 @@ TEST_CASE("channels are ordered as asked") {
 TEST_CASE("an image one pixel high isn't resized to gigabytes") {
     const Image line(1, 400'000, 1), longest(1, 80'000'000, 1), column(400'000, 1, 1);
     CHECK_THROWS_WITH_AS(preprocess(line, tenon::torchvision_imagenet),
-                         "expected an image of at most 89478485 pixels after resizing, found one of 1 x 400000 pixels "
+                         "expected an image of at most 178956970 pixels after resizing, found one of 1 x 400000 pixels "
                          "to be resized to 256 x 102400000",
                          Error);
     CHECK_THROWS_AS(preprocess(longest, tenon::torchvision_imagenet), Error);  // 256 times as long is no int any more
@@ -153,4 +160,116 @@ TEST_CASE("senseless sizes are refused") {
     std::vector<float> small(7);
     CHECK_THROWS_WITH_AS(preprocess(pixel, tenon::torchvision_imagenet, small),
                          "expected room for the 150528 floats of a preprocessed image, found 7", Error);
+}
+
+TEST_CASE("pixels in memory of any layout give the floats of an image of them, bit for bit") {
+    const Image picture = tenon::read_image(file_path("picture.png"));
+    const int height = picture.height(), width = picture.width();
+    const auto at = [&](int y, int x, int c) { return picture.row(y)[static_cast<std::size_t>(3 * x + c)]; };
+    // The same picture with room after each row, in both orders of channels, by pixels of 3 and 4 bytes and by
+    // channels.
+    constexpr int room = 13;
+    std::vector<tenon::ImageView> views;
+    std::vector<std::vector<std::uint8_t>> buffers;
+    for (const bool planar : {false, true})
+        for (const ChannelOrder order : {ChannelOrder::rgb, ChannelOrder::bgr})
+            for (const int channels : {3, 4}) {
+                const int row = (planar ? width : width * channels) + room;
+                std::vector<std::uint8_t> bytes(static_cast<std::size_t>(row * height * (planar ? channels : 1)), 77);
+                for (int y = 0; y < height; ++y)
+                    for (int x = 0; x < width; ++x)
+                        for (int c = 0; c < 3; ++c) {
+                            const int channel = order == ChannelOrder::rgb ? c : 2 - c;
+                            const int place =
+                                planar ? (channel * height + y) * row + x : y * row + x * channels + channel;
+                            bytes[static_cast<std::size_t>(place)] = at(y, x, c);
+                        }
+                const auto* const data = bytes.data();
+                views.push_back(planar ? tenon::ImageView::planar(data, height, width, channels, order, row)
+                                       : tenon::ImageView::interleaved(data, height, width, channels, order, row));
+                buffers.push_back(std::move(bytes));
+            }
+    // Rows from bottom to top.
+    tenon::ImageView upside_down = tenon::ImageView::interleaved(picture.row(height - 1).data(), height, width, 3);
+    upside_down.row_step = -upside_down.row_step;
+    Image flipped(height, width, 3);
+    for (int y = 0; y < height; ++y) std::ranges::copy(picture.row(height - 1 - y), flipped.row(y).begin());
+
+    for (const Preprocessing& options :
+         {tenon::torchvision_imagenet, tenon::keras_caffe_imagenet,
+          Preprocessing{.resize = 0, .crop_height = 20, .crop_width = 90},
+          Preprocessing{
+              .resize = 30, .crop_height = 24, .crop_width = 24, .channels = 1, .filter = ResizeFilter::bicubic},
+          Preprocessing{.resize = 47, .crop_height = 33, .crop_width = 40},
+          Preprocessing{.stretch = true, .crop_height = 61, .crop_width = 47},
+          Preprocessing{.stretch = true, .crop_height = 20, .crop_width = 100, .channels = 1}}) {
+        const std::vector<float> expected = preprocess(picture, options);
+        for (const tenon::ImageView& view : views) CHECK(preprocess(view, options) == expected);
+        CHECK(preprocess(upside_down, options) == preprocess(flipped, options));
+        // As the steps one by one.
+        Image steps = options.stretch      ? resize(picture, options.crop_height, options.crop_width, options.filter)
+                      : options.resize > 0 ? tenon::detail::resize_shorter_side(picture, options.resize, options.filter)
+                                           : picture;
+        steps = center_crop(steps, options.crop_height, options.crop_width);
+        if (options.channels == 1) steps = to_gray(std::move(steps));
+        const auto plane = expected.size() / static_cast<std::size_t>(options.channels);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            const std::size_t channel = i / plane, count = static_cast<std::size_t>(options.channels);
+            const std::size_t source = options.order == ChannelOrder::rgb ? channel : count - 1 - channel;
+            const auto scaled = static_cast<float>(steps.pixels()[i % plane * count + source] * options.scale);
+            REQUIRE(expected[i] == (scaled - options.mean[channel]) / options.standard_deviation[channel]);
+        }
+    }
+    const tenon::ImageView gray =
+        tenon::ImageView::planar(buffers[4].data(), height, width, 1, ChannelOrder::bgr, width + room);
+    Image red(height, width, 1);
+    for (int y = 0; y < height; ++y)
+        for (int x = 0; x < width; ++x) red.row(y)[static_cast<std::size_t>(x)] = at(y, x, 0);
+    CHECK(preprocess(gray, tenon::torchvision_imagenet) == preprocess(red, tenon::torchvision_imagenet));
+}
+
+TEST_CASE("floats in memory are cut and normalized, and refused where they need resizing") {
+    const Image picture = tenon::read_image(file_path("picture.png"));
+    const int height = picture.height(), width = picture.width();
+    std::vector<float> samples;  // channel by channel, after one byte: not aligned
+    for (int c = 0; c < 3; ++c)
+        for (int i = 0; i < height * width; ++i)
+            samples.push_back(picture.pixels()[static_cast<std::size_t>(3 * i + c)]);
+    std::vector<std::byte> unaligned(samples.size() * sizeof(float) + 1);
+    std::memcpy(unaligned.data() + 1, samples.data(), samples.size() * sizeof(float));
+    const tenon::ImageView aligned = tenon::ImageView::planar(samples.data(), height, width, 3);
+    tenon::ImageView view = aligned;
+    view.data = unaligned.data() + 1;
+    Preprocessing options{.resize = 0, .crop_height = 20, .crop_width = 90, .scale = 1, .mean = {10, 20, 30}};
+    CHECK(preprocess(aligned, options) == preprocess(picture, options));
+    CHECK(preprocess(view, options) == preprocess(picture, options));
+    options.channels = 1;
+    const std::vector<float> gray = preprocess(view, options), rounded = preprocess(picture, options);
+    for (std::size_t i = 0; i < gray.size(); ++i)
+        CHECK(std::abs(gray[i] - rounded[i]) <= 0.51F / options.standard_deviation[0]);
+    CHECK_THROWS_WITH_AS(
+        preprocess(view, tenon::torchvision_imagenet),
+        "expected samples of 8 bits to resize, found floats: 61 x 47 pixels that should become 332 x 256; "
+        "resize them before, or say with resize = 0 that only the middle is cut out",
+        Error);
+}
+
+TEST_CASE("pixels in memory are checked") {
+    const std::vector<std::uint8_t> bytes(100);
+    const auto view = [&](int height, int width, int channels, std::ptrdiff_t step = 0) {
+        return tenon::ImageView::interleaved(bytes.data(), height, width, channels, ChannelOrder::rgb, step);
+    };
+    const Preprocessing options{.resize = 0, .crop_height = 2, .crop_width = 2};
+    CHECK(preprocess(view(5, 6, 3), options).size() == 12);
+    CHECK(preprocess(view(1, 30, 3, 5), options).size() == 12);  // one row has no next one
+    for (const tenon::ImageView& wrong : {view(0, 1, 3), view(1, -1, 3), view(5, 5, 2), view(1, 1, 5)})
+        CHECK_THROWS_AS(preprocess(wrong, options), Error);
+    CHECK_THROWS_WITH_AS(
+        preprocess(tenon::ImageView{}, options),
+        "expected pixels of positive height and width and 1, 3 or 4 channels, found a null pointer and 0 x "
+        "0 pixels with 3 channels",
+        Error);
+    for (const std::ptrdiff_t step : {6, -6, 17}) CHECK_THROWS_AS(preprocess(view(5, 6, 3, step), options), Error);
+    CHECK_THROWS_WITH_AS(preprocess(view(5, 6, 3, 6), options),
+                         "expected rows of 6 pixels to be at least 18 bytes apart, found a row_step of 6 bytes", Error);
 }

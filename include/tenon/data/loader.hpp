@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <tenon/core/arena_threads.hpp>
+#include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/float_environment.hpp>
 #include <tenon/core/isa.hpp>
@@ -200,7 +201,7 @@ private:
     /// Workers of the arena besides the calling thread: no more than oneTBB has, which is one less than there are
     /// cores, or it warns on the standard error.
     static int workers_of(const LoaderOptions& options) {
-        const int cores = tbb::info::default_concurrency();
+        const int cores = detail::available_threads();
         const int wanted = options.threads == 0 ? cores : std::clamp(options.threads, 1, max_threads);
         return std::min(wanted, std::max(1, cores - 1));
     }

@@ -91,14 +91,29 @@ inline Image to_rgb(Image image) {
     return rgb;
 }
 
+}  // namespace TENON_ISA_NAMESPACE
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The luma of ITU-R BT.601: of samples of 8 bits in fixed point, rounded; else in floating point.
+inline std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
+    return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
+}
+inline float luma(float red, float green, float blue) { return (red * 19595 + green * 38470 + blue * 7471) / 65536; }
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
+inline namespace TENON_ISA_NAMESPACE {
+
 /// The image in gray: the luma of ITU-R BT.601 in fixed point. Equals PIL's `convert("L")` bit for bit.
 inline Image to_gray(Image image) {
     if (image.channels() != 3) return image;
     Image gray(image.height(), image.width(), 1);
     const std::uint8_t* source = image.pixels().data();
     for (std::uint8_t& sample : gray.pixels()) {
-        const int luma = source[0] * 19595 + source[1] * 38470 + source[2] * 7471 + 0x8000;
-        sample = static_cast<std::uint8_t>(luma >> 16);
+        sample = detail::luma(source[0], source[1], source[2]);
         source += 3;
     }
     return gray;

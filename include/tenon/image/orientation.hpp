@@ -1,13 +1,15 @@
 #pragma once
 // IWYU pragma: private, include <tenon/image.hpp>
 
-// The EXIF orientation tag: how the camera was held, and turning the image accordingly.
+// The orientation in EXIF and XMP data: how the camera was held, and turning the image accordingly.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <tenon/core/error.hpp>
@@ -17,16 +19,15 @@
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The orientation that EXIF data (a TIFF structure, from its byte-order mark on) states: 1 to 8; 1, upright, when it
-/// states none or is damaged.
-inline int exif_orientation(std::span<const std::byte> tiff) {
-    constexpr int upright = 1;
+/// The value of the orientation tag in EXIF data (a TIFF structure, from its byte-order mark on), which should be from
+/// 1 to 8; nothing when there is none or the data is damaged. The standard says SHORT; some programs write BYTE or
+/// LONG.
+inline std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
     constexpr unsigned orientation_tag = 0x0112;
-    constexpr unsigned type_short = 3;
-    if (tiff.size() < 8) return upright;
+    if (tiff.size() < 8) return {};
     const bool little_endian = tiff[0] == std::byte{'I'} && tiff[1] == std::byte{'I'};
     const bool big_endian = tiff[0] == std::byte{'M'} && tiff[1] == std::byte{'M'};
-    if (!little_endian && !big_endian) return upright;
+    if (!little_endian && !big_endian) return {};
 
     // Reads an unsigned number of `size` bytes; the caller has checked that it is inside.
     const auto number = [&](std::size_t offset, std::size_t size) {
@@ -39,16 +40,45 @@ inline int exif_orientation(std::span<const std::byte> tiff) {
     };
 
     const std::size_t directory = number(4, 4);
-    if (number(2, 2) != 42 || directory > tiff.size() - 2) return upright;
+    if (number(2, 2) != 42 || directory > tiff.size() - 2) return {};
     const std::size_t entries = number(directory, 2);
     for (std::size_t i = 0; i < entries; ++i) {
         const std::size_t entry = directory + 2 + 12 * i;
-        if (entry + 12 > tiff.size()) return upright;
-        if (number(entry, 2) != orientation_tag || number(entry + 2, 2) != type_short) continue;
-        const std::uint32_t orientation = number(entry + 8, 2);
-        return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : upright;
+        if (entry + 12 > tiff.size()) return {};
+        if (number(entry, 2) != orientation_tag) continue;
+        switch (number(entry + 2, 2)) {
+            case 1:
+                return number(entry + 8, 1);
+            case 3:
+                return number(entry + 8, 2);
+            case 4:
+                return number(entry + 8, 4);
+            default:
+                return {};
+        }
     }
-    return upright;
+    return {};
+}
+
+/// The value of `tiff:Orientation` in XMP data, written as an attribute or an element; nothing when there is none.
+inline std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> xmp) {
+    std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
+    constexpr std::string_view name = "tiff:Orientation";
+    for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name)) {
+        text.remove_prefix(at + name.size());
+        const std::size_t skipped = text.starts_with("=\"") ? 2 : text.starts_with('>') ? 1 : text.size();
+        if (skipped < text.size() && text[skipped] >= '0' && text[skipped] <= '9')
+            return static_cast<std::uint32_t>(text[skipped] - '0');
+    }
+    return {};
+}
+
+/// The orientation, 1 to 8, that a file states: in its EXIF data, or if they have no such tag in its XMP data; 1,
+/// upright, when it states none or one that doesn't exist. The same order as in PIL's ImageOps.exif_transpose.
+inline int stated_orientation(std::span<const std::byte> exif, std::span<const std::byte> xmp) {
+    const std::optional<std::uint32_t> tag = exif_orientation(exif);
+    const std::uint32_t orientation = tag ? *tag : xmp_orientation(xmp).value_or(1);
+    return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
 }
 
 /// The image rotated and mirrored so that a photo with this EXIF orientation is upright. Equals PIL's

@@ -5,14 +5,18 @@
 // frameworks.
 //
 //     std::vector<float> input = tenon::preprocess(tenon::read_image("cat.jpg"), tenon::torchvision_imagenet);
+//     tenon::preprocess(tenon::ImageView::interleaved(frame, 480, 640, 3), options, input);  // a camera's buffer
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,6 +24,7 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/image/image.hpp>
+#include <tenon/image/image_view.hpp>
 #include <tenon/image/resize.hpp>
 
 namespace tenon {
@@ -30,14 +35,13 @@ enum class Rounding {
     nearest  ///< halves to the even neighbor, as Python's round
 };
 
-/// The order of a color image's channels in a network's input.
-enum class ChannelOrder { rgb, bgr };
-
 /// What is done to an image before a network reads it: the shorter side is resized, the center is cut out, and each
 /// sample becomes (sample x scale - mean) / standard_deviation of its channel. The defaults are torchvision's for
 /// ImageNet.
 struct Preprocessing {
     int resize = 256;       ///< length of the shorter side after resizing; 0 leaves the image's size
+    bool stretch = false;   ///< instead of `resize`: the whole image becomes crop_height x crop_width, whatever its
+                            ///< proportions, as by Keras' load_img(target_size=...)
     int crop_height = 224;  ///< rows of the network's input; black borders are added where the image is smaller
     int crop_width = 224;   ///< columns of the network's input
     int channels = 3;       ///< 1 (gray) or 3
@@ -115,6 +119,17 @@ inline void check(const Preprocessing& options) {
     }
 }
 
+/// The height and width after the shorter side is resized to `size`. Throws tenon::Error when they are too large.
+inline std::pair<int, int> size_by_shorter_side(const PixelRows& image, int size, Rounding longer_side) {
+    const int shorter = std::min(image.height, image.width);
+    const auto scaled = [&](int side) {
+        return rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
+    };
+    const std::int64_t height = scaled(image.height), width = scaled(image.width);
+    check_resized_size(image, height, width);
+    return {static_cast<int>(height), static_cast<int>(width)};
+}
+
 /// The image resized so that its shorter side has `size` pixels and its ratio of width to height stays the same. Equals
 /// torchvision's Resize(size). Throws tenon::Error when the image is empty, `size` isn't positive or the result is too
 /// large.
@@ -123,13 +138,105 @@ inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filt
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (size <= 0)
         throw Error("expected a positive length to resize the shorter side to, found " + std::to_string(size));
-    const int shorter = std::min(image.height(), image.width());
-    const auto scaled = [&](int side) {
-        return rounded_quotient(static_cast<std::int64_t>(side) * size, shorter, longer_side);
+    const auto [height, width] = size_by_shorter_side(rows_of(image), size, longer_side);
+    return resize(image, height, width, filter);
+}
+
+/// Where a part of `source_size` pixels in a row (or column) of an image is copied to, one of `target_size`.
+struct Overlap {
+    int source = 0, target = 0, count = 0;
+};
+inline Overlap center_overlap(int source_size, int target_size, Rounding offset) {
+    if (source_size < target_size) return {0, (target_size - source_size) / 2, source_size};
+    return {static_cast<int>(rounded_quotient(source_size - target_size, 2, offset)), 0, target_size};
+}
+
+/// A copy of pixels of 8 bits without gaps: gray, or the first three channels in their order.
+inline Image to_image(const ImageView& view) {
+    Image image(view.height, view.width, view.channels == 1 ? 1 : 3);
+    std::uint8_t* target = image.pixels().data();
+    for (int y = 0; y < view.height; ++y)
+        for (int x = 0; x < view.width; ++x)
+            for (int c = 0; c < image.channels(); ++c)
+                *target++ = std::to_integer<std::uint8_t>(
+                    view.data[y * view.row_step + x * view.pixel_step + c * view.channel_step]);
+    return image;
+}
+
+/// The pixels resized as the options say; an image without pixels when they have that size already. Rows of adjacent
+/// pixels are read where they are.
+inline Image resized(const ImageView& view, const Preprocessing& options) {
+    PixelRows rows{reinterpret_cast<const std::uint8_t*>(view.data), view.row_step, view.height, view.width,
+                   view.channels == 1 ? 1 : 3};
+    int height = view.height, width = view.width;
+    if (options.stretch) {
+        height = options.crop_height;
+        width = options.crop_width;
+        check_resized_size(rows, height, width);
+    } else if (options.resize > 0) {
+        std::tie(height, width) = size_by_shorter_side(rows, options.resize, options.longer_side);
+    }
+    if (height == view.height && width == view.width) return {};
+    if (view.floats)
+        throw Error("expected samples of 8 bits to resize, found floats: " + std::to_string(view.height) + " x " +
+                    std::to_string(view.width) + " pixels that should become " + std::to_string(height) + " x " +
+                    std::to_string(width) +
+                    "; resize them before, or say with resize = 0 that only the middle is cut out");
+    Image dense;
+    if (view.pixel_step != rows.channels || view.channel_step != 1) {
+        dense = to_image(view);
+        rows = rows_of(dense);
+    }
+    return resize_both(rows, height, width, options.filter);
+}
+
+/// Writes the middle of the pixels, normalized, channel by channel. No memory is allocated.
+template <class Sample>
+void write_normalized(const ImageView& view, const Preprocessing& options, std::span<float> output) {
+    const Overlap rows = center_overlap(view.height, options.crop_height, options.crop_offset);
+    const Overlap columns = center_overlap(view.width, options.crop_width, options.crop_offset);
+    const std::byte* const first = view.data + rows.source * view.row_step + columns.source * view.pixel_step;
+    const std::size_t plane = options.elements() / static_cast<std::size_t>(options.channels);
+    const bool has_border = rows.count < options.crop_height || columns.count < options.crop_width;
+    // The sample of one color (0 red, 1 green, 2 blue) of a pixel; views may be unaligned.
+    const auto sample = [&](const std::byte* pixel, int color) {
+        const int channel = view.channels == 1 ? 0 : view.order == ChannelOrder::rgb ? color : 2 - color;
+        Sample value;
+        std::memcpy(&value, pixel + channel * view.channel_step, sizeof value);
+        return value;
     };
-    const std::int64_t height = scaled(image.height()), width = scaled(image.width());
-    check_resized_size(image, height, width);
-    return resize(image, static_cast<int>(height), static_cast<int>(width), filter);
+    for (int channel = 0; channel < options.channels; ++channel) {
+        const auto index = static_cast<std::size_t>(channel);
+        // In these steps the floats equal torchvision's bit for bit.
+        const auto normalized = [&](double value) {
+            return (static_cast<float>(value * options.scale) - options.mean[index]) /
+                   options.standard_deviation[index];
+        };
+        std::array<float, 256> values;  // of all samples of 8 bits
+        if constexpr (std::is_same_v<Sample, std::uint8_t>)
+            for (int value = 0; value < 256; ++value) values[static_cast<std::size_t>(value)] = normalized(value);
+        const std::span<float> target = output.subspan(index * plane, plane);
+        if (has_border) std::ranges::fill(target, normalized(0));
+        const auto write = [&](const auto& value_of) {
+            for (int y = 0; y < rows.count; ++y) {
+                const std::byte* pixel = first + y * view.row_step;
+                float* result =
+                    target.data() + detail::index(rows.target + y) * detail::index(options.crop_width) + columns.target;
+                for (int x = 0; x < columns.count; ++x, pixel += view.pixel_step) {
+                    if constexpr (std::is_same_v<Sample, std::uint8_t>)
+                        *result++ = values[value_of(pixel)];
+                    else
+                        *result++ = normalized(static_cast<double>(value_of(pixel)));
+                }
+            }
+        };
+        if (options.channels == 1 && view.channels != 1) {
+            write([&](const std::byte* pixel) { return luma(sample(pixel, 0), sample(pixel, 1), sample(pixel, 2)); });
+        } else {
+            const int color = options.order == ChannelOrder::rgb ? channel : 2 - channel;
+            write([&, color](const std::byte* pixel) { return sample(pixel, color); });
+        }
+    }
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -144,18 +251,8 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
     if (image.empty()) throw Error("expected an image to crop, found one without pixels");
     Image target(height, width, image.channels());
 
-    // Along one axis: the position of the first copied pixel in source and target, and the number of copied pixels.
-    struct Overlap {
-        int source = 0;
-        int target = 0;
-        int count = 0;
-    };
-    const auto overlap = [offset](int source_size, int target_size) -> Overlap {
-        if (source_size < target_size) return {0, (target_size - source_size) / 2, source_size};
-        return {static_cast<int>(detail::rounded_quotient(source_size - target_size, 2, offset)), 0, target_size};
-    };
-    const Overlap rows = overlap(image.height(), height);
-    const Overlap columns = overlap(image.width(), width);
+    const detail::Overlap rows = detail::center_overlap(image.height(), height, offset);
+    const detail::Overlap columns = detail::center_overlap(image.width(), width, offset);
     const auto channels = static_cast<std::size_t>(image.channels());
     for (int y = 0; y < rows.count; ++y) {
         const auto source = image.row(rows.source + y);
@@ -167,34 +264,34 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
     return target;
 }
 
-/// Writes the network's input for one image: channels x crop_height x crop_width floats, channel by channel (NCHW).
-/// Throws tenon::Error, and leaves `output` unchanged, when it has another size, the image is empty or an option is out
-/// of range.
-inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
+/// Writes the network's input for pixels in memory: channels x crop_height x crop_width floats, channel by channel
+/// (NCHW). Pixels that need no resizing are read once and nothing is allocated. Samples of 8 bits give the same floats
+/// as an Image of them, bit for bit. Floats can be cut but not resized; `scale` applies to them, too: 1 for samples
+/// from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when it has another size,
+/// there are no pixels, rows overlap, floats need resizing or an option is out of range.
+inline void preprocess(const ImageView& view, const Preprocessing& options, std::span<float> output) {
     detail::check(options);
+    detail::check(view);
     if (output.size() != options.elements()) {
         throw Error("expected room for the " + std::to_string(options.elements()) +
                     " floats of a preprocessed image, found " + std::to_string(output.size()));
     }
-    Image cropped = options.resize > 0
-                        ? detail::resize_shorter_side(image, options.resize, options.filter, options.longer_side)
-                        : image;
-    cropped = center_crop(cropped, options.crop_height, options.crop_width, options.crop_offset);
-    cropped = options.channels == 1 ? to_gray(std::move(cropped)) : to_rgb(std::move(cropped));
-
-    const std::span<const std::uint8_t> pixels = cropped.pixels();
-    const auto channels = static_cast<std::size_t>(options.channels);
-    const std::size_t plane = pixels.size() / channels;
-    for (std::size_t channel = 0; channel < channels; ++channel) {
-        // In these steps the floats equal torchvision's bit for bit.
-        std::array<float, 256> values;
-        for (std::size_t sample = 0; sample < values.size(); ++sample) {
-            const auto scaled = static_cast<float>(static_cast<double>(sample) * options.scale);
-            values[sample] = (scaled - options.mean[channel]) / options.standard_deviation[channel];
-        }
-        const std::size_t source = options.order == ChannelOrder::rgb ? channel : channels - 1 - channel;
-        for (std::size_t i = 0; i < plane; ++i) output[channel * plane + i] = values[pixels[i * channels + source]];
+    if (const Image image = detail::resized(view, options); !image.empty()) {
+        ImageView small = detail::view_of(image);
+        small.order = view.order;
+        detail::write_normalized<std::uint8_t>(small, options, output);
+    } else if (view.floats) {
+        detail::write_normalized<float>(view, options, output);
+    } else {
+        detail::write_normalized<std::uint8_t>(view, options, output);
     }
+}
+
+/// The same for an image.
+inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
+    detail::check(options);
+    if (image.empty()) throw Error("expected an image to preprocess, found one without pixels");
+    preprocess(detail::view_of(image), options, output);
 }
 
 /// As above, into a vector of its own.
@@ -202,6 +299,12 @@ inline std::vector<float> preprocess(const Image& image, const Preprocessing& op
     detail::check(options);
     std::vector<float> output(options.elements());
     preprocess(image, options, output);
+    return output;
+}
+inline std::vector<float> preprocess(const ImageView& view, const Preprocessing& options) {
+    detail::check(options);
+    std::vector<float> output(options.elements());
+    preprocess(view, options, output);
     return output;
 }
 

@@ -34,7 +34,7 @@ namespace detail {
 
 /// Resizing refuses to make images larger than this: a file of a few bytes may be one pixel high and millions wide, and
 /// resizing its shorter side would take gigabytes. It is also read_image's default limit.
-inline constexpr std::int64_t max_resized_pixels = 89'478'485;
+inline constexpr std::int64_t max_resized_pixels = 178'956'970;
 
 }  // namespace detail
 
@@ -129,10 +129,24 @@ private:
     std::vector<int> weights_;
 };
 
+/// The rows of an image of 8 bits per sample, pixel by pixel, wherever they are.
+struct PixelRows {
+    const std::uint8_t* data = nullptr;
+    std::ptrdiff_t step = 0;  // in bytes
+    int height = 0, width = 0, channels = 0;
+
+    const std::uint8_t* row(int y) const { return data + y * step; }
+};
+
+inline PixelRows rows_of(const Image& image) {
+    return {image.pixels().data(), static_cast<std::ptrdiff_t>(image.row_size()), image.height(), image.width(),
+            image.channels()};
+}
+
 template <int Channels>
-void resize_rows(const Image& source, Image& target, const Resampling& resampling) {
+void resize_rows(const PixelRows& source, Image& target, const Resampling& resampling) {
     for (int y = 0; y < target.height(); ++y) {
-        const std::uint8_t* row = source.row(y).data();
+        const std::uint8_t* row = source.row(y);
         std::uint8_t* result = target.row(y).data();
         for (int x = 0; x < target.width(); ++x) {
             const Resampling::Window window = resampling.window(x);
@@ -148,25 +162,23 @@ void resize_rows(const Image& source, Image& target, const Resampling& resamplin
     }
 }
 
-inline Image resize_width(const Image& source, int width, ResizeFilter filter) {
-    if (source.width() == width) return source;
-    const Resampling resampling(source.width(), width, filter);
-    Image target(source.height(), width, source.channels());
-    source.channels() == 1 ? resize_rows<1>(source, target, resampling) : resize_rows<3>(source, target, resampling);
+inline Image resize_width(const PixelRows& source, int width, ResizeFilter filter) {
+    const Resampling resampling(source.width, width, filter);
+    Image target(source.height, width, source.channels);
+    source.channels == 1 ? resize_rows<1>(source, target, resampling) : resize_rows<3>(source, target, resampling);
     return target;
 }
 
-inline Image resize_height(Image source, int height, ResizeFilter filter) {
-    if (source.height() == height) return source;
-    const Resampling resampling(source.height(), height, filter);
-    Image target(height, source.width(), source.channels());
-    std::vector<int> sums(source.row_size());
+inline Image resize_height(const PixelRows& source, int height, ResizeFilter filter) {
+    const Resampling resampling(source.height, height, filter);
+    Image target(height, source.width, source.channels);
+    std::vector<int> sums(target.row_size());
     for (int y = 0; y < height; ++y) {
         const Resampling::Window window = resampling.window(y);
         std::fill(sums.begin(), sums.end(), Resampling::one_half);
         int row = window.first;
         for (const int weight : window.weights) {
-            const std::uint8_t* samples = source.row(row++).data();
+            const std::uint8_t* samples = source.row(row++);
             for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += samples[i] * weight;
         }
         std::transform(sums.begin(), sums.end(), target.row(y).begin(), &Resampling::rounded);
@@ -174,13 +186,20 @@ inline Image resize_height(Image source, int height, ResizeFilter filter) {
     return target;
 }
 
-inline void check_resized_size(const Image& image, std::int64_t height, std::int64_t width) {
+/// Rows first, then columns; an axis that has its length already is left alone.
+inline Image resize_both(const PixelRows& source, int height, int width, ResizeFilter filter) {
+    if (source.width == width) return resize_height(source, height, filter);
+    Image narrow = resize_width(source, width, filter);
+    return source.height == height ? narrow : resize_height(rows_of(narrow), height, filter);
+}
+
+inline void check_resized_size(const PixelRows& image, std::int64_t height, std::int64_t width) {
     // Rows are resampled first, so an image of the old height and the new width exists in between.
-    const std::int64_t rows = std::max<std::int64_t>(height, image.height());
+    const std::int64_t rows = std::max<std::int64_t>(height, image.height);
     if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels) {
         throw Error("expected an image of at most " + std::to_string(max_resized_pixels) +
-                    " pixels after resizing, found one of " + std::to_string(image.height()) + " x " +
-                    std::to_string(image.width()) + " pixels to be resized to " + std::to_string(height) + " x " +
+                    " pixels after resizing, found one of " + std::to_string(image.height) + " x " +
+                    std::to_string(image.width) + " pixels to be resized to " + std::to_string(height) + " x " +
                     std::to_string(width));
     }
 }
@@ -191,7 +210,7 @@ inline void check_resized_size(const Image& image, std::int64_t height, std::int
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The image resampled to `height` x `width` pixels. Equals PIL's `image.resize((width, height), filter)` bit for bit.
-/// Throws tenon::Error when the image is empty, a size isn't positive, or the result would have more than 89,478,485
+/// Throws tenon::Error when the image is empty, a size isn't positive, or the result would have more than 178,956,970
 /// pixels.
 inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
@@ -199,8 +218,10 @@ inline Image resize(const Image& image, int height, int width, ResizeFilter filt
         throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +
                     std::to_string(width) + " pixels");
     }
-    detail::check_resized_size(image, height, width);
-    return detail::resize_height(detail::resize_width(image, width, filter), height, filter);
+    const detail::PixelRows rows = detail::rows_of(image);
+    detail::check_resized_size(rows, height, width);
+    if (height == image.height() && width == image.width()) return image;
+    return detail::resize_both(rows, height, width, filter);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -4,7 +4,6 @@
 // Image folders: a subfolder for each class with its JPEG and PNG files. Part of the component tenon::image.
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -21,6 +20,7 @@
 #include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/split.hpp>
 #include <tenon/image/codecs/decode.hpp>
+#include <tenon/image/codecs/list_images.hpp>
 #include <tenon/image/preprocess.hpp>
 
 namespace tenon {
@@ -29,13 +29,13 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The files of an image folder. Labels are positions in `classes`.
 struct ImageFolder {
     std::vector<std::string> classes;          ///< the subfolders' names, in the order of their bytes
-    std::vector<std::filesystem::path> files;  ///< class by class, within a class in the order of their names' bytes
+    std::vector<std::filesystem::path> files;  ///< class by class, then folder by folder, by their names' bytes
     std::vector<int> labels;                   ///< of each file
     std::filesystem::path root;                ///< the folder with the subfolders
 
     /// What was skipped and how often: "hidden" for files and folders with a leading dot (.DS_Store, ._cat.jpg,
-    /// .ipynb_checkpoints; a folder counts once), "link to a folder", "not a file", else a file's ending in lower case
-    /// (".webp", ".db" for Thumbs.db) or "no ending". Files beside the subfolders of classes count too.
+    /// .ipynb_checkpoints; a folder counts once), "link that leads back", "not a file", else a file's ending
+    /// in lower case (".webp", ".db" for Thumbs.db) or "no ending". Files beside the subfolders of classes count too.
     std::map<std::string, long> skipped = {};
 };
 
@@ -43,14 +43,6 @@ struct ImageFolder {
 
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// What list_image_folder skipped, as text: `12 hidden, 3 .webp`; empty when it skipped nothing.
-inline std::string skipped_text(const ImageFolder& folder) {
-    std::string text;
-    for (const auto& [kind, count] : folder.skipped)
-        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + kind;
-    return text;
-}
 
 /// The number of files of each class, in the order of `classes`.
 inline std::vector<long> class_counts(const ImageFolder& folder) {
@@ -65,57 +57,39 @@ inline std::vector<long> class_counts(const ImageFolder& folder) {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A folder's classes and files: those that end in .jpg, .jpeg or .png, in upper or lower case; files in deeper folders
-/// belong to their class. Hidden files and folders (a leading dot) and what they hold are skipped, and so is everything
-/// else; `skipped` counts it. Equals torchvision's ImageFolder except for hidden files. Throws tenon::Error, naming the
-/// folder, when it doesn't exist, has no subfolders, or one of these holds no image.
+/// belong to their class, and links to folders are followed. Hidden files and folders (a leading dot) and what they
+/// hold are skipped, and so is everything else; `skipped` counts it. The same files in the same order as torchvision's
+/// ImageFolder, except for hidden ones, for a class's folder that is reached twice, and for the formats that tenon
+/// doesn't decode. Throws tenon::Error, naming the folder, when it doesn't exist, can't be listed, has no subfolders,
+/// or one of these holds no image.
 inline ImageFolder list_image_folder(const std::filesystem::path& folder) {
     namespace fs = std::filesystem;
-    const auto is_hidden = [](const fs::path& path) { return path.filename().string().starts_with('.'); };
     std::error_code error;
     if (!fs::is_directory(folder, error))
         throw Error(folder.string() + ": expected a folder with a subfolder for each class");
     ImageFolder result;
     result.root = folder;
-    const auto ending = [](const fs::path& path) {
-        std::string text = path.extension().string();
-        std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-        return text.empty() ? std::string("no ending") : text;
-    };
     try {
         for (const auto& entry : fs::directory_iterator(folder)) {
-            if (is_hidden(entry.path()))
+            if (detail::is_hidden(entry.path()))
                 ++result.skipped["hidden"];
             else if (entry.is_directory())
                 result.classes.push_back(entry.path().filename());
             else
-                ++result.skipped[ending(entry.path())];
+                ++result.skipped[detail::ending_of(entry.path())];
         }
         std::ranges::sort(result.classes);
         for (std::size_t label = 0; label < result.classes.size(); ++label) {
-            std::vector<fs::path> files;
-            for (auto entry = fs::recursive_directory_iterator(folder / result.classes[label]);
-                 entry != fs::recursive_directory_iterator(); ++entry) {
-                const std::string kind = ending(entry->path());
-                if (is_hidden(entry->path())) {
-                    ++result.skipped["hidden"];
-                    entry.disable_recursion_pending();
-                } else if (entry->is_directory()) {
-                    if (entry->is_symlink()) ++result.skipped["link to a folder"];  // which may lead back here
-                } else if (!entry->is_regular_file()) {
-                    ++result.skipped["not a file"];  // a link that leads nowhere, a pipe
-                } else if (kind == ".jpg" || kind == ".jpeg" || kind == ".png") {
-                    files.push_back(entry->path());
-                } else {
-                    ++result.skipped[kind];
-                }
-            }
+            detail::ImageListing listing = detail::list_images(folder / result.classes[label]);
+            if (!listing.problems.empty()) throw Error(listing.problems[0].second);
+            for (const auto& [kind, count] : listing.skipped) result.skipped[kind] += count;
+            std::vector<fs::path>& files = listing.files;
             if (files.empty()) {
-                const std::string others = detail::skipped_text(result);
+                const std::string others = detail::skipped_text(result.skipped);
                 throw Error((folder / result.classes[label]).string() + ": expected JPEG or PNG files of the class " +
                             result.classes[label] + ", found none" +
                             (others.empty() ? "" : " (left out so far: " + others + ")"));
             }
-            std::ranges::sort(files, {}, [](const fs::path& path) { return path.string(); });
             result.labels.insert(result.labels.end(), files.size(), static_cast<int>(label));
             std::ranges::move(files, std::back_inserter(result.files));
         }

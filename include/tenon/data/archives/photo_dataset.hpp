@@ -55,7 +55,7 @@ struct PhotoOptions {
     std::size_t cache_bytes = std::size_t{512} << 20;
 };
 
-/// A photo that can't be used, and why.
+/// A photo that can't be used or is damaged, and why.
 struct BrokenPhoto {
     std::filesystem::path file;
     std::string reason;  ///< begins with the file's name
@@ -64,8 +64,10 @@ struct BrokenPhoto {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The options that read photos as a network's library does: see plain_pipeline in data/photo_pipeline.hpp. Throws
-/// tenon::Error when `reading` does not resize photos.
+/// tenon::Error when `reading` does not resize photos or stretches them.
 inline PhotoOptions photo_options(const Preprocessing& reading) {
+    if (reading.stretch)
+        throw Error("expected a Preprocessing that keeps photos' proportions, found one that stretches");
     if (reading.resize < 1)
         throw Error("expected a Preprocessing that resizes photos, found resize = " + std::to_string(reading.resize));
     PhotoOptions options;
@@ -119,6 +121,9 @@ public:
     const ImageFolder& files() const { return folder_; }
     /// The photos that were left out (BrokenPhotos::leave_out).
     const std::vector<BrokenPhoto>& broken() const { return broken_; }
+    /// The photos that are used although something is wrong with them, such as a JPEG without its end; found where all
+    /// photos are decoded by the constructor.
+    const std::vector<BrokenPhoto>& damaged() const { return damaged_; }
 
     /// The number of cached photos, the bytes that they take (at most cache_bytes), and how often a file was decoded.
     std::size_t cached_photos() const { return state_->cache.photos(); }
@@ -148,9 +153,9 @@ private:
         std::atomic<long> decoded = 0;
     };
 
-    Image decode(std::size_t index) const {
+    Image decode(std::size_t index, std::string* warning = nullptr) const {
         const std::filesystem::path& file = folder_.files[index];
-        Image photo = read_image(file, options_.decode);
+        Image photo = read_image(file, options_.decode, warning);
         state_->decoded.fetch_add(1, std::memory_order_relaxed);
         try {
             photo = detail::resize_shorter_side(photo, options_.resize, options_.filter, options_.longer_side);
@@ -177,11 +182,12 @@ private:
     /// Decodes all photos on all cores; then throws, or leaves out the broken ones.
     void find_broken() {
         std::vector<std::optional<std::string>> reasons(size());
+        std::vector<std::string> warnings(size());
         const detail::FloatEnvironment environment = detail::FloatEnvironment::current();
         tbb::parallel_for(std::size_t{0}, size(), [&](std::size_t i) {
             const detail::InFloatEnvironment of_caller{environment};
             try {
-                state_->cache.keep(i, decode(i));
+                state_->cache.keep(i, decode(i, &warnings[i]));
             } catch (const Error& error) {
                 reasons[i] = error.what();
             }
@@ -197,6 +203,7 @@ private:
                 broken_.push_back({folder_.files[i], *reasons[i]});
             } else {
                 positions.push_back(i);
+                if (!warnings[i].empty()) damaged_.push_back({folder_.files[i], warnings[i]});
                 good.files.push_back(std::move(folder_.files[i]));
                 good.labels.push_back(folder_.labels[i]);
             }
@@ -221,7 +228,7 @@ private:
 
     ImageFolder folder_;
     PhotoOptions options_;
-    std::vector<BrokenPhoto> broken_;
+    std::vector<BrokenPhoto> broken_, damaged_;
     std::unique_ptr<State> state_;
 };
 

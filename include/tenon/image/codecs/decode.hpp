@@ -5,8 +5,11 @@
 //
 //     tenon::Image image = tenon::read_image("cat.jpg");
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,16 +33,51 @@ inline bool begins_with(std::span<const std::byte> bytes, std::string_view signa
            std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
 }
 
-/// The name of an image format that is recognized but can't be decoded; empty when the bytes are in no known format.
-inline std::string_view unsupported_format(std::span<const std::byte> bytes) {
-    if (begins_with(bytes, "GIF8")) return "GIF";
-    if (begins_with(bytes, "BM")) return "BMP";
-    if (begins_with(bytes, "RIFF") && begins_with(bytes, "WEBP", 8)) return "WebP";
-    if (begins_with(bytes, {"II*\0", 4}) || begins_with(bytes, {"MM\0*", 4})) return "TIFF";
-    if (begins_with(bytes, "ftypheic", 4) || begins_with(bytes, "ftypmif1", 4)) return "HEIF";
-    if (begins_with(bytes, "ftypavif", 4)) return "AVIF";
-    if (begins_with(bytes, {"\0\0\0\x0CjP  ", 8})) return "JPEG 2000";
-    return {};
+/// What a file in the container of MP4 is, by the brands in its first box: `ftyp`, the major brand, a version, and the
+/// other brands. `ftypheix` -> "a HEIF file".
+inline std::string_view media_format(std::span<const std::byte> bytes) {
+    const std::size_t length = std::to_integer<std::size_t>(bytes[2]) << 8 | std::to_integer<std::size_t>(bytes[3]);
+    const std::size_t end = std::min(std::max<std::size_t>(length, 12), bytes.size());
+    const auto has_brand = [&](std::initializer_list<std::string_view> brands) {
+        for (std::size_t at = 8; at + 4 <= end; at += 4)
+            if (at != 12 && std::ranges::any_of(brands, [&](auto brand) { return begins_with(bytes, brand, at); }))
+                return true;
+        return false;
+    };
+    if (has_brand({"avif", "avis"})) return "an AVIF file";
+    if (has_brand({"heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "mif2", "msf1", "miaf"}))
+        return "a HEIF file";
+    if (has_brand({"crx "})) return "a raw photo of a Canon camera (CR3)";
+    return "a video file (MP4 or QuickTime)";
+}
+
+/// What bytes are that can't be decoded.
+inline std::string_view other_format(std::span<const std::byte> bytes) {
+    struct Format {
+        std::string_view signature, name;
+        std::size_t offset = 0;
+    };
+    static constexpr Format formats[] = {
+        {"GIF8", "a GIF file"},
+        {"BM", "a BMP file"},
+        {"WEBP", "a WebP file", 8},
+        {{"II*\0", 4}, "a TIFF file"},
+        {{"MM\0*", 4}, "a TIFF file"},
+        {{"\0\0\0\x0CjP  ", 8}, "a JPEG 2000 file"},
+        {{"\0\0\0\x0CJXL ", 8}, "a JPEG XL file"},
+        {"\xFF\x0A", "a JPEG XL file"},
+        {{"\0\0\1\0", 4}, "an ICO file"},
+        {"8BPS", "a Photoshop file"},
+        {"%PDF", "a PDF file"},
+        {"version https://git-lfs", "a pointer of Git LFS; `git lfs pull` replaces it by the file"},
+        {"PK\3\4", "a ZIP archive"},
+        {"\x1F\x8B", "a file compressed by gzip"},
+        {"<", "an HTML, XML or SVG file"},
+    };
+    if (bytes.empty()) return "an empty file";
+    for (const Format& format : formats)
+        if (begins_with(bytes, format.signature, format.offset)) return format.name;
+    return begins_with(bytes, "ftyp", 4) && bytes.size() >= 12 ? media_format(bytes) : "an unknown format";
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -54,27 +92,29 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The one exception is 16-bit gray PNG, where PIL clips instead and nearly all pixels become white; here it loses its
 /// low byte too.
 ///
+/// A file whose pixels are all there but whose end is missing, as some phones write them, is read; `warning`, if given,
+/// then says so, and also when `options.accept_damaged` lets a damaged file pass. Without a reason it stays as it is.
+///
 /// Throws tenon::Error when the file is of another format, damaged or truncated, or larger than `options` allow.
-inline Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options = {}) {
+inline Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options = {},
+                          std::string* warning = nullptr) {
     Image image;
     if (detail::begins_with(bytes, "\xFF\xD8\xFF")) {
-        image = detail::decode_jpeg(bytes, name, options);
+        image = detail::decode_jpeg(bytes, name, options, warning);
     } else if (detail::begins_with(bytes, "\x89PNG\r\n\x1A\n")) {
-        image = detail::decode_png(bytes, name, options);
+        image = detail::decode_png(bytes, name, options, warning);
     } else {
-        const std::string_view format = detail::unsupported_format(bytes);
         throw Error(std::string(name) + ": expected a JPEG or PNG file, found " +
-                    (bytes.empty()     ? "an empty file"
-                     : !format.empty() ? "a " + std::string(format) + " file"
-                                       : "an unknown format"));
+                    std::string(detail::other_format(bytes)));
     }
     return options.color == Color::rgb ? to_rgb(std::move(image)) : to_gray(std::move(image));
 }
 
 /// Reads and decodes a JPEG or PNG file; see decode_image. Throws tenon::Error as decode_image does, and when the file
 /// can't be read.
-inline Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {}) {
-    return decode_image(detail::read_file(path, options.max_file_bytes), path.string(), options);
+inline Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {},
+                        std::string* warning = nullptr) {
+    return decode_image(detail::read_file(path, options.max_file_bytes), path.string(), options, warning);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

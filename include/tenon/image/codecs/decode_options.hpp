@@ -23,20 +23,20 @@ enum class Color {
 struct DecodeOptions {
     Color color = Color::rgb;
 
-    /// Whether the image is rotated as the camera's EXIF orientation tag says. Off by default, as in PIL and
-    /// torchvision: networks were trained on images as they are stored.
+    /// Whether the image is rotated as the camera says, by the orientation in its EXIF data or else in its XMP data.
+    /// Off by default, as in PIL and torchvision: networks were trained on images as they are stored.
     bool exif_orientation = false;
 
-    /// Whether a JPEG whose data is damaged or ends early is decoded as far as possible (the rest is gray) instead of
-    /// refused.
-    bool accept_damaged_jpeg = false;
+    /// Whether a file whose data is damaged or ends early is decoded as far as possible (the rest is gray in a JPEG,
+    /// black in a PNG) instead of refused.
+    bool accept_damaged = false;
 
     /// Files that claim more pixels are refused before memory is allocated for them. A file of a few kilobytes can
-    /// claim billions. The default is PIL's threshold, a quarter gigabyte of RGB.
-    std::int64_t max_pixels = 89'478'485;
+    /// claim billions. The default is where PIL refuses, half a gigabyte of RGB; a phone's 108 megapixels are below.
+    std::int64_t max_pixels = 178'956'970;
 
     /// Larger files are refused by read_image.
-    std::size_t max_file_bytes = std::size_t{256} * 1024 * 1024;
+    std::size_t max_file_bytes = std::size_t{512} * 1024 * 1024;
 };
 
 namespace detail {
@@ -45,6 +45,11 @@ inline namespace TENON_ISA_NAMESPACE {
 /// `a.png: cannot decode it as PNG: REASON`.
 inline Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
     return Error(std::string(name) + ": cannot decode it as " + std::string(format) + ": " + std::string(reason));
+}
+
+/// `a.png: REASON` as a warning, for a caller who asked for one.
+inline void warn(std::string* warning, std::string_view name, std::string_view reason) {
+    if (warning != nullptr) *warning = std::string(name) + ": " + std::string(reason);
 }
 
 /// Throws tenon::Error when a file claims more than options.max_pixels.

@@ -5,11 +5,13 @@
 // torchvision's bit for bit.
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,45 +71,70 @@ public:
             decompress->progress = &session.progress_;
             if (session.with_exif_) jpeg_save_markers(decompress, exif_marker, 0xFFFF);
             jpeg_read_header(decompress, TRUE);
+            session.has_header_ = true;
         });
     }
 
     /// Decodes into `height` rows of `width` x `components` samples. Returns false on failure; message() then says why.
+    /// When all pixels were decoded but the end of the file is wrong, or damage is accepted and there is some,
+    /// warning() says what.
     bool read_pixels(J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t row_size) {
         decompress_.out_color_space = color_space;
         pixels_ = pixels;
         row_size_ = row_size;
-        return attempt([](JpegSession& session) {
+        const bool done = attempt([](JpegSession& session) {
             j_decompress_ptr decompress = &session.decompress_;
             jpeg_start_decompress(decompress);
+            // A file of several scans has been read to its end by now.
+            if (session.has_ended_ && !session.has_all_scans()) session.damaged(too_short);
             while (decompress->output_scanline < decompress->output_height) {
                 JSAMPROW row = session.pixels_ + decompress->output_scanline * session.row_size_;
                 jpeg_read_scanlines(decompress, &row, 1);
             }
+            session.has_pixels_ = true;
             jpeg_finish_decompress(decompress);
         });
+        if (has_pixels_ && warning_[0] == 0 && (has_ended_ || !done))
+            note("all pixels are there, but the JPEG's end is not");
+        return has_pixels_;
     }
 
     int height() const { return static_cast<int>(decompress_.image_height); }
     int width() const { return static_cast<int>(decompress_.image_width); }
     int components() const { return decompress_.num_components; }
     std::string_view message() const { return message_; }
+    std::string_view warning() const { return warning_; }
 
-    /// The EXIF data that read_header found, valid until the pixels are read; empty when there is none.
-    std::span<const std::byte> exif() const {
-        constexpr char prefix[] = {'E', 'x', 'i', 'f', '\0', '\0'};
-        for (jpeg_saved_marker_ptr marker = decompress_.marker_list; marker != nullptr; marker = marker->next) {
-            if (marker->data_length < sizeof prefix) continue;
-            if (std::memcmp(marker->data, prefix, sizeof prefix) != 0) continue;
-            return std::as_bytes(std::span(marker->data, marker->data_length)).subspan(sizeof prefix);
-        }
-        return {};
-    }
+    /// The EXIF and the XMP data that read_header found, valid until the pixels are read; empty when there are none.
+    std::span<const std::byte> exif() const { return marker_data({"Exif\0\0", 6}); }
+    std::span<const std::byte> xmp() const { return marker_data({"http://ns.adobe.com/xap/1.0/\0", 29}); }
 
 private:
     static constexpr int exif_marker = JPEG_APP0 + 1;
     // Each scan of a progressive file goes over the whole image; a small file can hold thousands of empty ones.
     static constexpr int max_scans = 500;
+    static constexpr const char* too_short = "the file ends before the image is complete";
+
+    std::span<const std::byte> marker_data(std::string_view prefix) const {
+        for (jpeg_saved_marker_ptr marker = decompress_.marker_list; marker != nullptr; marker = marker->next) {
+            const std::span<const std::byte> data = std::as_bytes(std::span(marker->data, marker->data_length));
+            if (data.size() < prefix.size() || std::memcmp(data.data(), prefix.data(), prefix.size()) != 0) continue;
+            return data.subspan(prefix.size());
+        }
+        return {};
+    }
+
+    /// Whether the scans that were read hold every component, in a progressive file to the last bit: a file that ends
+    /// between two scans lacks those that follow, and libjpeg doesn't mind.
+    bool has_all_scans() const {
+        if (decompress_.coef_bits == nullptr)
+            return std::ranges::all_of(std::span(scanned_).first(static_cast<std::size_t>(components())),
+                                       std::identity{});
+        for (int component = 0; component < components(); ++component)
+            for (const int missing_bits : decompress_.coef_bits[component])
+                if (missing_bits != 0) return false;
+        return true;
+    }
 
     bool attempt(void (*action)(JpegSession&)) {
         if (setjmp(failure_) != 0) return false;
@@ -116,8 +143,18 @@ private:
     }
 
     [[noreturn]] void fail(const char* why) {
-        std::snprintf(message_, sizeof message_, "%s", why);
+        if (why != message_) std::snprintf(message_, sizeof message_, "%s", why);
         std::longjmp(failure_, 1);
+    }
+
+    void note(const char* what) {
+        if (warning_[0] == 0) std::snprintf(warning_, sizeof warning_, "%s", what);
+    }
+
+    /// Fails, or where damage is accepted notes it.
+    void damaged(const char* what) {
+        if (!accept_damaged_) fail(what);
+        note(what);
     }
 
     template <class Info>
@@ -133,7 +170,8 @@ private:
 
     static void on_message(j_common_ptr info, int level) {
         constexpr int warning = -1;
-        if (level != warning || session_of(info).accept_damaged_) return;
+        JpegSession& session = session_of(info);
+        if (level != warning || session.has_pixels_) return;
         switch (info->err->msg_code) {
             case JWRN_ADOBE_XFORM:
             case JWRN_BOGUS_ICC:
@@ -141,16 +179,23 @@ private:
             case JWRN_JFIF_MAJOR:
             case JWRN_NOT_SEQUENTIAL:
                 return;
+            case JWRN_HIT_MARKER:
+                if (session.has_ended_) return session.damaged(too_short);
+                break;
             default:
-                // After any other warning libjpeg invents pixels.
-                on_error(info);
+                break;
         }
+        // After any other warning libjpeg invents pixels.
+        info->err->format_message(info, session.message_);
+        session.damaged(session.message_);
     }
 
     static boolean on_end_of_data(j_decompress_ptr decompress) {
         static constexpr JOCTET end_of_image[] = {0xFF, JPEG_EOI};
         JpegSession& session = session_of(decompress);
-        if (!session.accept_damaged_) session.fail("the file ends before the image is complete");
+        // Where the pixels end may be the end of the file: if one is missing, a warning follows.
+        if (!session.has_header_) session.damaged(too_short);
+        session.has_ended_ = true;
         session.source_.next_input_byte = end_of_image;
         session.source_.bytes_in_buffer = sizeof end_of_image;
         return TRUE;
@@ -166,9 +211,11 @@ private:
     }
 
     static void check_scans(j_common_ptr info) {
-        if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > max_scans) {
-            session_of(info).fail("it has more than 500 scans");
-        }
+        const auto* const decompress = reinterpret_cast<j_decompress_ptr>(info);
+        JpegSession& session = session_of(info);
+        if (decompress->input_scan_number > max_scans) session.fail("it has more than 500 scans");
+        for (int i = 0; i < decompress->comps_in_scan; ++i)
+            session.scanned_[static_cast<std::size_t>(decompress->cur_comp_info[i]->component_index)] = true;
     }
 
     jpeg_decompress_struct decompress_{};
@@ -176,8 +223,10 @@ private:
     jpeg_source_mgr source_{};
     jpeg_progress_mgr progress_{};
     std::jmp_buf failure_{};
-    char message_[JMSG_LENGTH_MAX]{};
+    char message_[JMSG_LENGTH_MAX]{}, warning_[JMSG_LENGTH_MAX]{};
+    std::array<bool, MAX_COMPONENTS> scanned_{};
     bool accept_damaged_;
+    bool has_header_ = false, has_ended_ = false, has_pixels_ = false;
     bool with_exif_ = false;
     std::uint8_t* pixels_ = nullptr;
     std::size_t row_size_ = 0;
@@ -198,19 +247,21 @@ inline Image rgb_from_inverted_cmyk(int height, int width, std::span<const std::
 }
 
 /// Decodes a JPEG file; see decode_image.
-inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options) {
-    JpegSession session(bytes, options.accept_damaged_jpeg);
+inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                         std::string* warning = nullptr) {
+    JpegSession session(bytes, options.accept_damaged);
     if (!session.read_header(options.exif_orientation)) throw decode_error(name, "JPEG", session.message());
     const int height = session.height();
     const int width = session.width();
     check_pixel_count(height, width, options, name, "JPEG");
-    const int orientation = exif_orientation(session.exif());
+    const int orientation = options.exif_orientation ? stated_orientation(session.exif(), session.xmp()) : 1;
 
     Image image;
     const auto read_pixels = [&](J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t channels) {
         if (!session.read_pixels(color_space, pixels, static_cast<std::size_t>(width) * channels)) {
             throw decode_error(name, "JPEG", session.message());
         }
+        if (!session.warning().empty()) warn(warning, name, session.warning());
     };
     switch (session.components()) {
         case 1:

@@ -31,8 +31,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// One run of libpng over bytes in memory. Errors are jumps, under the same rules as in JpegSession.
 class PngSession {
 public:
-    PngSession(std::span<const std::byte> bytes) : bytes_(bytes) {
-        png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &on_error, [](png_structp, png_const_charp) {});
+    PngSession(std::span<const std::byte> bytes, bool accept_damaged) : bytes_(bytes), accept_damaged_(accept_damaged) {
+        png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &on_error, &on_warning);
         if (png_ != nullptr) info_ = png_create_info_struct(png_);
         if (info_ == nullptr) std::snprintf(message_, sizeof message_, "libpng has no memory");
     }
@@ -48,17 +48,24 @@ public:
                    // Color profiles, texts and the like can be decompression bombs themselves; pixels don't depend on
                    // them.
                    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+                   if (session.accept_damaged_) {
+                       png_set_crc_action(png, PNG_CRC_WARN_USE, PNG_CRC_QUIET_USE);
+                       // The unit in which pixels are read: an incomplete one is lost.
+                       constexpr std::size_t bytes_at_once = 16;
+                       png_set_compression_buffer_size(png, bytes_at_once);
+                   }
                    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
                    png_read_info(png, session.info_);
                });
     }
 
     /// Decodes into rows of 8-bit samples: gray, RGB, or the palette indices of a palette file. Alpha is dropped and
-    /// 16-bit samples lose their low byte, as in PIL. Returns false on failure; message() then says why.
+    /// 16-bit samples lose their low byte, as in PIL. Returns false on failure; message() then says why. When all
+    /// pixels were decoded but the file has no end, or damage is accepted and there is some, warning() says what.
     bool read_pixels(std::span<png_bytep> rows, std::size_t row_size) {
         rows_ = rows;
         row_size_ = row_size;
-        return attempt([](PngSession& session) {
+        const bool done = attempt([](PngSession& session) {
             png_structp png = session.png_;
             png_set_strip_16(png);
             png_set_strip_alpha(png);
@@ -71,8 +78,16 @@ public:
             png_read_update_info(png, session.info_);
             if (png_get_rowbytes(png, session.info_) != session.row_size_) png_error(png, "its rows have a wrong size");
             png_read_image(png, session.rows_.data());
+            session.has_pixels_ = true;
             png_read_end(png, nullptr);
         });
+        if (done) return true;
+        if (has_pixels_ && has_ended_) {
+            std::snprintf(warning_, sizeof warning_, "all pixels are there, but the PNG's end is not");
+            return true;
+        }
+        std::snprintf(warning_, sizeof warning_, "%s", message_);
+        return accept_damaged_;
     }
 
     std::int64_t height() const { return png_get_image_height(png_, info_); }
@@ -80,6 +95,7 @@ public:
     bool has_palette() const { return png_get_color_type(png_, info_) == PNG_COLOR_TYPE_PALETTE; }
     bool has_color() const { return (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) != 0; }
     std::string_view message() const { return message_; }
+    std::string_view warning() const { return warning_; }
 
     std::span<const png_color> palette() const {
         png_colorp colors = nullptr;
@@ -101,9 +117,19 @@ private:
         png_longjmp(png, 1);
     }
 
+    /// With accept_damaged, a wrong checksum of pixels is a warning; others are about what pixels don't depend on.
+    static void on_warning(png_structp png, png_const_charp what) {
+        PngSession& session = *static_cast<PngSession*>(png_get_error_ptr(png));
+        if (session.accept_damaged_ && std::strstr(what, "CRC") != nullptr)
+            std::snprintf(session.warning_, sizeof session.warning_, "%s", what);
+    }
+
     static void on_read(png_structp png, png_bytep target, std::size_t size) {
         PngSession& session = *static_cast<PngSession*>(png_get_io_ptr(png));
-        if (size > session.bytes_.size()) png_error(png, "the file ends before the image is complete");
+        if (size > session.bytes_.size()) {
+            session.has_ended_ = true;
+            png_error(png, "the file ends before the image is complete");
+        }
         std::memcpy(target, session.bytes_.data(), size);
         session.bytes_ = session.bytes_.subspan(size);
     }
@@ -111,13 +137,16 @@ private:
     std::span<const std::byte> bytes_;
     png_structp png_ = nullptr;
     png_infop info_ = nullptr;
-    char message_[256]{};
+    char message_[256]{}, warning_[256]{};
+    bool accept_damaged_, has_ended_ = false, has_pixels_ = false;
     std::span<png_bytep> rows_;
     std::size_t row_size_ = 0;
 };
 
-/// The EXIF data (chunk eXIf) of a PNG file; empty when there is none.
-inline std::span<const std::byte> png_exif(std::span<const std::byte> bytes) {
+/// The content of the first chunk of a kind in a PNG file that begins with `prefix`, without it; empty when there is
+/// none. `eXIf` has EXIF data, `iTXt` with the prefix below XMP data.
+inline std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, std::string_view kind,
+                                            std::string_view prefix = {}) {
     constexpr std::size_t signature_size = 8;
     constexpr std::size_t chunk_overhead = 12;  // length, type and checksum
     bytes = bytes.subspan(std::min(signature_size, bytes.size()));
@@ -125,10 +154,18 @@ inline std::span<const std::byte> png_exif(std::span<const std::byte> bytes) {
         std::size_t length = 0;
         for (std::size_t i = 0; i < 4; ++i) length = length << 8 | std::to_integer<std::size_t>(bytes[i]);
         if (length > bytes.size() - chunk_overhead) break;
-        if (std::memcmp(bytes.data() + 4, "eXIf", 4) == 0) return bytes.subspan(8, length);
+        if (std::memcmp(bytes.data() + 4, kind.data(), 4) == 0 && length >= prefix.size() &&
+            std::memcmp(bytes.data() + 8, prefix.data(), prefix.size()) == 0)
+            return bytes.subspan(8 + prefix.size(), length - prefix.size());
         bytes = bytes.subspan(length + chunk_overhead);
     }
     return {};
+}
+
+/// The orientation that a PNG file states. Compressed XMP data, which the XMP standard doesn't allow, are not read.
+inline int png_orientation(std::span<const std::byte> bytes) {
+    constexpr std::string_view uncompressed_xmp{"XML:com.adobe.xmp\0\0\0", 20};
+    return stated_orientation(png_chunk(bytes, "eXIf"), png_chunk(bytes, "iTXt", uncompressed_xmp));
 }
 
 /// Throws tenon::Error when an index is beyond the palette.
@@ -150,8 +187,9 @@ inline Image rgb_from_palette(const Image& indices, std::span<const png_color> p
 }
 
 /// Decodes a PNG file; see decode_image.
-inline Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options) {
-    PngSession session(bytes);
+inline Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                        std::string* warning = nullptr) {
+    PngSession session(bytes, options.accept_damaged);
     if (!session.read_header()) throw decode_error(name, "PNG", session.message());
     check_pixel_count(session.height(), session.width(), options, name, "PNG");
 
@@ -161,9 +199,10 @@ inline Image decode_png(std::span<const std::byte> bytes, std::string_view name,
     std::vector<png_bytep> rows(static_cast<std::size_t>(image.height()));
     for (int y = 0; y < image.height(); ++y) rows[static_cast<std::size_t>(y)] = image.row(y).data();
     if (!session.read_pixels(rows, image.row_size())) throw decode_error(name, "PNG", session.message());
+    if (!session.warning().empty()) warn(warning, name, session.warning());
 
     if (has_palette) image = rgb_from_palette(image, session.palette(), name);
-    if (options.exif_orientation) image = apply_orientation(std::move(image), exif_orientation(png_exif(bytes)));
+    if (options.exif_orientation) image = apply_orientation(std::move(image), png_orientation(bytes));
     return image;
 }
 

@@ -10,6 +10,7 @@
 #include <tenon/backend/cpu/threads/helper_threads.hpp>
 #include <tenon/backend/cpu/threads/job_board.hpp>
 #include <tenon/backend/cpu/threads/task_shares.hpp>
+#include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/task_arena.hpp>
 
@@ -50,8 +51,9 @@ inline constexpr int tasks_per_part = 8;
 /// Law: a step is done when run() returns, however many threads there are (test: tests/backend/team_test.cpp).
 class Team {
 public:
-    /// `threads` of 0 means one per core this process may use; where the system gives it no more threads, the team has
-    /// one. Throws tenon::Error for a negative number, and for more than max_threads.
+    /// `threads` of 0 means one per core this process may use, and no more than its container has time for; where the
+    /// system gives it no more threads, the team has one. Throws tenon::Error for a negative number, and for more than
+    /// max_threads.
     explicit Team(int threads) : Team{has_threads(checked(threads)) ? checked(threads) : 1, true} {}
 
     /// No thread is in the code of the library for this team afterwards.
@@ -137,7 +139,7 @@ private:
         if (threads < 0 || threads > max_threads)
             throw Error("a model cannot run on " + std::to_string(threads) + " threads; give 1 to " +
                         std::to_string(max_threads) + ", or 0 for all cores");
-        return threads > 0 ? threads : std::clamp(tbb::this_task_arena::max_concurrency(), 1, max_threads);
+        return threads > 0 ? threads : std::min(detail::available_threads(), max_threads);
     }
 
     std::unique_ptr<JobBoard> board_;

@@ -1,0 +1,49 @@
+// Whatever the bytes are, a file of class names is either refused by tenon::Error, or gives names; a text gives the
+// same ones in UTF-16 and with a mark of UTF-8.
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/io/utf8_text.hpp>
+
+#include "../../examples/classify/labels.hpp"
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// The names; or as a single one the error, which must be about the file and not of another kind.
+Names names_or_error(std::string_view bytes) {
+    try {
+        return labels::parse(bytes, "input");
+    } catch (const tenon::Error& error) {
+        if (!std::string_view(error.what()).starts_with("input: ")) std::abort();
+        return {error.what()};
+    }
+}
+
+std::string in_utf16(std::string_view ascii) {
+    std::string text = "\xFE\xFF";
+    for (const char c : ascii) text += {'\0', c};
+    return text;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+    const Names names = names_or_error(bytes);
+    for (const std::string& name : names)
+        if (name.size() > bytes.size() + 200 || name.find('\0') != std::string::npos) std::abort();
+    const bool has_mark =
+        bytes.starts_with("\xEF\xBB\xBF") || bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+    if (!has_mark && names_or_error("\xEF\xBB\xBF" + std::string(bytes)) != names) std::abort();
+    bool is_ascii = true;
+    for (const char c : bytes) is_ascii &= static_cast<unsigned char>(c) < 0x80;
+    if (is_ascii && names_or_error(in_utf16(bytes)) != names) std::abort();
+    return 0;
+}
