@@ -101,7 +101,9 @@ def read_names(flags):
                     continue
                 if kind in ("CXX_METHOD", "CONSTRUCTOR", "DESTRUCTOR", "CONVERSION_FUNCTION"):
                     continue
-                if kind == "FUNCTION_TEMPLATE" and child.semantic_parent.kind != cindex.CursorKind.NAMESPACE:
+                # A member that is defined outside of its class.
+                if kind in ("FUNCTION_TEMPLATE", "STRUCT_DECL", "CLASS_DECL") and (
+                        child.semantic_parent.kind != cindex.CursorKind.NAMESPACE):
                     continue
                 name = "::".join(scope[1:] + [child.spelling])
                 if name.startswith(("operator", "<deduction")):

@@ -11,5 +11,9 @@
 #pragma once
 
 #include <tenon/core/begin_door.hpp>
+
+// IWYU pragma: begin_exports
+#include <tenon/engine/cuda_definitions.hpp>
+// IWYU pragma: end_exports
+
 #include <tenon/core/end_door.hpp>
-#include <tenon/engine/cuda_definitions.hpp>  // IWYU pragma: export

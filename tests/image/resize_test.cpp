@@ -169,7 +169,7 @@ TEST_CASE("pixels in memory of any layout give the floats of an image of them, b
     // The same picture with room after each row, in both orders of channels, by pixels of 3 and 4 bytes and by
     // channels.
     constexpr int room = 13;
-    std::vector<tenon::ImageView> views;
+    std::vector<tenon::Image::View> views;
     std::vector<std::vector<std::uint8_t>> buffers;
     for (const bool planar : {false, true})
         for (const ChannelOrder order : {ChannelOrder::rgb, ChannelOrder::bgr})
@@ -185,12 +185,12 @@ TEST_CASE("pixels in memory of any layout give the floats of an image of them, b
                             bytes[static_cast<std::size_t>(place)] = at(y, x, c);
                         }
                 const auto* const data = bytes.data();
-                views.push_back(planar ? tenon::ImageView::planar(data, height, width, channels, order, row)
-                                       : tenon::ImageView::interleaved(data, height, width, channels, order, row));
+                views.push_back(planar ? tenon::Image::View::planar(data, height, width, channels, order, row)
+                                       : tenon::Image::View::interleaved(data, height, width, channels, order, row));
                 buffers.push_back(std::move(bytes));
             }
     // Rows from bottom to top.
-    tenon::ImageView upside_down = tenon::ImageView::interleaved(picture.row(height - 1).data(), height, width, 3);
+    tenon::Image::View upside_down = tenon::Image::View::interleaved(picture.row(height - 1).data(), height, width, 3);
     upside_down.row_step = -upside_down.row_step;
     Image flipped(height, width, 3);
     for (int y = 0; y < height; ++y) std::ranges::copy(picture.row(height - 1 - y), flipped.row(y).begin());
@@ -204,7 +204,7 @@ TEST_CASE("pixels in memory of any layout give the floats of an image of them, b
           Preprocessing{.stretch = true, .crop_height = 61, .crop_width = 47},
           Preprocessing{.stretch = true, .crop_height = 20, .crop_width = 100, .channels = 1}}) {
         const std::vector<float> expected = preprocess(picture, options);
-        for (const tenon::ImageView& view : views) CHECK(preprocess(view, options) == expected);
+        for (const tenon::Image::View& view : views) CHECK(preprocess(view, options) == expected);
         CHECK(preprocess(upside_down, options) == preprocess(flipped, options));
         // As the steps one by one.
         Image steps = options.stretch      ? resize(picture, options.crop_height, options.crop_width, options.filter)
@@ -220,8 +220,8 @@ TEST_CASE("pixels in memory of any layout give the floats of an image of them, b
             REQUIRE(expected[i] == (scaled - options.mean[channel]) / options.standard_deviation[channel]);
         }
     }
-    const tenon::ImageView gray =
-        tenon::ImageView::planar(buffers[4].data(), height, width, 1, ChannelOrder::bgr, width + room);
+    const tenon::Image::View gray =
+        tenon::Image::View::planar(buffers[4].data(), height, width, 1, ChannelOrder::bgr, width + room);
     Image red(height, width, 1);
     for (int y = 0; y < height; ++y)
         for (int x = 0; x < width; ++x) red.row(y)[static_cast<std::size_t>(x)] = at(y, x, 0);
@@ -237,8 +237,8 @@ TEST_CASE("floats in memory are cut and normalized, and refused where they need 
             samples.push_back(picture.pixels()[static_cast<std::size_t>(3 * i + c)]);
     std::vector<std::byte> unaligned(samples.size() * sizeof(float) + 1);
     std::memcpy(unaligned.data() + 1, samples.data(), samples.size() * sizeof(float));
-    const tenon::ImageView aligned = tenon::ImageView::planar(samples.data(), height, width, 3);
-    tenon::ImageView view = aligned;
+    const tenon::Image::View aligned = tenon::Image::View::planar(samples.data(), height, width, 3);
+    tenon::Image::View view = aligned;
     view.data = unaligned.data() + 1;
     Preprocessing options{.resize = 0, .crop_height = 20, .crop_width = 90, .scale = 1, .mean = {10, 20, 30}};
     CHECK(preprocess(aligned, options) == preprocess(picture, options));
@@ -257,15 +257,15 @@ TEST_CASE("floats in memory are cut and normalized, and refused where they need 
 TEST_CASE("pixels in memory are checked") {
     const std::vector<std::uint8_t> bytes(100);
     const auto view = [&](int height, int width, int channels, std::ptrdiff_t step = 0) {
-        return tenon::ImageView::interleaved(bytes.data(), height, width, channels, ChannelOrder::rgb, step);
+        return tenon::Image::View::interleaved(bytes.data(), height, width, channels, ChannelOrder::rgb, step);
     };
     const Preprocessing options{.resize = 0, .crop_height = 2, .crop_width = 2};
     CHECK(preprocess(view(5, 6, 3), options).size() == 12);
     CHECK(preprocess(view(1, 30, 3, 5), options).size() == 12);  // one row has no next one
-    for (const tenon::ImageView& wrong : {view(0, 1, 3), view(1, -1, 3), view(5, 5, 2), view(1, 1, 5)})
+    for (const tenon::Image::View& wrong : {view(0, 1, 3), view(1, -1, 3), view(5, 5, 2), view(1, 1, 5)})
         CHECK_THROWS_AS(preprocess(wrong, options), Error);
     CHECK_THROWS_WITH_AS(
-        preprocess(tenon::ImageView{}, options),
+        preprocess(tenon::Image::View{}, options),
         "expected pixels of positive height and width and 1, 3 or 4 channels, found a null pointer and 0 x "
         "0 pixels with 3 channels",
         Error);

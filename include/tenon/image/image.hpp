@@ -22,6 +22,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// image that was moved from has no pixels.
 class Image {
 public:
+    struct View;  ///< pixels that belong to somebody else (image_view.hpp)
+
     /// An image without pixels.
     Image() = default;
 

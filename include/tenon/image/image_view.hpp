@@ -22,9 +22,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Pixels as they are in memory, which must exist as long as the view. Steps are in bytes and may be negative, for rows
 /// from bottom to top.
 ///
-///     preprocess(ImageView::interleaved(mat.ptr(), mat.rows, mat.cols, 3, ChannelOrder::bgr, mat.step), options,
+///     preprocess(Image::View::interleaved(mat.ptr(), mat.rows, mat.cols, 3, ChannelOrder::bgr, mat.step), options,
 ///     input);
-struct ImageView {
+struct Image::View {
     const std::byte* data = nullptr;  ///< the first sample of the upper left pixel
     int height = 0, width = 0;
     int channels = 3;               ///< 1 (gray), 3, or 4 whose last, alpha, is ignored
@@ -37,8 +37,8 @@ struct ImageView {
     /// Pixel by pixel (height x width x channels, "NHWC"), as in files and in most libraries. `row_step` of 0: no bytes
     /// between rows.
     template <class Sample>
-    static ImageView interleaved(const Sample* data, int height, int width, int channels,
-                                 ChannelOrder order = ChannelOrder::rgb, std::ptrdiff_t row_step = 0) {
+    static View interleaved(const Sample* data, int height, int width, int channels,
+                            ChannelOrder order = ChannelOrder::rgb, std::ptrdiff_t row_step = 0) {
         constexpr std::ptrdiff_t size = sizeof(Sample);
         return of(data, height, width, channels, order, row_step != 0 ? row_step : size * channels * width,
                   size * channels, size);
@@ -47,8 +47,8 @@ struct ImageView {
     /// Channel by channel (channels x height x width, "NCHW"). `row_step` of 0: no bytes between rows; a channel's rows
     /// follow those of the one before.
     template <class Sample>
-    static ImageView planar(const Sample* data, int height, int width, int channels,
-                            ChannelOrder order = ChannelOrder::rgb, std::ptrdiff_t row_step = 0) {
+    static View planar(const Sample* data, int height, int width, int channels, ChannelOrder order = ChannelOrder::rgb,
+                       std::ptrdiff_t row_step = 0) {
         constexpr std::ptrdiff_t size = sizeof(Sample);
         const std::ptrdiff_t step = row_step != 0 ? row_step : size * width;
         return of(data, height, width, channels, order, step, size, step * height);
@@ -56,8 +56,8 @@ struct ImageView {
 
 private:
     template <class Sample>
-    static ImageView of(const Sample* data, int height, int width, int channels, ChannelOrder order,
-                        std::ptrdiff_t row_step, std::ptrdiff_t pixel_step, std::ptrdiff_t channel_step) {
+    static View of(const Sample* data, int height, int width, int channels, ChannelOrder order, std::ptrdiff_t row_step,
+                   std::ptrdiff_t pixel_step, std::ptrdiff_t channel_step) {
         static_assert(std::is_same_v<Sample, std::uint8_t> || std::is_same_v<Sample, float>,
                       "an image's samples are std::uint8_t or float");
         return {reinterpret_cast<const std::byte*>(data),
@@ -77,12 +77,12 @@ private:
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-inline ImageView view_of(const Image& image) {
-    return ImageView::interleaved(image.pixels().data(), image.height(), image.width(), image.channels());
+inline Image::View view_of(const Image& image) {
+    return Image::View::interleaved(image.pixels().data(), image.height(), image.width(), image.channels());
 }
 
 /// Throws tenon::Error when there are no pixels, or rows overlap: a step that was meant in samples or pixels.
-inline void check(const ImageView& view) {
+inline void check(const Image::View& view) {
     if (view.data == nullptr || view.height <= 0 || view.width <= 0 ||
         (view.channels != 1 && view.channels != 3 && view.channels != 4))
         throw Error("expected pixels of positive height and width and 1, 3 or 4 channels, found " +

@@ -5,7 +5,7 @@
 // frameworks.
 //
 //     std::vector<float> input = tenon::preprocess(tenon::read_image("cat.jpg"), tenon::torchvision_imagenet);
-//     tenon::preprocess(tenon::ImageView::interleaved(frame, 480, 640, 3), options, input);  // a camera's buffer
+//     tenon::preprocess(tenon::Image::View::interleaved(frame, 480, 640, 3), options, input);  // a camera's buffer
 
 #include <algorithm>
 #include <array>
@@ -152,7 +152,7 @@ inline Overlap center_overlap(int source_size, int target_size, Rounding offset)
 }
 
 /// A copy of pixels of 8 bits without gaps: gray, or the first three channels in their order.
-inline Image to_image(const ImageView& view) {
+inline Image to_image(const Image::View& view) {
     Image image(view.height, view.width, view.channels == 1 ? 1 : 3);
     std::uint8_t* target = image.pixels().data();
     for (int y = 0; y < view.height; ++y)
@@ -165,7 +165,7 @@ inline Image to_image(const ImageView& view) {
 
 /// The pixels resized as the options say; an image without pixels when they have that size already. Rows of adjacent
 /// pixels are read where they are.
-inline Image resized(const ImageView& view, const Preprocessing& options) {
+inline Image resized(const Image::View& view, const Preprocessing& options) {
     PixelRows rows{reinterpret_cast<const std::uint8_t*>(view.data), view.row_step, view.height, view.width,
                    view.channels == 1 ? 1 : 3};
     int height = view.height, width = view.width;
@@ -192,7 +192,7 @@ inline Image resized(const ImageView& view, const Preprocessing& options) {
 
 /// Writes the middle of the pixels, normalized, channel by channel. No memory is allocated.
 template <class Sample>
-void write_normalized(const ImageView& view, const Preprocessing& options, std::span<float> output) {
+void write_normalized(const Image::View& view, const Preprocessing& options, std::span<float> output) {
     const Overlap rows = center_overlap(view.height, options.crop_height, options.crop_offset);
     const Overlap columns = center_overlap(view.width, options.crop_width, options.crop_offset);
     const std::byte* const first = view.data + rows.source * view.row_step + columns.source * view.pixel_step;
@@ -269,7 +269,7 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 /// as an Image of them, bit for bit. Floats can be cut but not resized; `scale` applies to them, too: 1 for samples
 /// from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when it has another size,
 /// there are no pixels, rows overlap, floats need resizing or an option is out of range.
-inline void preprocess(const ImageView& view, const Preprocessing& options, std::span<float> output) {
+inline void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
     detail::check(options);
     detail::check(view);
     if (output.size() != options.elements()) {
@@ -277,7 +277,7 @@ inline void preprocess(const ImageView& view, const Preprocessing& options, std:
                     " floats of a preprocessed image, found " + std::to_string(output.size()));
     }
     if (const Image image = detail::resized(view, options); !image.empty()) {
-        ImageView small = detail::view_of(image);
+        Image::View small = detail::view_of(image);
         small.order = view.order;
         detail::write_normalized<std::uint8_t>(small, options, output);
     } else if (view.floats) {
@@ -301,7 +301,7 @@ inline std::vector<float> preprocess(const Image& image, const Preprocessing& op
     preprocess(image, options, output);
     return output;
 }
-inline std::vector<float> preprocess(const ImageView& view, const Preprocessing& options) {
+inline std::vector<float> preprocess(const Image::View& view, const Preprocessing& options) {
     detail::check(options);
     std::vector<float> output(options.elements());
     preprocess(view, options, output);
