@@ -1,6 +1,6 @@
-// What the CPU backend computes on ARM, with NEON: vectors, a network against the reference in double, equal bits for any
-// number of threads, and a training step. Compiled for aarch64 and run by qemu on other machines: it shows results, not
-// speed.
+// What the CPU backend computes on ARM, with NEON: vectors, a network against the reference in double, equal bits for
+// any number of threads, and a training step. Compiled for aarch64 and run by qemu on other machines: it shows results,
+// not speed.
 #include <cstring>
 #include <span>
 #include <vector>
@@ -8,9 +8,9 @@
 #include <tenon/engine/training_engine.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 
+#include "../backend/compare.hpp"
 #include "../backend/simd_test.cpp"
 #include "../train/compare_gradients.hpp"
-#include "../backend/compare.hpp"
 
 #if !defined(__aarch64__)
 #error "this program is for aarch64"
@@ -18,11 +18,13 @@
 
 namespace {
 
-/// A planar input, a pool, pointwise convolutions and 3 x 3 ones by Winograd, a stride, groups, channels that fill no block.
-struct Small : Network<Input<3, 30, 26>, Conv<20, Kernel<5>, Stride<2>, Padding<2>, Bias>, BatchNorm, ReLU,
-                       MaxPool<Kernel<3>, Stride<2>, Padding<1>>, Residual<Conv<20, Kernel<3>, Padding<1>>, Identity>,
-                       BatchNorm, ReLU, Conv<32>, Conv<32, Kernel<3>, Padding<1>, Groups<4>>, BatchNorm, ReLU,
-                       GlobalAvgPool, Linear<10>> {};
+/// A planar input, a pool, pointwise convolutions and 3 x 3 ones by Winograd, a stride, groups, channels that fill no
+/// block.
+struct Small
+    : Network<Input<3, 30, 26>, Conv<20, Kernel<5>, Stride<2>, Padding<2>, Bias>, BatchNorm, ReLU,
+              MaxPool<Kernel<3>, Stride<2>, Padding<1>>, Residual<Conv<20, Kernel<3>, Padding<1>>, Identity>, BatchNorm,
+              ReLU, Conv<32>, Conv<32, Kernel<3>, Padding<1>, Groups<4>>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {
+};
 
 bool same_bytes(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
