@@ -362,8 +362,7 @@ int run(const Options& options) {
                      .json = options.json,
                      .silent = !is_first}};
     answers.skip(images.skipped);
-    const double seconds =
-        classify(*classifier, images.files, decoding, preprocessing, options.world, answers);
+    const double seconds = classify(*classifier, images.files, decoding, preprocessing, options.world, answers);
     answers.finish();
     if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);

@@ -10,7 +10,6 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <tbb/info.h>
 
 #include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
