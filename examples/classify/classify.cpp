@@ -133,11 +133,11 @@ void add_options(CLI::App& app, Options& options) {
                        "Its weights: safetensors, .pth or .npz with its library's names, or finetune's folder")
             ->type_name("FILE");
     app.add_option("--key", options.key,
-                   "The entry of a PyTorch checkpoint that holds the weights, such as model_ema; else one that fits")
+                   "The weights' entry of a PyTorch checkpoint, such as model_ema; else one that fits")
         ->needs(weights)
         ->type_name("KEY");
     app.add_option("-l,--labels", options.labels,
-                   "The names of its classes: lines, or a list or dictionary (JSON, Python); else those in its file")
+                   "The names of its classes: lines, a list or a dictionary (JSON, Python); else its file's")
         ->type_name("FILE");
     app.add_option("-k,--top", options.top, "The number of classes shown for each image")
         ->check(CLI::Range(1, 1'000'000))
@@ -291,6 +291,12 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, con
     return seconds.count();
 }
 
+/// The options of decoding, in the colors that are read.
+tenon::DecodeOptions decoding_for(const tenon::Preprocessing& preprocessing, tenon::DecodeOptions options) {
+    options.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb;
+    return options;
+}
+
 /// Calibrates a network on the images of a folder, and writes the weights with what was measured.
 int calibrate(const Options& options, const std::string& model, const Weights& weights) {
     if (options.world.size() > 1) throw tenon::Error("--calibrate runs in one process");
@@ -302,12 +308,14 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
         entry.calibrate(weights.path, {.key = options.key, .notes = &notes}, options.threads);
     for (const std::string& note : notes)
         std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
-    const tenon::Preprocessing& preprocessing = calibration->preprocessing();
-    const tenon::DecodeOptions decoding{.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb};
+    const tenon::Preprocessing preprocessing =
+        chosen_preprocessing(calibration->preprocessing(), options.preprocessing);
+    const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
+    for (const SkippedFiles& folder : images.skipped) std::fprintf(stderr, "classify: %s\n", to_string(folder).c_str());
     std::size_t broken = 0;
     for (const ImageFile& file : images.files) {
         try {
-            calibration->add(preprocess(read_image_file(file, decoding), preprocessing));
+            calibration->add(preprocess(read_image_file(file, decoding, "classify"), preprocessing));
         } catch (const tenon::Error& error) {
             ++broken;
             std::fprintf(stderr, "classify: %s\n", error.what());
@@ -335,8 +343,7 @@ int run(const Options& options) {
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     const bool is_first = options.world.rank() == 0;
     const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), options.preprocessing);
-    tenon::DecodeOptions decoding = options.decoding;
-    decoding.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb;
+    const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
     if (options.summary && is_first)
         std::fprintf(stderr, "%simages: %s\n", classifier->summary().c_str(), to_string(preprocessing).c_str());
     if (options.images.empty() && !has_defaults) {

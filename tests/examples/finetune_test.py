@@ -240,7 +240,7 @@ class FineTuning(unittest.TestCase):
         (photos / "red" / ".ipynb_checkpoints").mkdir()
         (photos / "red" / ".ipynb_checkpoints" / "1-checkpoint.png").write_bytes((photos / "red" / "1.png").read_bytes())
         text = self.train("--epochs", "2", "--passes", "2", "--hold-out", "0.4", "--skip-broken", "--cache", "0", data=photos)
-        self.assertIn("left out 1 hidden", text)
+        self.assertIn("skipped 1 hidden", text)
         self.assertRegex(text, r"left out: .*red/9\.png: ")
         self.assertRegex(text, r"features to train with: (18 of 18|20 of 20) images")
 
