@@ -153,10 +153,8 @@ void add_options(CLI::App& app, Options& options) {
     CLI::Option* const save =
         app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
             ->type_name("FILE");
-    app.add_option(
-           "--calibrate", options.calibrate,
-           "Measure what 8-bit integers need on the images in this folder, some hundred like those to come, and "
-           "write it and the weights with --save")
+    app.add_option("--calibrate", options.calibrate,
+                   "Measure what 8-bit integers need on some hundred images in a folder; write it by --save")
         ->type_name("FOLDER")
         ->needs(save)
         ->excludes("--json");
