@@ -155,6 +155,9 @@ template <class Trainer, class Source, class Validation>
                  .schedule = tenon::schedules::piecewise_linear({{0, 0.1}, {0.25, 1}, {0.98, 0}}),
                  .callbacks = {&interrupt, &progress, &csv, &jsonl, &limit, &checkpoints}});
     if (trainer.is_interrupted()) return false;
+    if (const int processes = trainer.world().size(); processes > 1)
+        std::printf("%d processes: %.1f s of training, of these %.1f s to sum gradients and wait for each other\n",
+                    processes, trainer.state().fit_seconds, trainer.exchange_seconds());
     if (!trainer.stop_reason().empty()) std::printf("stopped: %s\n", trainer.stop_reason().c_str());
     return true;
 }

@@ -291,7 +291,8 @@ TEST_CASE("an MPI job whose rank dies ends, and resumes with another number of p
         CHECK(job.status != 0);
         CHECK(job.seconds < 10);
         CHECK(job.result.empty());
-        if (death == "kill") CHECK(contains(job.said, "rank 1"));
+        if (death == "kill")  // Open MPI names the rank, MPICH the machine
+            CHECK((contains(job.said, "rank 1") || contains(job.said, "BAD TERMINATION")));
         if (death == "throw")
             CHECK(contains(job.said, "rank 1 of 4 failed: the disk is full; the last checkpoint: " + checkpoint));
         if (death == "seed") {

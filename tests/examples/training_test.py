@@ -110,6 +110,7 @@ class Training(unittest.TestCase):
         self.run_program(*self.arguments("one", *shards))
         out = run(2, *self.arguments("two", *shards)).stdout
         self.assertEqual(out.count("weights, logs and plots are in"), 1)
+        self.assertRegex(out, r"2 processes: \d+\.\d s of training, of these \d+\.\d s to sum gradients")
         one, two = (tensors_and_metadata(self.folder / name / "weights.safetensors")[0] for name in ("one", "two"))
         self.assertTrue(one == two)  # a comparison that would print both takes minutes
         rows = [list(csv.DictReader((self.folder / name / "log.csv").read_text().splitlines())) for name in ("one", "two")]

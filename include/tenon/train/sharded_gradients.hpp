@@ -4,11 +4,13 @@
 // The gradients of a batch that is divided into shards, which one process or several compute.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/random.hpp>
@@ -111,8 +113,10 @@ public:
             sum_.add(on_threads);
         }
         const std::span<float> gradients = engine.gradients().values();
+        const auto start = std::chrono::steady_clock::now();
         sum_.finish(gradients, on_threads);
         const Result result = total();
+        exchange_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         const auto images = static_cast<float>(result.images);
         on_threads([&](int worker, int workers) {
             const std::size_t end = share_begin(worker + 1, workers);
@@ -126,6 +130,9 @@ public:
             }
         return result;
     }
+
+    /// The time that all sums over the ranks have taken, waiting for slower ranks included.
+    double exchange_seconds() const { return exchange_seconds_; }
 
 private:
     static constexpr long elements = input_shape<Net>.elements();
@@ -190,6 +197,7 @@ private:
     std::vector<float> before_;        ///< the running statistics at the beginning of an iteration
     std::vector<Buffer<float>> kept_;  ///< sums over the batches of an iteration, one per shard
     std::vector<Tally> local_, all_;
+    double exchange_seconds_ = 0;
     struct Extent {
         std::size_t offset, size;
     };

@@ -168,6 +168,11 @@ public:
     }
     /// The processes that train together.
     distributed::World world() const override { return world_; }
+    /// Seconds that this process has spent in sums of gradients over all processes, waiting for slower ones included.
+    double exchange_seconds() const {
+        moved_from_.check("trainer");
+        return step_.exchange_seconds();
+    }
     /// Threads that the trainer runs on.
     int threads() const {
         moved_from_.check("trainer");

@@ -163,6 +163,7 @@ public:
     /// The optimizer's learning rate, which a schedule multiplies.
     double learning_rate() const { return optimizer_->learning_rate(); }
     int threads() const { return engine_.threads(); }
+    double exchange_seconds() const { return sharded_ ? sharded_->exchange_seconds() : 0; }
 
 private:
     static const TrainerOptions& checked(const TrainerOptions& options) {
