@@ -162,6 +162,17 @@ public:
         return small;
     }
 
+    /// Spreads the prefetching of the next panel over the first of `tiles` tiles, as ConvCursor does.
+    void fetch_next(int tile, int tiles) {
+        const int sharers = tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+        const bool fetches = tile < sharers && panel_ + 1 < step_.panels;
+        arguments_.next_weights = arguments_.weights;
+        arguments_.next_stride = 0;
+        if (!fetches) return;
+        arguments_.next_weights += step_.panel_floats + tile * (step_.panel_floats / sharers);
+        arguments_.next_stride = std::max(panel_blocks * channel_block / sharers, 1);
+    }
+
     const QuantizedTileArguments& arguments() const { return arguments_; }
 
 private:
@@ -205,6 +216,7 @@ void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
                 cursor.panel(panel);
                 for (int tile = piece.tiles.begin; tile < piece.tiles.end; ++tile) {
                     const bool small = cursor.tile(tile, per_image);
+                    cursor.fetch_next(tile - piece.tiles.begin, piece.tiles.size());
                     kernels[small ? 1 : 0][odd ? 1 : 0](cursor.arguments());
                 }
             }

@@ -48,6 +48,8 @@ struct QuantizedTileArguments {
     int planes, plane, words, last_words;  ///< words of a pixel in each plane, and in the last one
     int kernel_height, kernel_width, tap_row, tap_column;
     const float* weights;
+    const float* next_weights;  ///< prefetched into the second-level cache, `next_stride` words per step of the sums
+    int next_stride;
     const float *factors, *shift, *scale, *activated_shift, *numbers;
     QuantizedPlace residual, target, target_codes, activated, activated_codes;
     int wrap, width;  ///< pixels up to the end of the row that the tile begins in, and pixels of a row
@@ -58,7 +60,7 @@ template <QuantizedTileSpec S>
 TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bound<S.blocks * vectors_per_block>],
                                    const QuantizedTileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block, step = S.planar ? 1 : 4;
-    const float *plane = a.source, *weights = a.weights;
+    const float *plane = a.source, *weights = a.weights, *next = a.next_weights;
     for (int i = 0; i < a.planes; ++i, plane += a.plane) {
         const int words = i + 1 < a.planes ? a.words : a.last_words;
         const float* row = plane;
@@ -75,6 +77,8 @@ TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bou
                     TENON_UNROLL for (int k = 0; k < step; ++k, ++pixels, weights += S.blocks * channel_block) {
                         Sums w[array_bound<vectors>];
                         TENON_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load_words(weights + v * vector_width);
+                        prefetch<2>(next);
+                        next += a.next_stride;
                         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
                             const Sums pixel = broadcast_word(pixels + S.offset(p, S.source_column, S.source_row));
                             TENON_UNROLL for (int v = 0; v < vectors; ++v) {
@@ -106,8 +110,13 @@ template <QuantizedTileSpec S>
 [[gnu::noinline]] void quantized_tile(const QuantizedTileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
     Sums sums[array_bound<S.pixels>][array_bound<vectors>];
-    TENON_UNROLL for (int p = 0; p < S.pixels; ++p) TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] =
-        zero_sums();
+    TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) {
+            sums[p][v] = zero_sums();
+            if constexpr (S.residual_column != 0 && S.residual == Storage::f32 && vectors_per_block == 1)
+                prefetch(a.residual.at + v * a.residual.plane + S.offset(p, S.residual_column, S.residual_row));
+        }
+    }
     accumulate_words<S>(sums, a);
 
     const auto place = [&](const QuantizedPlace& at, int p, int column, int row) {
