@@ -4,6 +4,7 @@
 //     classify --model resnet18 --weights resnet18.safetensors --labels imagenet.txt cat.jpg
 //     classify --model keras_resnet50v2 --weights keras_resnet50v2.safetensors cat.jpg
 //     classify --model resnet18 --weights resnet18.pth --save resnet18.safetensors --onnx resnet18.onnx
+//     classify --model resnet18 --weights resnet18.pth --explain map.png cat.jpg     where the network looks
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
 //     classify --model resnet18 --weights resnet18.pth --calibrate photos --save resnet18.int8.safetensors
 //     classify --model resnet18 --weights resnet18.int8.safetensors --precision int8 cat.jpg
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,7 +34,9 @@
 #include <tenon/data/archives/fashion_mnist.hpp>
 #include <tenon/data/datasets/cifar.hpp>
 #include <tenon/distributed/agreement.hpp>
+#include <tenon/explain/overlay.hpp>
 #include <tenon/image/codecs/decode.hpp>
+#include <tenon/image/codecs/encode_png.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/read_weights_info.hpp>
 #include <tenon/version.hpp>
@@ -66,6 +70,9 @@ struct Options {
     bool json = false;
     bool summary = false;
     bool profile = false;
+    std::string explain;
+    std::string place;
+    tenon::explanations::Method method = tenon::explanations::Method::grad_cam;
     std::string save;
     std::string onnx;
     long onnx_batch = 1;
@@ -89,6 +96,19 @@ std::string refuse_unknown_network(const std::string& name) {
     return "there is no network " + name +
            (similar.empty() ? ""
                             : (holds_name ? "; there are " : "; did you mean ") + similar + (holds_name ? "" : "?"));
+}
+
+std::string refuse_other_than_png(const std::string& path) {
+    return path.ends_with(".png") ? "" : "expected a file name that ends in .png, found " + path;
+}
+
+std::map<std::string, tenon::explanations::Method> explanation_methods() {
+    std::map<std::string, tenon::explanations::Method> methods;
+    for (int i = 0; i < tenon::detail::cam_methods; ++i) {
+        const auto method = static_cast<tenon::explanations::Method>(i);
+        methods.emplace(tenon::detail::method_name(method), method);
+    }
+    return methods;
 }
 
 /// All networks, in lines of at most 100 characters.
@@ -150,6 +170,20 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--json", options.json, "Print the results as JSON");
     app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
+    CLI::Option* const explain =
+        app.add_option("--explain", options.explain,
+                       "Write a picture of where the network sees the most likely class of the one image given, and "
+                       "of the second, as FILE with .runner_up before its ending")
+            ->check(CLI::Validator(refuse_other_than_png, ""))
+            ->type_name("FILE.png");
+    app.add_option("--place", options.place,
+                   "The layer or scope that --explain looks at, as --summary names it; else the last with a map")
+        ->needs(explain)
+        ->type_name("NAME");
+    app.add_option("--method", options.method, "How --explain makes a map: grad-cam, grad-cam++, hires-cam, layer-cam")
+        ->transform(CLI::CheckedTransformer(explanation_methods(), CLI::ignore_case))
+        ->needs(explain)
+        ->type_name("METHOD");
     CLI::Option* const save =
         app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
             ->type_name("FILE");
@@ -157,7 +191,8 @@ void add_options(CLI::App& app, Options& options) {
                    "Measure what 8-bit integers need on some hundred images in a folder; write it by --save")
         ->type_name("FOLDER")
         ->needs(save)
-        ->excludes("--json");
+        ->excludes("--json")
+        ->excludes(explain);
     CLI::Option* const onnx =
         app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
             ->type_name("FILE");
@@ -237,10 +272,18 @@ std::vector<std::string> default_names(const Classifier& classifier, const std::
     return names;
 }
 
+/// An image as it was decoded and as the network reads it.
+struct SeenImage {
+    tenon::Image image;
+    std::vector<float> input;
+};
+
 /// Answers for images, 16 at a time, in their order; returns the seconds that the network took. Of several processes,
-/// each classifies 16 in turn, and rank 0 answers.
+/// each classifies 16 in turn, and rank 0 answers. `last_seen`, unless null, is given the last image that could be
+/// read.
 double classify(Classifier& classifier, const std::vector<ImageFile>& files, const tenon::DecodeOptions& decoding,
-                const tenon::Preprocessing& preprocessing, tenon::distributed::World world, Answers& answers) {
+                const tenon::Preprocessing& preprocessing, tenon::distributed::World world, Answers& answers,
+                SeenImage* last_seen) {
     const auto classes = static_cast<std::size_t>(classifier.classes());
     const auto rank = static_cast<std::size_t>(world.rank()), ranks = static_cast<std::size_t>(world.size());
     std::chrono::duration<double> seconds{};
@@ -256,9 +299,10 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, con
         problems.assign(batch_size, {});
         for (std::size_t i = 0; i < batch_of(rank).size(); ++i) {
             try {
-                const std::vector<float> image =
-                    preprocess(read_image_file(batch_of(rank)[i], decoding, "classify"), preprocessing);
+                const tenon::Image decoded = read_image_file(batch_of(rank)[i], decoding, "classify");
+                const std::vector<float> image = preprocess(decoded, preprocessing);
                 images.insert(images.end(), image.begin(), image.end());
+                if (last_seen) *last_seen = {decoded, image};
             } catch (const tenon::Error& error) {
                 // The other images still get their answers.
                 problems[i] = error.what();
@@ -325,6 +369,48 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
     return broken > 0 ? user_error : 0;
 }
 
+/// Throws tenon::Error, before anything is done, when --explain can't do what it is told.
+void check_explain(const Classifier& classifier, const std::string& model, const Options& options) {
+    if (options.world.size() > 1) throw tenon::Error("--explain runs in one process");
+    if (options.precision == "int8")
+        throw tenon::Error("--explain follows the gradients of floats, so it goes without --precision int8");
+    if (const std::size_t count = find_images(options.images).files.size(); count != 1)
+        throw tenon::Error("--explain explains one image, found " + std::to_string(count));
+    const std::vector<std::string> places = classifier.places();
+    if (options.place.empty() || std::ranges::find(places, options.place) != places.end()) return;
+    std::string all;
+    for (const std::string& place : places) all += (all.empty() ? "" : ", ") + place;
+    throw tenon::Error("the network " + model + " has no place '" + options.place + "'; its places are " + all);
+}
+
+/// What a network sees of an image: resized and cut, with samples from 0 to 255.
+tenon::Image cut_for_network(const tenon::Image& image, tenon::Preprocessing how) {
+    how.scale = 1;
+    how.mean = {0, 0, 0};
+    how.standard_deviation = {1, 1, 1};
+    how.order = tenon::ChannelOrder::rgb;
+    const std::vector<float> samples = preprocess(image, how);
+    tenon::Image cut(how.crop_height, how.crop_width, how.channels);
+    const std::size_t channels = static_cast<std::size_t>(how.channels), pixels = samples.size() / channels;
+    for (std::size_t i = 0; i < samples.size(); ++i)
+        cut.pixels()[i] = static_cast<std::uint8_t>(samples[i % channels * pixels + i / channels]);
+    return cut;
+}
+
+/// Writes pictures of the two most likely classes of an image, and says what they show.
+void explain(const Classifier& classifier, const Options& options, const std::vector<std::string>& names,
+             const tenon::Preprocessing& preprocessing, const SeenImage& seen) {
+    const tenon::Image photo = cut_for_network(seen.image, preprocessing);
+    const auto maps = classifier.explain(seen.input, 2, {.place = options.place, .method = options.method});
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+        std::string file = options.explain;
+        if (i > 0) file.insert(file.size() - 4, ".runner_up");
+        tenon::detail::write_png(file, overlay(photo, maps[i]));
+        std::fprintf(stderr, "classify: %s: %s, %s\n", file.c_str(),
+                     names[static_cast<std::size_t>(maps[i].label)].c_str(), to_string(maps[i]).c_str());
+    }
+}
+
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
     Weights weights = find_weights(options.weights);
@@ -339,6 +425,7 @@ int run(const Options& options) {
                                                        ? network_in_integers(model).make(model, options.threads)
                                                        : make_classifier(model, options.threads);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
+    if (!options.explain.empty()) check_explain(*classifier, model, options);
     const bool is_first = options.world.rank() == 0;
     const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), options.preprocessing);
     const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
@@ -367,8 +454,11 @@ int run(const Options& options) {
                      .json = options.json,
                      .silent = !is_first}};
     answers.skip(images.skipped);
-    const double seconds = classify(*classifier, images.files, decoding, preprocessing, options.world, answers);
+    SeenImage seen;
+    const double seconds = classify(*classifier, images.files, decoding, preprocessing, options.world, answers,
+                                    options.explain.empty() ? nullptr : &seen);
     answers.finish();
+    if (!seen.input.empty()) explain(*classifier, options, names, preprocessing, seen);
     if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);
     const std::string where = on_device                    ? "on the device"

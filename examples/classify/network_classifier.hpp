@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <tenon/explain/explain.hpp>
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
@@ -74,6 +75,12 @@ public:
         } else {
             throw tenon::Error("--profile knows the steps of --backend cpu in --precision float32 only");
         }
+    }
+    std::vector<std::string> places() const override { return tenon::explanations::places<Net>(); }
+    std::vector<tenon::explanations::ClassMap> explain(std::span<const float> image, int count,
+                                                       tenon::explanations::Options options) const override {
+        options.classes = classes_;
+        return tenon::explanations::explain_top(parameters_(), image, count, options);
     }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
         tenon::detail::check_class_count(info, classes_, path);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/explain/explain.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/weights_info.hpp>
 #include <tenon/weights/load_options.hpp>
@@ -37,6 +38,12 @@ public:
     /// A table of the network's layers, and a table of the time that each step takes on these images.
     virtual std::string summary() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
+
+    /// The names of the network's layers and scopes, and maps of the `count` most likely classes of an image at one of
+    /// them, by the weights that were loaded last.
+    virtual std::vector<std::string> places() const = 0;
+    virtual std::vector<tenon::explanations::ClassMap> explain(std::span<const float> image, int count,
+                                                               tenon::explanations::Options options) const = 0;
 
     /// Writes the weights that were loaded last, with the information about them, as a safetensors file under the names
     /// and in the layout of its library.

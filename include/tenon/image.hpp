@@ -12,6 +12,7 @@
 #include <tenon/data/archives/image_folder.hpp>
 #include <tenon/data/archives/photo_dataset.hpp>
 #include <tenon/image/codecs/decode.hpp>
+#include <tenon/image/codecs/encode_png.hpp>
 // IWYU pragma: end_exports
 
 #include <tenon/core/end_door.hpp>

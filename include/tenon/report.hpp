@@ -5,6 +5,7 @@
 
 // IWYU pragma: begin_exports
 #include <tenon/explain/explain.hpp>
+#include <tenon/explain/overlay.hpp>
 #include <tenon/report/class_report.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>

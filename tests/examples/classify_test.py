@@ -7,6 +7,7 @@ import os
 import pathlib
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,49 @@ class Classify(unittest.TestCase):
                 self.assertIn(f"{path}: ", text)
                 self.assertIn(expected, text)
             self.assertIn("No such file", self.refusal(*SEED, "--labels", path.parent / "missing", IMAGES))
+
+    def test_explain_draws_the_two_most_likely_classes(self):
+        image = IMAGES / "9_ankle_boot.png"
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "map.png"
+            second = pathlib.Path(folder) / "map.runner_up.png"
+            out, err = self.run_program("--json", "--explain", path, image)
+            top = json.loads(out)["images"][0]["top"]
+            self.assertEqual(top, self.json_of(image)["images"][0]["top"])
+            self.assertIn(f"{path}: {top[0]['name']}, grad-cam at head.relu0, 7 x 7 pixels: 30.6 M", err)
+            self.assertIn(f"{second}: {top[1]['name']}, grad-cam at head.relu0, 7 x 7 pixels: 30.6 M", err)
+            for picture in (path, second):
+                self.assertEqual(picture.read_bytes()[:24],
+                                 b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 2 * 224 + 8 + 8 + 16 + 14, 224))
+            self.assertNotEqual(path.read_bytes(), second.read_bytes())
+            by_default = path.read_bytes()
+            with image.open("rb") as photo:
+                _, err = self.run_program("--explain", path, "--place", "stack0", "--method", "layer-cam", "-", stdin=photo)
+            self.assertIn("layer-cam at stack0, 14 x 14 pixels", err)
+            self.assertNotEqual(path.read_bytes(), by_default)
+            self.assertEqual(sorted(os.listdir(folder)), ["map.png", "map.runner_up.png"])
+
+    def test_explain_refuses_what_it_cannot_explain_before_anything_is_written(self):
+        image = IMAGES / "8_bag.png"
+        with tempfile.TemporaryDirectory() as folder:
+            path, weights = pathlib.Path(folder) / "map.png", pathlib.Path(folder) / "weights.safetensors"
+            explain = [*SEED, "--save", weights, "--explain", path]
+            self.assertIn("--explain explains one image, found 10", self.refusal(*explain, IMAGES))
+            self.assertIn("--explain explains one image, found 0", self.refusal(*explain))
+            wrong = self.refusal(*explain, "--place", "stack9", image)
+            self.assertIn("the network fashion_mnist has no place 'stack9'; its places are stem.conv0, stem, stack0.", wrong)
+            self.assertIn("head.relu0, head.global_average_pool0, head.linear0, head\n", wrong)
+            self.assertIn("--precision int8", self.refusal(*explain, "--precision", "int8", image))
+            self.assertIn("--calibrate", self.refusal(*explain, "--calibrate", IMAGES, image))
+            self.assertIn("ends in .png, found map.jpg", self.refusal(*SEED, "--explain", "map.jpg", image))
+            self.assertIn("--explain", self.refusal(*SEED, "--place", "stack0", image))
+            self.assertIn("gradcam", self.refusal(*explain, "--method", "gradcam", image))
+            self.assertEqual(os.listdir(folder), [])
+            self.run_program(*SEED, "--explain", path, TEST_FILES / "billions_of_pixels.png", status=2)
+            self.assertEqual(os.listdir(folder), [])
+            _, err = self.run_program(*SEED, "--explain", path, "--place", "head", image, status=2)
+            self.assertIn("one pixel, so there is no map of it", err)
+            self.assertEqual(os.listdir(folder), [])
 
     def test_summary_and_profile_go_to_the_standard_error(self):
         image = IMAGES / "8_bag.png"

@@ -1,0 +1,48 @@
+#pragma once
+// IWYU pragma: private, include <tenon/image.hpp>
+
+// Encoding PNG with libpng.
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <png.h>
+
+#include <tenon/core/error.hpp>
+#include <tenon/core/isa.hpp>
+#include <tenon/image/image.hpp>
+#include <tenon/io/atomic_file.hpp>
+
+namespace tenon::detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The bytes of a PNG file of an image, without loss. Throws tenon::Error for an image without pixels, and when there
+/// is no memory.
+inline std::vector<std::byte> encode_png(const Image& image) {
+    if (image.empty()) throw Error("expected an image to write as PNG, found one without pixels");
+    png_image header{};
+    header.version = PNG_IMAGE_VERSION;
+    header.width = static_cast<png_uint_32>(image.width());
+    header.height = static_cast<png_uint_32>(image.height());
+    header.format = image.channels() == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+    // Its upper bound is above the size of every result, so one call is enough.
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+    std::vector<std::byte> bytes(size);
+    if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels().data(), 0, nullptr) == 0)
+        throw Error(std::string("cannot write an image as PNG: ") + header.message);
+    bytes.resize(size);
+    return bytes;
+}
+
+/// Writes an image as a PNG file, completely or not at all. Throws tenon::Error as encode_png, and, naming the file,
+/// when it can't be written.
+inline void write_png(const std::string& path, const Image& image) {
+    const std::vector<std::byte> bytes = encode_png(image);
+    const std::span<const std::byte> parts[] = {bytes};
+    write_file_atomically(path, parts);
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail
