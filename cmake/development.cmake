@@ -47,6 +47,11 @@ if(TENON_NATIVE)
   target_compile_options(tenon_program INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
 endif()
 
+# What no network changes, compiled once for the examples. Tests and benchmarks compile it themselves, as users' programs do by
+# default; package.network_apart tests the library.
+tenon_add_compiled(tenon_compiled_program)
+target_link_libraries(tenon_compiled_program PRIVATE tenon_program)
+
 # A program for devices goes, under a name, into the folder device_programs, with the one library that it loads and a machine
 # with a device may lack.
 function(tenon_device_program target name)

@@ -26,7 +26,7 @@ write_basic_package_version_file(
   COMPATIBILITY SameMinorVersion
   ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/tenonConfig.cmake ${PROJECT_BINARY_DIR}/tenonConfigVersion.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/tenonCuda.cmake ${PROJECT_SOURCE_DIR}/cmake/tenonNetwork.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/tenonCuda.cmake ${PROJECT_SOURCE_DIR}/cmake/tenonNetwork.cmake ${PROJECT_SOURCE_DIR}/cmake/tenonCompiled.cpp
         DESTINATION ${TENON_PACKAGE_DIR})
 
 configure_file(cmake/tenon.pc.in ${PROJECT_BINARY_DIR}/tenon.pc @ONLY)

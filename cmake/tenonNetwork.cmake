@@ -29,3 +29,18 @@ function(tenon_add_network target)
   target_link_libraries(${target} PUBLIC tenon::tenon)
   target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC ${arg_OPTIONS})
 endfunction()
+
+# tenon_add_compiled(target [OPTIONS flag...])
+#
+# A static library with what no network changes, made of the headers: readers of weights files, packing, the drivers of kernels.
+# Files that link with it don't compile these. It is optimized whatever the build type is; OPTIONS as above.
+function(tenon_add_compiled target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "OPTIONS")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "expected tenon_add_compiled(target [OPTIONS flag...])")
+  endif()
+  add_library(${target} STATIC EXCLUDE_FROM_ALL "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/tenonCompiled.cpp")
+  target_link_libraries(${target} PUBLIC tenon::tenon)
+  target_compile_definitions(${target} INTERFACE TENON_COMPILED)
+  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC ${arg_OPTIONS})
+endfunction()

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include <tenon/core/compile_once.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/io/file_kind.hpp>
@@ -131,6 +132,7 @@ WeightsInfo read_weights_info(const std::string& path) {
     }
     return detail::naming_file(path, [&] { return detail::weights_info(detail::onnx_metadata(text)); });
 }
+TENON_COMPILE_ONCE(WeightsInfo read_weights_info<void>(const std::string&));
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon

@@ -125,7 +125,7 @@ template <class Net, class Backend>
 void Model<Net, Backend>::load(const std::filesystem::path& path, const LoadOptions& options) {
     moved_from_.check("model");
     const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
-    const detail::WeightsFile file{path.string(), stored, options};
+    const detail::WeightsFile file = detail::open_weights(path.string(), stored, options);
     if constexpr (detail::NeedsRanges<Engine>) {
         try {
             set(file.tensors(), file.ranges());

@@ -120,7 +120,8 @@ Parameters<Net>::Parameters(const std::string& path, Naming naming) : Parameters
 
 template <class Net>
 Parameters<Net>::Parameters(const std::string& path, const LoadOptions& options) : Parameters() {
-    const detail::WeightsFile file{path, detail::stored_network<Net>(options.naming.value_or(naming_of<Net>)), options};
+    const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
+    const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < count(); ++i)
         std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
 }

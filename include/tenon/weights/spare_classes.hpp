@@ -149,7 +149,7 @@ int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path
     const int classes = stored_classes<Net>(path, options);
     const detail::StoredNetwork stored = detail::stored_network_of_classes<Net>(
         options.naming.value_or(naming_of<Net>), classes == 0 ? max_classes : classes, options.allow_missing_head);
-    const detail::WeightsFile file{path, stored, options};
+    const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < parameters.count(); ++i) {
         const auto index = static_cast<std::size_t>(i);
         if (!file.tensors()[index]) continue;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/compile_once.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
@@ -244,6 +245,13 @@ private:
     std::vector<float> ranges_;
 };
 using WeightsFile = WeightsFileOf<>;
+
+/// A weights file that is opened and matched with a network: WeightsFile's constructor.
+template <class Once = void>
+WeightsFile open_weights(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {}) {
+    return WeightsFile{path, network, options};
+}
+TENON_COMPILE_ONCE(WeightsFile open_weights<void>(const std::string&, const StoredNetwork&, const LoadOptions&));
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

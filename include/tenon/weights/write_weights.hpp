@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/compile_once.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/weights/ranges_name.hpp>
@@ -59,6 +60,8 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
             make_tensor_entry(std::string(ranges_name), {static_cast<std::int64_t>(ranges.size())}, ranges));
     write_safetensors(path, entries, metadata);
 }
+TENON_COMPILE_ONCE(void write_weights<void>(const std::string&, const StoredNetwork&, std::span<const float* const>,
+                                            const Metadata&, DType));
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

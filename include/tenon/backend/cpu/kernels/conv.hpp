@@ -5,6 +5,7 @@
 
 #include <tenon/backend/cpu/strassen/step.hpp>
 #include <tenon/backend/cpu/threads/work_parts.hpp>
+#include <tenon/core/compile_once.hpp>
 
 namespace tenon::cpu {
 
@@ -123,7 +124,8 @@ inline WorkParts conv_parts(const Step& step, int images, int workers, int unit)
 ///
 /// Law: the value of a tile depends neither on the worker that computes it nor on the number of workers
 /// (test: tests/runtime/determinism_test.cpp).
-[[gnu::noinline]] inline void run_conv_with(const ConvKernels& kernels, const Step& step, const Frame& frame) {
+template <class Once = void>
+[[gnu::noinline]] void run_conv_with(const ConvKernels& kernels, const Step& step, const Frame& frame) {
     const int unit = kernels.unit();
     const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
     frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
@@ -137,6 +139,7 @@ inline WorkParts conv_parts(const Step& step, int images, int workers, int unit)
         }
     });
 }
+TENON_COMPILE_ONCE(void run_conv_with<void>(const ConvKernels&, const Step&, const Frame&));
 
 template <ConvSpec S>
 void run_conv(const Step& step, const Frame& frame) {

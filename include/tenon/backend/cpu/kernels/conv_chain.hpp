@@ -4,6 +4,7 @@
 // Two convolutions as one step: the value that the first hands to the second is never complete in memory.
 
 #include <tenon/backend/cpu/kernels/conv.hpp>
+#include <tenon/core/compile_once.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -14,8 +15,9 @@ inline namespace TENON_ISA_NAMESPACE {
 ///
 /// Law: as in run_conv, the value of a tile depends neither on the workers nor on the strip that it is in
 /// (test: tests/runtime/determinism_test.cpp).
-[[gnu::noinline]] inline void run_chain_with(const ConvKernels& first_kernels, const ConvKernels& second_kernels,
-                                             const Step& first, const Frame& frame) {
+template <class Once = void>
+[[gnu::noinline]] void run_chain_with(const ConvKernels& first_kernels, const ConvKernels& second_kernels,
+                                      const Step& first, const Frame& frame) {
     const Step& second = frame.followers[first.follower];
     const int rows = first.grid.rows, workers = frame.team->size();
     const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / workers));
@@ -41,6 +43,7 @@ inline namespace TENON_ISA_NAMESPACE {
         }
     });
 }
+TENON_COMPILE_ONCE(void run_chain_with<void>(const ConvKernels&, const ConvKernels&, const Step&, const Frame&));
 
 template <ConvSpec First, ConvSpec Second>
 void run_chain(const Step& first, const Frame& frame) {

@@ -10,6 +10,7 @@
 #include <tenon/backend/cpu/plan/plan.hpp>
 #include <tenon/backend/cpu/winograd/transform.hpp>
 #include <tenon/backend/shared/layer_parameters.hpp>
+#include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
@@ -21,18 +22,8 @@ public:
     using LayerParameters::LayerParameters;
 
     /// Writes a step's weights into the arena, which must be zero before.
-    void pack(const Step& step, float* arena) const {
-        if (step.kind == OpKind::conv) pack_by_algorithm(step, arena);
-        if (step.kind == OpKind::linear) pack_linear(step, arena);
-        if (!step.activated.exists()) return;
-        const Affine affine = affine_of(step.activated_norm, step.activated.channels);
-        float* scale = arena + step.activated_scale;
-        float* shift = scale + step.activated.planes() * channel_block;
-        for (int c = 0; c < step.activated.channels; ++c) {
-            scale[c] = static_cast<float>(affine.scale[index(c)]);
-            shift[c] = static_cast<float>(affine.shift[index(c)]);
-        }
-    }
+    template <class Once = void>
+    void pack(const Step& step, float* arena) const;
 
 private:
     /// A convolution's weights as its algorithm reads them.
@@ -190,6 +181,21 @@ private:
         }
     }
 };
+
+template <class Once>
+void WeightPacker::pack(const Step& step, float* arena) const {
+    if (step.kind == OpKind::conv) pack_by_algorithm(step, arena);
+    if (step.kind == OpKind::linear) pack_linear(step, arena);
+    if (!step.activated.exists()) return;
+    const Affine affine = affine_of(step.activated_norm, step.activated.channels);
+    float* scale = arena + step.activated_scale;
+    float* shift = scale + step.activated.planes() * channel_block;
+    for (int c = 0; c < step.activated.channels; ++c) {
+        scale[c] = static_cast<float>(affine.scale[index(c)]);
+        shift[c] = static_cast<float>(affine.shift[index(c)]);
+    }
+}
+TENON_COMPILE_ONCE(void WeightPacker::pack<void>(const Step&, float*) const);
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu

@@ -8,6 +8,7 @@
 
 #include <tenon/backend/cpu/kernels/conv.hpp>
 #include <tenon/backend/cpu/kernels/pool.hpp>
+#include <tenon/core/compile_once.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -26,7 +27,8 @@ inline void move_rows(const Tensor& strip, float* memory, int begin, int end) {
 ///
 /// Law: as in run_conv, the value of a pixel depends neither on the workers nor on the strip that it is in
 /// (test: tests/runtime/determinism_test.cpp).
-[[gnu::noinline]] inline void run_pool_chain_with(const ConvKernels& kernels, const Step& first, const Frame& frame) {
+template <class Once = void>
+[[gnu::noinline]] void run_pool_chain_with(const ConvKernels& kernels, const Step& first, const Frame& frame) {
     const Step& pool = frame.followers[first.follower];
     const Tensor& strip = first.target;
     const Window& window = pool.window();
@@ -62,6 +64,7 @@ inline void move_rows(const Tensor& strip, float* memory, int begin, int end) {
         }
     });
 }
+TENON_COMPILE_ONCE(void run_pool_chain_with<void>(const ConvKernels&, const Step&, const Frame&));
 
 template <ConvSpec First>
 void run_pool_chain(const Step& first, const Frame& frame) {
