@@ -61,7 +61,7 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
     write_safetensors(path, entries, metadata);
 }
 TENON_COMPILE_ONCE(void write_weights<void>(const std::string&, const StoredNetwork&, std::span<const float* const>,
-                                            const Metadata&, DType));
+                                            const Metadata&, DType, std::span<const float>));
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
