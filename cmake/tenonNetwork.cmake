@@ -27,7 +27,8 @@ function(tenon_add_network target)
   file(CONFIGURE OUTPUT "${source}" CONTENT "// Written by tenon_add_network().\n#include \"${header}\"\n\n${definitions}" @ONLY)
   add_library(${target} STATIC "${source}")
   target_link_libraries(${target} PUBLIC tenon::tenon)
-  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC ${arg_OPTIONS})
+  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC
+                         "$<$<COMPILE_LANGUAGE:CXX>:${arg_OPTIONS}>")
 endfunction()
 
 # tenon_add_compiled(target [OPTIONS flag...])
@@ -41,6 +42,8 @@ function(tenon_add_compiled target)
   endif()
   add_library(${target} STATIC EXCLUDE_FROM_ALL "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/tenonCompiled.cpp")
   target_link_libraries(${target} PUBLIC tenon::tenon)
-  target_compile_definitions(${target} INTERFACE TENON_COMPILED)
-  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC ${arg_OPTIONS})
+  # Not for what nvcc compiles, which may be for another instruction set.
+  target_compile_definitions(${target} INTERFACE $<$<COMPILE_LANGUAGE:CXX>:TENON_COMPILED>)
+  target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Release,RelWithDebInfo>>:-O2> PUBLIC
+                         "$<$<COMPILE_LANGUAGE:CXX>:${arg_OPTIONS}>")
 endfunction()
