@@ -1,5 +1,5 @@
-// A file that declares the network, and whose program has it from a library; another file of the program compiles it too,
-// for tenon::compiled, and reads the weights that this one wrote.
+// A file that declares the network, and whose program has it from a library; another file of the program compiles it
+// too, for tenon::compiled, and reads the weights that this one wrote.
 #include <cstdio>
 #include <cstring>
 
@@ -18,8 +18,8 @@ int main() {
     model.load(weights);
     const std::span<const float> logits = model(image);
     const std::vector<float> others = logits_compiled_here(weights, image);
-    const bool same = logits.size() == others.size() &&
-                      std::memcmp(logits.data(), others.data(), others.size() * sizeof(float)) == 0;
+    const bool same =
+        logits.size() == others.size() && std::memcmp(logits.data(), others.data(), others.size() * sizeof(float)) == 0;
     std::printf("%zu logits, %s\n", logits.size(), same ? "the same in both files" : "different");
     return same && logits.size() == 10 && logits[0] != logits[1] ? 0 : 1;
 }
