@@ -49,6 +49,25 @@ def memory_of(messages):
     return [(int(stack), int(stores) + int(loads)) for stack, stores, loads in found]
 
 
+# Two blocks of a kernel run on a multiprocessor, of 65,536 registers, if one's 256 threads have at most 128.
+PRODUCT = re.compile(r"ConvSpecELNS_9PrecisionE(\d)ELi(\d+)ELi(\d+)E(?:Li\d+E){4}Li(\d)ELi\dE")
+
+
+def hungry_products(messages):
+    """Convolutions of 256 threads with so many registers that a multiprocessor runs one block. Those that copy 2 or 4 bytes
+    at once may have them."""
+    found = []
+    for name, registers in re.findall(r"Compiling entry function '(\S+)' for[^']*'[^']*'[\s\S]*?Used (\d+) registers", messages):
+        match = PRODUCT.search(name)
+        if not match:
+            continue
+        precision, rows, columns, vector = map(int, match.groups())
+        has_256_threads = precision == 0 or (rows, columns) == (128, 128)
+        if has_256_threads and vector * (4 if precision < 2 else 2) >= 8 and int(registers) > 128:
+            found.append(f"{registers} registers: {name}")
+    return found
+
+
 def count_hmma(cubin):
     """Tensor-core instructions in the code sections of an ELF file."""
     offset, = struct.unpack_from("<Q", cubin, 0x28)
@@ -80,6 +99,9 @@ def main():
         memory, hmma = memory_of(messages), count_hmma(cubin)
         print(f"{arch} {precision}: {len(memory)} kernels, {hmma} tensor-core instructions, stack and spills "
               f"{sum(sum(bytes) for bytes in memory)} bytes")
+        if not PRODUCT.search(messages):
+            failures.append(f"{arch} {precision}: no convolution is recognized by its name")
+        failures += [f"{arch} {precision}: {text}" for text in hungry_products(messages)]
         if len(memory) < 30:
             failures.append(f"{arch} {precision}: only {len(memory)} kernels")
         if any(sum(bytes) for bytes in memory):

@@ -219,8 +219,8 @@ TEST_CASE("the convolution kernel in tensor floats") {
     compare_kernel<Precision::tensor_float32, 2, 2, 1>();
 }
 TEST_CASE("the convolution kernel in the upper halves of floats") {
-    compare_kernel<Precision::bfloat16, 0, 8, 4>();
-    compare_kernel<Precision::bfloat16, 1, 8, 4>();
+    compare_kernel<Precision::bfloat16, 0, 8, 8>();
+    compare_kernel<Precision::bfloat16, 1, 8, 8>();
     compare_kernel<Precision::bfloat16, 1, 4, 4>();
     compare_kernel<Precision::bfloat16, 2, 8, 4>();
     compare_kernel<Precision::bfloat16, 2, 2, 2>();
@@ -228,7 +228,7 @@ TEST_CASE("the convolution kernel in the upper halves of floats") {
 }
 TEST_CASE("the convolution kernel in half precision") {
     compare_kernel<Precision::float16, 0, 4, 4>();
-    compare_kernel<Precision::float16, 2, 8, 4>();
+    compare_kernel<Precision::float16, 2, 8, 8>();
 }
 #else
 TEST_CASE("the convolution kernel in all precisions") {

@@ -4,7 +4,10 @@
 #include <stdexcept>
 
 #include <tenon/backend/cuda/libraries/provider_driver.hpp>
+#include <tenon/engine/cuda_training.hpp>
+#include <tenon/engine/cuda_training_runner.hpp>
 
+#include "../train/compare_gradients.hpp"
 #include "emulate.hpp"
 
 namespace {
@@ -145,6 +148,22 @@ TEST_CASE("a network with convolutions of libraries computes the same") {
     check_net<Precision::bfloat16>({cudnn, cudnn, cublaslt}, {cudnn, cudnn, cublaslt});
     check_net<Precision::tensor_float32>({cudnn, cudnn, cublaslt}, {cudnn, cudnn, cublaslt});
     check_net<Precision::float32>({}, {});
+}
+
+/// The emulated driver of one multiprocessor, whatever an engine passes.
+struct SmallDriver : cuda::EmulatedDriver {
+    SmallDriver() : EmulatedDriver{1} {}
+};
+
+TEST_CASE("libraries compute convolutions and data gradients of training") {
+    struct Deep : Network<Input<64, 6, 5>, Conv<64, Kernel<3>, Padding<1>>, Sigmoid,
+                          Conv<64, Kernel<3>, Padding<1>, Bias>, GlobalAvgPool, Linear<10>> {};
+    using Driver = cuda::ProviderDriver<SmallDriver, Doubles>;
+    using Engine = cuda::TrainingEngine<Deep, cuda::TrainingRunner<Deep, Precision::tensor_float32, Driver>>;
+    Engine engine{4};
+    tenon_test::compare_step(engine, tenon_test::TrainingData<Deep>{3}, 0x1p-8, false);
+    using enum Provider;
+    CHECK(engine.runner().driver().libraries().ran == std::vector{cudnn, cudnn, cudnn});
 }
 
 TEST_CASE("what a library refuses stays tenon's, and it is asked once") {

@@ -54,12 +54,12 @@ void Engine<Net, P>::repeat(int size, int times) {
 
 template <class Net, Precision P>
 struct TrainingDevice<Net, P>::State {
-    TrainingRunner<Net, P, DeviceDriver> runner;
+    TrainingRunner<Net, P, LibraryDriver> runner;
 };
 
 template <class Net, Precision P>
 TrainingDevice<Net, P>::TrainingDevice(int largest_batch, const LossScaling& scaling)
-    : state_{new State{TrainingRunner<Net, P, DeviceDriver>{largest_batch, scaling}}} {}
+    : state_{new State{TrainingRunner<Net, P, LibraryDriver>{largest_batch, scaling}}} {}
 
 template <class Net, Precision P>
 TrainingDevice<Net, P>::~TrainingDevice() {

@@ -1,4 +1,5 @@
 // Libraries on a machine without a device: cuBLASLt's place is taken by cublaslt_double.cpp, cuDNN is missing.
+#include <cmath>
 #include <cstdlib>
 
 #include <dlfcn.h>
@@ -63,6 +64,23 @@ TEST_CASE("libraries: loaded when a convolution wants one, once; what they canno
     CHECK(found.missing.empty());
     CHECK(found.version == 130100);
     CHECK(contains(found.file, "libcublasLt.so.13"));
+}
+
+TEST_CASE("libraries: training asks them too") {
+    struct Product : Network<Input<256, 16, 8>, Conv<256, Kernel<1>>, GlobalAvgPool, Linear<10>> {};
+    using Engine = cuda::TrainingEngine<Product, cuda::TrainingDevice<Product, Precision::bfloat16>>;
+    cuda::LoadedLibraries::of_process().cublaslt();
+    Counts before{}, after{};
+    REQUIRE(find_counts(before));
+    Engine engine{4};
+    engine.parameters().seed(1);
+    const std::vector<float> images = tenon_test::seeded_images<Product>(4);
+    const std::vector<int> labels{0, 3, 5, 9};
+    const double loss = engine.forward_backward(images, std::span<const int>(labels)).loss;
+    CHECK(std::isfinite(loss));
+    REQUIRE(find_counts(after));
+    CHECK(after.planned == before.planned + 1);
+    CHECK(after.multiplied == before.multiplied + 1);
 }
 
 TEST_CASE("libraries: what TENON_CUDA_PROVIDERS names must be there") {

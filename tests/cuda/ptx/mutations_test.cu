@@ -159,7 +159,7 @@ TEST_CASE("copies that nobody waits for, or that are missing") {
     CHECK(contains(conv(replacing(R"((cp\.async\.cg\S* \[%r\d+)\])", "$1+8]", 0)), "not aligned"));
 }
 
-TEST_CASE("barriers: none can be left out but the last one, and all lanes must come to them") {
+TEST_CASE("barriers: none can be left out but the first and the last, and all lanes must come to them") {
     int barriers = 0;
     conv([&](std::string& text) {
         const std::regex regex(R"(bar\.sync\s+0;)");
@@ -167,7 +167,7 @@ TEST_CASE("barriers: none can be left out but the last one, and all lanes must c
         text += "\n";
     });
     REQUIRE(barriers >= 4);
-    for (int i = 0; i < barriers - 1; ++i) {
+    for (int i = 1; i < barriers - 1; ++i) {  // the first follows registers, after the last nothing is read
         const std::string result = conv(replacing(R"(bar\.sync\s+0;)", "", i));
         CAPTURE(i);
         CAPTURE(result);

@@ -91,7 +91,7 @@ struct Runtime {
     cudaError_t last = cudaSuccess;
     std::string fault;
     std::function<std::string(const std::string&)> edit;
-    bool counts_banks = std::getenv("TENON_PTX_BANKS") != nullptr;
+    bool counts_banks = false;
 
     cudaError_t returned(cudaError_t status) {
         if (status != cudaSuccess) last = status;
@@ -220,6 +220,8 @@ void edit_runtime(std::function<std::string(const std::string&)> edit) {
     runtime().edit = std::move(edit);
     for (Module& module : runtime().modules) module.edited.reset();
 }
+
+void count_banks(bool counts) { runtime().counts_banks = counts; }
 
 std::size_t runtime_allocations() { return runtime().device.memory.count() + runtime().pinned.size(); }
 

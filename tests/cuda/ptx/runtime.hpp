@@ -17,6 +17,9 @@ std::vector<const Kernel*> runtime_kernels();
 /// forgotten. No graph may have been recorded before that is launched after.
 void edit_runtime(std::function<std::string(const std::string&)> edit);
 
+/// Whether launches from now on count how often accesses to shared memory occupy the banks (Cost).
+void count_banks(bool counts);
+
 /// Pieces of memory, of the device and pinned, that are allocated now.
 std::size_t runtime_allocations();
 

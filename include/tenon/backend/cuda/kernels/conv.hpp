@@ -14,7 +14,8 @@ namespace tenon::cuda {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The kernel. Blocks: x counts tiles of pixels, y tiles of a group's outputs, z groups and splits of the depth.
+/// The kernel. Blocks: x counts tiles of a group's outputs, then of pixels, so that blocks that run at the same time
+/// read the same pixels, which are more bytes than the weights; z counts groups and splits of the depth.
 ///
 /// Law: each output is a sum in an order that depends only on the shapes and the number of splits
 /// (test: tests/cuda/conv_test.cpp).
@@ -35,9 +36,11 @@ struct ConvKernel {
     // Without tensor cores, 16 x 16 threads compute pixels and outputs that are 16 apart.
     static constexpr int thread_pixels = Product::thread_rows, thread_outputs = Product::thread_columns;
 
+    // 32 bytes of padding: neighboring rows, which a warp writes at the same time, are in different banks.
+    static constexpr int result_columns = Spec.tile_outputs + 8;
     union alignas(128) Shared {
         Stage stages[Spec.stages];
-        float result[Spec.tile_pixels][Spec.tile_outputs + 4];
+        float result[Spec.tile_pixels][result_columns];
     };
     struct Registers : Loader::Place, Product::Registers {};
 
@@ -45,7 +48,9 @@ struct ConvKernel {
     TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
         const Grid index = block.index();
         const int group = index.z / arguments.splits, split = index.z % arguments.splits;
-        const Loader loader{arguments, group, index.x * Spec.tile_pixels, index.y * Spec.tile_outputs};
+        const int across = (arguments.group_outputs + Spec.tile_outputs - 1) / Spec.tile_outputs;
+        const int row = index.x / across;
+        const Loader loader{arguments, group, row * Spec.tile_pixels, (index.x - row * across) * Spec.tile_outputs};
         const int first_term_tiles = Loader::tiles_of(arguments.terms[0]);
         const int all = first_term_tiles + (arguments.terms_used > 1 ? Loader::tiles_of(arguments.terms[1]) : 0);
         const DepthShare share = DepthShare::of(all, split, arguments.splits);
@@ -63,9 +68,9 @@ struct ConvKernel {
     }
 
     static Grid grid(const Arguments& arguments) {
-        return {static_cast<int>(blocks_of(arguments.pixels, Spec.tile_pixels)),
-                static_cast<int>(blocks_of(arguments.group_outputs, Spec.tile_outputs)),
-                arguments.groups * arguments.splits};
+        return {static_cast<int>(blocks_of(arguments.pixels, Spec.tile_pixels) *
+                                 blocks_of(arguments.group_outputs, Spec.tile_outputs)),
+                1, arguments.groups * arguments.splits};
     }
 
 private:
@@ -136,7 +141,7 @@ private:
 
     /// Copies a thread's sums into the block's result.
     TENON_DEVICE static void collect(int thread, Registers& registers,
-                                     float (&result)[Spec.tile_pixels][Spec.tile_outputs + 4]) {
+                                     float (&result)[Spec.tile_pixels][result_columns]) {
         if constexpr (tensor_cores) {
             Product::each_sum(thread, registers, [&](int row, int column, float sum) { result[row][column] = sum; });
         } else {
@@ -149,25 +154,47 @@ private:
         }
     }
 
-    /// Applies the epilogue to the block's result and stores it; neighboring threads store neighboring channels.
+    /// Applies the epilogue to the block's result and stores it; neighboring threads store neighboring channels. A
+    /// thread's channels are the same in all of its pixels. What it reads of several pixels is loaded at once, before
+    /// anything is stored: a residual may be where the target is, so the compiler could not do that.
     TENON_DEVICE static void store(const Loader& loader, int split, int thread,
-                                   const float (&result)[Spec.tile_pixels][Spec.tile_outputs + 4]) {
+                                   const float (&result)[Spec.tile_pixels][result_columns]) {
         constexpr int packs = Spec.tile_outputs / Spec.output_vector;
+        constexpr int rows = threads / packs, rounds = Spec.tile_pixels / rows, at_once = rounds < 4 ? rounds : 4;
+        static_assert(threads % packs == 0 && Spec.tile_pixels % rows == 0 && rounds % at_once == 0);
         const Arguments& arguments = loader.arguments;
-        for (int i = thread; i < Spec.tile_pixels * packs; i += threads) {
-            const int row = i / packs, column = i % packs * Spec.output_vector;
-            const int pixel = loader.first_pixel + row, output = loader.first_output + column;
-            if (pixel >= arguments.pixels || output >= arguments.group_outputs) continue;
-            const int channel = loader.group * arguments.group_outputs + output;
-            float values[Spec.output_vector];
-            load_floats(&result[row][column], values);
-            if (arguments.splits > 1)
-                store_floats(values,
-                             arguments.partials +
-                                 (static_cast<long>(split) * arguments.pixels + pixel) * arguments.epilogue.channels +
-                                 channel);
-            else
-                apply_epilogue<NumberType>(arguments.epilogue, pixel, channel, values);
+        const int first_row = thread / packs, column = thread % packs * Spec.output_vector;
+        const int output = loader.first_output + column;
+        if (output >= arguments.group_outputs) return;
+        const int channel = loader.group * arguments.group_outputs + output;
+        if (arguments.splits > 1) {
+            float* const sums =
+                arguments.partials + static_cast<long>(split) * arguments.pixels * arguments.epilogue.channels;
+            for (int row = first_row; row < Spec.tile_pixels; row += rows) {
+                const int pixel = loader.first_pixel + row;
+                if (pixel >= arguments.pixels) return;
+                float values[Spec.output_vector];
+                load_floats(&result[row][column], values);
+                store_floats(values, sums + static_cast<long>(pixel) * arguments.epilogue.channels + channel);
+            }
+            return;
+        }
+        const EpilogueChannels<Spec.output_vector> channels{arguments.epilogue, channel};
+        for (int round = 0; round < rounds; round += at_once) {
+            const int row = first_row + round * rows, pixel = loader.first_pixel + row;
+            float residual[at_once][Spec.output_vector];
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < at_once; ++i)
+                if (pixel + i * rows < arguments.pixels)
+                    load_residual<NumberType>(arguments.epilogue, pixel + i * rows, channel, residual[i]);
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < at_once; ++i) {
+                if (pixel + i * rows >= arguments.pixels) return;
+                float values[Spec.output_vector];
+                load_floats(&result[row + i * rows][column], values);
+                finish_epilogue<NumberType>(arguments.epilogue, channels, residual[i], pixel + i * rows, channel,
+                                            values);
+            }
         }
     }
 };

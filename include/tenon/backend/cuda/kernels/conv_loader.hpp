@@ -4,6 +4,8 @@
 // How tiles of a convolution's operands get into shared memory. The matrix of pixels x (taps, channels) is never stored
 // (implicit GEMM): the loader computes where each of its elements is in the map.
 
+#include <cstdint>
+
 #include <tenon/backend/cuda/kernels/conv_spec.hpp>
 
 namespace tenon::cuda {
@@ -23,6 +25,10 @@ struct ConvLoader {
     static constexpr int rows_at_once = threads / vectors;
     static constexpr int pixel_rows = (Spec.tile_pixels + rows_at_once - 1) / rows_at_once;
     static constexpr int output_rows = (Spec.tile_outputs + rows_at_once - 1) / rows_at_once;
+    // Whether the threads' rows are the tile's, or some threads have rows that the tile lacks.
+    static constexpr bool pixels_fit = pixel_rows * rows_at_once == Spec.tile_pixels;
+    static constexpr bool outputs_fit = output_rows * rows_at_once == Spec.tile_outputs;
+    static_assert(pixel_rows + output_rows <= 32);
     static constexpr int copy_bytes = Spec.vector * number_size;
     static constexpr bool asynchronous = copy_bytes >= 4;
     static_assert(tile_depth % Spec.vector == 0 && threads % vectors == 0 && copy_bytes <= 16);
@@ -33,12 +39,18 @@ struct ConvLoader {
         NumberType weights[Spec.tile_outputs][row_numbers];
     };
 
-    /// The position of a thread in both operands.
+    /// The position of a thread in both operands. Addresses are numbers: those of windows that reach over an edge are
+    /// outside the map and are not read. They move by the same distance in all rows, so that a step within a tap is one
+    /// addition a row.
     struct Place {
-        int term, ky, kx, channel;         // of the next vector
-        int left;                          // products of the term from the next vector on
-        int y[pixel_rows], x[pixel_rows];  // of the rows' windows
-        long base[pixel_rows];             // of the rows' images
+        int term, ky, kx, channel;          // of the next vector
+        int left;                           // products of the term from the next vector on
+        int group_channels;                 // of the term
+        unsigned valid;                     // bits: rows whose tap is inside the map, then rows of weights that exist
+        int y[pixel_rows], x[pixel_rows];   // of the rows' windows
+        std::uintptr_t source[pixel_rows];  // of the next vector of each row
+        std::uintptr_t weights;             // of the next vector of the first row
+        std::intptr_t row_bytes;            // between a thread's rows of weights
     };
 
     const ConvArguments& arguments;
@@ -59,29 +71,22 @@ struct ConvLoader {
     /// Starts loading the next tile of the depth and moves on by one.
     template <class Block>
     TENON_DEVICE void load(Block& block, int thread, Place& place, Stage& stage) const {
-        const ConvTermArguments& term = arguments.terms[place.term];
         const int column = thread % vectors * Spec.vector, first_row = thread / vectors;
-        const auto* source = static_cast<const NumberType*>(term.source);
-        const auto* weights = static_cast<const NumberType*>(term.weights);
-        const bool inside = place.left > 0;
         TENON_CUDA_UNROLL
         for (int i = 0; i < pixel_rows; ++i) {
             const int row = first_row + i * rows_at_once;
-            const int y = place.y[i] + place.ky, x = place.x[i] + place.kx;
-            const bool valid = inside && y >= 0 && y < term.height && x >= 0 && x < term.width;
-            const long at = place.base[i] + static_cast<long>(y * term.width + x) * term.channels + place.channel;
-            if (row < Spec.tile_pixels)
-                copy(block, thread, &stage.source[row][column], valid ? source + at : source, valid);
+            if (pixels_fit || row < Spec.tile_pixels)
+                copy(block, thread, &stage.source[row][column], place.source[i], (place.valid >> i & 1u) != 0);
         }
         TENON_CUDA_UNROLL
         for (int i = 0; i < output_rows; ++i) {
-            const int row = first_row + i * rows_at_once, output = first_output + row;
-            const bool valid = inside && output < arguments.group_outputs;
-            const long at = static_cast<long>(group * arguments.group_outputs + output + 1) * term.depth - place.left;
-            if (row < Spec.tile_outputs)
-                copy(block, thread, &stage.weights[row][column], valid ? weights + at : weights, valid);
+            const int row = first_row + i * rows_at_once;
+            if (outputs_fit || row < Spec.tile_outputs)
+                copy(block, thread, &stage.weights[row][column],
+                     place.weights + static_cast<std::uintptr_t>(i * place.row_bytes),
+                     (place.valid >> (pixel_rows + i) & 1u) != 0);
         }
-        advance(thread, place, term);
+        advance(thread, place);
     }
 
 private:
@@ -92,6 +97,8 @@ private:
         place.ky = tap / term.kernel_width;
         place.kx = tap - place.ky * term.kernel_width;
         place.left = term.depth - k;
+        place.group_channels = term.group_channels;
+        const auto source = reinterpret_cast<std::uintptr_t>(term.source);
         const int map = arguments.height * arguments.width;
         TENON_CUDA_UNROLL
         for (int i = 0; i < pixel_rows; ++i) {
@@ -100,12 +107,19 @@ private:
             const bool exists = pixel < arguments.pixels && row < Spec.tile_pixels;
             place.y[i] = exists ? y * term.stride_height - term.top : -0x10000;
             place.x[i] = (inside - y * arguments.width) * term.stride_width - term.left;
-            place.base[i] =
-                static_cast<long>(image) * term.height * term.width * term.channels + group * term.group_channels;
+            const long row_of_map = static_cast<long>(image) * term.height + place.y[i] + place.ky;
+            const long at = (row_of_map * term.width + place.x[i] + place.kx) * term.channels +
+                            group * term.group_channels + place.channel;
+            place.source[i] = source + static_cast<std::uintptr_t>(at * number_size);
         }
+        place.row_bytes = static_cast<std::intptr_t>(rows_at_once) * term.depth * number_size;
+        const long output = static_cast<long>(group) * arguments.group_outputs + first_output + thread / vectors;
+        place.weights = reinterpret_cast<std::uintptr_t>(term.weights) +
+                        static_cast<std::uintptr_t>((output * term.depth + k) * number_size);
+        find_valid(thread, place, term);
     }
 
-    TENON_DEVICE void advance(int thread, Place& place, const ConvTermArguments& term) const {
+    TENON_DEVICE void advance(int thread, Place& place) const {
         const int before = place.left + thread % vectors * Spec.vector;  // the same for all threads
         if (before <= tile_depth && place.term + 1 < arguments.terms_used) {
             ++place.term;
@@ -113,17 +127,50 @@ private:
         }
         place.left -= tile_depth;
         place.channel += tile_depth;
-        while (place.channel >= term.group_channels) {
-            place.channel -= term.group_channels;
+        place.weights += Spec.depth_bytes;
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < pixel_rows; ++i) place.source[i] += Spec.depth_bytes;
+        if (place.channel >= place.group_channels) next_tap(thread, place, arguments.terms[place.term]);
+    }
+
+    /// Moves on to the tap that the channel is in, counted from the last one.
+    TENON_DEVICE void next_tap(int thread, Place& place, const ConvTermArguments& term) const {
+        long distance = 0;
+        while (place.channel >= place.group_channels) {
+            place.channel -= place.group_channels;
+            distance += term.channels - place.group_channels;
             if (++place.kx == term.kernel_width) {
                 place.kx = 0;
                 ++place.ky;
+                distance += static_cast<long>(term.width - term.kernel_width) * term.channels;
             }
         }
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < pixel_rows; ++i) place.source[i] += static_cast<std::uintptr_t>(distance * number_size);
+        find_valid(thread, place, term);
+    }
+
+    /// Nothing is valid after the last product.
+    TENON_DEVICE void find_valid(int thread, Place& place, const ConvTermArguments& term) const {
+        place.valid = 0;
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < pixel_rows; ++i) {
+            const int y = place.y[i] + place.ky, x = place.x[i] + place.kx;
+            // A negative number is a large one without a sign.
+            const bool valid = static_cast<unsigned>(y) < static_cast<unsigned>(term.height) &&
+                               static_cast<unsigned>(x) < static_cast<unsigned>(term.width);
+            place.valid |= (valid ? 1u : 0u) << i;
+        }
+        TENON_CUDA_UNROLL
+        for (int i = 0; i < output_rows; ++i)
+            if (first_output + thread / vectors + i * rows_at_once < arguments.group_outputs)
+                place.valid |= 1u << (pixel_rows + i);
+        if (place.left <= 0) place.valid = 0;
     }
 
     template <class Block>
-    TENON_DEVICE static void copy(Block& block, int thread, NumberType* to, const NumberType* from, bool valid) {
+    TENON_DEVICE static void copy(Block& block, int thread, NumberType* to, std::uintptr_t address, bool valid) {
+        const auto* const from = reinterpret_cast<const NumberType*>(address);  // NOLINT(performance-no-int-to-ptr)
         if constexpr (asynchronous) {
             block.template copy_async<copy_bytes>(thread, to, from, valid);
         } else {

@@ -25,27 +25,45 @@ struct EpilogueArguments {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Applies the epilogue to `Count` channels of a pixel and stores them; pixels are counted over the images of a batch.
+/// What an epilogue reads that is the same for all pixels, for `Count` channels.
+template <int Count>
+struct EpilogueChannels {
+    float shift[Count], scale[Count], activated_shift[Count];
+
+    TENON_DEVICE EpilogueChannels(const EpilogueArguments& arguments, int channel) {
+        if (arguments.shift) load_floats(arguments.shift + channel, shift);
+        if (arguments.activated) {
+            load_floats(arguments.scale + channel, scale);
+            load_floats(arguments.scale + arguments.channels + channel, activated_shift);
+        }
+    }
+};
+
+/// Loads the residual of `Count` channels of a pixel, if there is one; pixels are counted over the images of a batch.
 template <class NumberType, int Count>
-TENON_DEVICE void apply_epilogue(const EpilogueArguments& arguments, long pixel, int channel, float (&values)[Count]) {
+TENON_DEVICE void load_residual(const EpilogueArguments& arguments, long pixel, int channel, float (&residual)[Count]) {
+    if (!arguments.residual) return;
+    long at = pixel;
+    if (arguments.residual_stride > 1) {
+        const int map = arguments.height * arguments.width;
+        const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
+        const int y = inside / arguments.width, x = inside % arguments.width;
+        at = (static_cast<long>(image) * arguments.residual_height + y * arguments.residual_stride) *
+                 arguments.residual_width +
+             x * arguments.residual_stride;
+    }
+    load_floats(static_cast<const NumberType*>(arguments.residual) + at * arguments.channels + channel, residual);
+}
+
+/// Applies the epilogue to `Count` channels of a pixel, with what was loaded for it, and stores them.
+template <class NumberType, int Count>
+TENON_DEVICE void finish_epilogue(const EpilogueArguments& arguments, const EpilogueChannels<Count>& channels,
+                                  const float (&residual)[Count], long pixel, int channel, float (&values)[Count]) {
     if (arguments.shift) {
-        float shift[Count];
-        load_floats(arguments.shift + channel, shift);
         TENON_CUDA_UNROLL
-        for (int i = 0; i < Count; ++i) values[i] += shift[i];
+        for (int i = 0; i < Count; ++i) values[i] += channels.shift[i];
     }
     if (arguments.residual) {
-        long at = pixel;
-        if (arguments.residual_stride > 1) {
-            const int map = arguments.height * arguments.width;
-            const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
-            const int y = inside / arguments.width, x = inside % arguments.width;
-            at = (static_cast<long>(image) * arguments.residual_height + y * arguments.residual_stride) *
-                     arguments.residual_width +
-                 x * arguments.residual_stride;
-        }
-        float residual[Count];
-        load_floats(static_cast<const NumberType*>(arguments.residual) + at * arguments.channels + channel, residual);
         TENON_CUDA_UNROLL
         for (int i = 0; i < Count; ++i) values[i] += residual[i];
     }
@@ -56,16 +74,22 @@ TENON_DEVICE void apply_epilogue(const EpilogueArguments& arguments, long pixel,
     const long place = pixel * arguments.channels + channel;
     if (arguments.target) store_floats(values, static_cast<NumberType*>(arguments.target) + place);
     if (arguments.activated) {
-        float scale[Count], shift[Count];
-        load_floats(arguments.scale + channel, scale);
-        load_floats(arguments.scale + arguments.channels + channel, shift);
         TENON_CUDA_UNROLL
         for (int i = 0; i < Count; ++i) {
-            values[i] = values[i] * scale[i] + shift[i];
+            values[i] = values[i] * channels.scale[i] + channels.activated_shift[i];
             if (arguments.activated_relu) values[i] = positive_part(values[i]);
         }
         store_floats(values, static_cast<NumberType*>(arguments.activated) + place);
     }
+}
+
+/// Applies the epilogue to `Count` channels of a pixel and stores them.
+template <class NumberType, int Count>
+TENON_DEVICE void apply_epilogue(const EpilogueArguments& arguments, long pixel, int channel, float (&values)[Count]) {
+    const EpilogueChannels<Count> channels{arguments, channel};
+    float residual[Count];
+    load_residual<NumberType>(arguments, pixel, channel, residual);
+    finish_epilogue<NumberType>(arguments, channels, residual, pixel, channel, values);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

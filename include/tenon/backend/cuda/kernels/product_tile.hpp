@@ -47,24 +47,19 @@ struct ProductTile {
             TENON_CUDA_UNROLL
             for (int i = 0; i < sums; ++i) registers.sum[i / 4][i % 4] = 0;
             start(thread, registers);
-            TENON_CUDA_UNROLL
-            for (int i = 0; i < Stages - 1; ++i) {
-                if (share.begin + i < share.end) load(thread, registers, stages[i]);
-                block.commit(thread);
-            }
-            block.template wait<Stages - 2>(thread);
         });
-        int computed = 0, loaded = Stages - 1;
-        for (int at = share.begin; at < share.end; ++at) {
+        // The first passes only load, so that the code that loads is there once: it is half of the kernel.
+        int computed = 0, loaded = 0;
+        for (int at = share.begin - (Stages - 1); at < share.end; ++at) {
             block.warps([&](auto& warp) {
                 warp.lanes([&](int thread, auto& registers) {
                     if (at + Stages - 1 < share.end) load(thread, registers, stages[loaded]);
                     block.commit(thread);
                 });
-                multiply(warp, stages[computed]);
+                if (at >= share.begin) multiply(warp, stages[computed]);
                 warp.lanes([&](int thread, auto&) { block.template wait<Stages - 2>(thread); });
             });
-            computed = computed + 1 == Stages ? 0 : computed + 1;
+            if (at >= share.begin) computed = computed + 1 == Stages ? 0 : computed + 1;
             loaded = loaded + 1 == Stages ? 0 : loaded + 1;
         }
     }

@@ -9,6 +9,11 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// Whether a convolution or linear layer, or one that is added to it, has a bias.
+inline bool has_bias(const TrainingStep& training) {
+    return training.layers[0].bias >= 0 || (training.step.terms[1].source.exists() && training.layers[1].bias >= 0);
+}
+
 /// Packs the current parameters of a convolution or linear layer.
 template <Precision P, class Driver>
 void launch_pack(const TrainingStep& training, const TrainingFrame<Driver>& frame, bool transposed) {
@@ -31,12 +36,13 @@ void launch_pack(const TrainingStep& training, const TrainingFrame<Driver>& fram
         body.linear = packing.linear;
         launch_map(driver, body);
     }
+    if (transposed || !has_bias(training)) return;
     PackShiftBody shift{};
     shift.count = step.result().channels;
     shift.first = frame.parameter(training.layers[0].bias);
     shift.second = step.terms[1].source.exists() ? frame.parameter(training.layers[1].bias) : nullptr;
     shift.target = reinterpret_cast<float*>(frame.packed + step.shift);
-    if (!transposed) launch_map(driver, shift);
+    launch_map(driver, shift);
 }
 
 /// A convolution or linear layer with the current parameters.
@@ -44,9 +50,8 @@ template <Precision P, int Vector, int OutputVector, class Driver>
 void launch_training_product(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     const bool transposed = training.kind == TrainingKind::data_gradient;
     launch_pack<P>(training, frame, transposed);
-    if (!transposed) return launch_conv<P, Vector, OutputVector>(training.step, frame.frame);
     Step step = training.step;
-    step.shift = -1;
+    if (transposed || !has_bias(training)) step.shift = -1;
     launch_conv<P, Vector, OutputVector>(step, frame.frame);
 }
 

@@ -54,7 +54,7 @@ constexpr void plan_product(Step& step, const Op& op, int number_bytes, const Ta
         step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
     }
     step.shift = take_weights(outputs * static_cast<long>(sizeof(float)));
-    step.output_vector = vector_of(outputs / step.groups, 4);
+    step.output_vector = vector_of(outputs / step.groups, copy_bytes / number_bytes);
 }
 
 /// Builds the plan of an optimized program for values of `number_bytes` bytes.

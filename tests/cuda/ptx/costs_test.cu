@@ -1,0 +1,104 @@
+// What the product kernels cost per product of the tensor cores, in instructions of PTX and in accesses to the banks of
+// shared memory: bounds, so that what was gained is not lost.
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <tenon/backend/cuda/kernels/conv.hpp>
+#include <tenon/backend/cuda/kernels/conv_choice.hpp>
+
+#include "../kernel_runner.hpp"
+#include "runtime.hpp"
+
+namespace {
+
+using namespace tenon;
+
+/// Sums over a kernel's instructions.
+struct Costs {
+    double instructions = 0, products = 0;
+    double requests = 0, wavefronts = 0;                    ///< of ldmatrix and of copies to shared memory
+    double epilogue_requests = 0, epilogue_wavefronts = 0;  ///< of other accesses to shared memory
+};
+
+Costs costs_of(const std::string& name) {
+    Costs sum;
+    for (const ptx::Kernel* kernel : ptx::runtime_kernels()) {
+        if (kernel->name.find(name) == std::string::npos) continue;
+        for (std::size_t i = 0; i < kernel->code.size(); ++i) {
+            const ptx::Cost& cost = kernel->costs[i];
+            const std::string& text = kernel->text[i];
+            sum.instructions += static_cast<double>(cost.runs);
+            if (text.starts_with("mma.")) sum.products += static_cast<double>(cost.runs);
+            const bool main = text.starts_with("ldmatrix") || text.starts_with("cp.async");
+            (main ? sum.requests : sum.epilogue_requests) += static_cast<double>(cost.requests);
+            (main ? sum.wavefronts : sum.epilogue_wavefronts) += static_cast<double>(cost.wavefronts);
+        }
+    }
+    return sum;
+}
+
+/// A convolution of one block.
+template <int Tile, int Vector>
+void convolve(int channels, int kernel) {
+    constexpr cuda::ConvSpec spec = cuda::conv_spec(Precision::bfloat16, Tile, Vector, 8);
+    using Kernel = cuda::ConvKernel<spec>;
+    tenon_test::KernelRunner runner;
+    const std::vector<cuda::BFloat16> source(static_cast<std::size_t>(spec.tile_pixels * channels));
+    const std::vector<cuda::BFloat16> weights(static_cast<std::size_t>(spec.tile_outputs * channels * kernel * kernel));
+    cuda::ConvArguments arguments{};
+    cuda::ConvTermArguments& term = arguments.terms[0];
+    term.source = runner.put(source);
+    term.weights = runner.put(weights);
+    term.channels = term.group_channels = channels;
+    term.height = arguments.height = 8;
+    term.width = arguments.width = spec.tile_pixels / 8;
+    term.kernel_height = term.kernel_width = kernel;
+    term.top = term.left = kernel / 2;
+    term.depth = channels * kernel * kernel;
+    arguments.pixels = spec.tile_pixels;
+    arguments.group_outputs = arguments.epilogue.channels = spec.tile_outputs;
+    arguments.epilogue.target =
+        runner.room<cuda::BFloat16>(static_cast<std::size_t>(spec.tile_pixels * spec.tile_outputs));
+    runner.run<Kernel>(Kernel::grid(arguments), arguments);
+}
+
+/// Instructions per product: what more tiles of the depth cost.
+template <int Tile, int Vector>
+double instructions_per_product(const std::string& name, int channels, int kernel) {
+    const Costs before = costs_of(name);
+    convolve<Tile, Vector>(channels, kernel);
+    const Costs half = costs_of(name);
+    convolve<Tile, Vector>(2 * channels, kernel);
+    const Costs all = costs_of(name);
+    return ((all.instructions - half.instructions) - (half.instructions - before.instructions)) /
+           ((all.products - half.products) - (half.products - before.products));
+}
+
+TEST_CASE("costs: instructions of the main loop per product, and conflicts of the banks") {
+    const std::string large = "ConvSpecELNS_9PrecisionE2ELi128ELi128ELi64ELi32ELi4ELi64ELi8ELi8",
+                      medium = "ConvSpecELNS_9PrecisionE2ELi64ELi64ELi32ELi32ELi4ELi64ELi8ELi8";
+    ptx::count_banks(true);
+    const double plain = instructions_per_product<0, 8>(large, 512, 1);
+    const double window = instructions_per_product<0, 8>(large, 64, 3);
+    const double small = instructions_per_product<1, 8>(medium, 512, 1);
+    ptx::count_banks(false);
+    const Costs costs = costs_of(large);
+    const double main = costs.wavefronts / costs.requests;
+    const double epilogue = costs.epilogue_wavefronts / costs.epilogue_requests;
+    MESSAGE("instructions of PTX per mma: 128 x 128, 1x1: " << plain << "; 3x3: " << window
+                                                            << "; 64 x 64, 1x1: " << small);
+    MESSAGE("wavefronts per access to shared memory: " << main << "; in the epilogue: " << epilogue);
+    // 32 products of a warp and tile of the depth take 12 loads of matrices and 4 copies; 6.8 and 11.4 before the
+    // loader moved addresses instead of computing them.
+    CHECK(plain < 4);
+    CHECK(window < 4);
+    CHECK(small < 6.5);
+    // 512 bytes are four wavefronts at least, 256 two. Copies to rows of 80 bytes take twice as many, and so do the
+    // epilogue's loads of 32 bytes a lane; its stores don't.
+    CHECK(main <= 5);
+    CHECK(epilogue <= 4);
+}
+
+}  // namespace
