@@ -7,6 +7,7 @@
 
 #include <tenon/backend/cuda/kernels/conv.hpp>
 #include <tenon/backend/cuda/kernels/conv_choice.hpp>
+#include <tenon/backend/cuda/training/norm.hpp>
 
 #include "../kernel_runner.hpp"
 #include "runtime.hpp"
@@ -99,6 +100,50 @@ TEST_CASE("costs: instructions of the main loop per product, and conflicts of th
     // epilogue's loads of 32 bytes a lane; its stores don't.
     CHECK(main <= 5);
     CHECK(epilogue <= 4);
+}
+
+/// Statistics of 32 channels, all pixels alike but for their number.
+void find_statistics(long pixels, int chunks) {
+    tenon_test::KernelRunner runner;
+    cuda::ChannelChunks cut{pixels, 32, 4};
+    cut.chunks = chunks;
+    std::vector<float> source(static_cast<std::size_t>(pixels * 32));
+    for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<float>(100 + i / 32 % 7);
+    using First = cuda::StatisticsKernel<float, 4>;
+    First::Arguments first{};
+    first.chunks = cut;
+    first.partials = runner.room<float>(static_cast<std::size_t>(2 * chunks * 32));
+    first.source = runner.put(source);
+    runner.run<First>(cut.grid(4), first);
+    using Merge = cuda::MergeStatisticsKernel;
+    Merge::Arguments merge{};
+    merge.chunks = cut;
+    merge.partials = first.partials;
+    merge.epilogue.channels = 32;
+    merge.epilogue.momentum = 1;
+    merge.epilogue.epsilon = 1e-5;
+    merge.epilogue.derived = runner.room<float>(static_cast<std::size_t>(cuda::NormNumbers::count * 32));
+    merge.epilogue.running_mean = runner.put(std::vector<float>(32, 0.0f));
+    merge.epilogue.running_variance = runner.put(std::vector<float>(32, 0.0f));
+    runner.run<Merge>(Merge::grid(merge), merge);
+    double mean = 0, squares = 0;
+    for (std::size_t i = 0; i < source.size(); i += 32)
+        mean += static_cast<double>(source[i]) / static_cast<double>(pixels);
+    for (std::size_t i = 0; i < source.size(); i += 32)
+        squares += (static_cast<double>(source[i]) - mean) * (static_cast<double>(source[i]) - mean);
+    CHECK(runner.get(merge.epilogue.running_mean, 32)[31] == doctest::Approx(mean).epsilon(1e-7));
+    CHECK(runner.get(merge.epilogue.running_variance, 32)[31] ==
+          doctest::Approx(squares / static_cast<double>(pixels - 1)).epsilon(1e-6));
+}
+
+TEST_CASE("costs: statistics of batch norms") {
+    const auto cost = [](const char* name) { return costs_of(name).instructions; };
+    find_statistics(4096, 8);
+    const double merges = cost("MergeStatisticsKernel");
+    find_statistics(4096, 256);
+    const double per_chunk = ((cost("MergeStatisticsKernel") - merges) - merges) / (256 - 8);
+    MESSAGE("instructions of PTX per chunk of a batch norm's statistics: " << per_chunk);
+    CHECK(per_chunk < 30);
 }
 
 }  // namespace

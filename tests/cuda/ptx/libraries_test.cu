@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <tenon/cuda.hpp>
+#include <tenon/engine/cuda_training.hpp>
 
 #include "../../support.hpp"
 #include "../emulate.hpp"

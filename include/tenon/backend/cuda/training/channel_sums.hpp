@@ -28,7 +28,11 @@ struct ChannelChunks {
     }
 
     TENON_HOST_DEVICE int rows() const { return threads / columns; }
-    TENON_HOST_DEVICE long begin(int chunk) const { return pixels * chunk / chunks; }
+    /// pixels * chunk / chunks, rounded down; what depends on the chunk is a division of 32 bits.
+    TENON_HOST_DEVICE long begin(int chunk) const {
+        const long whole = pixels / chunks;
+        return whole * chunk + static_cast<int>(pixels - whole * chunks) * chunk / chunks;
+    }
     Grid grid(int pack) const { return {static_cast<int>(blocks_of(channels, columns * pack)), chunks, 1}; }
 };
 

@@ -66,6 +66,7 @@ template <class NumberType, int Pack>
 struct StatisticsKernel {
     static constexpr const char* name = "statistics";
     static constexpr int threads = ChannelChunks::threads;
+    static constexpr int at_once = 4;  // pixels that a thread loads before it adds the first
     using Arguments = StatisticsArguments<NumberType>;
     using Registers = Nothing;
     using Shared = ChannelShared<Pack>;
@@ -82,13 +83,21 @@ struct StatisticsKernel {
             float sum[Pack]{}, centre[Pack]{};
             if (means) load_floats<Pack>(means + column, centre);
             if (first_channel + column < chunks.channels)
-                for (long pixel = begin + row; pixel < end; pixel += chunks.rows()) {
-                    float values[Pack];
-                    load_floats<Pack>(arguments.source + pixel * chunks.channels + first_channel + column, values);
+                for (long pixel = begin + row; pixel < end; pixel += at_once * chunks.rows()) {
+                    float values[at_once][Pack];
                     TENON_CUDA_UNROLL
-                    for (int i = 0; i < Pack; ++i) {
-                        const float off = values[i] - centre[i];
-                        sum[i] += means ? off * off : off;
+                    for (int j = 0; j < at_once; ++j)
+                        if (const long at = pixel + j * chunks.rows(); at < end)
+                            load_floats<Pack>(arguments.source + at * chunks.channels + first_channel + column,
+                                              values[j]);
+                    TENON_CUDA_UNROLL
+                    for (int j = 0; j < at_once; ++j) {
+                        if (pixel + j * chunks.rows() >= end) break;
+                        TENON_CUDA_UNROLL
+                        for (int i = 0; i < Pack; ++i) {
+                            const float off = values[j][i] - centre[i];
+                            sum[i] += means ? off * off : off;
+                        }
                     }
                 }
             TENON_CUDA_UNROLL
@@ -110,23 +119,24 @@ struct StatisticsKernel {
     }
 };
 
-/// Merges the statistics of the chunks (Chan, Golub and LeVeque 1979): each row of threads merges a share, then the
-/// rows are merged in order. Updates the running statistics, with the unbiased variance, as torch does.
+/// Merges the statistics of the chunks: each row of threads adds up a share, then the rows are added in order. With the
+/// distances d of the chunks' means from the first one's mean, and their counts n, the squared distances from the
+/// common mean are the chunks' own + sum(n d^2) - sum(n d)^2 / sum(n); in double, as d is no larger than the values'
+/// spread, nothing is lost. Updates the running statistics, with the unbiased variance, as torch does.
 struct MergeStatisticsKernel {
     static constexpr const char* name = "merge_statistics";
     static constexpr int threads = 256, channels = 32, rows = threads / channels;
     using Arguments = MergeArguments<NormNumbers>;
     using Registers = Nothing;
 
+    /// Sums over chunks: counts, n d, and own squares + n d^2.
     struct Moments {
-        double mean, squares, count;
+        double count, distances, squares;
 
         TENON_DEVICE void add(const Moments& other) {
-            if (other.count == 0) return;
-            const double difference = other.mean - mean, total = count + other.count;
-            mean += difference * other.count / total;
-            squares += other.squares + difference * difference * count * other.count / total;
-            count = total;
+            count += other.count;
+            distances += other.distances;
+            squares += other.squares;
         }
     };
     struct Shared {
@@ -141,12 +151,20 @@ struct MergeStatisticsKernel {
         block.threads([&](int thread, Registers&) {
             const int channel = first_channel + thread % channels, row = thread / channels;
             Moments sum{0, 0, 0};
-            if (channel < chunks.channels)
-                for (int chunk = chunks.chunks * row / rows; chunk < chunks.chunks * (row + 1) / rows; ++chunk) {
+            if (channel < chunks.channels) {
+                const double pivot = static_cast<double>(arguments.partials[channel]);
+                const int first = chunks.chunks * row / rows, last = chunks.chunks * (row + 1) / rows;
+                long begin = chunks.begin(first);
+                for (int chunk = first; chunk < last; ++chunk) {
                     const float* from = arguments.partials + 2L * chunk * chunks.channels + channel;
-                    sum.add({static_cast<double>(from[0]), static_cast<double>(from[chunks.channels]),
-                             static_cast<double>(chunks.begin(chunk + 1) - chunks.begin(chunk))});
+                    const long end = chunks.begin(chunk + 1);
+                    const double count = static_cast<double>(end - begin);
+                    const double distance = static_cast<double>(from[0]) - pivot;
+                    sum.add({count, count * distance,
+                             static_cast<double>(from[chunks.channels]) + count * distance * distance});
+                    begin = end;
                 }
+            }
             shared.moments[row][thread % channels] = sum;
         });
         block.threads([&](int thread, Registers&) {
@@ -154,13 +172,16 @@ struct MergeStatisticsKernel {
             if (thread >= channels || channel >= chunks.channels) return;
             Moments sum{0, 0, 0};
             for (int row = 0; row < rows; ++row) sum.add(shared.moments[row][thread]);
+            const double offset = sum.distances / sum.count;
+            const double mean = static_cast<double>(arguments.partials[channel]) + offset;
+            const double squares = sum.squares - sum.distances * offset;
             const NormNumbers& numbers = arguments.epilogue;
-            derive(numbers, channel, sum.mean, sum.squares / sum.count);
+            derive(numbers, channel, mean, squares / sum.count);
             const double momentum = numbers.momentum;
-            float &mean = numbers.running_mean[channel], &variance = numbers.running_variance[channel];
-            mean = static_cast<float>((1 - momentum) * static_cast<double>(mean) + momentum * sum.mean);
-            variance = static_cast<float>((1 - momentum) * static_cast<double>(variance) +
-                                          momentum * (sum.squares / (sum.count - 1)));
+            float &running_mean = numbers.running_mean[channel], &running_variance = numbers.running_variance[channel];
+            running_mean = static_cast<float>((1 - momentum) * static_cast<double>(running_mean) + momentum * mean);
+            running_variance = static_cast<float>((1 - momentum) * static_cast<double>(running_variance) +
+                                                  momentum * (squares / (sum.count - 1)));
         });
     }
 
