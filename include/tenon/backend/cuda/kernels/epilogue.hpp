@@ -28,7 +28,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// What an epilogue reads that is the same for all pixels, for `Count` channels.
 template <int Count>
 struct EpilogueChannels {
-    float shift[Count], scale[Count], activated_shift[Count];
+    float shift[array_bound<Count>], scale[array_bound<Count>], activated_shift[array_bound<Count>];
 
     TENON_DEVICE EpilogueChannels(const EpilogueArguments& arguments, int channel) {
         if (arguments.shift) load_floats(arguments.shift + channel, shift);
