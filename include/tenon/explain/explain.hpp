@@ -109,6 +109,7 @@ inline std::vector<explanations::ClassMap> explain(const GradientProgram& progra
     const auto found = engine.gradients(
         image, place.value, [&](std::span<const float> logits) { return choose_labels(logits, options, count); });
     std::vector<explanations::ClassMap> maps;
+    maps.reserve(found.gradients.size());
     for (const auto& [label, gradient] : found.gradients)
         maps.push_back({.place = place.name,
                         .method = options.method,
