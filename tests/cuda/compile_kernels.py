@@ -54,8 +54,8 @@ PRODUCT = re.compile(r"ConvSpecELNS_9PrecisionE(\d)ELi(\d+)ELi(\d+)E(?:Li\d+E){4
 
 
 def hungry_products(messages):
-    """Convolutions of 256 threads with so many registers that a multiprocessor runs one block. Those that copy 2 or 4 bytes
-    at once may have them."""
+    """Convolutions of 256 threads with so many registers that a multiprocessor runs one block. Those that copy fewer
+    than 16 bytes at once may have them."""
     found = []
     for name, registers in re.findall(r"Compiling entry function '(\S+)' for[^']*'[^']*'[\s\S]*?Used (\d+) registers", messages):
         match = PRODUCT.search(name)
@@ -63,7 +63,7 @@ def hungry_products(messages):
             continue
         precision, rows, columns, vector = map(int, match.groups())
         has_256_threads = precision == 0 or (rows, columns) == (128, 128)
-        if has_256_threads and vector * (4 if precision < 2 else 2) >= 8 and int(registers) > 128:
+        if has_256_threads and vector * (4 if precision < 2 else 2) == 16 and int(registers) > 128:
             found.append(f"{registers} registers: {name}")
     return found
 
