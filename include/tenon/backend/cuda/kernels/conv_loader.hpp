@@ -50,7 +50,7 @@ struct ConvLoader {
         int y[pixel_rows], x[pixel_rows];   // of the rows' windows
         std::uintptr_t source[pixel_rows];  // of the next vector of each row
         std::uintptr_t weights;             // of the next vector of the first row
-        std::intptr_t row_bytes;            // between a thread's rows of weights
+        int row_bytes;                      // between a thread's rows of weights
     };
 
     const ConvArguments& arguments;
@@ -83,7 +83,7 @@ struct ConvLoader {
             const int row = first_row + i * rows_at_once;
             if (outputs_fit || row < Spec.tile_outputs)
                 copy(block, thread, &stage.weights[row][column],
-                     place.weights + static_cast<std::uintptr_t>(i * place.row_bytes),
+                     place.weights + static_cast<std::uintptr_t>(long{i} * place.row_bytes),
                      (place.valid >> (pixel_rows + i) & 1u) != 0);
         }
         advance(thread, place);
@@ -112,7 +112,7 @@ private:
                             group * term.group_channels + place.channel;
             place.source[i] = source + static_cast<std::uintptr_t>(at * number_size);
         }
-        place.row_bytes = static_cast<std::intptr_t>(rows_at_once) * term.depth * number_size;
+        place.row_bytes = rows_at_once * term.depth * number_size;
         const long output = static_cast<long>(group) * arguments.group_outputs + first_output + thread / vectors;
         place.weights = reinterpret_cast<std::uintptr_t>(term.weights) +
                         static_cast<std::uintptr_t>((output * term.depth + k) * number_size);
