@@ -1,6 +1,6 @@
 #!/bin/sh
 # The link step of README.md, "Several instruction sets in one program", and what it promises: afterwards an object file
-# exports its entries and no other function that the linker could merge with another file's. The program that is linked with
+# exports its entries and nothing else that the linker could merge with another file's. The program that is linked with
 # it runs.
 #
 # usage: localize.sh FOLDER OBJECT ENTRY... -- LINK_COMMAND...
@@ -16,7 +16,7 @@ while [ "$1" != -- ]; do
 done
 shift
 mkdir -p "$folder"
-functions() { nm --defined-only "$1" | awk '$2 ~ /[A-Zvw]/ { print $3 }' | sort; } # constants of GCC's kind u remain
+exports() { nm --defined-only "$1" | awk '$2 ~ /[A-Zuvw]/ { print $3 }' | sort; }
 
 before=$(nm --defined-only "$object" | awk '$2 ~ /[WVw]/' | grep -cv tenon || true)
 if [ "$before" -eq 0 ]; then
@@ -26,11 +26,11 @@ fi
 ld -r --force-group-allocation "$object" -o "$folder/merged.o"
 # shellcheck disable=SC2086  # a list of options
 objcopy $keep "$folder/merged.o" "$folder/part.o"
-if [ "$(functions "$folder/part.o")" != "$(printf %s "$entries" | sort)" ]; then
+if [ "$(exports "$folder/part.o")" != "$(printf %s "$entries" | sort)" ]; then
     echo "expected to export only"
     echo "$entries"
     echo "found"
-    functions "$folder/part.o" | head -20
+    exports "$folder/part.o" | head -20
     exit 1
 fi
 if ! readelf -gW "$folder/part.o" | grep -q "no section groups"; then
