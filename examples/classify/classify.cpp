@@ -172,12 +172,11 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
     CLI::Option* const explain =
         app.add_option("--explain", options.explain,
-                       "Write a picture of where the network sees the most likely class of the one image given, and "
-                       "of the second, as FILE with .runner_up before its ending")
+                       "Draw where the one image shows its likeliest class, and the second as *.runner_up.png")
             ->check(CLI::Validator(refuse_other_than_png, ""))
             ->type_name("FILE.png");
     app.add_option("--place", options.place,
-                   "The layer or scope that --explain looks at, as --summary names it; else the last with a map")
+                   "The layer or scope of --summary that --explain looks at; else the last with a map")
         ->needs(explain)
         ->type_name("NAME");
     app.add_option("--method", options.method, "How --explain makes a map: grad-cam, grad-cam++, hires-cam, layer-cam")
