@@ -1,6 +1,7 @@
 // The vector operations: each lane as the scalar operation, NaNs included.
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 
 #include <doctest/doctest.h>

@@ -43,32 +43,40 @@ inline void broadcast_text(distributed::World world, std::string& text) {
 /// What all ranks must agree in: names and values.
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
+inline constexpr char end_of_name = '\x1f', end_of_fact = '\x1e';
+
+/// The fact in which a rank's text differs from the first rank's, of both: "learning rate 0.1".
+inline std::pair<std::string, std::string> differing_fact(const std::string& first, const std::string& other) {
+    // It begins after the last end of a fact that they have in common.
+    const auto same = static_cast<std::size_t>(std::ranges::mismatch(first, other).in1 - first.begin());
+    const std::size_t end = same == 0 ? std::string::npos : first.rfind(end_of_fact, same - 1);
+    const std::size_t begin = end == std::string::npos ? 0 : end + 1;
+    const auto fact = [&](const std::string& all) {
+        std::string found = all.substr(begin, all.find(end_of_fact, begin) - begin);
+        if (found.empty()) return std::string("nothing");
+        std::ranges::replace(found, end_of_name, ' ');
+        return found;
+    };
+    return {fact(first), fact(other)};
+}
+
 /// Throws tenon::Error on all ranks unless all have the same facts, naming the first rank that differs from rank 0 and
 /// in what. Called by all ranks.
 inline void check_agreement(distributed::World world, const Facts& facts) {
     if (world.size() == 1) return;
-    constexpr char end_of_name = '\x1f', end_of_fact = '\x1e';
     std::string text;
-    for (const auto& [name, value] : facts) text += name + end_of_name + value + end_of_fact;
-    const std::vector<std::string> texts = gather_texts(world, text);
-    for (int rank = 1; rank < world.size(); ++rank) {
-        const std::string &first = texts.front(), &other = texts[static_cast<std::size_t>(rank)];
-        if (first == other) continue;
-        // The fact in which they differ begins after the last end of a fact that they have in common.
-        const auto same = static_cast<std::size_t>(std::ranges::mismatch(first, other).in1 - first.begin());
-        const std::size_t end = same == 0 ? std::string::npos : first.rfind(end_of_fact, same - 1);
-        const std::size_t begin = end == std::string::npos ? 0 : end + 1;
-        const auto fact = [&](const std::string& all) {
-            const std::string found = all.substr(begin, all.find(end_of_fact, begin) - begin);
-            const std::size_t at = found.find(end_of_name);
-            return at == std::string::npos ? std::pair{std::string("nothing"), std::string()}
-                                           : std::pair{found.substr(0, at), found.substr(at + 1)};
-        };
-        const auto [name, value] = fact(other);
-        const auto [first_name, first_value] = fact(first);
-        throw Error(world.name(rank) + " differs from rank 0: it has " + name + " " + value + ", expected " +
-                    first_name + " " + first_value);
+    for (const auto& [name, value] : facts) {
+        text += name;
+        text += end_of_name;
+        text += value;
+        text += end_of_fact;
     }
+    const std::vector<std::string> texts = gather_texts(world, text);
+    const auto other = std::ranges::find_if(texts, [&](const std::string& ranks) { return ranks != texts.front(); });
+    if (other == texts.end()) return;
+    const auto [expected, found] = differing_fact(texts.front(), *other);
+    throw Error(world.name(static_cast<int>(other - texts.begin())) + " differs from rank 0: it has " + found +
+                ", expected " + expected);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -19,10 +19,10 @@
 namespace tenon::distributed {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// `n` ranks, each on a thread of its own: `Threads<4>{}.run([](auto& world) { ... });`.
-template <int n>
+/// `Ranks` ranks, each on a thread of its own: `Threads<4>{}.run([](auto& world) { ... });`.
+template <int Ranks>
 class Threads {
-    static_assert(n >= 1, "tenon: a world has at least one rank");
+    static_assert(Ranks >= 1, "tenon: a world has at least one rank");
 
 public:
     /// The communicator of one rank. When a rank has failed, the others throw tenon::Error, which names it, from
@@ -31,7 +31,7 @@ public:
     public:
         Rank(Threads& all, int rank) : all_{all}, rank_{rank} {}
         int rank() const { return rank_; }
-        int size() const { return n; }
+        int size() const { return Ranks; }
         void broadcast(std::span<std::byte> bytes, int root) {
             all_.exchange(rank_, bytes, [&] {
                 if (rank_ != root) std::ranges::copy(all_.sent(root), bytes.begin());
@@ -39,14 +39,14 @@ public:
         }
         void all_gather(std::span<const std::byte> sent, std::span<std::byte> received) {
             all_.exchange(rank_, sent, [&] {
-                for (int from = 0; from < n; ++from)
+                for (int from = 0; from < Ranks; ++from)
                     std::ranges::copy(all_.sent(from), part(received, sent.size(), from).begin());
             });
         }
         void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {
             all_.exchange(rank_, sent, [&] {
-                const std::size_t size = sent.size() / n;
-                for (int from = 0; from < n; ++from)
+                const std::size_t size = sent.size() / Ranks;
+                for (int from = 0; from < Ranks; ++from)
                     std::ranges::copy(part(all_.sent(from), size, rank_), part(received, size, from).begin());
             });
         }
@@ -70,20 +70,28 @@ public:
     /// failed first.
     template <class Work>
     void run(const Work& work) {
-        std::array<std::exception_ptr, static_cast<std::size_t>(n)> failures{};
-        {
-            std::vector<std::jthread> threads;
-            for (int rank = 0; rank < n; ++rank)
+        std::array<std::exception_ptr, static_cast<std::size_t>(Ranks)> failures{};
+        // Calls f, and ends the others' waiting if it throws; that includes a thread that the system doesn't give.
+        const auto guarded = [&](int rank, const auto& f) {
+            try {
+                f();
+            } catch (const std::exception& error) {
+                failures[static_cast<std::size_t>(rank)] = std::current_exception();
+                fail(rank, error.what());
+            }
+        };
+        std::vector<std::thread> threads;  // libc++ 16 has no std::jthread
+        threads.reserve(static_cast<std::size_t>(Ranks));
+        for (int rank = 0; rank < Ranks; ++rank)
+            guarded(rank, [&] {
                 threads.emplace_back([&, rank] {
-                    try {
+                    guarded(rank, [&] {
                         Rank mine{*this, rank};
                         work(mine);
-                    } catch (const std::exception& error) {
-                        failures[static_cast<std::size_t>(rank)] = std::current_exception();
-                        fail(rank, error.what());
-                    }
+                    });
                 });
-        }
+            });
+        for (std::thread& thread : threads) thread.join();
         if (failed_ < 0) return;
         if (const auto& failure = failures[static_cast<std::size_t>(failed_)]) std::rethrow_exception(failure);
         check();  // the rank has failed without an exception
@@ -104,7 +112,7 @@ private:
         std::unique_lock lock{mutex_};
         check();
         const long round = round_;
-        if (++arrived_ == n) {
+        if (++arrived_ == Ranks) {
             arrived_ = 0;
             ++round_;
             changed_.notify_all();
@@ -115,7 +123,7 @@ private:
     }
     void check() const {
         if (failed_ >= 0)
-            throw Error("rank " + std::to_string(failed_) + " of " + std::to_string(n) + " failed: " + reason_);
+            throw Error("rank " + std::to_string(failed_) + " of " + std::to_string(Ranks) + " failed: " + reason_);
     }
     void fail(int rank, const std::string& reason) {
         const std::lock_guard lock{mutex_};
@@ -127,7 +135,7 @@ private:
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::array<std::span<const std::byte>, static_cast<std::size_t>(n)> sent_{};
+    std::array<std::span<const std::byte>, static_cast<std::size_t>(Ranks)> sent_{};
     int arrived_ = 0;
     long round_ = 0;
     int failed_ = -1;

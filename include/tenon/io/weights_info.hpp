@@ -36,9 +36,13 @@ inline constexpr std::string_view network_key = "network", classes_key = "classe
 
 template <class Once = void>
 std::string json_array(const std::vector<std::string>& strings) {
-    std::string text;
-    for (const std::string& string : strings) text += (text.empty() ? "" : ",") + json_string(string);
-    return "[" + text + "]";
+    std::string text = "[";
+    for (const std::string& string : strings) {
+        if (text.size() > 1) text += ',';
+        text += json_string(string);
+    }
+    text += ']';
+    return text;
 }
 
 /// Throws tenon::Error, naming `what`, when the text is anything but a JSON array of strings.

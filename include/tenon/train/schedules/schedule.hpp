@@ -118,7 +118,10 @@ inline double anneal(Annealing annealing, double from, double to, double share) 
 
 inline std::string text(const char* name, std::initializer_list<double> numbers) {
     std::string result = name;
-    for (const double number : numbers) result += " " + tenon::detail::number_text(number, std::chars_format::fixed, 6);
+    for (const double number : numbers) {
+        result += ' ';
+        result += tenon::detail::number_text(number, std::chars_format::fixed, 6);
+    }
     return result;
 }
 

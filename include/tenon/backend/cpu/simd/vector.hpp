@@ -97,7 +97,9 @@ TENON_INLINE Vector above_or_second(Vector a, Vector b) {
 #endif
 }
 /// The larger of each two elements; NaN where either is NaN.
-TENON_INLINE Vector maximum(Vector a, Vector b) { return a == a ? above_or_second(a, b) : a; }
+TENON_INLINE Vector maximum(Vector a, Vector b) {
+    return a == a ? above_or_second(a, b) : a;  // NOLINT(misc-redundant-expression): not for NaN
+}
 /// max(a, 0); NaN stays NaN, as in torch.
 TENON_INLINE Vector relu(Vector a) { return above_or_second(zero(), a); }
 /// Prefetches the cache line at an address that will be read; `locality` 3 is the first-level cache, 2 the second.
