@@ -89,8 +89,11 @@ std::optional<nlohmann::ordered_json> run(const Images& images, const RunOptions
         result["training_error"] = 100 * (1 - last.accuracy);
         result["training_loss"] = last.loss;
     } catch (const Error& error) {
-        // A variant that diverges is a result, as in the paper; a full disk is not.
-        if (std::string_view(error.what()).find("the loss of step") == std::string_view::npos) throw;
+        // A variant that diverges is a result, as in the paper; a full disk is not. What overflows first may be the
+        // loss or a running statistic, which no checkpoint is written of.
+        const std::string_view what = error.what();
+        const auto says = [&](std::string_view part) { return what.find(part) != std::string_view::npos; };
+        if (!says("the loss of step") && !says("is undefined after step")) throw;
         result["failed"] = error.what();
     }
     result["epochs"] = trainer.state().epoch;

@@ -150,6 +150,7 @@ TEST_CASE("a string survives being written and read") {
 
 TEST_CASE("a long name is cut off in a sentence, between characters") {
     CHECK(tenon::detail::quote_name("conv1.weight") == "\"conv1.weight\"");
+    CHECK(tenon::detail::quote_name("caf\xE9") == R"("caf\\xE9")");
     std::string snow(119, 'x');
     snow += "\xE2\x98\x83\xE2\x98\x83";
     CHECK(tenon::detail::quote_name(snow) == '"' + std::string(119, 'x') + "\"... (125 bytes)");

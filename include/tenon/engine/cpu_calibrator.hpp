@@ -125,6 +125,7 @@ public:
         if (images_ == 0)
             throw Error("calibration has seen no images; add some that are like those the model will see");
         std::vector<float> ranges;
+        ranges.reserve(histograms_.size());
         for (const Range& range : histograms_)
             ranges.push_back(range.is_positive ? range.sizes.best_range() : range.sizes.largest());
         return ranges;

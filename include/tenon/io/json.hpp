@@ -52,6 +52,26 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+/// `bytes` as readable UTF-8: each byte that belongs to no UTF-8 sequence becomes four characters, `caf` and the byte
+/// E9 -> `caf\xE9`. UTF-8 is unchanged, backslashes too, so two names may give the same text; to_hexadecimal keeps the
+/// bytes.
+template <class Once = void>
+std::string to_utf8(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string text;
+    while (!bytes.empty()) {
+        const std::size_t length = utf8_sequence_length(bytes);
+        if (length == 0) {
+            const auto byte = static_cast<unsigned char>(bytes.front());
+            text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+        } else {
+            text += bytes.substr(0, length);
+        }
+        bytes.remove_prefix(length == 0 ? 1 : length);
+    }
+    return text;
+}
+
 /// `text` as a JSON string with its quotes; quotes, backslashes and control characters are escaped. `text` should be
 /// UTF-8.
 template <class Once = void>
@@ -70,14 +90,15 @@ std::string json_string(std::string_view text) {
     return result + '"';
 }
 
-/// A name for use in a sentence: quoted, on one line, and cut off where it gets too long to read.
+/// A name for use in a sentence: quoted, on one line, in UTF-8, and cut off where it gets too long to read.
 template <class Once = void>
 std::string quote_name(std::string_view name) {
     constexpr std::size_t max_bytes = 120;
-    if (name.size() <= max_bytes) return json_string(name);
+    const std::string text = to_utf8(name);
+    if (text.size() <= max_bytes) return json_string(text);
     std::size_t end = max_bytes;
-    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
-    return json_string(name.substr(0, end)) + "... (" + std::to_string(name.size()) + " bytes)";
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
+    return json_string(text.substr(0, end)) + "... (" + std::to_string(name.size()) + " bytes)";
 }
 
 /// Pulls values out of a JSON text in the text's order. Every function reads exactly one value and throws tenon::Error,

@@ -14,26 +14,6 @@
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// `bytes` as readable UTF-8: each byte that belongs to no UTF-8 sequence becomes four characters, `caf` and the byte
-/// E9 -> `caf\xE9`. UTF-8 is unchanged, backslashes too, so two names may give the same text; to_hexadecimal keeps the
-/// bytes.
-template <class Once = void>
-std::string to_utf8(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string text;
-    while (!bytes.empty()) {
-        const std::size_t length = utf8_sequence_length(bytes);
-        if (length == 0) {
-            const auto byte = static_cast<unsigned char>(bytes.front());
-            text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-        } else {
-            text += bytes.substr(0, length);
-        }
-        bytes.remove_prefix(length == 0 ? 1 : length);
-    }
-    return text;
-}
-
 /// Two lower-case digits for each byte: `caf` and the byte E9 -> `636166e9`.
 template <class Once = void>
 std::string to_hexadecimal(std::string_view bytes) {

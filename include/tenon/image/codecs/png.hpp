@@ -154,8 +154,8 @@ inline std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, st
         std::size_t length = 0;
         for (std::size_t i = 0; i < 4; ++i) length = length << 8 | std::to_integer<std::size_t>(bytes[i]);
         if (length > bytes.size() - chunk_overhead) break;
-        if (std::memcmp(bytes.data() + 4, kind.data(), 4) == 0 && length >= prefix.size() &&
-            std::memcmp(bytes.data() + 8, prefix.data(), prefix.size()) == 0)
+        const std::string_view chunk(reinterpret_cast<const char*>(bytes.data()) + 4, 4 + length);
+        if (chunk.starts_with(kind) && chunk.substr(4).starts_with(prefix))
             return bytes.subspan(8 + prefix.size(), length - prefix.size());
         bytes = bytes.subspan(length + chunk_overhead);
     }
