@@ -96,6 +96,7 @@ public:
     /// when `images` is not a whole number of images or a pixel is not a finite number; then nothing is remembered.
     void add(std::span<const float> images) {
         constexpr std::size_t elements = static_cast<std::size_t>(input_shape<Net>.elements());
+        // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it does not see that a network has an input
         if (images.empty() || images.size() % elements != 0)
             throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
                         std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
