@@ -2,12 +2,8 @@
 // what one of them can't do ends all.
 #include <atomic>
 #include <bit>
-#include <chrono>
 #include <cmath>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include <doctest/doctest.h>
 
@@ -15,15 +11,6 @@
 #include <tenon/data/loader.hpp>
 #include <tenon/data/pipeline.hpp>
 #include <tenon/distributed.hpp>
-#include <tenon/models/cifar.hpp>
-#include <tenon/train/callbacks/log_files.hpp>
-#include <tenon/train/callbacks/periodic_checkpoint.hpp>
-#include <tenon/train/optimizers/sgd.hpp>
-#include <tenon/train/trainer.hpp>
-
-#ifdef TENON_TEST_MPI
-#include <tenon/mpi.hpp>
-#endif
 
 #include "../support.hpp"
 #include "world_run.hpp"
@@ -90,7 +77,6 @@ TEST_CASE("a sum has the same bits for any number of ranks that share the shards
 
 using tenon_test::result_of_run;
 using tenon_test::RunOptions;
-using tenon_test::SharedNet;
 
 template <int ranks>
 std::string together(const RunOptions& options) {
@@ -109,6 +95,9 @@ TEST_CASE("training ends with the same bits for any number of processes") {
         const std::string expected = result_of_run(alone, options);
         CHECK(together<2>(options) == expected);
         CHECK(together<4>(options) == expected);
+        // With 8 shards of the last batch's 5 images, some have none.
+        const RunOptions eighths{.shards = 8, .accumulate = accumulate};
+        CHECK(together<8>(eighths) == result_of_run(alone, eighths));
         // Shards and batches per iteration are part of the recipe: they change the bits.
         CHECK(result_of_run(alone, {.shards = 2, .accumulate = accumulate}) != expected);
     }
@@ -184,6 +173,25 @@ TEST_CASE("what one rank can't do ends all, and says which") {
     CHECK(contains(failure({.accumulate = 0}), "1 or more batches per iteration"));
 }
 
+TEST_CASE("the first rank that differs is named, and in what") {
+    const auto disagreement = [](const detail::Facts& first, const detail::Facts& third) {
+        return error_of([&] {
+            distributed::Threads<4>{}.run([&](auto& world) {
+                if (world.rank() < 2) return detail::check_agreement(world, first);
+                detail::check_agreement(world, third);
+            });
+        });
+    };
+    const detail::Facts facts{{"version", "1.2"}, {"network", "12"}, {"epochs", "3"}};
+    CHECK(disagreement(facts, facts) == "(no error)");
+    CHECK(disagreement(facts, {{"version", "1.3"}, {"network", "12"}, {"epochs", "3"}}) ==
+          "rank 2 of 4 differs from rank 0: it has version 1.3, expected version 1.2");
+    CHECK(disagreement(facts, {{"version", "1.2"}, {"network", "127"}, {"epochs", "3"}}) ==
+          "rank 2 of 4 differs from rank 0: it has network 127, expected network 12");
+    CHECK(disagreement(facts, {{"version", "1.2"}, {"network", "12"}}) ==
+          "rank 2 of 4 differs from rank 0: it has nothing, expected epochs 3");
+}
+
 TEST_CASE("what one rank interrupts, all interrupt after the same iteration, and rank 0 writes") {
     const TemporaryFolder folder;
     struct Interrupting : Callback {
@@ -191,120 +199,15 @@ TEST_CASE("what one rank interrupts, all interrupt after the same iteration, and
             if (trainer.world().rank() == 1 && report.step == 3) trainer.interrupt("a signal");
         }
     };
+    Interrupting callback;
     const std::string log = folder.file("log.csv");
-    std::vector<std::string> reasons(2);
-    std::vector<long> steps(2);
-    distributed::Threads<2>{}.run([&](auto& world) {
-        Interrupting callback;
-        CsvLog csv{log};
-        const auto rank = static_cast<std::size_t>(world.rank());
-        Trainer<SharedNet> trainer{SgdOptions{}, {.batch_size = 12, .threads = 1, .world = world, .shards = 4}};
-        const ImageDataset dataset = tenon_test::shared_images(53);
-        Loader loader{dataset, Pipeline{Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}}, {.batch_size = 12}};
-        trainer.fit(loader, {.epochs = 2, .callbacks = {&callback, &csv}});
-        CHECK(trainer.is_interrupted());
-        reasons[rank] = trainer.stop_reason();
-        steps[rank] = trainer.state().step;
-    });
-    CHECK(reasons[0] == "a signal");
-    CHECK(reasons[1] == "a signal");
-    CHECK(steps[0] == 3);
-    CHECK(steps[1] == 3);
+    std::vector<tenon_test::Ending> endings(2);
+    together<2>({.callback = &callback, .log = log, .endings = endings.data()});
+    for (const tenon_test::Ending& ending : endings) {
+        CHECK(ending.reason == "a signal");
+        CHECK(ending.steps == 3);
+    }
     CHECK(tenon_test::read_file(log).starts_with("epoch,"));
 }
-
-#ifdef TENON_TEST_MPI
-
-/// What `mpirun -n ranks` of this program's case "a rank of an MPI job" writes to the standard error; and, in `result`,
-/// what rank 0 found.
-struct Job {
-    int status = 0;
-    std::string said, result;
-    double seconds = 0;
-};
-Job run_job(int ranks, const std::string& settings = {}) {
-    const TemporaryFolder folder;
-    const std::string result = folder.file("result"), said = folder.file("said");
-    // Both MPIs, more ranks than cores, as root in a container: whatever doesn't apply is ignored.
-    const std::string command =
-        "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
-        "OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none "
-        "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none "
-        "TENON_TEST_RESULT=" +
-        result + " " + settings + " " TENON_TEST_MPI " -n " + std::to_string(ranks) + " " +
-        std::filesystem::read_symlink("/proc/self/exe").string() + " --no-skip -tc='a rank of an MPI job' >" + said +
-        " 2>&1";
-    Job job;
-    const auto start = std::chrono::steady_clock::now();
-    job.status = std::system(command.c_str());
-    job.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    job.said = tenon_test::read_file(said);
-    if (std::filesystem::exists(result)) job.result = tenon_test::read_file(result);
-    return job;
-}
-
-std::string setting(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
-
-TEST_CASE("a rank of an MPI job" * doctest::skip()) {
-    int argc = 0;
-    char** argv = nullptr;
-    distributed::Mpi world{argc, argv};
-    struct Dying : Callback {
-        void on_step(const StepReport& report, TrainerControl& trainer) override {
-            const bool here = trainer.world().rank() == 1 && report.step == 5;
-            if (here && setting("TENON_TEST_DEATH") == "kill") std::raise(SIGKILL);
-            if (here && setting("TENON_TEST_DEATH") == "throw") throw Error("the disk is full");
-        }
-    } dying;
-    const std::string checkpoint = setting("TENON_TEST_CHECKPOINT");
-    RunOptions options{.checkpoint = checkpoint, .other_seed = setting("TENON_TEST_DEATH") == "seed"};
-    options.resume = !checkpoint.empty() && std::filesystem::exists(checkpoint);
-    options.callback = &dying;
-    const std::string result = result_of_run(world, options);
-    if (world.rank() == 0) tenon_test::write_file(setting("TENON_TEST_RESULT"), result);
-}
-
-TEST_CASE("processes of MPI end with the bits of one") {
-    distributed::Alone alone;
-    const std::string expected = result_of_run(alone, {});
-    for (const int ranks : {1, 2, 4}) {
-        CAPTURE(ranks);
-        const Job job = run_job(ranks);
-        CAPTURE(job.said);
-        CHECK(job.status == 0);
-        CHECK(job.result == expected);
-    }
-}
-
-TEST_CASE("an MPI job whose rank dies ends, and resumes with another number of processes") {
-    distributed::Alone alone;
-    const std::string expected = result_of_run(alone, {});
-    for (const std::string death : {"kill", "throw", "seed"}) {
-        CAPTURE(death);
-        const TemporaryFolder folder;
-        const std::string checkpoint = folder.file("run.checkpoint");
-        const Job job = run_job(4, "TENON_TEST_DEATH=" + death + " TENON_TEST_CHECKPOINT=" + checkpoint);
-        CAPTURE(job.said);
-        CHECK(job.status != 0);
-        CHECK(job.seconds < 10);
-        CHECK(job.result.empty());
-        if (death == "kill")  // Open MPI names the rank, MPICH the machine
-            CHECK((contains(job.said, "rank 1") || contains(job.said, "BAD TERMINATION")));
-        if (death == "throw")
-            CHECK(contains(job.said, "rank 1 of 4 failed: the disk is full; the last checkpoint: " + checkpoint));
-        if (death == "seed") {
-            CHECK(contains(job.said, "rank 1 of 4 differs from rank 0: it has seed 4, expected seed 3"));
-        } else {
-            const Job resumed = run_job(2, "TENON_TEST_CHECKPOINT=" + checkpoint);
-            CAPTURE(resumed.said);
-            CHECK(resumed.result == expected);
-        }
-    }
-}
-
-#endif
 
 }  // namespace
