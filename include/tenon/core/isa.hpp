@@ -4,9 +4,11 @@
 // The instruction set a translation unit is compiled for, as an inline namespace.
 //
 // Law: two translation units compiled with different -march never share a symbol of the library that holds machine
-// code, so linking them cannot violate the one-definition rule, nor run AVX-512 code on a machine that lacks it. (test:
-// tests/package/one_definition). Everything that exists at run time is inside TENON_ISA_NAMESPACE; topology and program
-// are constants, hold no machine code and are outside it, so a network is one type in all translation units.
+// code or leads to it over addresses, so linking them cannot violate the one-definition rule, nor run AVX-512 code on a
+// machine that lacks it. (test: tests/package/one_definition). So functions that exist at run time, tables of their
+// addresses and the programs of networks, which point to the code of a user's function (Elementwise), are inside
+// TENON_ISA_NAMESPACE. Layers, networks and the types of programs hold no machine code and are outside it, so a network
+// is one type in all translation units.
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)
 #if defined(__AVX512VNNI__)

@@ -20,6 +20,7 @@ namespace cuda {
 template <class Net, Precision P>
 class Engine {
 public:
+    static_assert(KernelCheck<Net>::done);
     using Scalar = float;
     using Compiled = CompiledNetwork<Net, P>;
 

@@ -25,6 +25,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Net, class Runner>
 class TrainingEngine {
 public:
+    static_assert(KernelCheck<Net>::done);
     using Scalar = float;
     static constexpr int classes = classes_of<Net>;
     static constexpr bool scales_loss = Runner::scales_loss;

@@ -7,6 +7,7 @@
 
 #include <tenon/backend/shared/loss_scale.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
+#include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/engine/loss.hpp>
 #include <tenon/program/training/differentiate.hpp>
@@ -22,6 +23,9 @@ struct TrainingEngineOptions {
 
 namespace detail {
 
+// As `lowered`, these are constants that may point to the machine code of a user's function.
+inline namespace TENON_ISA_NAMESPACE {
+
 /// The forward program of a network in training.
 template <class Net>
 inline constexpr auto training_forward_of = training_forward(lowered<Net>);
@@ -30,6 +34,8 @@ inline constexpr auto training_forward_of = training_forward(lowered<Net>);
 template <class Net, DifferentiationOptions Options>
 inline constexpr auto training_program =
     differentiate<training_capacity(training_forward_of<Net>, Options)>(training_forward_of<Net>, Options);
+
+}  // namespace TENON_ISA_NAMESPACE
 
 /// The number of logits per image. Training by a loss needs a network whose result is a flat vector.
 template <class Net>

@@ -2,8 +2,9 @@
 
 The linker keeps one copy of a weak function that both files define. Where the copies differ, the file compiled for the
 lesser machine may run instructions that the machine lacks. The same holds for a weak constant that holds addresses of
-functions, such as a table of kernels. Functions of the standard library and of oneTBB are left out unless they are
-instantiated with something of tenon's: nothing that tenon does can keep those apart.
+functions, such as a table of kernels, and for one that leads to them over the addresses of others, such as a program
+with a user's function. Functions of the standard library and of oneTBB are left out unless they are instantiated with
+something of tenon's: nothing that tenon does can keep those apart.
 """
 
 import argparse
@@ -26,17 +27,25 @@ def symbols(path):
 
 
 def sections_with_code_pointers(path, table):
-    """The sections of an object file that hold addresses of functions."""
+    """The sections of an object file that hold addresses of functions, or of data that lead to one."""
     output = subprocess.run(["objdump", "-r", "-w", path], check=True, capture_output=True, text=True).stdout
-    found, section = set(), None
+    found, pointers, section = set(), {}, ""
     for line in output.splitlines():
         if match := re.match(r"RELOCATION RECORDS FOR \[(\S+)\]:", line):
             section = match[1]
-        elif match := re.match(r"[0-9a-f]+ \S+\s+([^\s+-]+)", line):
+        elif section.startswith((".data", ".rodata")) and (match := re.match(r"[0-9a-f]+ \S+\s+([^\s+-]+)", line)):
             flags, target = table.get(match[1], ("", match[1]))
             undefined_function = target == "*UND*" and not match[1].startswith(("_ZTV", "_ZTI", "_ZTS"))
             if "F" in flags or target.startswith(".text") or undefined_function:
                 found.add(section)
+            else:
+                pointers.setdefault(target, set()).add(section)
+    # A program that points to a table of functions leads to them: from what was found back to who points there.
+    unseen = list(found)
+    while unseen:
+        pointing = pointers.get(unseen.pop(), set()) - found
+        found |= pointing
+        unseen += pointing
     return found
 
 
@@ -54,7 +63,7 @@ def machine_code(path):
 
 
 def weak_code(path):
-    """The weak symbols of an object file that are functions or hold addresses of functions: name -> what they hold."""
+    """The weak symbols of an object file that are functions or lead to functions: name -> what they hold."""
     code = machine_code(path)
     table = symbols(path)
     pointers = sections_with_code_pointers(path, table)
@@ -64,7 +73,7 @@ def weak_code(path):
             continue
         if section.startswith(".text"):
             found[name] = code[section]
-        elif section.startswith(".data") and section in pointers:
+        elif section in pointers:
             found[name] = None
     return found
 
@@ -90,9 +99,9 @@ def main():
             others += 1
             continue
         violations += 1
-        print(f"both files define {name}: {'a table of functions' if first[mangled] is None else 'different code'}")
+        print(f"both files define {name}: {'data that lead to functions' if first[mangled] is None else 'different code'}")
     print(
-        f"{len(first)} and {len(second)} weak functions and tables of functions, {len(shared)} shared; unlike in both "
+        f"{len(first)} and {len(second)} weak functions and data that lead to functions, {len(shared)} shared; unlike in both "
         f"are {violations} of tenon and Eigen, expected {arguments.expect_violations}, and {others} of std and oneTBB"
     )
     return 0 if violations == arguments.expect_violations else 1
