@@ -27,11 +27,19 @@ write_basic_package_version_file(
   ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/tenonConfig.cmake ${PROJECT_BINARY_DIR}/tenonConfigVersion.cmake
               ${PROJECT_SOURCE_DIR}/cmake/tenonCuda.cmake ${PROJECT_SOURCE_DIR}/cmake/tenonNetwork.cmake ${PROJECT_SOURCE_DIR}/cmake/tenonCompiled.cpp
+              ${PROJECT_SOURCE_DIR}/cmake/tenonWebp.cmake
         DESTINATION ${TENON_PACKAGE_DIR})
 
 configure_file(cmake/tenon.pc.in ${PROJECT_BINARY_DIR}/tenon.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tenon.pc DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig)
 if(TARGET tenon_image)
+  set(TENON_IMAGE_WEBP_REQUIRES "")
+  set(TENON_IMAGE_WEBP_FLAGS "")
+  get_target_property(definitions tenon_image INTERFACE_COMPILE_DEFINITIONS)
+  if(definitions MATCHES TENON_WEBP)
+    set(TENON_IMAGE_WEBP_REQUIRES " libwebp")
+    set(TENON_IMAGE_WEBP_FLAGS "Cflags: -DTENON_WEBP\n")
+  endif()
   configure_file(cmake/tenon-image.pc.in ${PROJECT_BINARY_DIR}/tenon-image.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/tenon-image.pc DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig)
 endif()

@@ -127,7 +127,8 @@ std::string list_of_networks() {
 
 void add_options(CLI::App& app, Options& options) {
     app.description(
-        "Says what image files (JPEG, PNG) show. Without arguments: the clothes in examples/data/images, classified "
+        "Says what image files (JPEG, PNG, WebP) show. Without arguments: the clothes in examples/data/images, "
+        "classified "
         "by\n"
         "a small network whose weights are in the repository, too.");
     app.set_version_flag("--version", "classify, tenon " + std::to_string(TENON_VERSION_MAJOR) + "." +

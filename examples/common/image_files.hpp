@@ -41,7 +41,8 @@ inline void list_folder(const std::string& folder, ImageFiles& images) {
     for (const std::filesystem::path& path : listing.files) images.files.push_back({path.string(), {}});
     for (const auto& [path, problem] : listing.problems) images.files.push_back({path.string(), problem});
     if (listing.files.empty() && listing.problems.empty())
-        images.files.push_back({folder, folder + ": expected a folder with JPEG or PNG files, found none in it"});
+        images.files.push_back({folder, folder + ": expected a folder with " + std::string(tenon::detail::image_kinds) +
+                                            " files, found none in it"});
     if (!listing.skipped.empty()) images.skipped.push_back({folder, std::move(listing.skipped)});
 }
 

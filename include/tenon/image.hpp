@@ -1,5 +1,5 @@
-// The component tenon::image: image files (JPEG, PNG) and data sets of files and archives. Needs libjpeg, libpng and
-// zlib.
+// The component tenon::image: image files (JPEG, PNG, WebP) and data sets of files and archives. Needs libjpeg,
+// libpng and zlib, and for WebP libwebp.
 #pragma once
 
 #include <tenon/core/begin_door.hpp>

@@ -52,16 +52,16 @@ TEST_CASE("an image folder's classes and files are sorted, and other files left 
     CHECK(tenon::read_image_folder(list, {.resize = 8, .height = 8, .width = 8, .color = tenon::Color::gray}).shape ==
           tenon::Shape{1, 8, 8});
     tenon_test::write_file(folder.file("b/3.png"), "no image");
-    CHECK(contains(error_of([&] { tenon::read_image_folder(tenon::list_image_folder(folder.file(""))); }),
-                   "b/3.png: expected a JPEG or PNG file, found an unknown format"));
+    CHECK(
+        contains(error_of([&] { tenon::read_image_folder(tenon::list_image_folder(folder.file(""))); }),
+                 "b/3.png: expected a " + std::string(tenon::detail::image_kinds) + " file, found an unknown format"));
 }
 
 TEST_CASE("what other programs leave in a folder is skipped and counted") {
     const tenon_test::TemporaryFolder folder;
-    for (const char* name :
-         {"red/0.jpg", "red/._0.jpg", "red/.DS_Store", "red/Thumbs.db", "red/extra.WEBP", "red/notes",
-          "red/.ipynb_checkpoints/0-checkpoint.jpg", "red/.ipynb_checkpoints/1-checkpoint.jpg",
-          "red/deeper/.hidden/1.jpg", "blue/0.jpg", ".ipynb_checkpoints/0.jpg", "README.md"})
+    for (const char* name : {"red/0.jpg", "red/._0.jpg", "red/.DS_Store", "red/Thumbs.db", "red/extra.BMP", "red/notes",
+                             "red/.ipynb_checkpoints/0-checkpoint.jpg", "red/.ipynb_checkpoints/1-checkpoint.jpg",
+                             "red/deeper/.hidden/1.jpg", "blue/0.jpg", ".ipynb_checkpoints/0.jpg", "README.md"})
         copy_image("full_chroma.jpg", folder.file(name));
     // Links to folders are followed, but not back to where they are, and not twice to the same.
     copy_image("picture.png", folder.file(".elsewhere/more/9.png"));
@@ -79,18 +79,20 @@ TEST_CASE("what other programs leave in a folder is skipped and counted") {
     CHECK(list.labels == std::vector<int>{0, 1, 1, 1, 1});
     CHECK(list.skipped == std::map<std::string, long>{{".db", 1},
                                                       {".md", 1},
-                                                      {".webp", 1},
+                                                      {".bmp", 1},
                                                       {"hidden", 6},
                                                       {"link that leads back", 2},
                                                       {"no ending", 1},
                                                       {"not a file", 1}});
     CHECK(tenon::detail::skipped_text(list.skipped) ==
-          "1 .db, 1 .md, 1 .webp, 6 hidden, 2 link that leads back, 1 no ending, 1 not a file");
+          "1 .bmp, 1 .db, 1 .md, 6 hidden, 2 link that leads back, 1 no ending, 1 not a file");
     CHECK(tenon::detail::class_counts(list) == std::vector<long>{1, 4});
+    CHECK(tenon::detail::is_image_name("a.WebP") == tenon::detail::reads_webp);
     std::filesystem::create_directory(folder.file("z"));
-    std::filesystem::rename(folder.file("red/extra.WEBP"), folder.file("z/extra.webp"));
+    std::filesystem::rename(folder.file("red/extra.BMP"), folder.file("z/extra.bmp"));
     CHECK(contains(error_of([&] { tenon::list_image_folder(folder.file("")); }),
-                   "z: expected JPEG or PNG files of the class z, found none (left out so far: 1 .db"));
+                   "z: expected " + std::string(tenon::detail::image_kinds) +
+                       " files of the class z, found none (left out so far: 1 .bmp, 1 .db"));
 }
 
 TEST_CASE("a split of a folder holds out the same share of each class") {
@@ -144,5 +146,6 @@ TEST_CASE("a folder without classes or a class without images is refused") {
     CHECK(refusal(folder.file("")) == folder.file("") + ": expected a subfolder for each class, found none");
     copy_image("picture.png", folder.file("cats/1.png"));
     std::filesystem::create_directory(folder.file("dogs"));
-    CHECK(contains(refusal(folder.file("")), "dogs: expected JPEG or PNG files of the class dogs, found none"));
+    CHECK(contains(refusal(folder.file("")), "dogs: expected " + std::string(tenon::detail::image_kinds) +
+                                                 " files of the class dogs, found none"));
 }

@@ -95,6 +95,10 @@ TEST_CASE("decoded pixels equal PIL's bit for bit") {
         DecodeOptions options;
         options.color = words[1] == "grey" ? Color::gray : Color::rgb;
         options.exif_orientation = words[2] == "upright";
+        if (name.ends_with(".webp") && !tenon::detail::reads_webp) {
+            CHECK(contains(refusal(bytes_of(name)), "found a WebP file, which takes a tenon::image with libwebp"));
+            continue;
+        }
         const Image image = tenon::read_image(file_path(name), options);
         CHECK(image.height() == std::stoi(words[3]));
         CHECK(image.width() == std::stoi(words[4]));
@@ -108,14 +112,15 @@ TEST_CASE("decoded pixels equal PIL's bit for bit") {
 }
 
 TEST_CASE("a file that isn't an image is refused with what it is") {
+    const std::string expected_kinds = "some/file: expected a " + std::string(tenon::detail::image_kinds) + " file, ";
     const std::vector<std::pair<std::string, std::string>> cases = {
-        {"", "some/file: expected a JPEG or PNG file, found an empty file"},
-        {"hello", "some/file: expected a JPEG or PNG file, found an unknown format"},
+        {"", expected_kinds + "found an empty file"},
+        {"hello", expected_kinds + "found an unknown format"},
         {"\xFF\xD8", "an unknown format"},
         {"\x89PNG\r\n", "an unknown format"},
-        {"GIF89a", "some/file: expected a JPEG or PNG file, found a GIF file"},
+        {"GIF89a", expected_kinds + "found a GIF file"},
         {"BM1234", "found a BMP file"},
-        {std::string("RIFF\0\0\0\0WEBPVP8 ", 16), "found a WebP file"},
+        {std::string("RIFF\0\0\0\0WAVEfmt ", 16), "found an unknown format"},
         {std::string("II*\0", 4), "found a TIFF file"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0", "found a pointer of Git LFS; `git lfs pull`"},
         {"<!DOCTYPE html>", "found an HTML, XML or SVG file"},
@@ -339,7 +344,9 @@ TEST_CASE("damaged files give an error or an image of the right kind, never a cr
 }
 
 TEST_CASE("more pixels than allowed are refused") {
-    for (const std::string name : {"picture.png", "subsampled.jpg"}) {
+    std::vector<std::string> names{"picture.png", "subsampled.jpg"};
+    if (tenon::detail::reads_webp) names.insert(names.end(), {"lossy.webp", "lossless.webp"});
+    for (const std::string& name : names) {
         DecodeOptions options;
         options.max_pixels = 61 * 47;
         CHECK(refusal(bytes_of(name), options) == "(no error)");
@@ -349,6 +356,79 @@ TEST_CASE("more pixels than allowed are refused") {
                        "expected at most 2866 pixels (DecodeOptions::max_pixels), found 47 x 61"));
     }
 }
+
+#ifdef TENON_WEBP
+
+TEST_CASE("every truncation of a WebP file is refused, or gives all of its pixels") {
+    for (const std::string name : {"lossy.webp", "lossless.webp", "alpha_lossy.webp", "orientation_6.webp"}) {
+        CAPTURE(name);
+        const std::vector<std::byte> whole = bytes_of(name);
+        const Decoded right = decoded(whole);
+        CHECK(right.error == "(no error)");
+        CHECK(right.warning.empty());
+        std::size_t accepted = 0, rows_kept = 0;
+        for (std::size_t size = 12; size < whole.size(); ++size) {
+            const Decoded part = decoded(first(whole, size)),
+                          taken = decoded(first(whole, size), {.accept_damaged = true});
+            if (part.error == "(no error)") {
+                ++accepted;
+                CHECK(part.image == right.image);
+                CHECK(part.warning == "some/file: all pixels are there, but the WebP's end is not");
+                CHECK(taken.image == right.image);
+                continue;
+            }
+            CHECK(part.error == "some/file: cannot decode it as WebP: the file ends before the image is complete");
+            if (taken.error != "(no error)") continue;
+            CHECK(taken.warning == "some/file: the file ends before the image is complete");
+            CHECK(std::ranges::equal(taken.image.row(0), right.image.row(0)));
+            CHECK(std::ranges::all_of(taken.image.row(taken.image.height() - 1), [](int value) { return value == 0; }));
+            ++rows_kept;
+        }
+        // The orientation's file ends with a chunk of EXIF data; others at most with a byte that fills a chunk.
+        CHECK((name == "orientation_6.webp" ? accepted >= 8 + 26 && accepted < 48 : accepted <= 2));
+        if (name == "lossy.webp" || name == "lossless.webp") CHECK(rows_kept > whole.size() / 3);
+    }
+}
+
+TEST_CASE("a damaged WebP file gives an error or an image, and an animation is named") {
+    CHECK(refusal(bytes_of("bad_animation.webp")) ==
+          "some/file: cannot decode it as WebP: expected a still image, found an animation");
+    CHECK(contains(refusal(bytes_from(std::string("RIFF\0\0\0\0WEBPVP8 ", 16))), "cannot decode it as WebP: "));
+    for (const std::string name : {"lossy.webp", "alpha_lossless.webp", "orientation_8.webp", "bad_animation.webp"}) {
+        CAPTURE(name);
+        const std::vector<std::byte> whole = bytes_of(name);
+        std::set<std::string> messages;
+        for (const bool accept_damaged : {false, true})
+            for (std::size_t i = 0; i < whole.size(); ++i) {
+                std::vector<std::byte> damaged = whole;
+                damaged[i] ^= std::byte{static_cast<unsigned char>(1 + i * 37 % 255)};
+                messages.insert(refusal(
+                    damaged, {.exif_orientation = true, .accept_damaged = accept_damaged, .max_pixels = 1'000'000}));
+            }
+        CHECK(messages.contains("some/file: cannot decode it as WebP: its data is damaged"));
+    }
+}
+
+TEST_CASE("an orientation is found in a WebP file's chunks, and EXIF data is asked first") {
+    const std::vector<std::byte> bytes = bytes_of("orientation_3.webp");
+    const Image stored = tenon::decode_image(bytes, "stored");
+    const auto oriented = [&](const std::vector<std::byte>& file) {
+        return tenon::decode_image(file, "webp", {.exif_orientation = true});
+    };
+    CHECK(oriented(bytes) == tenon::detail::apply_orientation(stored, 3));
+    // Chunks of EXIF data after it, of an odd number of bytes, without and with the mark that JPEG has.
+    const std::string tiff = std::string("II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\5\0\0\0\0", 23);
+    for (const std::string& exif : {tiff, std::string("Exif\0\0", 6) + tiff}) {
+        REQUIRE(exif.size() % 2 == 1);
+        const std::string chunk = "EXIF" + std::string(1, static_cast<char>(exif.size())) + std::string(3, '\0') + exif;
+        CHECK(oriented(with_part(bytes, bytes.size(), chunk)) == tenon::detail::apply_orientation(stored, 5));
+        // A chunk that claims more than there is holds nothing.
+        CHECK(oriented(with_part(bytes, bytes.size(), chunk.substr(0, chunk.size() - 1))) ==
+              tenon::detail::apply_orientation(stored, 3));
+    }
+}
+
+#endif
 
 TEST_CASE("an image checks its sizes") {
     CHECK_THROWS_AS(Image(0, 1, 3), Error);

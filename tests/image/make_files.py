@@ -5,7 +5,7 @@
 
 needs PIL and numpy (Debian: python3-pil, python3-numpy). All pictures are synthetic. Written are
 
-    *.jpg, *.png         files to decode
+    *.jpg, *.png, *.webp files to decode
     decoded.txt          for each: colour, orientation, height, width, channels, hash of the pixels PIL decodes
     resized.txt          filter, height, width and hash of what PIL makes of picture.png and grey.png
     cropped.txt          torchvision's Resize and CenterCrop in plain PIL: file, resize, crop, hash
@@ -159,6 +159,17 @@ def make_sources() -> None:
     # PIL clips this one (see include/tenon/image/codecs/decode.hpp), so numpy says what is right.
     write("grey_16.png", png(21, 19, 16, 0, [(line.astype(np.uint16) * 257 ^ 0x00F3).astype(">u2").tobytes() for line in grey]))
 
+    # More pixels than are decoded at once, so that a file cut in the middle has rows.
+    write("lossy.webp", saved(rgb, "WEBP", quality=80))
+    write("lossless.webp", saved(rgb, "WEBP", lossless=True))
+    for kind, options in {"lossy": {"quality": 70}, "lossless": {"lossless": True, "exact": True}}.items():
+        write(f"alpha_{kind}.webp", saved(Image.fromarray(np.dstack([small, small[:, :, 1:2] ^ 0x55])), "WEBP", **options))
+    # The orientation in EXIF data without and with a prefix, and in XMP data.
+    write("orientation_6.webp", saved(image, "WEBP", lossless=True, exif=exif(6)[6:]))
+    write("orientation_8.webp", saved(image, "WEBP", lossless=True, exif=exif(8, ">")))
+    write("orientation_3.webp", saved(image, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="3"/>'))
+    write("bad_animation.webp", saved(image, "WEBP", save_all=True, append_images=[image.rotate(180)]))
+
     write("bad_palette_index.png",
           png(4, 1, 8, 3, [bytes([0, 1, 2, 1])], [(b"PLTE", bytes([255, 0, 0, 0, 255, 0]))]))
     write("billions_of_pixels.png", png(2**31 - 1, 2**31 - 1, 8, 2, [b"\0"]))
@@ -172,7 +183,7 @@ def line_of(name: str, color: str, orientation: str, pixels: np.ndarray) -> str:
 
 def make_decoded() -> None:
     lines = ""
-    for path in sorted(FILES.glob("*.jpg")) + sorted(FILES.glob("*.png")):
+    for path in sorted(FILES.glob("*.jpg")) + sorted(FILES.glob("*.png")) + sorted(FILES.glob("*.webp")):
         if path.name.startswith(("bad_", "billions_")):
             continue
         image = Image.open(path)

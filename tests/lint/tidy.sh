@@ -17,6 +17,11 @@ headers)
         echo "mpi.hpp is left out: there is no mpi.h."
         without=mpi.hpp
     fi
+    # What a macro of tenon::image opens.
+    # shellcheck disable=SC2046  # a list of words
+    if echo '#include <webp/decode.h>' | c++ $(cat "$flags") -fsyntax-only -x c++ - 2>/dev/null; then
+        warnings=-DTENON_WEBP
+    fi
     (cd include && find tenon -name '*.hpp' ! -name "$without" | sort | sed 's/.*/#include <&>/') >"$build/all_headers.cpp"
     files=$build/all_headers.cpp
     ;;

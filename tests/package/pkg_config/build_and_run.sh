@@ -22,6 +22,10 @@ if [ "$image" = 1 ]; then
         *) echo "tenon-image gives$libraries and$flags, expected $expected among them" && exit 1 ;;
         esac
     done
+    case "$flags$libraries" in
+    *" -DTENON_WEBP "*" -lwebp "*) ;;
+    *TENON_WEBP* | *-lwebp*) echo "tenon-image gives$libraries and$flags, expected both of WebP or none" && exit 1 ;;
+    esac
 elif pkg-config --exists tenon-image; then
     echo "pkg-config finds tenon-image, which was not built"
     exit 1

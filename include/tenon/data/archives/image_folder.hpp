@@ -35,7 +35,7 @@ struct ImageFolder {
 
     /// What was skipped and how often: "hidden" for files and folders with a leading dot (.DS_Store, ._cat.jpg,
     /// .ipynb_checkpoints; a folder counts once), "link that leads back", "not a file", else a file's ending
-    /// in lower case (".webp", ".db" for Thumbs.db) or "no ending". Files beside the subfolders of classes count too.
+    /// in lower case (".bmp", ".db" for Thumbs.db) or "no ending". Files beside the subfolders of classes count too.
     std::map<std::string, long> skipped = {};
 };
 
@@ -56,12 +56,12 @@ inline std::vector<long> class_counts(const ImageFolder& folder) {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A folder's classes and files: those that end in .jpg, .jpeg or .png, in upper or lower case; files in deeper folders
-/// belong to their class, and links to folders are followed. Hidden files and folders (a leading dot) and what they
-/// hold are skipped, and so is everything else; `skipped` counts it. The same files in the same order as torchvision's
-/// ImageFolder, except for hidden ones, for a class's folder that is reached twice, and for the formats that tenon
-/// doesn't decode. Throws tenon::Error, naming the folder, when it doesn't exist, can't be listed, has no subfolders,
-/// or one of these holds no image.
+/// A folder's classes and files: those that end in .jpg, .jpeg, .png or .webp, in upper or lower case; files in deeper
+/// folders belong to their class, and links to folders are followed. Hidden files and folders (a leading dot) and what
+/// they hold are skipped, and so is everything else; `skipped` counts it. The same files in the same order as
+/// torchvision's ImageFolder, except for hidden ones, for a class's folder that is reached twice, and for the formats
+/// that tenon doesn't decode. Throws tenon::Error, naming the folder, when it doesn't exist, can't be listed, has no
+/// subfolders, or one of these holds no image.
 inline ImageFolder list_image_folder(const std::filesystem::path& folder) {
     namespace fs = std::filesystem;
     std::error_code error;
@@ -86,9 +86,9 @@ inline ImageFolder list_image_folder(const std::filesystem::path& folder) {
             std::vector<fs::path>& files = listing.files;
             if (files.empty()) {
                 const std::string others = detail::skipped_text(result.skipped);
-                throw Error((folder / result.classes[label]).string() + ": expected JPEG or PNG files of the class " +
-                            result.classes[label] + ", found none" +
-                            (others.empty() ? "" : " (left out so far: " + others + ")"));
+                throw Error((folder / result.classes[label]).string() + ": expected " +
+                            std::string(detail::image_kinds) + " files of the class " + result.classes[label] +
+                            ", found none" + (others.empty() ? "" : " (left out so far: " + others + ")"));
             }
             result.labels.insert(result.labels.end(), files.size(), static_cast<int>(label));
             std::ranges::move(files, std::back_inserter(result.files));

@@ -1,7 +1,8 @@
 #pragma once
 // IWYU pragma: private, include <tenon/image.hpp>
 
-// Reading image files: JPEG and PNG, recognized by their content. Part of the component tenon::image (libjpeg, libpng).
+// Reading image files: JPEG, PNG and, with libwebp, WebP, recognized by their content. Part of the component
+// tenon::image.
 //
 //     tenon::Image image = tenon::read_image("cat.jpg");
 
@@ -20,6 +21,7 @@
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/codecs/jpeg.hpp>
 #include <tenon/image/codecs/png.hpp>
+#include <tenon/image/codecs/webp.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/io/read_file.hpp>
 
@@ -60,7 +62,7 @@ inline std::string_view other_format(std::span<const std::byte> bytes) {
     static constexpr Format formats[] = {
         {"GIF8", "a GIF file"},
         {"BM", "a BMP file"},
-        {"WEBP", "a WebP file", 8},
+        {"WEBP", "a WebP file, which takes a tenon::image with libwebp (TENON_WEBP)", 8},
         {{"II*\0", 4}, "a TIFF file"},
         {{"MM\0*", 4}, "a TIFF file"},
         {{"\0\0\0\x0CjP  ", 8}, "a JPEG 2000 file"},
@@ -85,7 +87,7 @@ inline std::string_view other_format(std::span<const std::byte> bytes) {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Decodes a JPEG or PNG file in memory. `name` is its name in error messages.
+/// Decodes a JPEG, PNG or WebP file in memory; WebP where TENON_WEBP is defined. `name` is its name in error messages.
 ///
 /// Pixels equal those of PIL's `Image.open(name).convert("RGB")` bit for bit (`convert("L")` for Color::gray): palettes
 /// are looked up, alpha is dropped without blending, 16-bit samples lose their low byte, CMYK is taken to be Adobe's.
@@ -103,14 +105,18 @@ inline Image decode_image(std::span<const std::byte> bytes, std::string_view nam
         image = detail::decode_jpeg(bytes, name, options, warning);
     } else if (detail::begins_with(bytes, "\x89PNG\r\n\x1A\n")) {
         image = detail::decode_png(bytes, name, options, warning);
+#ifdef TENON_WEBP
+    } else if (detail::begins_with(bytes, "RIFF") && detail::begins_with(bytes, "WEBP", 8)) {
+        image = detail::decode_webp(bytes, name, options, warning);
+#endif
     } else {
-        throw Error(std::string(name) + ": expected a JPEG or PNG file, found " +
+        throw Error(std::string(name) + ": expected a " + std::string(detail::image_kinds) + " file, found " +
                     std::string(detail::other_format(bytes)));
     }
     return options.color == Color::rgb ? to_rgb(std::move(image)) : to_gray(std::move(image));
 }
 
-/// Reads and decodes a JPEG or PNG file; see decode_image. Throws tenon::Error as decode_image does, and when the file
+/// Reads and decodes an image file; see decode_image. Throws tenon::Error as decode_image does, and when the file
 /// can't be read.
 inline Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {},
                         std::string* warning = nullptr) {

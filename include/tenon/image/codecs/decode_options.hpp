@@ -28,7 +28,7 @@ struct DecodeOptions {
     bool exif_orientation = false;
 
     /// Whether a file whose data is damaged or ends early is decoded as far as possible (the rest is gray in a JPEG,
-    /// black in a PNG) instead of refused.
+    /// black in a PNG or WebP) instead of refused.
     bool accept_damaged = false;
 
     /// Files that claim more pixels are refused before memory is allocated for them. A file of a few kilobytes can
@@ -41,6 +41,17 @@ struct DecodeOptions {
 
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
+
+/// Whether WebP files are read. The macro comes from the target tenon::image where CMake finds libwebp; all files of a
+/// program are compiled with it or none.
+#ifdef TENON_WEBP
+inline constexpr bool reads_webp = true;
+#else
+inline constexpr bool reads_webp = false;
+#endif
+
+/// The kinds of files that are read, for sentences.
+inline constexpr std::string_view image_kinds = reads_webp ? "JPEG, PNG or WebP" : "JPEG or PNG";
 
 /// `a.png: cannot decode it as PNG: REASON`.
 inline Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/image/codecs/decode_options.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -38,10 +39,11 @@ inline std::string ending_of(const std::filesystem::path& path) {
     return text.empty() ? "no ending" : text;
 }
 
-/// Whether a file's name says that it can be decoded: .jpg, .jpeg or .png, in upper or lower case.
+/// Whether a file's name says that it can be decoded: .jpg, .jpeg, .png or, with libwebp, .webp, in upper or lower
+/// case.
 inline bool is_image_name(const std::filesystem::path& path) {
     const std::string ending = ending_of(path);
-    return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
+    return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || (reads_webp && ending == ".webp");
 }
 
 /// Lists a folder and those in it, to any depth. Hidden files and folders are skipped: macOS, Jupyter and others leave
@@ -94,7 +96,7 @@ inline ImageListing list_images(const std::filesystem::path& root) {
     return listing;
 }
 
-/// What was skipped, as text: `12 hidden, 3 .webp`; empty when nothing was.
+/// What was skipped, as text: `12 hidden, 3 .bmp`; empty when nothing was.
 inline std::string skipped_text(const std::map<std::string, long>& skipped) {
     std::string text;
     for (const auto& [kind, count] : skipped) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + kind;
