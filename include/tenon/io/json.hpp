@@ -10,14 +10,16 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -110,23 +112,19 @@ public:
 
     /// Reads an object: calls `member(key)` for each key; the call must read the key's value. A repeated key is an
     /// error.
-    template <class Member>
-    void read_object(Member&& member) {
-        std::set<std::string> keys;
+    void read_object(FunctionRef<void(const std::string&)> member) {
+        NameIndex keys;
         read_list('{', '}', [&] {
-            const auto [key, is_new] = keys.insert(read_string());
-            if (!is_new) fail("the key " + quote_name(*key) + " occurs twice in one object");
-            if (next() != ':') fail_expected("':' after the key " + quote_name(*key));
+            const auto [key, is_new] = keys.try_emplace(read_string());
+            if (!is_new) fail({"the key ", quote_name(key->first), " occurs twice in one object"});
+            if (next() != ':') fail_expected(joined({"':' after the key ", quote_name(key->first)}));
             ++position_;
-            member(*key);
+            member(key->first);
         });
     }
 
     /// Reads an array: calls `element()` for each element; the call must read it.
-    template <class Element>
-    void read_array(Element&& element) {
-        read_list('[', ']', std::forward<Element>(element));
-    }
+    void read_array(FunctionRef<void()> element) { read_list('[', ']', element); }
 
     /// Reads a string: its escapes resolved, always UTF-8.
     std::string read_string() {
@@ -188,19 +186,20 @@ public:
     }
 
     /// Throws tenon::Error: `what` is wrong at the byte that would be read next.
-    [[noreturn]] void fail(const std::string& what) const {
-        throw Error("byte " + std::to_string(position_) + ": " + what);
+    [[noreturn, gnu::cold]] void fail(std::initializer_list<std::string_view> what) const {
+        throw_error({"byte ", std::to_string(position_), ": ", joined(what)});
     }
+    [[noreturn, gnu::cold]] void fail(std::string_view what) const { fail({what}); }
 
 private:
     /// Deeper than any format in this folder nests; bounds the recursion of callers.
     static constexpr int max_depth = 32;
 
-    [[noreturn]] void fail_expected(const std::string& expected) const {
-        if (position_ == text_.size()) fail("expected " + expected + ", found the end of the text");
+    [[noreturn, gnu::cold]] void fail_expected(std::string_view expected) const {
+        if (position_ == text_.size()) fail({"expected ", expected, ", found the end of the text"});
         const std::size_t length = utf8_sequence_length(text_.substr(position_));
-        fail("expected " + expected + ", found " +
-             (length == 0 ? "a byte that is not UTF-8" : json_string(text_.substr(position_, length))));
+        fail({"expected ", expected, ", found ",
+              (length == 0 ? "a byte that is not UTF-8" : json_string(text_.substr(position_, length)))});
     }
 
     /// Skips white space and returns the next character, or NUL at the end.
@@ -210,8 +209,7 @@ private:
         return position_ < text_.size() ? text_[position_] : '\0';
     }
 
-    template <class Item>
-    void read_list(char open, char close, Item&& item) {
+    void read_list(char open, char close, FunctionRef<void()> item) {
         if (next() != open) fail_expected(open == '{' ? "an object" : "an array");
         if (++depth_ > max_depth) fail("objects and arrays are nested too deeply");
         ++position_;
@@ -221,7 +219,7 @@ private:
                 ++position_;
                 item();
             }
-            if (next() != close) fail_expected(std::string("',' or '") + close + "'");
+            if (next() != close) fail_expected(close == '}' ? "',' or '}'" : "',' or ']'");
         }
         ++position_;
         --depth_;

@@ -18,6 +18,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -65,11 +66,11 @@ public:
         struct stat status {};
         if (::fstat(file.get(), &status) != 0) throw file_error(path, "cannot read the file's size");
         if (!S_ISREG(status.st_mode))
-            throw Error(path + ": expected a regular file, found " +
-                        (S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe"));
+            throw_error({path, ": expected a regular file, found ",
+                         (S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe")});
         if (status.st_size == 0) return;  // mmap refuses an empty mapping
         if (static_cast<unsigned long long>(status.st_size) > std::numeric_limits<std::size_t>::max())
-            throw Error(path + ": the file is larger than the address space");
+            throw_error({path, ": the file is larger than the address space"});
         const auto size = static_cast<std::size_t>(status.st_size);
         void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
         if (address == MAP_FAILED) throw file_error(path, "cannot map the file into memory");

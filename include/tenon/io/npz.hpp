@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/strided.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -38,7 +38,7 @@ template <class Once = void>
 std::string_view npy_field(std::string_view header, std::string_view key) {
     const std::string quoted = "'" + std::string(key) + "':";
     const std::size_t found = header.find(quoted);
-    if (found == std::string_view::npos) throw Error("the header lacks " + quoted.substr(0, quoted.size() - 1));
+    if (found == std::string_view::npos) throw_error({"the header lacks ", quoted.substr(0, quoted.size() - 1)});
     std::string_view rest = header.substr(found + quoted.size());
     while (rest.starts_with(' ')) rest.remove_prefix(1);
     return rest;
@@ -53,8 +53,8 @@ DType npy_dtype(std::string_view text) {
         {"'<u2'", DType::u16}, {"'<u4'", DType::u32}, {"'<u8'", DType::u64}, {"'|b1'", DType::boolean}};
     for (const auto& [name, dtype] : known)
         if (text.starts_with(name)) return dtype;
-    throw Error("its elements are " + quote_name(text.substr(0, text.find(',', 1))) +
-                "; expected little-endian numbers, such as '<f4'");
+    throw_error({"its elements are ", quote_name(text.substr(0, text.find(',', 1))),
+                 "; expected little-endian numbers, such as '<f4'"});
 }
 
 /// The shape that a Python tuple states: `(64, 3)` -> {64, 3}. Throws tenon::Error when it isn't one.
@@ -86,7 +86,7 @@ NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
     const int version = static_cast<unsigned char>(raw[6]);
-    if (version < 1 || version > 3) throw Error("its version is " + std::to_string(version) + ", not 1 to 3");
+    if (version < 1 || version > 3) throw_error({"its version is ", std::to_string(version), ", not 1 to 3"});
     std::uint32_t length = 0;
     std::memcpy(&length, raw + 8, version == 1 ? 2 : 4);
     const std::size_t begin = version == 1 ? 10 : 12;
@@ -118,7 +118,7 @@ public:
                 if (!entry.name.ends_with(ending)) throw Error("expected only .npy files");
                 add(entry.name.substr(0, entry.name.size() - ending.size()), bytes);
             } catch (const Error& error) {
-                throw Error("the entry " + quote_name(entry.name) + " of the archive: " + error.what());
+                throw_error({"the entry ", quote_name(entry.name), " of the archive: ", error.what()});
             }
         }
     }
@@ -151,7 +151,7 @@ private:
         tensors_.push_back(std::move(entry));
     }
 
-    std::deque<std::vector<std::byte>> copies_;
+    std::vector<std::vector<std::byte>> copies_;
     std::vector<TensorEntry> tensors_;
 };
 using NpzFile = NpzFileOf<>;

@@ -12,15 +12,16 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/pickle_value.hpp>
 
@@ -39,13 +40,14 @@ public:
     const PickleValue& read() {
         stack_.clear();
         memo_.clear();
+        remembered_ = 0;
         for (;;) {
-            const std::size_t used = values_.size() + items_ + stack_.size() + memo_.size();
-            if (used > max_values) fail("it holds more values than weights files do");
+            const std::size_t used = values_.size() + items_ + stack_.size() + remembered_;
+            if (used > max_values) fail(too_many);
             const int instruction = byte();
             if (instruction == '.') return *pop();
             if (!run_plain(instruction) && !run_container(instruction) && !run_call(instruction))
-                fail("the instruction " + std::to_string(instruction) + " is unknown");
+                fail({"the instruction ", std::to_string(instruction), " is unknown"});
         }
     }
 
@@ -58,10 +60,12 @@ public:
 private:
     using Kind = PickleValue::Kind;
     static constexpr std::size_t max_values = 1'000'000;
+    static constexpr std::string_view too_many = "it holds more values than weights files do";
 
-    [[noreturn]] void fail(const std::string& what) const {
-        throw Error("the pickle is refused at byte " + std::to_string(at_) + ": " + what);
+    [[noreturn, gnu::cold]] void fail(std::initializer_list<std::string_view> what) const {
+        throw_error({"the pickle is refused at byte ", std::to_string(at_), ": ", joined(what)});
     }
+    [[noreturn, gnu::cold]] void fail(std::string_view what) const { fail({what}); }
 
     // Bytes.
 
@@ -191,11 +195,17 @@ private:
 
     // The memory of values that occur again.
 
-    void remember(std::uint64_t index) { memo_[index] = &top(); }
+    void remember(std::uint64_t index) {  // picklers count from 0
+        if (index >= max_values) fail(too_many);
+        if (index >= memo_.size()) memo_.resize(static_cast<std::size_t>(index) + 1);
+        PickleValue*& place = memo_[static_cast<std::size_t>(index)];
+        if (!place) ++remembered_;
+        place = &top();
+    }
     void recall(std::uint64_t index) {
-        const auto found = memo_.find(index);
-        if (found == memo_.end()) fail("it recalls what was never remembered");
-        stack_.push_back(found->second);
+        if (index >= memo_.size() || !memo_[static_cast<std::size_t>(index)])
+            fail("it recalls what was never remembered");
+        stack_.push_back(memo_[static_cast<std::size_t>(index)]);
     }
 
     void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
@@ -225,7 +235,7 @@ private:
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
-                if (protocol < 2 || protocol > 5) fail("its protocol is " + std::to_string(protocol) + ", not 2 to 5");
+                if (protocol < 2 || protocol > 5) fail({"its protocol is ", std::to_string(protocol), ", not 2 to 5"});
                 return true;
             }
             case 0x95:  // FRAME
@@ -315,7 +325,7 @@ private:
             case 'r':  // LONG_BINPUT
                 return remember(number<std::uint32_t>()), true;
             case 0x94:  // MEMOIZE
-                return remember(memo_.size()), true;
+                return remember(remembered_), true;
             case 'h':  // BINGET
                 return recall(number<std::uint8_t>()), true;
             case 'j':  // LONG_BINGET
@@ -366,8 +376,8 @@ private:
     std::deque<PickleValue> values_;
     std::deque<std::string> names_;
     std::vector<const PickleValue*> persistent_;
-    std::vector<PickleValue*> stack_;
-    std::unordered_map<std::uint64_t, PickleValue*> memo_;
+    std::vector<PickleValue*> stack_, memo_;
+    std::size_t remembered_ = 0;  // values that memo_ has
 };
 using PickleReader = PickleReaderOf<>;
 

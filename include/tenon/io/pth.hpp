@@ -8,8 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +17,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/pickle.hpp>
 #include <tenon/io/strided.hpp>
@@ -52,8 +52,9 @@ const StorageType* find_storage_type(std::string_view name) {
                                             {"torch QInt8Storage", 1, std::nullopt},
                                             {"torch QUInt8Storage", 1, std::nullopt},
                                             {"torch QInt32Storage", 4, std::nullopt}};
-    const auto found = std::ranges::find(known, name, &StorageType::name);
-    return found == std::end(known) ? nullptr : found;
+    for (const StorageType& type : known)
+        if (type.name == name) return &type;
+    return nullptr;
 }
 
 /// The weights in what torch.save wrote: a state_dict or a checkpoint that holds one. Tensors are views into the file;
@@ -92,7 +93,7 @@ public:
         take_weights(content, archive.bytes().size(), options,
                      [&](const std::string& name, const PickleValue& storage) {
                          const auto* const entry = archive.find(data + std::string(storage.items[2]->text));
-                         if (!entry) throw Error("tensor " + quote_name(name) + ": the archive lacks its storage");
+                         if (!entry) fail_tensor(name, {"the archive lacks its storage"});
                          return ZipArchive::stored(*entry);
                      });
     }
@@ -111,9 +112,9 @@ public:
         const PickleValue& content = reader.read();
         const Storages storages = read_storages(reader, bytes);
         take_weights(content, bytes.size(), options, [&](const std::string& name, const PickleValue& storage) {
-            const auto found = storages.find(storage.items[2]->text);
-            if (found == storages.end()) throw Error("tensor " + quote_name(name) + ": the file lacks its storage");
-            return part_of(found->second, storage, name);
+            const auto found = storages.by_key.find(storage.items[2]->text);
+            if (found == storages.by_key.end()) fail_tensor(name, {"the file lacks its storage"});
+            return part_of(storages.bytes[found->second], storage, name);
         });
     }
 
@@ -126,7 +127,12 @@ public:
 
 private:
     using Kind = PickleValue::Kind;
-    using Storages = std::map<std::string_view, std::span<const std::byte>>;
+    /// Where a storage's bytes are in a file.
+    using StorageOf = FunctionRef<std::span<const std::byte>(const std::string&, const PickleValue&)>;
+    struct Storages {
+        NameIndex by_key;
+        std::vector<std::span<const std::byte>> bytes;
+    };
     static constexpr std::string_view pickle_name = "data.pkl";
     /// Bytes that copies may take beyond the size of the file: tensors whose elements are all one value are small.
     static constexpr std::uint64_t small = 1 << 20;
@@ -153,9 +159,10 @@ private:
 
     /// The storages that follow the pickles of a stream: a list of keys, then for each its elements after their number.
     static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
-        std::map<std::string_view, const PickleValue*> described;
-        for (const PickleValue* storage : reader.persistent())
-            if (is_storage(*storage)) described[storage->items[2]->text] = storage;
+        NameIndex described;
+        const std::vector<const PickleValue*>& persistent = reader.persistent();
+        for (std::size_t i = 0; i < persistent.size(); ++i)
+            if (is_storage(*persistent[i])) described[std::string(persistent[i]->items[2]->text)] = i;
         const PickleValue& keys = reader.read();
         if (keys.kind != Kind::tuple) throw Error("expected a list of storages after the weights");
         Storages storages;
@@ -164,24 +171,25 @@ private:
             const auto found = described.find(key->text);
             if (key->kind != Kind::text || found == described.end())
                 throw Error("the file lists a storage that none of its tensors has");
-            const std::string name = "the storage " + quote_name(std::string(key->text));
-            const StorageType* const type = find_storage_type(found->second->items[1]->text);
-            if (!type)
-                throw Error(name + " is a " + quote_name(std::string(found->second->items[1]->text)) +
-                            ", which is not read");
+            const std::string name = "the storage " + quote_name(key->text);
+            const std::string_view kind = persistent[found->second]->items[1]->text;
+            const StorageType* const type = find_storage_type(kind);
+            if (!type) throw_error({name, " is a ", quote_name(kind), ", which is not read"});
             std::uint64_t count = 0;
-            if (bytes.size() - at < sizeof count) throw Error("the file is truncated before " + name);
+            if (bytes.size() - at < sizeof count) throw_error({"the file is truncated before ", name});
             std::memcpy(&count, bytes.data() + at, sizeof count);
             at += sizeof count;
             if (count > (bytes.size() - at) / type->bytes)
-                throw Error("the file is truncated in " + name + ", of which it says that it has " +
-                            std::to_string(count) + " elements");
+                throw_error({"the file is truncated in ", name, ", of which it says that it has ",
+                             std::to_string(count), " elements"});
             const std::size_t size = static_cast<std::size_t>(count) * type->bytes;
-            if (!storages.emplace(key->text, bytes.subspan(at, size)).second) throw Error(name + " is there twice");
+            if (!storages.by_key.try_emplace(std::string(key->text), storages.bytes.size()).second)
+                throw_error({name, " is there twice"});
+            storages.bytes.push_back(bytes.subspan(at, size));
             at += size;
         }
         if (at != bytes.size())
-            throw Error("the file has " + std::to_string(bytes.size() - at) + " bytes after its storages");
+            throw_error({"the file has ", std::to_string(bytes.size() - at), " bytes after its storages"});
         return storages;
     }
 
@@ -193,20 +201,20 @@ private:
         const StorageType* const type = find_storage_type(storage.items[1]->text);
         const auto available = type ? static_cast<std::int64_t>(whole.size() / type->bytes) : 0;
         if (view.size() != 3 || view[1] < 0 || view[2] < 0 || view[1] > available || view[2] > available - view[1])
-            throw Error("tensor " + quote_name(name) + ": its storage is a view that leads outside of another");
+            fail_tensor(name, {"its storage is a view that leads outside of another"});
         return whole.subspan(static_cast<std::size_t>(view[1]) * type->bytes,
                              static_cast<std::size_t>(view[2]) * type->bytes);
     }
 
     static void expect(bool condition, const std::string& name) {
-        if (!condition) throw Error("tensor " + quote_name(name) + ": its description is not one of PyTorch's");
+        if (!condition) fail_tensor(name, {"its description is not one of PyTorch's"});
     }
 
     /// Names and shapes of a dictionary's tensors; empty when one is malformed.
-    static std::vector<TensorEntry> describe(const PickleValue* dictionary) {
+    static std::vector<TensorEntry> describe(const PickleValue& dictionary) {
         std::vector<TensorEntry> entries;
         bool is_valid = true;
-        for_each_entry(*dictionary, [&](std::string_view name, const PickleValue& value) {
+        for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
             if (value.kind != Kind::tensor) return;
             const auto& arguments = value.items[0]->items;
             is_valid = is_valid && arguments.size() >= 4 && arguments[2]->kind == Kind::tuple;
@@ -217,27 +225,26 @@ private:
 
     /// Finds the weights in the content of a file of `file_bytes` and takes their tensors; storage_of(name,
     /// description) returns the bytes of a storage.
-    template <class StorageOf>
     void take_weights(const PickleValue& content, std::uint64_t file_bytes, const TensorFileOptions& options,
-                      const StorageOf& storage_of) {
+                      StorageOf storage_of) {
         std::uint64_t room = file_bytes + small;
         std::vector<std::string> others;
-        for_each_entry(find_weights(content, options, &describe), [&](std::string_view key, const PickleValue& value) {
-            const std::string name{key};
-            if (value.kind == Kind::tensor)
-                add(name, value, room, storage_of);
-            else if (value.text.starts_with("torch._utils _rebuild"))
-                throw Error("tensor " + quote_name(name) +
-                            ": it is of a kind that isn't read, such as sparse or quantized (" +
-                            std::string(value.text.substr(value.text.find(' ') + 1)) + ")");
-            else
-                others.push_back(name);
-        });
+        for_each_entry(
+            find_weights(content, options, [](const PickleValue& dictionary) { return describe(dictionary); }),
+            [&](std::string_view key, const PickleValue& value) {
+                const std::string name{key};
+                if (value.kind == Kind::tensor)
+                    add(name, value, room, storage_of);
+                else if (value.text.starts_with("torch._utils _rebuild"))
+                    fail_tensor(name, {"it is of a kind that isn't read, such as sparse or quantized (",
+                                       value.text.substr(value.text.find(' ') + 1), ")"});
+                else
+                    others.push_back(name);
+            });
         if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out");
     }
 
-    template <class StorageOf>
-    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, const StorageOf& storage_of) {
+    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {
         const auto& arguments = tensor.items[0]->items;  // storage, offset, shape, strides, ...
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
                    arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
@@ -246,8 +253,8 @@ private:
         expect(is_storage(storage), name);
         const StorageType* const type = find_storage_type(storage.items[1]->text);
         if (!type || !type->dtype)
-            throw Error("tensor " + quote_name(name) + ": its storage, a " +
-                        quote_name(std::string(storage.items[1]->text)) + ", is of a type that isn't read");
+            fail_tensor(name,
+                        {"its storage, a ", quote_name(storage.items[1]->text), ", is of a type that isn't read"});
         const std::span<const std::byte> bytes = storage_of(name, storage);
         const StridedTensor strided{integers(*arguments[2]), integers(*arguments[3]), arguments[1]->integer};
         const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / type->bytes), name);
@@ -258,15 +265,14 @@ private:
             return;
         }
         if (static_cast<std::uint64_t>(count) > room / type->bytes)
-            throw Error("tensor " + quote_name(name) +
-                        ": the file describes more elements than it holds, as tensors share them; "
-                        "save clones of them");
+            fail_tensor(name, {"the file describes more elements than it holds, as tensors share them; "
+                               "save clones of them"});
         room -= static_cast<std::uint64_t>(count) * type->bytes;
         copies_.push_back(in_row_major(strided, bytes, type->bytes));
         tensors_.push_back({name, *type->dtype, strided.shape, copies_.back()});
     }
 
-    std::deque<std::vector<std::byte>> copies_;
+    std::vector<std::vector<std::byte>> copies_;
     std::vector<TensorEntry> tensors_;
 };
 using PthFile = PthFileOf<>;

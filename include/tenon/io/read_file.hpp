@@ -15,6 +15,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/mapped_file.hpp>
 
 namespace tenon::detail {
@@ -26,7 +27,7 @@ template <class Once = void>
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const std::string name = path.string();
     std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) throw Error(name + ": expected a file, found a folder");
+    if (std::filesystem::is_directory(path, ignored)) throw_error({name, ": expected a file, found a folder"});
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
     if (!file) throw file_error(name, "cannot open the file");
 
@@ -43,7 +44,7 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t 
         const std::size_t count = std::fread(bytes.data() + start, 1, step, file.get());
         bytes.resize(start + count);
         if (bytes.size() > max_bytes) {
-            throw Error(name + ": expected at most " + std::to_string(max_bytes) + " bytes, found more");
+            throw_error({name, ": expected at most ", std::to_string(max_bytes), " bytes, found more"});
         }
         if (count < step) break;
         step = std::max(min_step, bytes.size());

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
@@ -24,6 +25,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/file_kind.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/mapped_file.hpp>
@@ -92,8 +95,8 @@ public:
             names += detail::quote_name(by_name_[i]->name);
         }
         if (by_name_.size() > shown) names += ", ...";
-        throw Error(source_ + ": expected a tensor " + detail::quote_name(name) + ", found " +
-                    std::to_string(by_name_.size()) + " tensors" + names);
+        detail::throw_error({source_, ": expected a tensor ", detail::quote_name(name), ", found ",
+                             std::to_string(by_name_.size()), " tensors", names});
     }
 
     /// The values of a tensor whose dtype is exactly that of T. Throws tenon::Error, naming file and tensor, when there
@@ -122,7 +125,7 @@ private:
         try {
             return action();
         } catch (const Error& error) {
-            throw Error(source_ + ": " + error.what());
+            detail::throw_error({source_, ": ", error.what()});
         }
     }
 
@@ -134,8 +137,10 @@ private:
             for (const auto& [name, description] : read_header(text))
                 tensors_.push_back(make_entry(name, description, data));
             check_layout(data);
-            for (const TensorEntry& entry : tensors_) by_name_.push_back(&entry);
-            std::sort(by_name_.begin(), by_name_.end(), [](auto* a, auto* b) { return a->name < b->name; });
+            for (const std::size_t i : detail::sorted_order(tensors_.size(), [&](std::size_t a, std::size_t b) {
+                     return tensors_[a].name < tensors_[b].name;
+                 }))
+                by_name_.push_back(&tensors_[i]);
         });
     }
 
@@ -143,19 +148,19 @@ private:
     static std::string_view header_text(std::span<const std::byte> bytes) {
         if (bytes.size() <= detail::header_length_bytes || bytes[detail::header_length_bytes] != std::byte{'{'})
             if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
-                throw Error("not a safetensors file: " + kind);
+                detail::throw_error({"not a safetensors file: ", kind});
         if (bytes.size() < detail::header_length_bytes)
-            throw Error("not a safetensors file: expected 8 bytes of header length, found " +
-                        std::to_string(bytes.size()) + " bytes in all");
+            detail::throw_error({"not a safetensors file: expected 8 bytes of header length, found ",
+                                 std::to_string(bytes.size()), " bytes in all"});
         std::uint64_t length = 0;
         std::memcpy(&length, bytes.data(), sizeof length);
         const std::size_t rest = bytes.size() - detail::header_length_bytes;
         if (length > detail::max_header_bytes)
-            throw Error("not a safetensors file: its header would be " + std::to_string(length) +
-                        " bytes long, expected at most " + std::to_string(detail::max_header_bytes));
+            detail::throw_error({"not a safetensors file: its header would be ", std::to_string(length),
+                                 " bytes long, expected at most ", std::to_string(detail::max_header_bytes)});
         if (length > rest)
-            throw Error("the file is truncated: expected a header of " + std::to_string(length) + " bytes, found " +
-                        std::to_string(rest));
+            detail::throw_error({"the file is truncated: expected a header of ", std::to_string(length),
+                                 " bytes, found ", std::to_string(rest)});
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + detail::header_length_bytes,
                                     static_cast<std::size_t>(length));
         if (!text.starts_with('{')) throw Error("not a safetensors file: expected a header that begins with '{'");
@@ -183,7 +188,7 @@ private:
             });
             reader.read_end();
         } catch (const Error& error) {
-            throw Error(std::string("the header is malformed at ") + error.what());
+            detail::throw_error({"the header is malformed at ", error.what()});
         }
         return descriptions;
     }
@@ -204,7 +209,7 @@ private:
             else if (key == "data_offsets")
                 description.range = read_integers();
             else
-                reader.fail("expected dtype, shape or data_offsets, found " + detail::quote_name(key));
+                reader.fail({"expected dtype, shape or data_offsets, found ", detail::quote_name(key)});
         });
         return description;
     }
@@ -212,32 +217,30 @@ private:
     template <class Once = void>
     static TensorEntry make_entry(const std::string& name, const Description& description,
                                   std::span<const std::byte> data) {
-        const auto fail = [&](const std::string& what) {
-            throw Error("tensor " + detail::quote_name(name) + ": " + what);
-        };
+        const auto fail = [&](std::initializer_list<std::string_view> what) { detail::fail_tensor(name, what); };
         if (!description.dtype || !description.shape || !description.range)
-            fail(!description.dtype   ? "its dtype is missing"
-                 : !description.shape ? "its shape is missing"
-                                      : "its data_offsets are missing");
+            fail({!description.dtype   ? "its dtype is missing"
+                  : !description.shape ? "its shape is missing"
+                                       : "its data_offsets are missing"});
         TensorEntry entry{.name = name, .dtype = {}, .shape = {}, .bytes = {}};
         if (const auto dtype = detail::dtype_from_name(*description.dtype))
             entry.dtype = *dtype;
         else
-            fail("its dtype " + detail::quote_name(*description.dtype) + " is unknown");
+            fail({"its dtype ", detail::quote_name(*description.dtype), " is unknown"});
         for (const std::uint64_t dimension : *description.shape) {
             if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-                fail("a dimension is " + std::to_string(dimension) + ", more than can be addressed");
+                fail({"a dimension is ", std::to_string(dimension), ", more than can be addressed"});
             entry.shape.push_back(static_cast<std::int64_t>(dimension));
         }
         if (description.range->size() != 2)
-            fail("expected two data_offsets, begin and end, found " + std::to_string(description.range->size()));
+            fail({"expected two data_offsets, begin and end, found ", std::to_string(description.range->size())});
         const std::uint64_t begin = description.range->front();
         const std::uint64_t end = description.range->back();
         if (begin > end)
-            fail("its data_offsets begin at " + std::to_string(begin) + " but end at " + std::to_string(end));
+            fail({"its data_offsets begin at ", std::to_string(begin), " but end at ", std::to_string(end)});
         if (end > data.size())
-            fail("its data ends at byte " + std::to_string(end) + ", but the file has only " +
-                 std::to_string(data.size()) + " bytes of data (truncated?)");
+            fail({"its data ends at byte ", std::to_string(end), ", but the file has only ",
+                  std::to_string(data.size()), " bytes of data (truncated?)"});
         entry.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
         detail::check_size(entry);
         return entry;
@@ -247,25 +250,33 @@ private:
     template <class Once = void>
     void check_layout(std::span<const std::byte> data) {
         // By begin, then by size: an empty tensor comes before the tensor that begins at the same byte.
-        const auto range = [](const TensorEntry& e) { return std::pair(e.bytes.data(), e.bytes.size()); };
-        std::stable_sort(tensors_.begin(), tensors_.end(), [&](auto& a, auto& b) { return range(a) < range(b); });
+        const auto is_before = [&](std::size_t i, std::size_t j) {
+            const std::span<const std::byte> a = tensors_[i].bytes, b = tensors_[j].bytes;
+            return a.data() != b.data() ? a.data() < b.data() : a.size() < b.size();
+        };
+        std::vector<TensorEntry> sorted;
+        sorted.reserve(tensors_.size());
+        for (const std::size_t i : detail::sorted_order(tensors_.size(), is_before))
+            sorted.push_back(std::move(tensors_[i]));
+        tensors_.swap(sorted);
         std::size_t covered = 0;
         const TensorEntry* previous = nullptr;
         for (const TensorEntry& entry : tensors_) {
             const auto begin = static_cast<std::size_t>(entry.bytes.data() - data.data());
             if (begin < covered)
-                throw Error("the data of tensor " + detail::quote_name(entry.name) + " begins at byte " +
-                            std::to_string(begin) + ", but that of tensor " + detail::quote_name(previous->name) +
-                            " ends at byte " + std::to_string(covered));
+                detail::throw_error({"the data of tensor ", detail::quote_name(entry.name), " begins at byte ",
+                                     std::to_string(begin), ", but that of tensor ", detail::quote_name(previous->name),
+                                     " ends at byte ", std::to_string(covered)});
             if (begin > covered)
-                throw Error("bytes " + std::to_string(covered) + " to " + std::to_string(begin) +
-                            " of the data, before that of" + " tensor " + detail::quote_name(entry.name) +
-                            ", belong to no tensor");
+                detail::throw_error({"bytes ", std::to_string(covered), " to ", std::to_string(begin),
+                                     " of the data, before that of", " tensor ", detail::quote_name(entry.name),
+                                     ", belong to no tensor"});
             covered += entry.bytes.size();
             previous = &entry;
         }
         if (covered != data.size())
-            throw Error("the last " + std::to_string(data.size() - covered) + " bytes of the file belong to no tensor");
+            detail::throw_error(
+                {"the last ", std::to_string(data.size() - covered), " bytes of the file belong to no tensor"});
     }
 
     std::string source_;

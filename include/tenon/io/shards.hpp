@@ -5,8 +5,6 @@
 // them: model.safetensors.index.json.
 
 #include <cstddef>
-#include <deque>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +12,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -35,31 +35,36 @@ public:
 
     /// Reads the index and the files in `folder` (with the slash; `open` makes a SafetensorsFile of a path). Throws
     /// tenon::Error when the index is malformed, names a file outside of the folder, or a file lacks a tensor.
-    template <class Open>
-    ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder, const Open& open) {
-        std::map<std::string, std::vector<std::string>> names;
+    ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
+                     FunctionRef<SafetensorsFile(const std::string&)> open) {
+        NameIndex files;
+        std::vector<std::vector<std::string>> names;  // of tensors in each file
         JsonReader reader(std::string_view(reinterpret_cast<const char*>(index.data()), index.size()));
         try {
             reader.read_object([&](const std::string& key) {
                 if (key != "weight_map") return reader.skip();
-                reader.read_object([&](const std::string& tensor) { names[reader.read_string()].push_back(tensor); });
+                reader.read_object([&](const std::string& tensor) {
+                    const auto [file, is_new] = files.try_emplace(reader.read_string(), names.size());
+                    if (is_new) names.emplace_back();
+                    names[file->second].push_back(tensor);
+                });
             });
             reader.read_end();
         } catch (const Error& error) {
-            throw Error(std::string("the index of sharded weights is malformed at ") + error.what());
+            throw_error({"the index of sharded weights is malformed at ", error.what()});
         }
-        for (const auto& [file, tensors] : names) {
+        for (const auto& [file, i] : files) {
             if (file.empty() || file.find('/') != file.npos || file.find('\0') != file.npos)
-                throw Error("the index names the file " + quote_name(file) + ", which is not one beside it");
+                throw_error({"the index names the file ", quote_name(file), ", which is not one beside it"});
             const SafetensorsFile& shard = files_.emplace_back(open(folder + file));
-            for (const std::string& tensor : tensors) tensors_.push_back(shard.at(tensor));
+            for (const std::string& tensor : names[i]) tensors_.push_back(shard.at(tensor));
         }
     }
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
 private:
-    std::deque<SafetensorsFile> files_;
+    std::vector<SafetensorsFile> files_;
     std::vector<TensorEntry> tensors_;
 };
 using ShardedWeights = ShardedWeightsOf<>;

@@ -13,6 +13,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
 namespace tenon::detail {
@@ -43,22 +44,22 @@ bool is_row_major(const StridedTensor& tensor) {
 /// repeated.
 template <class Once = void>
 std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
-    const auto fail = [&](const std::string& what) { throw Error("tensor " + quote_name(name) + ": " + what); };
+    const auto fail = [&](std::initializer_list<std::string_view> what) { fail_tensor(name, what); };
     const auto count = element_count(tensor.shape);
-    if (!count || tensor.shape.size() != tensor.strides.size()) fail("its shape or strides are not valid");
+    if (!count || tensor.shape.size() != tensor.strides.size()) fail({"its shape or strides are not valid"});
     const bool repeats = std::ranges::count(tensor.strides, 0) > 0;
     if (tensor.offset < 0 || tensor.offset > available || (*count > available && !repeats))
-        fail("its " + std::to_string(*count) + " elements from the " + std::to_string(tensor.offset) +
-             "th on are more than the " + std::to_string(available) + " of its storage");
+        fail({"its ", std::to_string(*count), " elements from the ", std::to_string(tensor.offset),
+              "th on are more than the ", std::to_string(available), " of its storage"});
     if (*count == 0) return 0;
     std::int64_t last = tensor.offset;
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
         const std::int64_t steps = tensor.shape[i] - 1, stride = tensor.strides[i];
         if (steps == 0) continue;
-        if (stride < 0 || stride > (available - last) / steps) fail("its strides lead outside its storage");
+        if (stride < 0 || stride > (available - last) / steps) fail({"its strides lead outside its storage"});
         last += steps * stride;
     }
-    if (last >= available) fail("its strides lead outside its storage");
+    if (last >= available) fail({"its strides lead outside its storage"});
     return *count;
 }
 

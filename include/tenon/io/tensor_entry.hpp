@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <span>
@@ -16,6 +17,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/json.hpp>
 
@@ -61,12 +63,17 @@ std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
     return count;
 }
 
+/// Throws tenon::Error: `tensor "NAME": `, and the parts of what is wrong with it.
+template <class Once = void>
+[[noreturn, gnu::cold]] void fail_tensor(std::string_view name, std::initializer_list<std::string_view> what) {
+    throw_error({"tensor ", quote_name(name), ": ", joined(what)});
+}
+
 /// Throws tenon::Error unless the shape is valid and `bytes` is exactly as long as dtype and shape demand.
 template <class Once = void>
 void check_size(const TensorEntry& tensor) {
-    const auto fail = [&](const std::string& what) {
-        throw Error("tensor " + quote_name(tensor.name) + ": " + std::string(dtype_name(tensor.dtype)) + " of shape " +
-                    shape_to_string(tensor.shape) + " " + what);
+    const auto fail = [&](std::string_view what) {
+        fail_tensor(tensor.name, {dtype_name(tensor.dtype), " of shape ", shape_to_string(tensor.shape), " ", what});
     };
     const std::optional<std::int64_t> count = element_count(tensor.shape);
     const std::int64_t bits = dtype_bits(tensor.dtype);
@@ -74,21 +81,21 @@ void check_size(const TensorEntry& tensor) {
         fail("has a negative dimension or more elements than can be addressed");
     if (*count * bits % 8 != 0) fail("does not fill whole bytes");
     if (const std::int64_t expected = *count * bits / 8; static_cast<std::uint64_t>(expected) != tensor.bytes.size())
-        fail("takes " + std::to_string(expected) + " bytes, found " + std::to_string(tensor.bytes.size()));
+        fail(joined({"takes ", std::to_string(expected), " bytes, found ", std::to_string(tensor.bytes.size())}));
 }
 
 /// Throws tenon::Error, naming the tensor and both shapes, unless its shape is `expected`.
 template <class Once = void>
 void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
     if (std::vector(expected.begin(), expected.end()) != tensor.shape)
-        throw Error("tensor " + quote_name(tensor.name) + ": expected shape " + shape_to_string(expected) + ", found " +
-                    shape_to_string(tensor.shape));
+        fail_tensor(tensor.name,
+                    {"expected shape ", shape_to_string(expected), ", found ", shape_to_string(tensor.shape)});
 }
 
 /// Throws tenon::Error, naming the tensor and both dtypes.
-[[noreturn]] inline void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
-    throw Error("tensor " + quote_name(tensor.name) + ": expected dtype " + std::string(expected) + ", found " +
-                std::string(dtype_name(tensor.dtype)));
+template <class Once = void>
+[[noreturn, gnu::cold]] void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
+    fail_tensor(tensor.name, {"expected dtype ", expected, ", found ", dtype_name(tensor.dtype)});
 }
 
 /// Throws tenon::Error, naming the tensor, unless it is valid and has this number of elements.
@@ -96,8 +103,8 @@ template <class Once = void>
 void expect_room(const TensorEntry& tensor, std::size_t elements) {
     check_size(tensor);
     if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
-        throw Error("tensor " + quote_name(tensor.name) + ": has " + std::to_string(count) + " elements (shape " +
-                    shape_to_string(tensor.shape) + "), the destination " + std::to_string(elements));
+        fail_tensor(tensor.name, {"has ", std::to_string(count), " elements (shape ", shape_to_string(tensor.shape),
+                                  "), the destination ", std::to_string(elements)});
 }
 
 /// Element `i` of bytes that may be misaligned.
@@ -149,8 +156,7 @@ void to_float(const TensorEntry& tensor, std::span<float> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double value = load_element<double>(tensor.bytes, i);
         if (std::isfinite(value) && std::abs(value) >= limit)
-            throw Error("tensor " + quote_name(tensor.name) + ": element " + std::to_string(i) +
-                        " is beyond the range of float");
+            fail_tensor(tensor.name, {"element ", std::to_string(i), " is beyond the range of float"});
     }
     convert(double{}, [](double value) { return static_cast<float>(value); });
 }

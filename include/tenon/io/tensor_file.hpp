@@ -4,9 +4,7 @@
 // A file of named tensors in any of the formats that tenon reads; its content decides which, not its name.
 
 #include <cstddef>
-#include <deque>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +14,8 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/file_kind.hpp>
 #include <tenon/io/mapped_file.hpp>
 #include <tenon/io/name_prefixes.hpp>
@@ -85,7 +85,8 @@ private:
             check_names();
         } catch (const Error& error) {
             const std::string text = error.what();
-            throw Error(text.starts_with(source_ + ": ") ? text : source_ + ": " + text);
+            const std::string begin = source_ + ": ";
+            throw Error(text.starts_with(begin) ? text : begin + text);
         }
         is_open_ = true;
     }
@@ -98,8 +99,8 @@ private:
             return pth_->tensors();
         }
         if (!options.key.empty())
-            throw Error("expected a checkpoint of PyTorch with an entry " + detail::quote_name(options.key) +
-                        ", found a file of another format");
+            detail::throw_error({"expected a checkpoint of PyTorch with an entry ", detail::quote_name(options.key),
+                                 ", found a file of another format"});
         if (detail::ShardedWeights::looks_like(bytes)) {
             const std::string folder = source_.substr(0, source_.rfind('/') + 1);
             shards_ = std::make_unique<detail::ShardedWeights>(bytes, folder, [&](const std::string& path) {
@@ -121,8 +122,8 @@ private:
             return pth_->tensors();
         }
         if (!options.key.empty())
-            throw Error("expected a checkpoint of PyTorch with an entry " + detail::quote_name(options.key) +
-                        ", found an archive of another kind");
+            detail::throw_error({"expected a checkpoint of PyTorch with an entry ", detail::quote_name(options.key),
+                                 ", found an archive of another kind"});
         if (detail::NpzFile::looks_like(archive)) {
             npz_ = std::make_unique<detail::NpzFile>(archive);
             return npz_->tensors();
@@ -140,16 +141,16 @@ private:
     /// Throws tenon::Error when two tensors have one name.
     template <class Once = void>
     void check_names() const {
-        std::set<std::string_view> names;
+        detail::NameIndex names;
         for (const TensorEntry& entry : tensors_)
-            if (!names.insert(entry.name).second)
-                throw Error("the name " + detail::quote_name(entry.name) + " occurs twice");
+            if (!names.try_emplace(entry.name).second)
+                detail::throw_error({"the name ", detail::quote_name(entry.name), " occurs twice"});
     }
 
     std::string source_;
     detail::MappedFile file_;
     std::vector<std::byte> memory_;
-    std::deque<std::vector<std::byte>> shard_memory_;
+    std::vector<std::vector<std::byte>> shard_memory_;
     std::unique_ptr<SafetensorsFile> safetensors_;
     std::unique_ptr<detail::PthFile> pth_;
     std::unique_ptr<detail::NpzFile> npz_;

@@ -13,6 +13,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/pickle_value.hpp>
 #include <tenon/io/tensor_file_options.hpp>
 
@@ -40,8 +42,8 @@ struct StateDict {
 };
 
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.
-template <class F>
-void for_each_entry(const PickleValue& dictionary, const F& f) {
+template <class Once = void>
+void for_each_entry(const PickleValue& dictionary, FunctionRef<void(std::string_view, const PickleValue&)> f) {
     for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2)
         if (dictionary.items[i]->kind == PickleValue::Kind::text)
             f(dictionary.items[i]->text, *dictionary.items[i + 1]);
@@ -78,51 +80,56 @@ private:
 using StateDictFinder = StateDictFinderOf<>;
 
 /// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
-[[noreturn]] inline void fail_without_tensors(const PickleValue& content) {
+template <class Once = void>
+[[noreturn, gnu::cold]] void fail_without_tensors(const PickleValue& content) {
     const std::string advice = "; save one with torch.save(model.state_dict(), path)";
     if (content.kind == PickleValue::Kind::object && !content.text.empty()) {
         std::string name{content.text};
         std::ranges::replace(name, ' ', '.');
-        throw Error("expected a state_dict, found an object of " + quote_name(name) + ", which is not read" + advice);
+        throw_error({"expected a state_dict, found an object of ", quote_name(name), ", which is not read", advice});
     }
     if (content.kind != PickleValue::Kind::dictionary)
-        throw Error("expected a state_dict, a dictionary of names and tensors" + advice);
+        throw_error({"expected a state_dict, a dictionary of names and tensors", advice});
     std::vector<std::string> keys;
     for_each_entry(content, [&](std::string_view key, const PickleValue&) { keys.emplace_back(key); });
-    throw Error("expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found " +
-                (keys.empty() ? "no names" : "only " + list_names(keys, 10)) + advice);
+    throw_error({"expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found ",
+                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)), advice});
 }
 
 /// The dictionary of weights in a file's content: the one that the options name; else the first that fits; else the
 /// first. Usual keys come before others, of which those with more tensors come first. Says which was taken if there
 /// was a choice. Throws tenon::Error when there is none.
-template <class Describe>
+template <class Once = void>
 const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
-                                const Describe& describe) {
-    std::vector<StateDict> found = StateDictFinder{content}.found;
-    if (found.empty()) fail_without_tensors(content);
-    std::ranges::stable_sort(found, [](const StateDict& a, const StateDict& b) {
+                                FunctionRef<std::vector<TensorEntry>(const PickleValue&)> describe) {
+    const std::vector<StateDict> dictionaries = StateDictFinder{content}.found;
+    if (dictionaries.empty()) fail_without_tensors(content);
+    const auto is_before = [&](std::size_t i, std::size_t j) {
+        const StateDict &a = dictionaries[i], &b = dictionaries[j];
         return a.rank() != b.rank() ? a.rank() < b.rank() : a.tensors > b.tensors;
-    });
+    };
+    std::vector<const StateDict*> found;
     std::vector<std::string> keys;
-    keys.reserve(found.size());
-    for (const StateDict& each : found) keys.push_back(each.key);
+    for (const std::size_t i : sorted_order(dictionaries.size(), is_before)) {
+        found.push_back(&dictionaries[i]);
+        keys.push_back(dictionaries[i].key);
+    }
+    const StateDict* taken = nullptr;
     if (!options.key.empty()) {
-        const auto named = std::ranges::find(found, options.key, &StateDict::key);
-        if (named == found.end())
-            throw Error("expected a state_dict under " + quote_name(options.key) +
-                        "; state_dicts are under: " + list_names(keys, 10));
-        return *named->dictionary;
+        for (const StateDict* const each : found)
+            if (!taken && each->key == options.key) taken = each;
+        if (!taken)
+            throw_error({"expected a state_dict under ", quote_name(options.key),
+                         "; state_dicts are under: ", list_names(keys, 10)});
+        return *taken->dictionary;
     }
-    auto taken = found.begin();
-    if (options.fits) {
-        const auto fitting =
-            std::ranges::find_if(found, [&](const StateDict& each) { return options.fits(describe(each.dictionary)); });
-        if (fitting != found.end()) taken = fitting;
-    }
+    if (options.fits)
+        for (const StateDict* const each : found)
+            if (!taken && options.fits(describe(*each->dictionary))) taken = each;
+    if (!taken) taken = found.front();
     keys.clear();
-    for (const StateDict& each : found)
-        if (&each != &*taken && !each.is_optimizer() && !each.key.empty()) keys.push_back(each.key);
+    for (const StateDict* const each : found)
+        if (each != taken && !each->is_optimizer() && !each->key.empty()) keys.push_back(each->key);
     if (!keys.empty())
         options.note("the weights under " + quote_name(taken->key) + " are taken; the file has others under " +
                      list_names(keys));

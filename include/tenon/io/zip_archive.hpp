@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +17,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
 
 namespace tenon::detail {
@@ -46,7 +48,7 @@ public:
         for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
         for (std::size_t i = 0; i < entries_.size(); ++i)
             if (!by_name_.emplace(entries_[i].name, i).second)
-                fail("it has two entries named " + quote_name(entries_[i].name));
+                fail({"it has two entries named ", quote_name(entries_[i].name)});
         check_overlaps();
     }
 
@@ -64,9 +66,9 @@ public:
     /// The bytes of an entry. Throws tenon::Error when it is compressed.
     static std::span<const std::byte> stored(const Entry& entry) {
         if (entry.method != 0)
-            throw Error("the entry " + quote_name(entry.name) +
-                        " of the archive is compressed; expected one that is stored as it is (numpy.savez does that, "
-                        "numpy.savez_compressed does not)");
+            throw_error({"the entry ", quote_name(entry.name),
+                         " of the archive is compressed; expected one that is stored as it is (numpy.savez does that, "
+                         "numpy.savez_compressed does not)"});
         return entry.bytes;
     }
 
@@ -78,13 +80,21 @@ private:
     static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value is in a zip64 record
     static constexpr std::uint16_t no_value_16 = 0xFFFF;
 
-    [[noreturn]] static void fail(const std::string& what) { throw Error("the zip archive is damaged: " + what); }
+    [[noreturn, gnu::cold]] static void fail(std::initializer_list<std::string_view> what) {
+        throw_error({"the zip archive is damaged: ", joined(what)});
+    }
+    [[noreturn, gnu::cold]] static void fail(std::string_view what) { fail({what}); }
+
+    /// Throws tenon::Error unless the file has `size` bytes from `at` on.
+    void check_inside(std::uint64_t at, std::size_t size) const {
+        if (at > bytes_.size() || bytes_.size() - at < size)
+            fail({"a record at byte ", std::to_string(at), " is outside the ", std::to_string(bytes_.size()),
+                  " bytes of the file"});
+    }
 
     template <class T>
     T read(std::uint64_t at) const {
-        if (at > bytes_.size() || bytes_.size() - at < sizeof(T))
-            fail("a record at byte " + std::to_string(at) + " is outside the " + std::to_string(bytes_.size()) +
-                 " bytes of the file");
+        check_inside(at, sizeof(T));
         T value;
         std::memcpy(&value, bytes_.data() + at, sizeof value);
         return value;
@@ -98,7 +108,7 @@ private:
     /// The record at the file's end, or the zip64 record before it when it refers to one.
     Directory find_directory() const {
         constexpr std::uint64_t size = 22, max_comment_bytes = 0xFFFF;
-        if (bytes_.size() < size) fail("it is only " + std::to_string(bytes_.size()) + " bytes long");
+        if (bytes_.size() < size) fail({"it is only ", std::to_string(bytes_.size()), " bytes long"});
         const std::uint64_t last = bytes_.size() - size,
                             first = last > max_comment_bytes ? last - max_comment_bytes : 0;
         for (std::uint64_t at = last + 1; at-- > first;) {
@@ -118,7 +128,7 @@ private:
     /// Reads an entry of the directory; returns where the next one begins.
     std::uint64_t read_entry(std::uint64_t at) {
         if (read<std::uint32_t>(at) != 0x02014b50)
-            fail("expected an entry of its directory at byte " + std::to_string(at));
+            fail({"expected an entry of its directory at byte ", std::to_string(at)});
         constexpr int encrypted = 1;
         if (read<std::uint16_t>(at + 8) & encrypted) throw Error("the zip archive is encrypted");
         const auto name_size = read<std::uint16_t>(at + 28), extra_size = read<std::uint16_t>(at + 30),
@@ -140,11 +150,11 @@ private:
                 }
         }
         if (read<std::uint32_t>(offset) != 0x04034b50)
-            fail("the entry " + quote_name(entry.name) + " is not where its directory says");
+            fail({"the entry ", quote_name(entry.name), " is not where its directory says"});
         const std::uint64_t data = offset + 30 + read<std::uint16_t>(offset + 26) + read<std::uint16_t>(offset + 28);
         if (data > bytes_.size() || bytes_.size() - data < size || (entry.method == 0 && full != size))
-            fail("the entry " + quote_name(entry.name) + " takes " + std::to_string(size) +
-                 " bytes, more than the file has (truncated?)");
+            fail({"the entry ", quote_name(entry.name), " takes ", std::to_string(size),
+                  " bytes, more than the file has (truncated?)"});
         entry.bytes = bytes_.subspan(static_cast<std::size_t>(data), static_cast<std::size_t>(size));
         entries_.push_back(std::move(entry));
         return extra_end + comment_size;
@@ -155,14 +165,17 @@ private:
         std::vector<std::span<const std::byte>> parts;
         for (const Entry& entry : entries_)
             if (!entry.bytes.empty()) parts.push_back(entry.bytes);
-        std::ranges::sort(parts, {}, [](const auto& part) { return part.data(); });
-        for (std::size_t i = 1; i < parts.size(); ++i)
-            if (parts[i - 1].data() + parts[i - 1].size() > parts[i].data()) fail("its entries overlap");
+        const std::byte* end = bytes_.data();
+        for (const std::size_t i : sorted_order(
+                 parts.size(), [&](std::size_t a, std::size_t b) { return parts[a].data() < parts[b].data(); })) {
+            if (end > parts[i].data()) fail("its entries overlap");
+            end = parts[i].data() + parts[i].size();
+        }
     }
 
     std::span<const std::byte> bytes_;
     std::vector<Entry> entries_;
-    std::map<std::string, std::size_t, std::less<>> by_name_;
+    NameIndex by_name_;
 };
 using ZipArchive = ZipArchiveOf<>;
 

@@ -3,7 +3,6 @@
 
 // Turns the canonical paths of layers into the names of a convention.
 
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +11,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/weights/names/convention.hpp>
 
 namespace tenon::detail {
@@ -34,8 +35,7 @@ public:
         if (rules_.empty()) return std::string(path);
         for (const NameRule& rule : rules_)
             if (const auto numbers = match(rule.path, path)) return expand(rule.name, *numbers);
-        throw Error("the layer " + std::string(path) +
-                    " has no name in this convention; it names another kind of network");
+        throw_error({"the layer ", path, " has no name in this convention; it names another kind of network"});
     }
 
 private:
@@ -71,7 +71,8 @@ private:
             i += field.size() + 1;
             const bool silent_zero = field.starts_with('_');
             if (silent_zero) field.remove_prefix(1);
-            int number = field[0] == 'n' ? counts_[name]++ : numbers.at(static_cast<std::size_t>(field[0] - '0'));
+            int number = field[0] == 'n' ? static_cast<int>(counts_[name]++)
+                                         : numbers.at(static_cast<std::size_t>(field[0] - '0'));
             if (silent_zero && number == 0) continue;
             if (field.size() == 3) number += field[2] - '0';
             if (silent_zero) name += '_';
@@ -81,7 +82,7 @@ private:
     }
 
     std::span<const NameRule> rules_;
-    std::map<std::string, int, std::less<>> counts_;
+    NameIndex counts_;
 };
 using LayerNamer = LayerNamerOf<>;
 

@@ -7,14 +7,13 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <deque>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <tenon/core/compile_once.hpp>
+#include <tenon/core/names.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
 #include <tenon/weights/load_options.hpp>
@@ -34,9 +33,8 @@ public:
     /// and with the shipped network that the weights do fit; and, naming the tensor, when a value is infinite or NaN or
     /// a running variance is negative. Ignores the counters that torch stores with running statistics and averages.
     WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
-        : file_{path, file_options(options, [&](std::span<const TensorEntry> entries) {
-                    return fits(find_names(entries, network.convention), network);
-                })} {
+        : file_{path,
+                file_options(options, [&](std::span<const TensorEntry> entries) { return fit(entries, network); })} {
         by_name_ = find_names(file_.tensors(), network.convention);
         check_names(network);
         bool is_misshapen = false;
@@ -47,7 +45,7 @@ public:
                     tensors_.push_back(nullptr);
                     continue;
                 }
-                const TensorEntry& entry = *found->second;
+                const TensorEntry& entry = file_.tensors()[found->second];
                 is_misshapen = entry.shape != parameter.shape;
                 expect_shape(entry, parameter.shape);
                 tensors_.push_back(floats(entry, parameter));
@@ -60,7 +58,7 @@ public:
                     to_float(entry, ranges_);
                 }
         } catch (const Error& error) {
-            throw Error(path + ": " + error.what() + (is_misshapen ? whose_weights(file_.tensors()) : std::string()));
+            throw_error({path, ": ", error.what(), (is_misshapen ? whose_weights(file_.tensors()) : std::string())});
         }
     }
 
@@ -71,7 +69,16 @@ public:
     /// Whether tensors are a network's: all names are there, no others, and the shapes are its own. A shape of -1 is
     /// any size.
     static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
-        return fits(find_names(entries, network.convention), network);
+        const NameIndex names = find_names(entries, network.convention);
+        std::size_t found = 0;
+        for (const StoredParameter& parameter : network.parameters) {
+            const auto name = names.find(parameter.name);
+            if (name == names.end() && parameter.may_be_missing) continue;
+            if (name == names.end() || !fits(entries[name->second].shape, parameter.shape)) return false;
+            ++found;
+        }
+        for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1U : 0U;
+        return found == names.size();
     }
 
     /// The ranges of what each convolution and linear layer reads, which a Calibrator has saved; empty if there are
@@ -79,25 +86,15 @@ public:
     std::span<const float> ranges() const { return ranges_; }
 
 private:
-    using Names = std::map<std::string, const TensorEntry*, std::less<>>;
-
     static bool is_counter(const TensorEntry& entry) {
         return entry.name.ends_with(".num_batches_tracked") || is_average_counter(entry);
     }
 
-    static bool fits(const Names& names, const StoredNetwork& network) {
-        std::size_t found = 0;
-        for (const StoredParameter& parameter : network.parameters) {
-            const auto entry = names.find(parameter.name);
-            if (entry == names.end() && parameter.may_be_missing) continue;
-            if (entry == names.end() ||
-                !std::ranges::equal(entry->second->shape, parameter.shape,
-                                    [](std::int64_t size, std::int64_t own) { return own < 0 || size == own; }))
-                return false;
-            ++found;
-        }
-        for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1U : 0U;
-        return found == names.size();
+    static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& own) {
+        if (shape.size() != own.size()) return false;
+        for (std::size_t i = 0; i < own.size(); ++i)
+            if (own[i] >= 0 && shape[i] != own[i]) return false;
+        return true;
     }
 
     /// Throws tenon::Error when a value is infinite or NaN, or a variance negative.
@@ -110,8 +107,8 @@ private:
         const std::string number = std::isnan(*wrong)   ? "NaN"
                                    : std::isinf(*wrong) ? "infinite"
                                                         : "negative, which a variance can't be";
-        throw Error("tensor " + quote_name(entry.name) + ": element " + std::to_string(wrong - values) + " is " +
-                    number + "; LoadOptions::allow_undefined lets it pass");
+        fail_tensor(entry.name, {"element ", std::to_string(wrong - values), " is ", number,
+                                 "; LoadOptions::allow_undefined lets it pass"});
     }
 
     /// Whether a tensor is not a parameter: a counter, or ranges.
@@ -146,70 +143,74 @@ private:
 
     /// Indexes the file's tensors by name. If all names have the same number after a counted prefix, it is replaced by
     /// the number that the rules have there.
-    static Names find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
-                                  std::string_view counted_as) {
-        Names by_name;
-        std::set<std::string_view> numbers;
+    static NameIndex find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
+                                      std::string_view counted_as) {
+        NameIndex by_name;
+        const std::string_view number =
+            prefix.empty() || entries.empty() ? std::string_view() : number_after(entries[0].name, prefix);
+        std::size_t digits = number.size();
         for (const TensorEntry& entry : entries)
-            if (!prefix.empty()) numbers.insert(number_after(entry.name, prefix));
-        const std::size_t digits = numbers.size() == 1 ? numbers.begin()->size() : 0;
-        for (const TensorEntry& entry : entries) {
-            if (is_ignored(entry)) continue;
-            std::string name = bare_name(entry.name);
+            if (digits > 0 && number_after(entry.name, prefix) != number) digits = 0;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            if (is_ignored(entries[i])) continue;
+            std::string name = bare_name(entries[i].name);
             if (digits > 0) name.replace(prefix.size(), digits, counted_as);
-            by_name[name] = &entry;
+            by_name[name] = i;
         }
         return by_name;
     }
 
     /// Indexes the file's tensors by name; if layers are counted from any number, by the name that they have when
     /// counting begins at 0. `conv2d_7` and `conv2d_9` -> `conv2d` and `conv2d_1`.
-    static Names find_names(std::span<const TensorEntry> entries, const NamingConvention& convention) {
+    static NameIndex find_names(std::span<const TensorEntry> entries, const NamingConvention& convention) {
         if (!convention.counted_from_anywhere)
             return find_plain_names(entries, convention.counted_prefix, convention.counted_as);
-        Names by_name;
-        std::map<std::string, std::vector<long>> numbers;
-        for (const TensorEntry& entry : entries) {
-            if (is_ignored(entry)) continue;
-            const NumberedName name = numbered(bare_name(entry.name));
-            numbers[name.kind].push_back(name.number);
+        std::vector<NumberedName> names;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            if (is_ignored(entries[i])) continue;
+            names.push_back(numbered(bare_name(entries[i].name)));
+            places.push_back(i);
         }
-        for (auto& [kind, all] : numbers) {
-            std::sort(all.begin(), all.end());
-            all.erase(std::unique(all.begin(), all.end()), all.end());
-        }
-        for (const TensorEntry& entry : entries) {
-            if (is_ignored(entry)) continue;
-            const NumberedName name = numbered(bare_name(entry.name));
-            const auto& all = numbers.at(name.kind);
-            const auto position = std::lower_bound(all.begin(), all.end(), name.number) - all.begin();
-            std::string own_name = name.kind;
-            if (position > 0) own_name.append(1, '_').append(std::to_string(position));
-            by_name[own_name + name.rest] = &entry;
+        NameIndex by_name;
+        const NumberedName* before = nullptr;
+        long position = 0;  // of a number among the different ones of its kind
+        for (const std::size_t i : sorted_order(names.size(), [&](std::size_t a, std::size_t b) {
+                 const int order = names[a].kind.compare(names[b].kind);
+                 return order != 0 ? order < 0 : names[a].number < names[b].number;
+             })) {
+            const NumberedName& name = names[i];
+            if (!before || before->kind != name.kind)
+                position = 0;
+            else if (before->number != name.number)
+                ++position;
+            before = &name;
+            const std::string number = position > 0 ? "_" + std::to_string(position) : std::string();
+            by_name[joined({name.kind, number, name.rest})] = places[i];
         }
         return by_name;
     }
 
     /// Throws tenon::Error when names are missing or left over.
     void check_names(const StoredNetwork& network) const {
-        std::vector<std::string> missing, left_over, expected;
+        std::vector<std::string> missing, left_over;
+        NameIndex expected;
         const auto expect_name = [&](const std::string& name, bool may_be_missing) {
-            expected.push_back(name);
+            expected.try_emplace(name);
             if (!may_be_missing && !by_name_.contains(name)) missing.push_back(name);
         };
         for (const StoredParameter& parameter : network.parameters)
             expect_name(parameter.name, parameter.may_be_missing);
         for (const StoredConstant& constant : network.constants) expect_name(constant.name, false);
-        std::sort(expected.begin(), expected.end());
-        for (const auto& [name, entry] : by_name_)
-            if (!std::binary_search(expected.begin(), expected.end(), name)) left_over.push_back(entry->name);
+        for (const auto& [name, i] : by_name_)
+            if (!expected.contains(name)) left_over.push_back(file_.tensors()[i].name);
         if (missing.empty() && left_over.empty()) return;
         std::string text = file_.source() + ": these weights are not this network's:";
         if (!missing.empty()) text += " the network needs " + list_names(missing) + ", which the file lacks";
         if (!left_over.empty())
             text += std::string(missing.empty() ? "" : ";") + " the file has " + list_names(left_over) +
                     ", which the network has no place for";
-        throw Error(text + whose_weights(file_.tensors()));
+        throw_error({text, whose_weights(file_.tensors())});
     }
 
     /// The values of a tensor as floats in tenon's order: in the file where possible, else in a copy.
@@ -227,20 +228,20 @@ private:
 
     /// Throws tenon::Error when a tensor isn't the constant that it must be: the network has no parameter for it.
     void check_constant(const StoredConstant& constant) const {
-        const TensorEntry& entry = *by_name_.at(constant.name);
+        const TensorEntry& entry = file_.tensors()[by_name_.at(constant.name)];
         expect_shape(entry, std::vector{constant.size});
         std::vector<float> values(static_cast<std::size_t>(constant.size));
         to_float(entry, values);
         for (const float value : values)
             if (value != constant.value)
-                throw Error("tensor " + quote_name(constant.name) + ": expected " +
-                            std::to_string(static_cast<int>(constant.value)) +
-                            " everywhere, as this norm has neither gamma nor beta, found " + fixed_text(value));
+                fail_tensor(constant.name,
+                            {"expected ", std::to_string(static_cast<int>(constant.value)),
+                             " everywhere, as this norm has neither gamma nor beta, found ", fixed_text(value)});
     }
 
     TensorFile file_;
-    Names by_name_;
-    std::deque<std::vector<float>> copies_;
+    NameIndex by_name_;
+    std::vector<std::vector<float>> copies_;
     std::vector<const float*> tensors_;
     std::vector<float> ranges_;
 };
