@@ -1,9 +1,6 @@
 // Whatever a checkpoint holds, also with a right checksum, it is either refused by tenon::Error with a printable
 // sentence, or its numbers can be computed with.
-#include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,20 +11,14 @@
 #include <tenon/train/checkpoints/trainer_state.hpp>
 #include <tenon/train/fit_progress.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
 
+using fuzzing::is_printable;
+using fuzzing::require;
+
 using namespace tenon;
-
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "violated: %s\n", what);
-    std::abort();
-}
-
-/// Whether a terminal can show it: UTF-8 without control characters.
-bool is_printable(const std::string& text) {
-    return detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
-}
 
 /// A file in memory, by its path.
 std::string file_of(std::span<const std::byte> bytes) {

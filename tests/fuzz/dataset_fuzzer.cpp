@@ -2,7 +2,6 @@
 // CIFAR records with labels in range, or a tenon::Error.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <vector>
 
@@ -11,7 +10,11 @@
 #include <tenon/data/archives/idx.hpp>
 #include <tenon/data/datasets/cifar.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
+
+using fuzzing::require;
 
 void read_cifar(std::span<const std::byte> bytes) {
     constexpr int classes[] = {10, 20, 100};
@@ -20,13 +23,13 @@ void read_cifar(std::span<const std::byte> bytes) {
         tenon::ImageDataset dataset;
         try {
             tenon::detail::append_cifar(bytes, kind, "input", dataset);
-            if (dataset.size() == 0) std::abort();
+            require(dataset.size() > 0, "a file that is read has images");
         } catch (const tenon::Error&) {
-            if (dataset.size() != 0) std::abort();
+            require(dataset.size() == 0, "a file that is refused adds nothing");
         }
-        if (dataset.images.size() != dataset.size() * 3072) std::abort();
+        require(dataset.images.size() == dataset.size() * 3072, "images are complete");
         for (const int label : dataset.labels)
-            if (label < 0 || label >= classes[static_cast<int>(kind)]) std::abort();
+            require(label >= 0 && label < classes[static_cast<int>(kind)], "labels are in range");
     }
 }
 
@@ -44,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const tenon::detail::IdxArray array = tenon::detail::parse_idx(bytes, "input");
         std::size_t count = 1;
         for (const std::size_t length : array.sizes) count *= length;
-        if (array.values.size() != count) std::abort();
+        require(array.values.size() == count, "an array has as many values as its sizes demand");
     } catch (const tenon::Error&) {
     }
     return 0;

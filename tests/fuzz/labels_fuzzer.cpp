@@ -2,8 +2,6 @@
 // same ones in UTF-16 and with a mark of UTF-8.
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +9,11 @@
 #include <tenon/io/utf8_text.hpp>
 
 #include "../../examples/classify/labels.hpp"
+#include "fuzzing.hpp"
 
 namespace {
+
+using fuzzing::require;
 
 using Names = std::vector<std::string>;
 
@@ -21,7 +22,7 @@ Names names_or_error(std::string_view bytes) {
     try {
         return labels::parse(bytes, "input");
     } catch (const tenon::Error& error) {
-        if (!std::string_view(error.what()).starts_with("input: ")) std::abort();
+        require(std::string_view(error.what()).starts_with("input: "), "an error is about the file");
         return {error.what()};
     }
 }
@@ -38,12 +39,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     const Names names = names_or_error(bytes);
     for (const std::string& name : names)
-        if (name.size() > bytes.size() + 200 || name.find('\0') != std::string::npos) std::abort();
+        require(name.size() <= bytes.size() + 200 && name.find('\0') == std::string::npos,
+                "a name is text of the file");
     const bool has_mark =
         bytes.starts_with("\xEF\xBB\xBF") || bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
-    if (!has_mark && names_or_error("\xEF\xBB\xBF" + std::string(bytes)) != names) std::abort();
+    require(has_mark || names_or_error("\xEF\xBB\xBF" + std::string(bytes)) == names,
+            "a mark of UTF-8 changes nothing");
     bool is_ascii = true;
     for (const char c : bytes) is_ascii &= static_cast<unsigned char>(c) < 0x80;
-    if (is_ascii && names_or_error(in_utf16(bytes)) != names) std::abort();
+    require(!is_ascii || names_or_error(in_utf16(bytes)) == names, "UTF-16 gives the same names");
     return 0;
 }

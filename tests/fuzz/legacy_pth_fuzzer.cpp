@@ -1,27 +1,18 @@
 // Whatever follows the beginning of a .pth file of before PyTorch 1.6, it is either refused by tenon::Error with a
 // printable sentence, or gives tensors whose shapes and bytes agree and that take little more memory than the file.
-#include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tenon/io/tensor_file.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
 
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "violated: %s\n", what);
-    std::abort();
-}
-
-/// Whether a terminal can show it: UTF-8 without control characters.
-bool is_printable(const std::string& text) {
-    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
-}
+using fuzzing::is_printable;
+using fuzzing::require;
 
 void check(std::span<const std::byte> bytes, const tenon::TensorFile::Options& options) {
     try {

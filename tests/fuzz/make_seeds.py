@@ -32,6 +32,8 @@ def main():
         for _ in range(3):  # the number, the version, the machine
             list(pickletools.genops(stream))
         (HERE / "streams" / pathlib.Path(path).name).write_bytes(stream.read())
+    # A string of Python 2 that is no UTF-8, in place of a state_dict: the error quotes it.
+    (HERE / "streams/object_without_utf8").write_bytes(b"\x80\x02U\x04Caf\xe9.\x80\x02].")
 
 
 if __name__ == "__main__":

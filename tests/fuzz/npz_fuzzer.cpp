@@ -1,22 +1,21 @@
 // Whatever the bytes of an array's file are inside of a sound archive, .npz is either refused by tenon::Error with a
 // printable sentence, or gives an array whose shape and bytes agree; a copy in column-major order holds the same bytes
 // in another order. A fuzzer of whole archives seldom gets past their directories.
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include <tenon/io/tensor_file.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
 
-void require(bool condition) {
-    if (!condition) std::abort();
-}
+using fuzzing::is_printable;
+using fuzzing::require;
 
 std::string little_endian(std::size_t value, int size) {
     std::string text;
@@ -36,10 +35,6 @@ std::string archive_of(std::string_view name, std::string_view content) {
            little_endian(entry.size(), 4) + little_endian(local.size(), 4) + std::string(2, '\0');
 }
 
-bool is_printable(const std::string& text) {
-    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -47,21 +42,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string archive = archive_of("array.npy", content);
     try {
         const tenon::TensorFile file{std::as_bytes(std::span(archive)), "input"};
-        require(file.tensors().size() == 1 && file.tensors()[0].name == "array");
+        require(file.tensors().size() == 1 && file.tensors()[0].name == "array", "there is one array");
         const tenon::TensorEntry& entry = file.tensors()[0];
         const auto count = tenon::detail::element_count(entry.shape);
-        require(count.has_value());
-        require(static_cast<std::uint64_t>(*count) *
-                    static_cast<std::uint64_t>(tenon::detail::dtype_bits(entry.dtype)) ==
-                entry.bytes.size() * 8);
+        require(count.has_value(), "an accepted shape has a size");
+        require(
+            static_cast<std::uint64_t>(*count) * static_cast<std::uint64_t>(tenon::detail::dtype_bits(entry.dtype)) ==
+                entry.bytes.size() * 8,
+            "an array has as many bytes as its shape demands");
         std::array<long, 256> found{}, expected{};
         for (const std::byte byte : entry.bytes) ++found[std::to_integer<std::size_t>(byte)];
         for (const char byte : content.substr(size - entry.bytes.size())) ++expected[static_cast<unsigned char>(byte)];
-        require(found == expected);
+        require(found == expected, "its bytes are those of the file");
     } catch (const tenon::Error& error) {
         // The archive itself is sound.
-        require(is_printable(error.what()));
-        require(std::string_view(error.what()).find("array.npy") != std::string_view::npos);
+        require(is_printable(error.what()), "an error is a printable sentence");
+        require(std::string_view(error.what()).find("array.npy") != std::string_view::npos, "it names the array");
     }
     return 0;
 }

@@ -2,8 +2,6 @@
 // same after it was written and read again.
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <span>
@@ -13,18 +11,12 @@
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
 
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "violated: %s\n", what);
-    std::abort();
-}
-
-/// Whether a terminal can show it: UTF-8 without control characters.
-bool is_printable(const std::string& text) {
-    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
-}
+using fuzzing::is_printable;
+using fuzzing::require;
 
 /// Reads the values in every way that is allowed; the sanitizers watch.
 void read_values(const tenon::SafetensorsFile& file, const tenon::TensorEntry& entry) {

@@ -1,9 +1,6 @@
 // Whatever the bytes are, a .pth, .npz or other file of tensors is either refused by tenon::Error with a printable
 // sentence, or gives tensors whose shapes and bytes agree.
-#include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string>
@@ -11,18 +8,12 @@
 
 #include <tenon/io/tensor_file.hpp>
 
+#include "fuzzing.hpp"
+
 namespace {
 
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "violated: %s\n", what);
-    std::abort();
-}
-
-/// Whether a terminal can show it: UTF-8 without control characters.
-bool is_printable(const std::string& text) {
-    return tenon::detail::is_utf8(text) && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20; });
-}
+using fuzzing::is_printable;
+using fuzzing::require;
 
 /// Reads every byte of every tensor, as floats where it holds any; the sanitizers watch.
 void read(const tenon::TensorFile& file) {
