@@ -55,8 +55,9 @@ TENON_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vec
 /// Stores to memory aligned to the vector.
 TENON_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 TENON_INLINE Vector zero() { return Vector{}; }
-/// The same float in all elements. (What has a vector as an operand becomes one; x - 0 is x, also where x is -0 or
-/// NaN.)
+/// The same float in all elements: an operand beside a vector becomes one. Compilers make that of it at any level of
+/// optimization, as x - 0 is x, also where x is -0 or NaN. With GCC's -frounding-math they do subtract, and where sums
+/// are rounded downward, 0 becomes -0.
 TENON_INLINE Vector broadcast(float value) { return value - Vector{}; }
 TENON_INLINE Vector add(Vector a, Vector b) { return a + b; }
 TENON_INLINE Vector subtract(Vector a, Vector b) { return a - b; }
