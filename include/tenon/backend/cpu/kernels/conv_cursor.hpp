@@ -10,6 +10,17 @@ namespace tenon::cpu {
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// The offset of the first pixel that a tile reads of a source, in its first plane.
+inline long window_offset(const StepTerm& term, const TilePlace& place) {
+    return term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
+           static_cast<long>(term.window.left) * term.source.pixel() + static_cast<long>(place.y) * row_stride(term) +
+           static_cast<long>(place.x) * column_stride(term);
+}
+
+/// How many of a panel's first tiles share the prefetching of the next one: too many misses at once would stall the
+/// loads of the current panel.
+inline int sharers_of_fetch(int tiles) { return tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1; }
+
 /// The addresses that change with the image, tile and panel of a convolution step.
 class ConvCursor {
 public:
@@ -56,51 +67,29 @@ public:
 
     /// Moves to a tile, counted over all images of the frame; returns whether it is a small one.
     bool tile(int index, int tiles_per_image) {
-        const TileGrid& grid = step_.grid;
         float* image = frame_.image(index / tiles_per_image);
-        const int in_image = index % tiles_per_image;
-        int y, x;
-        bool small;
-        if (grid.rows_per_tile > 1) {
-            y = in_image * grid.rows_per_tile;
-            x = 0;
-            small = y + grid.rows_per_tile > grid.rows;
-        } else {
-            y = in_image / grid.per_row;
-            const int k = in_image % grid.per_row;
-            small = k >= grid.big_per_row;
-            x = k * grid.big - (small ? k - grid.big_per_row : 0);
-        }
+        const TilePlace place = place_of_tile(step_.grid, index % tiles_per_image);
+        const int first = panel_ * panel_blocks;
         for (int i = 0; i < 2; ++i) {
             const StepTerm& term = step_.terms[i];
-            if (!term.exists()) continue;
-            const long corner = term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
-                                term.window.left * term.source.pixel();
-            arguments_.terms[i].source =
-                base(term.source, image) + corner + static_cast<long>(y) * row_stride(term) +
-                static_cast<long>(x) * column_stride(term) +
-                static_cast<long>(term.first_plane(panel_ * panel_blocks)) * term.source.plane();
+            if (term.exists())
+                arguments_.terms[i].source = base(term.source, image) + window_offset(term, place) +
+                                             static_cast<long>(term.first_plane(first)) * term.source.plane();
         }
-        if (grid.wraps > 0) {  // the source is one long row, the other tensors are not
-            y = x / grid.wraps;
-            x %= grid.wraps;
-            arguments_.wrap = grid.wraps - x;
-        }
-        const int first = panel_ * panel_blocks;
+        const TilePlace result = place.in_results(step_.grid);
+        if (step_.grid.wraps > 0) arguments_.wrap = step_.grid.wraps - result.x;
         const auto at = [&](const Tensor& tensor, int stride) {
-            return base(tensor, image) + tensor.origin() + static_cast<long>(first) * tensor.plane() +
-                   static_cast<long>(y) * stride * tensor.row() + static_cast<long>(x) * stride * channel_block;
+            return base(tensor, image) + result.offset_in(tensor, stride) + static_cast<long>(first) * tensor.plane();
         };
         if (step_.residual.exists()) arguments_.residual = at(step_.residual, step_.residual_stride);
         if (step_.target.exists()) arguments_.target = at(step_.target, 1);
         if (step_.activated.exists()) arguments_.activated = at(step_.activated, 1);
-        return small;
+        return place.small;
     }
 
-    /// Spreads the prefetching of the next panel over the first of `tiles` tiles: too many misses at once would stall
-    /// the loads of the current panel.
+    /// Spreads the prefetching of the next panel over the first of `tiles` tiles.
     void fetch_next(int tile, int tiles) {
-        const int sharers = tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+        const int sharers = sharers_of_fetch(tiles);
         const int next = panel_ + 1 < step_.panels ? 1 : 0;
         arguments_.next_weights = arguments_.weights + next * step_.panel_floats;
         arguments_.next_stride = 0;

@@ -11,11 +11,12 @@
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Stores one vector of a step's results: adds what the operation says (see Op) and writes the target and the activated
-/// result. Used by all steps except convolutions, whose tiles hold the channels' constants in registers.
-class Epilogue {
+/// One plane of a step's results in one image: where its pixels are, what is added to them, and how its channels are
+/// activated.
+template <class AnyStep>
+class ResultPlane {
 public:
-    Epilogue(const Step& step, const Frame& frame, int image, int plane)
+    ResultPlane(const AnyStep& step, const Frame& frame, int image, int plane)
         : step_{step}, image_{frame.image(image)}, plane_{plane} {
         if (step.activated.exists()) {
             scale_ = frame.weights + step.activated_scale + plane * channel_block;
@@ -23,11 +24,34 @@ public:
         }
     }
 
-    /// `lane` is the vector's first channel in its block.
-    TENON_INLINE void operator()(int y, int x, int lane, Vector value) const {
+protected:
+    /// The target's value: adds the residual and applies a ReLU where the step has them.
+    TENON_INLINE Vector complete(int y, int x, int lane, Vector value) const {
         if (step_.residual.exists())
             value = add(value, load(at(step_.residual, y * step_.residual_stride, x * step_.residual_stride) + lane));
-        if (step_.relu) value = relu(value);
+        return step_.relu ? relu(value) : value;
+    }
+    TENON_INLINE float* at(const Tensor& tensor, int y, int x) const {
+        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
+               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
+    }
+
+    const AnyStep& step_;
+    float* image_;
+    int plane_;
+    const float* scale_ = nullptr;  ///< of the activated result, a float per channel of the block
+    const float* shift_ = nullptr;
+};
+
+/// Stores one vector of a step's results: adds what the operation says (see Op) and writes the target and the activated
+/// result. Used by all steps except convolutions, whose tiles hold the channels' constants in registers.
+class Epilogue : ResultPlane<Step> {
+public:
+    using ResultPlane::ResultPlane;
+
+    /// `lane` is the vector's first channel in its block.
+    TENON_INLINE void operator()(int y, int x, int lane, Vector value) const {
+        value = complete(y, x, lane, value);
         if (step_.target.exists()) store(at(step_.target, y, x) + lane, value);
         if (step_.activated.exists()) {
             value = multiply_add(value, load(scale_ + lane), load(shift_ + lane));
@@ -35,18 +59,6 @@ public:
             store(at(step_.activated, y, x) + lane, value);
         }
     }
-
-private:
-    float* at(const Tensor& tensor, int y, int x) const {
-        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
-               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
-    }
-
-    const Step& step_;
-    float* image_;
-    int plane_;
-    const float* scale_ = nullptr;
-    const float* shift_ = nullptr;
 };
 
 /// Zeroes the borders of a plane of a step's results.

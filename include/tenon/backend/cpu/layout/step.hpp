@@ -119,6 +119,33 @@ struct Step {
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// Where a tile of a grid begins.
+struct TilePlace {
+    int y, x;  ///< in the grid's rows
+    bool small;
+
+    /// The same pixel in the map of the results, whose rows end where the grid has one long row.
+    TilePlace in_results(const TileGrid& grid) const {
+        return grid.wraps > 0 ? TilePlace{x / grid.wraps, x % grid.wraps, small} : *this;
+    }
+    /// The offset of this pixel, times a stride, in the first block of channels of a tensor.
+    long offset_in(const Tensor& tensor, int stride = 1) const {
+        return tensor.origin() + static_cast<long>(y) * stride * tensor.row() +
+               static_cast<long>(x) * stride * channel_block;
+    }
+};
+
+/// The place of tile `tile` of an image. Example: of 28 pixels as 10 + 9 + 9, tile 5 is at row 1, pixel 19, and small.
+inline TilePlace place_of_tile(const TileGrid& grid, int tile) {
+    if (grid.rows_per_tile > 1) {
+        const int y = tile * grid.rows_per_tile;
+        return {y, 0, y + grid.rows_per_tile > grid.rows};
+    }
+    const int k = tile % grid.per_row;
+    const bool small = k >= grid.big_per_row;
+    return {tile / grid.per_row, k * grid.big - (small ? k - grid.big_per_row : 0), small};
+}
+
 /// The addresses a step runs on: those of a group of images whose arenas follow each other in memory.
 struct Frame {
     float* arena = nullptr;

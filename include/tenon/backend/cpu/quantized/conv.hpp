@@ -117,40 +117,17 @@ public:
 
     /// Moves to a tile, counted over all images of the frame; returns whether it is a small one.
     bool tile(int index, int tiles_per_image) {
-        const TileGrid& grid = step_.grid;
         float* const image = frame_.image(index / tiles_per_image);
-        const int in_image = index % tiles_per_image;
-        int y, x;
-        bool small;
-        if (grid.rows_per_tile > 1) {
-            y = in_image * grid.rows_per_tile;
-            x = 0;
-            small = y + grid.rows_per_tile > grid.rows;
-        } else {
-            y = in_image / grid.per_row;
-            const int k = in_image % grid.per_row;
-            small = k >= grid.big_per_row;
-            x = k * grid.big - (small ? k - grid.big_per_row : 0);
-        }
-        const StepTerm& term = step_.terms[0];
-        arguments_.source = image + term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
-                            static_cast<long>(term.window.left) * term.source.pixel() +
-                            static_cast<long>(y) * row_stride(term) + static_cast<long>(x) * column_stride(term);
-        if (grid.wraps > 0) {  // the source is one long row, the other tensors are not
-            y = x / grid.wraps;
-            x %= grid.wraps;
-            arguments_.wrap = grid.wraps - x;
-        }
+        const TilePlace place = place_of_tile(step_.grid, index % tiles_per_image);
+        arguments_.source = image + window_offset(step_.terms[0], place);
+        const TilePlace result = place.in_results(step_.grid);
+        if (step_.grid.wraps > 0) arguments_.wrap = step_.grid.wraps - result.x;
         const int block = panel_ * panel_blocks;
-        const auto pixel = [&](const Tensor& tensor, int stride) {
-            return image + tensor.origin() + static_cast<long>(y) * stride * tensor.row() +
-                   static_cast<long>(x) * stride * channel_block;
-        };
         const auto floats = [&](const Tensor& tensor, int stride) {
-            return pixel(tensor, stride) + static_cast<long>(block) * tensor.plane();
+            return image + result.offset_in(tensor, stride) + static_cast<long>(block) * tensor.plane();
         };
         const auto codes = [&](const Codes& of, int stride) {
-            return pixel(of.tensor, stride) + block_offset(of.tensor, of.storage, block);
+            return image + result.offset_in(of.tensor, stride) + block_offset(of.tensor, of.storage, block);
         };
         if (step_.residual.exists())
             arguments_.residual.at = step_.reads_residual_codes ? codes(step_.residual_codes, step_.residual_stride)
@@ -159,12 +136,12 @@ public:
         if (step_.target_codes.exist()) arguments_.target_codes.at = codes(step_.target_codes, 1);
         if (step_.stores_activated) arguments_.activated.at = floats(step_.activated, 1);
         if (step_.activated_codes.exist()) arguments_.activated_codes.at = codes(step_.activated_codes, 1);
-        return small;
+        return place.small;
     }
 
     /// Spreads the prefetching of the next panel over the first of `tiles` tiles, as ConvCursor does.
     void fetch_next(int tile, int tiles) {
-        const int sharers = tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+        const int sharers = sharers_of_fetch(tiles);
         const bool fetches = tile < sharers && panel_ + 1 < step_.panels;
         arguments_.next_weights = arguments_.weights;
         arguments_.next_stride = 0;

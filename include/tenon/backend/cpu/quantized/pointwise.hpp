@@ -11,21 +11,14 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Stores one vector of a step's results as Epilogue does, as floats and as codes.
-class QuantizedEpilogue {
+class QuantizedEpilogue : ResultPlane<QuantizedStep> {
 public:
     QuantizedEpilogue(const QuantizedStep& step, const Frame& frame, int image, int plane)
-        : step_{step}, image_{frame.image(image)}, plane_{plane}, numbers_{frame.weights + step.numbers} {
-        if (step.activated.exists()) {
-            scale_ = frame.weights + step.activated_scale + plane * channel_block;
-            shift_ = scale_ + step.activated.planes() * channel_block;
-        }
-    }
+        : ResultPlane{step, frame, image, plane}, numbers_{frame.weights + step.numbers} {}
 
     /// `lane` is the vector's first channel in its block.
     TENON_INLINE void operator()(int y, int x, int lane, Vector value) const {
-        if (step_.residual.exists())
-            value = add(value, load(at(step_.residual, y * step_.residual_stride, x * step_.residual_stride) + lane));
-        if (step_.relu) value = relu(value);
+        value = complete(y, x, lane, value);
         if (step_.stores_target) store(at(step_.target, y, x) + lane, value);
         if (step_.target_codes.exist())
             store_codes_of(step_.target_codes, y, x, lane, multiply(value, number(StepNumber::target_inverse)));
@@ -50,15 +43,7 @@ public:
 private:
     Vector number(StepNumber which) const { return broadcast(numbers_[static_cast<int>(which)]); }
 
-    float* at(const Tensor& tensor, int y, int x) const {
-        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
-               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
-    }
-
-    const QuantizedStep& step_;
-    float* image_;
-    int plane_;
-    const float *numbers_, *scale_ = nullptr, *shift_ = nullptr;
+    const float* numbers_;
 };
 
 /// Zeroes the borders of a plane of a step's results.
