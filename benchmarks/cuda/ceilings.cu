@@ -40,7 +40,7 @@ double measure_product(tenon::Precision precision) {
     constexpr std::size_t workspace = std::size_t{64} << 20;
     DeviceDriver driver;
     const ConvProblem problem{.precision = precision, .images = size, .channels = size, .outputs = size};
-    CublasLtProduct product{std::make_shared<const CublasLt>(), problem, workspace};
+    CublasLtProduct product{std::make_shared<const CublasLt>(), driver.device(), problem, workspace};
     const std::size_t bytes = std::size_t{size} * size * tenon::detail::number_bytes(precision);
     std::vector<void*> memory;
     for (const std::size_t amount : {bytes, bytes, bytes, workspace}) memory.push_back(driver.allocate(amount));

@@ -2,7 +2,11 @@
 // find.
 #include <algorithm>
 
+#include <tenon/engine/emulated_cuda_training.hpp>
+#include <tenon/engine/reference_training.hpp>
 #include <tenon/models/fashion_mnist.hpp>
+#include <tenon/train/optimizers/sgd.hpp>
+#include <tenon/train/trainer.hpp>
 
 #include "../support.hpp"
 #include "emulate.hpp"
@@ -101,6 +105,23 @@ TEST_CASE("a batch on the device is repeated without copies") {
     runner.repeat(3, 2);
     CHECK(runner.driver().calls() ==
           std::vector<std::string>{"launch_graph 0", "launch_graph 0", "synchronize compute"});
+}
+
+TEST_CASE("an engine is on the device that its options choose, and one that is not there is refused") {
+    CHECK(cuda::EmulatedEngine<Small, Precision::float32>(0, 1).driver().device() == 0);
+    CHECK(cuda::EmulatedEngine<Small, Precision::float32>(0, 1, 1).driver().device() == 1);
+    using Training = TrainingEngine<Small, EmulatedCuda<>>;
+    CHECK(Training{1}.runner().driver().device() == 0);
+    CHECK(Training{1, {.device = 1}}.runner().driver().device() == 1);
+    const char* const missing = "the backend Cuda has no device 2: it found 2, numbered from 0; -1 is the current one";
+    CHECK(error_of([] { Model<Small, EmulatedCuda<>> model{{.device = 2}}; }) == missing);
+    CHECK(error_of([] { Training engine{1, {.device = 2}}; }) == missing);
+    CHECK(contains(error_of([] { Model<Small, EmulatedCuda<>> model{{.device = -2}}; }), "has no device -2"));
+    using SmallTrainer = Trainer<Small, EmulatedCuda<>>;
+    CHECK(error_of([] { SmallTrainer trainer{SgdOptions{}, TrainerOptions{.device = 2}}; }) == missing);
+    const char* const none = "device 0 was chosen for a backend that has no devices, as CUDA has";
+    CHECK(error_of([] { Model<Small, Reference<float>> model{{.device = 0}}; }) == none);
+    CHECK(error_of([] { TrainingEngine<Small, Reference<float>> engine{1, {.device = 0}}; }) == none);
 }
 
 TEST_CASE("groups of images take turns in two buffers, and each is right") {

@@ -30,7 +30,8 @@ constexpr double unit_of(tenon::Precision precision) {
 /// The device, which tells another number of multiprocessors, so that all tiles and splits are chosen.
 class TestedDriver : public tenon::cuda::DeviceDriver {
 public:
-    explicit TestedDriver(int multiprocessors) : multiprocessors_{multiprocessors} {}
+    explicit TestedDriver(int multiprocessors, tenon::cuda::ChosenDevice device = {})
+        : DeviceDriver{device}, multiprocessors_{multiprocessors} {}
     int multiprocessors() const { return multiprocessors_; }
 
 private:

@@ -90,7 +90,7 @@ struct NaiveConvolution {
 /// What libraries do, and a record of what they were asked.
 struct Doubles {
     Providers allowed() const { return {.cublaslt = true, .cudnn = true}; }
-    bool prepare(Provider provider, const ConvProblem& problem) {
+    bool prepare(Provider provider, const ConvProblem& problem, const cuda::EmulatedDriver&) {
         prepared.push_back(provider);
         return !(problem.residual && provider == refuses_residuals);
     }
@@ -152,7 +152,7 @@ TEST_CASE("a network with convolutions of libraries computes the same") {
 
 /// The emulated driver of one multiprocessor, whatever an engine passes.
 struct SmallDriver : cuda::EmulatedDriver {
-    SmallDriver() : EmulatedDriver{1} {}
+    explicit SmallDriver(cuda::ChosenDevice) : EmulatedDriver{1} {}
 };
 
 TEST_CASE("libraries compute convolutions and data gradients of training") {

@@ -49,6 +49,8 @@ TEST_CASE("options out of range are refused") {
     CHECK(contains(error_of([] { Model<Small> model{{.threads = 1025}}; }), "1025 threads; give 1 to 1024"));
     CHECK(contains(error_of([] { Model<Small> model{{.threads = 2'000'000'000}}; }), "2000000000 threads"));
     CHECK(contains(error_of([] { Model<Small> model{{.images_in_flight = 0}}; }), "not 0"));
+    CHECK(error_of([] { Model<Small> model{{.device = 1}}; }) ==
+          "device 1 was chosen for a backend that has no devices, as CUDA has");
 }
 
 TEST_CASE("weights of another network, a missing file and a wrong shape leave the model as it was") {

@@ -7,7 +7,9 @@
 
 #include <concepts>
 #include <span>
+#include <string>
 
+#include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::detail {
@@ -30,6 +32,21 @@ concept InferenceEngine = std::constructible_from<E, int, int> && std::move_cons
     engine.run(images, results, count, observe);
     { constant.threads() } -> std::same_as<int>;
 };
+
+/// Is on one of several devices: `E(threads, images, device)`, the device being a number, or -1: the current one.
+template <class E>
+concept ChoosesDevice = std::constructible_from<E, int, int, int>;
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// For engines that have no devices. Throws tenon::Error where one was chosen.
+template <class Once = void>
+void check_no_device(int device) {
+    if (device != -1)
+        throw Error("device " + std::to_string(device) + " was chosen for a backend that has no devices, as CUDA has");
+}
+
+}  // namespace TENON_ISA_NAMESPACE
 
 /// Has a faster way to run where nobody observes the steps.
 template <class E>

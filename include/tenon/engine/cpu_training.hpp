@@ -7,6 +7,7 @@
 #include <tenon/backend/cpu/training_function.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
+#include <tenon/engine/concepts.hpp>
 #include <tenon/engine/cpu.hpp>
 #include <tenon/engine/training_options.hpp>
 #include <tenon/weights/parameters.hpp>
@@ -46,7 +47,7 @@ public:
     static constexpr int classes = classes_of<Net>;
 
     /// Room for batches of up to `largest_batch` images. Throws tenon::Error for less than one image, for a negative
-    /// number of threads, or when there is not enough memory.
+    /// number of threads, for a device, or when there is not enough memory.
     explicit TrainingEngine(int largest_batch, TrainingEngineOptions options = {})
         : largest_batch_{checked_largest_batch(largest_batch)},
           team_{options.threads},
@@ -57,7 +58,9 @@ public:
           partials_{index(Compiled::plan.partial_floats * largest_batch)},
           logits_{index(static_cast<long>(classes) * largest_batch)},
           losses_{index(largest_batch)},
-          scratch_{index(Compiled::plan.scratch_floats * team_.size())} {}
+          scratch_{index(Compiled::plan.scratch_floats * team_.size())} {
+        check_no_device(options.device);
+    }
 
     /// Weights, affine parameters and running statistics; forward_backward updates the latter.
     Parameters<Net>& parameters() { return parameters_; }

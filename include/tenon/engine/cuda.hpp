@@ -15,7 +15,7 @@ namespace tenon {
 
 namespace cuda {
 
-/// Runs one network on the current device. Not in the instruction set's namespace: everything that exists at run time
+/// Runs one network on a device. Not in the instruction set's namespace: everything that exists at run time
 /// is in the file that nvcc compiles. Throws tenon::Error when an engine that was moved from is called.
 template <class Net, Precision P>
 class Engine {
@@ -24,9 +24,10 @@ public:
     using Scalar = float;
     using Compiled = CompiledNetwork<Net, P>;
 
-    /// Room for `images` images in flight. Throws tenon::Error, quoting CUDA, where there is no device of compute
-    /// capability 8.0 or higher, or when its memory is too small. Threads are not used.
-    Engine(int threads, int images);
+    /// Room for `images` images in flight on the device of a number; -1: the one that is current. Throws tenon::Error,
+    /// quoting CUDA, where there is no such device, of compute capability 8.0 or higher, or when its memory is too
+    /// small. Threads are not used.
+    Engine(int threads, int images, int device = -1);
     Engine(Engine&& other) noexcept : state_{std::exchange(other.state_, nullptr)} {}
     Engine& operator=(Engine&& other) noexcept {
         std::swap(state_, other.state_);

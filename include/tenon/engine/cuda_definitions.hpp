@@ -19,7 +19,8 @@ struct Engine<Net, P>::State {
 };
 
 template <class Net, Precision P>
-Engine<Net, P>::Engine(int, int images) : state_{new State{NetworkRunner<Net, P, LibraryDriver>{images}}} {}
+Engine<Net, P>::Engine(int, int images, int device)
+    : state_{new State{NetworkRunner<Net, P, LibraryDriver>{images, ChosenDevice{device}}}} {}
 
 template <class Net, Precision P>
 Engine<Net, P>::~Engine() {
@@ -58,8 +59,8 @@ struct TrainingDevice<Net, P>::State {
 };
 
 template <class Net, Precision P>
-TrainingDevice<Net, P>::TrainingDevice(int largest_batch, const LossScaling& scaling)
-    : state_{new State{TrainingRunner<Net, P, LibraryDriver>{largest_batch, scaling}}} {}
+TrainingDevice<Net, P>::TrainingDevice(int largest_batch, const LossScaling& scaling, ChosenDevice device)
+    : state_{new State{TrainingRunner<Net, P, LibraryDriver>{largest_batch, scaling, device}}} {}
 
 template <class Net, Precision P>
 TrainingDevice<Net, P>::~TrainingDevice() {

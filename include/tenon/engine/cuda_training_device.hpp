@@ -3,6 +3,7 @@
 
 // TrainingDevice: declares, for every compiler, what trains a network on a GPU; <tenon/cuda.hpp> defines it for nvcc.
 
+#include <tenon/backend/cuda/driver/chosen_device.hpp>
 #include <tenon/backend/shared/precision.hpp>
 #include <tenon/engine/parameter_runs.hpp>
 #include <tenon/engine/training_types.hpp>
@@ -11,14 +12,14 @@ namespace tenon {
 
 namespace cuda {
 
-/// Trains one network on the current device. Not in the instruction set's namespace; <tenon/cuda.hpp> defines its
+/// Trains one network on a device. Not in the instruction set's namespace; <tenon/cuda.hpp> defines its
 /// functions for nvcc, as those of Engine. TrainingRunner documents them.
 template <class Net, Precision P>
 class TrainingDevice {
 public:
     static constexpr bool scales_loss = detail::scales_loss(P);
 
-    explicit TrainingDevice(int largest_batch, const LossScaling& scaling = {});
+    explicit TrainingDevice(int largest_batch, const LossScaling& scaling = {}, ChosenDevice device = {});
     TrainingDevice(const TrainingDevice&) = delete;
     TrainingDevice& operator=(const TrainingDevice&) = delete;
     ~TrainingDevice();

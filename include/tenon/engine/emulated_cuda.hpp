@@ -22,7 +22,8 @@ public:
     using Scalar = float;
     using Compiled = CompiledNetwork<Net, P>;
 
-    EmulatedEngine(int, int images) : runner_{std::make_unique<Runner>(images)} {}
+    EmulatedEngine(int, int images, int device = -1)
+        : runner_{std::make_unique<Runner>(images, ChosenDevice{device})} {}
 
     void set_parameters(std::span<const float* const> tensors) { runner().set_parameters(tensors); }
 

@@ -4,6 +4,7 @@
 // The naive training engine: the oracle that the fast engines are compared with.
 
 #include <tenon/backend/reference/training_backward.hpp>
+#include <tenon/engine/concepts.hpp>
 #include <tenon/engine/reference.hpp>
 #include <tenon/engine/training_options.hpp>
 
@@ -40,8 +41,9 @@ public:
     using Scalar = ScalarType;
     static constexpr const auto& program = training_program<Net, Options>;
 
-    explicit TrainingEngine(int largest_batch, TrainingEngineOptions = {})
+    explicit TrainingEngine(int largest_batch, TrainingEngineOptions options = {})
         : largest_batch_{checked_largest_batch(largest_batch)} {
+        check_no_device(options.device);
         state_.shapes = {program.values.begin(), program.values.end()};
         state_.layers = {program.forward.layers.begin(), program.forward.layers.end()};
         state_.tensors = {program.forward.parameters.begin(), program.forward.parameters.end()};

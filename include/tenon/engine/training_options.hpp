@@ -19,6 +19,7 @@ namespace tenon {
 struct TrainingEngineOptions {
     int threads = 0;             ///< threads of its own; 0: one per core this process may use
     LossScaling loss_scaling{};  ///< in precisions that need it: float16 on CUDA
+    int device = -1;             ///< on CUDA, the number of the device; -1: the current one
 };
 
 namespace detail {

@@ -22,6 +22,7 @@ struct ModelOptions {
     /// Images that a step processes together. On the CPU each thread takes this many where a batch has at least two
     /// images per thread. Memory that is not needed is not touched.
     int images_in_flight = 4;
+    int device = -1;  ///< on CUDA, the number of the device; -1: the one that is current in the constructing thread
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -41,7 +42,8 @@ public:
     using Engine = typename Backend::template Engine<Net>;
     using Scalar = typename Engine::Scalar;
 
-    /// Throws tenon::Error for a negative number of threads or one beyond any machine's, or less than one image.
+    /// Throws tenon::Error for a negative number of threads or one beyond any machine's, less than one image, or a
+    /// device that the backend does not have.
     explicit Model(ModelOptions options = {});
 
     /// Takes over the weights in a safetensors file, a .pth of PyTorch or a .npz of NumPy, under the names of the
@@ -83,6 +85,16 @@ private:
         return images;
     }
 
+    static Engine made(const ModelOptions& options) {
+        const int images = checked(options.images_in_flight);
+        if constexpr (detail::ChoosesDevice<Engine>) {
+            return Engine(options.threads, images, options.device);
+        } else {
+            detail::check_no_device(options.device);
+            return Engine(options.threads, images);
+        }
+    }
+
     long checked_count(std::size_t size) const;
 
     /// Engines may run faster when nobody observes their steps.
@@ -112,7 +124,7 @@ private:
 // says that another file has them does not compile them.
 
 template <class Net, class Backend>
-Model<Net, Backend>::Model(ModelOptions options) : engine_{options.threads, checked(options.images_in_flight)} {
+Model<Net, Backend>::Model(ModelOptions options) : engine_(made(options)) {
     static_assert(detail::InferenceEngine<Engine>);
 }
 

@@ -34,7 +34,7 @@ public:
     template <OptimizerOptions<float> Choice>
     explicit Trainer(const Choice& optimizer, const TrainerOptions& options = {})
         : step_{optimizer, options},
-          model_{{.threads = options.threads}},
+          model_{{.threads = options.threads, .device = options.device}},
           world_{options.world},
           accumulate_{options.accumulate} {}
 

@@ -27,6 +27,7 @@ struct TrainerOptions {
     Initialization initialization{};
     std::optional<AverageOptions> average{};  ///< evaluate a moving average of the parameters
     LossScaling loss_scaling{};               ///< for backends that need it: CudaWith<Precision::float16>
+    int device = -1;                          ///< on CUDA, the number of the device; -1: the current one
     /// The processes that train together, each with an equal share of the shards; by default this one alone.
     distributed::World world{};
     /// Parts of equal size that a batch is divided into; 0: one per process. They are computed one after another in a

@@ -35,7 +35,8 @@ public:
     template <OptimizerOptions<float> Choice>
     TrainingCore(const Choice& optimizer, const TrainerOptions& options)
         : options_{checked(options)},
-          engine_{largest_part(options_), {.threads = options.threads, .loss_scaling = options.loss_scaling}},
+          engine_{largest_part(options_),
+                  {.threads = options.threads, .loss_scaling = options.loss_scaling, .device = options.device}},
           optimizer_{optimizer.template make<float>(
               parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, optimizer.decayed), state_count<Net>)},
           norm_{optimizer_->runs()} {

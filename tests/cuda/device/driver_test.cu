@@ -80,28 +80,55 @@ TEST_CASE("a graph whose recording fails leaves a driver that works") {
     driver.release(device);
 }
 
-TEST_CASE("a driver keeps its device, whatever the calling thread's current device is") {
+TEST_CASE("engines are on the devices that were chosen, whatever the calling thread's current device is") {
     int devices = 0;
     cudaGetDeviceCount(&devices);
+    CHECK(tenon_test::contains(tenon_test::error_of([&] { cuda::DeviceDriver driver{cuda::ChosenDevice{devices}}; }),
+                               "the backend Cuda has no device " + std::to_string(devices)));
     if (devices < 2) {
         MESSAGE("SKIPPED: there is one device");
         return;
     }
     struct Small : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>, Bias>, ReLU, GlobalAvgPool, Linear<5>> {};
+    using Runner = tenon_test::Emulated<Small, Precision::bfloat16>;  // asks for more shared memory
     Parameters<Small> parameters;
     parameters.seed(1);
     const std::vector<float> images = tenon_test::seeded_images<Small>(3);
-    tenon_test::Emulated<Small, Precision::float32> runner{3, 2};
-    std::vector<float> results(15), again(15);
-    std::thread([&] {
-        cudaSetDevice(1);
+    const std::vector<double> expected = tenon_test::reference_results(parameters, 3);
+    const auto current = [] {
+        int device = -1;
+        cudaGetDevice(&device);
+        return device;
+    };
+    const auto run = [&](Runner& runner) {
+        std::vector<float> results(15), again(15);
         runner.set_parameters(parameters.tensors());
         runner.run(images.data(), results.data(), 3);
-        cudaSetDevice(1);
         runner.run(images.data(), again.data(), 3);
-    }).join();
-    tenon_test::check_close(results, tenon_test::reference_results(parameters, 3), 1e-5);
-    CHECK(results == again);
+        runner.run_observed(images.data(), again.data(), 3, [](int) {});
+        tenon_test::check_close(results, expected, 8 * tenon_test::unit_of(Precision::bfloat16));
+        CHECK(results == again);
+    };
+    // Calls may change the thread's device to one in use only while they run: both are, by the first two drivers.
+    const cuda::DeviceDriver uses_first{cuda::ChosenDevice{0}}, uses_second{cuda::ChosenDevice{1}};
+    for (const int before : {0, 1}) {
+        cudaSetDevice(before);
+        Runner here{3, 2}, first{3, 2, cuda::ChosenDevice{0}}, second{3, 2, cuda::ChosenDevice{1}};
+        CHECK(here.driver().device() == before);
+        CHECK(second.driver().device() == 1);
+        CHECK(current() == before);
+        run(second);
+        run(first);
+        CHECK(current() == before);
+        std::thread([&] {
+            cudaSetDevice(1 - before);
+            run(here);
+            run(first);
+            run(second);
+            CHECK(current() == 1 - before);
+        }).join();
+    }
+    cudaSetDevice(0);
 }
 
 TEST_CASE("groups of images take turns in two buffers, and repeated graphs change nothing") {

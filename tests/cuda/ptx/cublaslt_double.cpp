@@ -1,15 +1,27 @@
 // A library in cuBLASLt's place, for libraries_test.cu: it plans whatever is asked for as cuBLASLt's contract allows,
-// counts the calls, and fails when a product is to be run.
+// counts the calls, and fails when a product is to be run. A handle is for the device that is current when it is made.
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include <cublasLt.h>
+#include <cuda_runtime_api.h>
 
 namespace {
 
 struct Counts {
-    int created = 0, destroyed = 0, planned = 0, misaligned = 0, multiplied = 0;
+    int created = 0, destroyed = 0, planned = 0, misaligned = 0, multiplied = 0, misplaced = 0;
 } counts;
+
+int current_device() {
+    int device = -1;
+    cudaGetDevice(&device);
+    return device;
+}
+
+void demand_current(cublasLtHandle_t handle) {
+    counts.misplaced += *reinterpret_cast<int*>(handle) != current_device();
+}
 
 /// What a preference says of alignments; cuBLASLt assumes 256 bytes.
 struct Preference {
@@ -20,22 +32,26 @@ struct Preference {
 
 extern "C" {
 
-void double_counts(int* created, int* destroyed, int* planned, int* misaligned, int* multiplied) {
+void double_counts(int* created, int* destroyed, int* planned, int* misaligned, int* multiplied, int* misplaced) {
     *created = counts.created;
     *destroyed = counts.destroyed;
     *planned = counts.planned;
     *misaligned = counts.misaligned;
     *multiplied = counts.multiplied;
+    *misplaced = counts.misplaced;
 }
 
 std::size_t cublasLtGetVersion() { return 130100; }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
     ++counts.created;
-    *handle = reinterpret_cast<cublasLtHandle_t>(&counts);
+    static bool has_handle[2]{};  // of a device; a second one was meant for another
+    counts.misplaced += std::exchange(has_handle[current_device()], true);
+    *handle = reinterpret_cast<cublasLtHandle_t>(new int{current_device()});
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtDestroy(cublasLtHandle_t) {
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
     ++counts.destroyed;
+    delete reinterpret_cast<int*>(handle);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t, cudaDataType_t) {
@@ -76,22 +92,24 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     std::memcpy(&reinterpret_cast<Preference*>(preference)->alignment[which], value, 4);
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                               cublasLtMatmulPreference_t preference, int,
                                               cublasLtMatmulHeuristicResult_t* results, int* count) {
     ++counts.planned;
+    demand_current(handle);
     for (const std::uint32_t alignment : reinterpret_cast<Preference*>(preference)->alignment)
         counts.misaligned += alignment > 16;
     *results = {};
     *count = 1;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void*, cublasLtMatrixLayout_t,
-                              const void*, cublasLtMatrixLayout_t, const void*, const void*, cublasLtMatrixLayout_t,
-                              void*, cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t*, void*, std::size_t,
-                              cudaStream_t) {
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t, const void*, const void*,
+                              cublasLtMatrixLayout_t, const void*, cublasLtMatrixLayout_t, const void*, const void*,
+                              cublasLtMatrixLayout_t, void*, cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t*, void*,
+                              std::size_t, cudaStream_t) {
     ++counts.multiplied;
+    demand_current(handle);
     return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 

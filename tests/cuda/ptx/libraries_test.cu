@@ -9,6 +9,7 @@
 
 #include "../../support.hpp"
 #include "../emulate.hpp"
+#include "runtime.hpp"
 
 namespace {
 
@@ -17,15 +18,15 @@ using tenon_test::contains;
 using tenon_test::error_of;
 
 struct Counts {
-    int created, destroyed, planned, misaligned, multiplied;
+    int created, destroyed, planned, misaligned, multiplied, misplaced;
 };
 /// The double's calls so far. Does not load it.
 bool find_counts(Counts& counts) {
     void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_NOLOAD);
     if (!library) return false;
-    auto* const get = reinterpret_cast<void (*)(int*, int*, int*, int*, int*)>(dlsym(library, "double_counts"));
+    auto* const get = reinterpret_cast<void (*)(int*, int*, int*, int*, int*, int*)>(dlsym(library, "double_counts"));
     REQUIRE((get != nullptr));
-    get(&counts.created, &counts.destroyed, &counts.planned, &counts.misaligned, &counts.multiplied);
+    get(&counts.created, &counts.destroyed, &counts.planned, &counts.misaligned, &counts.multiplied, &counts.misplaced);
     return true;
 }
 
@@ -34,8 +35,9 @@ struct Net : Network<Input<256, 7, 6>, Conv<256, Kernel<1>, Bias>, ReLU, Conv<64
                      GlobalAvgPool, Linear<10>> {};
 
 template <Precision P>
-cuda::ProviderCounts run_network() {
-    cuda::NetworkRunner<Net, P, cuda::ProviderDriver<tenon_test::TestedDriver, cuda::DeviceLibraries>> runner{4, 1};
+cuda::ProviderCounts run_network(int device = 0) {
+    cuda::NetworkRunner<Net, P, cuda::ProviderDriver<tenon_test::TestedDriver, cuda::DeviceLibraries>> runner{
+        4, 1, cuda::ChosenDevice{device}};
     Parameters<Net> parameters;
     parameters.seed(7);
     runner.set_parameters(parameters.tensors());
@@ -61,10 +63,39 @@ TEST_CASE("libraries: loaded when a convolution wants one, once; what they canno
         CHECK(counts.misaligned == 0);
         CHECK(counts.multiplied == model);  // planned, then failed once: not asked again
     }
+    const std::size_t before = ptx::runtime_allocations();
+    run_network<Precision::bfloat16>(1);
+    CHECK(ptx::runtime_allocations() == before);  // what is released is released on its device
+    REQUIRE(find_counts(counts));
+    CHECK(counts.created == 2);  // a handle for each device
+    CHECK(counts.multiplied == 3);
+    CHECK(counts.misplaced == 0);
     const cuda::LibraryState found = cuda::LoadedLibraries::of_process().state(cuda::Provider::cublaslt);
     CHECK(found.missing.empty());
     CHECK(found.version == 130100);
     CHECK(contains(found.file, "libcublasLt.so.13"));
+}
+
+TEST_CASE("a device that the process has not used is not made current again") {
+    const auto current = [] {
+        int device = -1;
+        cudaGetDevice(&device);
+        return device;
+    };
+    const auto after_a_call = [&] {
+        cudaSetDevice(0);
+        { const cuda::DeviceSelection selection{1}; }
+        return current();
+    };
+    CHECK(after_a_call() == 0);
+    void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    REQUIRE((driver != nullptr));
+    auto* const set_used = reinterpret_cast<void (*)(int, bool)>(dlsym(driver, "double_set_used"));
+    REQUIRE((set_used != nullptr));
+    set_used(0, false);
+    CHECK(after_a_call() == 1);
+    set_used(0, true);
+    CHECK(after_a_call() == 0);
 }
 
 TEST_CASE("libraries: training asks them too") {

@@ -72,6 +72,7 @@ struct Region {
 
     std::uint64_t begin;
     std::size_t size;
+    int device = 0;  ///< whose memory it is
     std::vector<unsigned char> data;
     std::vector<std::uint64_t> writers, readers;
 
@@ -134,16 +135,16 @@ struct Region {
     }
 };
 
-/// The global memory of a device.
+/// The global memory of all devices, which share addresses.
 class Memory {
 public:
     /// Addresses of the device are no addresses of the host: a host that follows one crashes, as with a device.
     static constexpr std::uint64_t first_address = std::uint64_t{1} << 56;
 
-    std::uint64_t allocate(std::size_t bytes) {
+    std::uint64_t allocate(std::size_t bytes, int device = 0) {
         const std::uint64_t address = next_;
         next_ += (bytes + 2 * gap) / gap * gap;
-        regions_.emplace(address, std::make_unique<Region>(address, bytes));
+        regions_.emplace(address, std::make_unique<Region>(address, bytes)).first->second->device = device;
         return address;
     }
     bool release(std::uint64_t address) {

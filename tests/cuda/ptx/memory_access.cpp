@@ -34,6 +34,8 @@ Region& region_of(const Warp& warp, int lane, Space space, std::uint64_t& addres
         region = block.device->memory.find(address, bytes);
     if (!region)
         fail_at(warp, lane, "accesses " + std::to_string(bytes) + " bytes that are not in any memory", address);
+    if (region != block.shared && region->device != block.launch->device)
+        fail_at(warp, lane, "accesses memory of another device", address);
     return *region;
 }
 

@@ -77,6 +77,7 @@ struct Launch {
     unsigned grid[3] = {1, 1, 1};
     int threads = 32;
     std::size_t shared_bytes = 0;  ///< dynamic
+    int device = 0;                ///< whose memory it may access
     std::vector<unsigned char> parameters;
     std::uint64_t seed = 1;  ///< of the order of blocks and warps
     bool counts_banks = false;

@@ -55,17 +55,25 @@ struct Module {
     }
 };
 
-/// There are two devices, which share the memory of the interpreter: streams, events and graphs are of one of them.
+/// There are two devices: memory, streams, events, graphs, loaded kernels and their attributes are of one of them.
 constexpr int devices = 2;
 thread_local int current_device = 0;
 
 struct Function {
+    struct OnDevice {
+        std::size_t max_shared = 48 << 10;
+        int carveout = -1;
+        bool is_loaded = false;
+    };
     Module* module;
     std::string name;
-    std::size_t max_shared = 48 << 10;
-    int carveout = -1;
-    bool is_loaded = false;
+    OnDevice all[devices];
+
+    OnDevice& here() { return all[current_device]; }
 };
+
+/// Streams, events and graphs that exist.
+std::size_t resources = 0;
 
 struct WrongDevice {};
 
@@ -73,6 +81,16 @@ struct WrongDevice {};
 template <class Resource>
 void demand_current(const Resource* resource) {
     if (resource->device != current_device) throw WrongDevice{};
+}
+
+/// What belongs to another device than the calling thread's remains. CUDA would destroy it, but first make that device
+/// one that the process uses.
+template <class Resource>
+cudaError_t destroyed(Resource* resource) {
+    if (resource->device != current_device) return cudaErrorInvalidResourceHandle;
+    delete resource;
+    --resources;
+    return cudaSuccess;
 }
 
 struct Configuration {
@@ -170,12 +188,13 @@ cudaError_t launch(const void* handle, dim3 grid, dim3 block, void** arguments, 
         Runtime& all = runtime();
         demand_current(stream);
         Function& function = all.functions.at(handle);
-        if (stream->capture && !function.is_loaded)
+        Function::OnDevice& here = function.here();
+        if (stream->capture && !here.is_loaded)
             throw ptx::Fault("a kernel is loaded while a graph is recorded: " + function.name);
         ptx::Kernel& kernel = function.module->kernel(function.name, runtime().edit);
-        function.is_loaded = true;
-        if (shared > function.max_shared) return cudaErrorInvalidValue;
-        if (shared > 48 << 10 && function.carveout != cudaSharedmemCarveoutMaxShared)
+        here.is_loaded = true;
+        if (shared > here.max_shared) return cudaErrorInvalidValue;
+        if (shared > 48 << 10 && here.carveout != cudaSharedmemCarveoutMaxShared)
             throw ptx::Fault(
                 "a kernel of " + std::to_string(shared) +
                 " bytes of shared memory is launched without asking for all of a multiprocessor's: " + function.name);
@@ -186,6 +205,7 @@ cudaError_t launch(const void* handle, dim3 grid, dim3 block, void** arguments, 
         if (block.y != 1 || block.z != 1) throw ptx::Fault("blocks of more than one dimension");
         how.threads = static_cast<int>(block.x);
         how.shared_bytes = shared;
+        how.device = current_device;
         how.counts_banks = all.counts_banks;
         const auto* const from = static_cast<const unsigned char*>(arguments[0]);
         how.parameters.assign(from, from + kernel.parameter_bytes);
@@ -223,7 +243,7 @@ void edit_runtime(std::function<std::string(const std::string&)> edit) {
 
 void count_banks(bool counts) { runtime().counts_banks = counts; }
 
-std::size_t runtime_allocations() { return runtime().device.memory.count() + runtime().pinned.size(); }
+std::size_t runtime_allocations() { return runtime().device.memory.count() + runtime().pinned.size() + resources; }
 
 }  // namespace ptx
 
@@ -245,7 +265,7 @@ void __cudaUnregisterFatBinary(void**) {}
 char __cudaInitModule(void**) { return 1; }
 void __cudaRegisterFunction(void** module, const char* stub, char*, const char* name, int, void*, void*, void*, void*,
                             int*) {
-    runtime().functions[stub] = {reinterpret_cast<Module*>(module), name};
+    runtime().functions[stub] = {.module = reinterpret_cast<Module*>(module), .name = name, .all = {}};
 }
 unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream) {
     runtime().configurations.push_back({grid, block, shared, stream});
@@ -314,13 +334,15 @@ const char* cudaGetErrorString(cudaError_t status) {
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
     return runtime().call([&] {
         if (bytes > std::size_t{1} << 33) return cudaErrorMemoryAllocation;
-        *memory = reinterpret_cast<void*>(runtime().device.memory.allocate(bytes));
+        *memory = reinterpret_cast<void*>(runtime().device.memory.allocate(bytes, current_device));
         return cudaSuccess;
     });
 }
 cudaError_t cudaFree(void* memory) {
-    return runtime().returned(!memory || runtime().device.memory.release(address_of(memory)) ? cudaSuccess
-                                                                                             : cudaErrorInvalidValue);
+    const std::uint64_t address = address_of(memory);
+    ptx::Region* const region = runtime().device.memory.find(address, 1);
+    const bool is_right = region && region->device == current_device && runtime().device.memory.release(address);
+    return runtime().returned(!memory || is_right ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
     return runtime().call([&] {
@@ -338,6 +360,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     return runtime().call([&] {
         demand_current(stream);
         if (stream->capture) throw ptx::Fault("a copy is recorded in a graph");
+        if (region_of(kind == cudaMemcpyHostToDevice ? to : from, bytes).device != stream->device)
+            throw ptx::Fault("a copy is for memory of another device than its stream's");
         push(stream, [=] {
             if (kind == cudaMemcpyHostToDevice)
                 region_of(to, bytes).write_by_host(address_of(to), from, bytes);
@@ -355,9 +379,9 @@ cudaError_t cudaFuncSetAttribute(const void* stub, cudaFuncAttribute attribute, 
         Function& function = runtime().functions.at(stub);
         if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
             if (value > 163 << 10) return cudaErrorInvalidValue;  // what compute capability 8.0 has
-            function.max_shared = static_cast<std::size_t>(value);
+            function.here().max_shared = static_cast<std::size_t>(value);
         }
-        if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) function.carveout = value;
+        if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) function.here().carveout = value;
         return cudaSuccess;
     });
 }
@@ -365,7 +389,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* st
     return runtime().call([&] {
         Function& function = runtime().functions.at(stub);
         function.module->kernel(function.name, runtime().edit);
-        function.is_loaded = true;
+        function.here().is_loaded = true;
         *attributes = {};
         return cudaSuccess;
     });
@@ -374,14 +398,13 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* st
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     *stream = new CUstream_st;
     (*stream)->device = current_device;
+    ++resources;
     return cudaSuccess;
 }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    delete stream;
-    return cudaSuccess;
-}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return destroyed(stream); }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return runtime().call([&] {
+        demand_current(stream);
         run_until(stream, stream->pushed);
         return cudaSuccess;
     });
@@ -396,16 +419,14 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
     *executable = new CUgraphExec_st{current_device, graph->work};
+    ++resources;
     return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
     delete graph;
     return cudaSuccess;
 }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
-    delete graph;
-    return cudaSuccess;
-}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) { return destroyed(graph); }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     return runtime().call([&] {
         demand_current(stream);
@@ -420,12 +441,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
     *event = new CUevent_st;
     (*event)->device = current_device;
+    ++resources;
     return cudaSuccess;
 }
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-    delete event;
-    return cudaSuccess;
-}
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return destroyed(event); }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     return runtime().call([&] {
         demand_current(stream);
@@ -437,12 +456,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
     return runtime().call([&] {
+        demand_current(stream);
         if (event->stream) push(stream, [point = *event] { run_until(point.stream, point.count); });
         return cudaSuccess;
     });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return runtime().call([&] {
+        demand_current(event);
         if (event->stream) run_until(event->stream, event->count);
         return cudaSuccess;
     });

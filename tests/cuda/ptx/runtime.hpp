@@ -20,7 +20,7 @@ void edit_runtime(std::function<std::string(const std::string&)> edit);
 /// Whether launches from now on count how often accesses to shared memory occupy the banks (Cost).
 void count_banks(bool counts);
 
-/// Pieces of memory, of the device and pinned, that are allocated now.
+/// Pieces of memory, of devices and pinned, streams, events and graphs that exist now.
 std::size_t runtime_allocations();
 
 }  // namespace ptx

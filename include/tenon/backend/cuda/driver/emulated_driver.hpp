@@ -7,7 +7,7 @@
 // The interface of a driver (this one, and DeviceDriver over CUDA's runtime): allocate/release for memory of the device
 // and allocate_host/release_host for pinned memory; upload, download and launch on a stream; record/wait for the order
 // between streams; record_graph(f) to record what f launches instead of running it, launch_graph to run it;
-// synchronize.
+// synchronize; select() for the time in which a library is called for its device.
 
 #include <cstring>
 #include <deque>
@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include <tenon/backend/cuda/driver/chosen_device.hpp>
 #include <tenon/backend/cuda/driver/stream.hpp>
 #include <tenon/backend/cuda/language/emulator.hpp>
 
@@ -29,8 +30,11 @@ public:
     using Graph = int;
     using Event = int;
 
+    static constexpr int devices = 2;  ///< how many there seem to be; the first is current
+
     /// `multiprocessors` is the number it reports; tiles and splits of convolutions depend on it.
     explicit EmulatedDriver(int multiprocessors = 4) : multiprocessors_{multiprocessors} {}
+    explicit EmulatedDriver(ChosenDevice device) : device_{number_of(device, 0, devices)} {}
     EmulatedDriver(const EmulatedDriver&) = delete;
     EmulatedDriver& operator=(const EmulatedDriver&) = delete;
     ~EmulatedDriver() {
@@ -111,6 +115,10 @@ public:
     }
 
     int multiprocessors() const { return multiprocessors_; }
+    int device() const { return device_; }
+
+    /// Memory of the host has no device to select.
+    int select() const { return device_; }
 
     /// All calls so far, one per line.
     const std::vector<std::string>& calls() const { return calls_; }
@@ -175,7 +183,7 @@ private:
     std::uint64_t seed_ = 0;
     long events_ = 0;
     int recording_ = -1, next_graph_ = 0;
-    int multiprocessors_;
+    int multiprocessors_ = 4, device_ = 0;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

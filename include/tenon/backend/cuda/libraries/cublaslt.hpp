@@ -6,7 +6,9 @@
 
 #if defined(__CUDACC__)
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <cublasLt.h>
@@ -17,14 +19,17 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The functions of cuBLASLt's library that tenon uses, and a handle.
+/// The functions of cuBLASLt's library that tenon uses, and a handle for each device.
 class CublasLt {
 public:
-    /// Throws tenon::Error where the library is not installed or finds no device.
-    CublasLt() : library_{"libcublasLt.so.13", "libcublasLt.so.12"} { check(create_(&handle_), "begin"); }
+    /// Throws tenon::Error where the library is not installed.
+    CublasLt() : library_{"libcublasLt.so.13", "libcublasLt.so.12"} {}
     CublasLt(const CublasLt&) = delete;
     CublasLt& operator=(const CublasLt&) = delete;
-    ~CublasLt() { destroy_(handle_); }
+    ~CublasLt() {
+        for (const auto& [device, handle] : handles_)
+            if (handle) destroy_(handle);
+    }
 
     std::size_t version() const { return version_of_(); }
     std::string file() const { return DynamicLibrary::file_of(reinterpret_cast<const void*>(multiply)); }
@@ -33,7 +38,13 @@ public:
         if (status != CUBLAS_STATUS_SUCCESS)
             throw Error(std::string("cuBLASLt could not ") + action + ": status " + std::to_string(status));
     }
-    cublasLtHandle_t handle() const { return handle_; }
+    /// The handle for the device of a number, which is current. Throws tenon::Error where cuBLASLt can't use it.
+    cublasLtHandle_t handle(int device) const {
+        const std::lock_guard lock{mutex_};
+        cublasLtHandle_t& handle = handles_[device];
+        if (!handle) check(create_(&handle), "begin");
+        return handle;
+    }
 
 private:
     DynamicLibrary library_;
@@ -44,7 +55,8 @@ private:
     decltype(&cublasLtCreate) create_ = find<decltype(cublasLtCreate)>("cublasLtCreate");
     decltype(&cublasLtGetVersion) version_of_ = find<decltype(cublasLtGetVersion)>("cublasLtGetVersion");
     decltype(&cublasLtDestroy) destroy_ = find<decltype(cublasLtDestroy)>("cublasLtDestroy");
-    cublasLtHandle_t handle_ = nullptr;
+    mutable std::mutex mutex_;
+    mutable std::map<int, cublasLtHandle_t> handles_;
 
 public:
     decltype(&cublasLtMatmul) multiply = find<decltype(cublasLtMatmul)>("cublasLtMatmul");
@@ -74,9 +86,11 @@ public:
 /// target = weights^T * source + residual, with one bias per row.
 class CublasLtProduct {
 public:
-    /// Throws tenon::Error where cuBLASLt has no algorithm for the problem that needs at most `workspace` bytes.
-    CublasLtProduct(std::shared_ptr<const CublasLt> library, const ConvProblem& problem, std::size_t workspace)
-        : library_{std::move(library)}, problem_{problem}, workspace_{workspace} {
+    /// For the device of a number, which is current. Throws tenon::Error where cuBLASLt has no algorithm for the
+    /// problem that needs at most `workspace` bytes.
+    CublasLtProduct(std::shared_ptr<const CublasLt> library, int device, const ConvProblem& problem,
+                    std::size_t workspace)
+        : library_{std::move(library)}, handle_{library_->handle(device)}, problem_{problem}, workspace_{workspace} {
         const cudaDataType_t type = stored_type(problem.precision);
         const auto depth = static_cast<std::uint64_t>(problem.channels);
         const auto outputs = static_cast<std::uint64_t>(problem.outputs);
@@ -117,7 +131,7 @@ public:
                             "say how memory is aligned");
         cublasLtMatmulHeuristicResult_t result{};
         int found = 0;
-        CublasLt::check(lt.ask(lt.handle(), product_.get(), weights_.get(), source_.get(), target_.get(), target_.get(),
+        CublasLt::check(lt.ask(handle_, product_.get(), weights_.get(), source_.get(), target_.get(), target_.get(),
                                preference, 1, &result, &found),
                         "find an algorithm");
         if (found < 1) throw Error("cuBLASLt could not find an algorithm for a product");
@@ -130,10 +144,10 @@ public:
         if (problem_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
         const float one = 1, beta = problem_.residual ? 1 : 0;
         const void* const added = problem_.residual ? residual : target;
-        CublasLt::check(library_->multiply(library_->handle(), product_.get(), &one, weights, weights_.get(), source,
-                                           source_.get(), &beta, added, target_.get(), target, target_.get(),
-                                           &algorithm_, memory, workspace_, stream),
-                        "multiply");
+        CublasLt::check(
+            library_->multiply(handle_, product_.get(), &one, weights, weights_.get(), source, source_.get(), &beta,
+                               added, target_.get(), target, target_.get(), &algorithm_, memory, workspace_, stream),
+            "multiply");
     }
 
 private:
@@ -157,6 +171,7 @@ private:
     }
 
     std::shared_ptr<const CublasLt> library_;
+    cublasLtHandle_t handle_;
     ConvProblem problem_;
     std::size_t workspace_;
     std::shared_ptr<std::remove_pointer_t<cublasLtMatmulDesc_t>> product_;

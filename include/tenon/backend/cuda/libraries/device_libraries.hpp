@@ -84,9 +84,9 @@ private:
 };
 
 /// The libraries as one model uses them: its plans and its workspace, both made for the first convolutions that want
-/// them, in the first batch of a size. The environment variable TENON_CUDA_PROVIDERS limits who is asked: "own"
-/// (nobody), "cublaslt", "cudnn", "all". If it is not set, all are asked and a missing one is done without; what it
-/// names must be there.
+/// them, in the first batch of a size, on the model's device, which the caller has made current. The environment
+/// variable TENON_CUDA_PROVIDERS limits who is asked: "own" (nobody), "cublaslt", "cudnn", "all". If it is not set, all
+/// are asked and a missing one is done without; what it names must be there.
 class DeviceLibraries {
 public:
     /// Throws tenon::Error where a library that TENON_CUDA_PROVIDERS names is missing, and why.
@@ -104,20 +104,24 @@ public:
     Providers allowed() const { return allowed_; }
 
     /// Plans a problem. Returns false where the library is missing or has nothing for the problem.
-    bool prepare(Provider provider, const ConvProblem& problem) {
+    bool prepare(Provider provider, const ConvProblem& problem, const DeviceDriver& driver) {
         try {
             if (!memory_) {
                 void* memory = nullptr;
                 check_cuda(cudaMalloc(&memory, workspace_bytes), "allocate the libraries' workspace");
-                memory_ = {memory, cudaFree};
+                memory_ = {memory, [device = driver.device()](void* released) {
+                               const DeviceSelection selection{device, std::nothrow};
+                               cudaFree(released);
+                           }};
             }
             if (provider == Provider::cublaslt) {
                 const std::shared_ptr<const CublasLt> library = LoadedLibraries::of_process().cublaslt();
-                if (library) products_.emplace(problem, CublasLtProduct{library, problem, workspace_bytes});
+                if (library)
+                    products_.emplace(problem, CublasLtProduct{library, driver.device(), problem, workspace_bytes});
                 return library != nullptr;
             }
 #if defined(TENON_CUDNN)
-            return prepare_cudnn(problem);
+            return prepare_cudnn(problem, driver.device());
 #else
             return false;
 #endif
@@ -149,13 +153,13 @@ private:
 
 #if defined(TENON_CUDNN)
     /// Takes cuDNN's best offer that is in its libraries and whose workspace fits.
-    bool prepare_cudnn(const ConvProblem& problem) {
+    bool prepare_cudnn(const ConvProblem& problem, int device_number) {
         if (!handle_) {
             cudnn_ = LoadedLibraries::of_process().cudnn();
             if (!cudnn_) return false;
             cudnnHandle_t handle = nullptr;
             cudnn_->check(cudnn_->create_handle(&handle), "begin");
-            handle_ = {handle, cudnn_->destroy_handle};
+            handle_ = {handle, DestroyHandle{cudnn_->destroy_handle, device_number}};
         }
         const CudnnDevice device = CudnnDevice::of(cudnn_, handle_.get());
         for (const CudnnOffer& offer : CudnnConvolution{cudnn_, problem}.offers(device)) {
@@ -194,6 +198,16 @@ private:
         cudnn_->check(cudnn_->set_stream(handle_.get(), stream), "take a stream");
         cudnn_->check(cudnn_->execute(handle_.get(), plans_.at(problem).raw(), pack.raw()), "run a convolution");
     }
+
+    /// A handle belongs to the device that was current when it was made, and waits for it.
+    struct DestroyHandle {
+        decltype(&cudnnDestroy) destroy;
+        int device;
+        void operator()(cudnnHandle_t handle) const {
+            const DeviceSelection selection{device, std::nothrow};
+            destroy(handle);
+        }
+    };
 
     std::shared_ptr<const Cudnn> cudnn_;
     std::shared_ptr<std::remove_pointer_t<cudnnHandle_t>> handle_;

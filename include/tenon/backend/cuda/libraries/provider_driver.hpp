@@ -35,7 +35,7 @@ struct RoundBiasBody {
 
 /// `Base` is the driver; `Libraries` has
 ///     Providers allowed() const            the providers that may be asked,
-///     bool prepare(Provider, problem)      plans and allocates; false where the library is missing or refuses,
+///     bool prepare(Provider, problem, driver)  plans and allocates; false where the library is missing or refuses,
 ///     void run(Provider, problem, addresses, driver)  runs on the driver's compute stream, without allocating.
 /// A problem is prepared and run once when a graph with it is first recorded. One that is refused, or whose first run
 /// throws, is computed by tenon's kernels (test: tests/cuda/provider_test.cpp).
@@ -53,13 +53,15 @@ public:
     bool convolve(const ConvArguments& arguments) {
         const std::optional<ConvProblem> problem = problem_of(P, arguments);
         if (!problem || problem->outputs > max_outputs) return false;
+        [[maybe_unused]] const auto selection = this->select();
         const auto [found, is_new] = providers_.try_emplace(*problem, Provider::own);
         if (!is_new) {
             if (found->second != Provider::own) run<P>(found->second, *problem, arguments);
             return found->second != Provider::own;
         }
         const Provider provider = choose_provider(*problem, libraries_.allowed(), this->multiprocessors());
-        if (provider == Provider::own || !libraries_.prepare(provider, *problem)) return false;
+        if (provider == Provider::own || !libraries_.prepare(provider, *problem, static_cast<Base&>(*this)))
+            return false;
         try {
             run<P>(provider, *problem, arguments);
         } catch (const std::exception&) {
