@@ -19,14 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/names.md"
 DOORS = ["network.hpp", "inference.hpp", "data.hpp", "training.hpp", "report.hpp", "image.hpp", "distributed.hpp"]
 PRIVATE = {"detail", "cpu", "cuda", "reference", "reason"}
-NESTED = {"distributed", "explanations", "schedules"}  # what is in these is found by its whole name
+NESTED = {"distributed", "explanations", "programs", "schedules"}  # what is in these is found by its whole name
 MAX_NAMES = 300
 CONCEPT_KIND = 604  # libclang's number of a concept, which its Python module of version 16 doesn't know
 
 HEADER = """# All public names
 
-What `using namespace tenon` brings in, by the door that exports it. Everything else is in `tenon::cpu`, `tenon::cuda`,
-`tenon::reference` or `tenon::detail` and may change without notice. The types that compile errors print (`Rejected`,
+What `using namespace tenon` brings in, by the door that exports it, and what is in `tenon::distributed`,
+`tenon::explanations`, `tenon::schedules` and `tenon::programs`: the last has what programs around networks use, such as
+files written completely or not at all. Everything else is in `tenon::cpu`, `tenon::cuda`, `tenon::reference` or
+`tenon::detail` and may change without notice. The types that compile errors print (`Rejected`,
 `reason::...`) are explained in [compile errors](compile_errors.md).
 
 This page is generated from the headers' comments: `tools/public_names.py --write`.
@@ -74,7 +76,7 @@ def kind_word(kind):
 def read_names(flags):
     cindex = load_libclang()
     source = ROOT / "public_names.cpp"
-    names = {}
+    names, details = {}, {}
     unit = cindex.Index.create().parse(
         str(source),
         args=["-x", "c++", *flags],
@@ -86,11 +88,24 @@ def read_names(flags):
         sys.exit("the doors don't compile:\n" + "\n".join(errors[:10]))
     include = ROOT / "include/tenon"
 
+    def kind_of(cursor):
+        number = cursor._kind_id
+        return "CONCEPT" if number == CONCEPT_KIND else cindex.CursorKind.from_id(number).name
+
+    def note_details(cursor):
+        """The kinds of names in namespace detail, of which tenon::programs has some by using-declarations."""
+        for child in cursor.get_children():
+            if kind_of(child) == "NAMESPACE":
+                note_details(child)
+            else:
+                details.setdefault(child.spelling, kind_of(child))
+
     def walk(cursor, scope):
         for child in cursor.get_children():
-            number = child._kind_id
-            kind = "CONCEPT" if number == CONCEPT_KIND else cindex.CursorKind.from_id(number).name
+            kind = kind_of(child)
             if kind == "NAMESPACE":
+                if scope == ["tenon"] and child.spelling == "detail":
+                    note_details(child)
                 if not scope and child.spelling != "tenon" or child.spelling in PRIVATE:
                     continue
                 named = child.spelling in NESTED
@@ -105,6 +120,8 @@ def read_names(flags):
                 if kind in ("FUNCTION_TEMPLATE", "STRUCT_DECL", "CLASS_DECL") and (
                         child.semantic_parent.kind != cindex.CursorKind.NAMESPACE):
                     continue
+                if kind == "USING_DECLARATION":  # of tenon::programs
+                    kind = details.get(child.spelling, kind)
                 name = "::".join(scope[1:] + [child.spelling])
                 if name.startswith(("operator", "<deduction")):
                     continue

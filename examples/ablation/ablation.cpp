@@ -222,7 +222,7 @@ int run(const Options& options) {
             if (!result) return tenon::StopOnInterrupt::exit_status;
             results.add(name, seed, *result);
             std::filesystem::remove(checkpoint);
-            std::filesystem::remove(tenon::detail::previous_checkpoint(checkpoint));
+            std::filesystem::remove(tenon::programs::previous_checkpoint(checkpoint));
         }
     if (options.json) {
         json_document::Json document = json_document::begin("ablation");

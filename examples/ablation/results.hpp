@@ -30,7 +30,7 @@ public:
         document_ = {{"setting", std::move(setting)}, {"runs", Json::array()}};
         if (!std::filesystem::exists(path_)) return;
         constexpr std::size_t max_bytes = 16 << 20;
-        const std::vector<std::byte> bytes = tenon::detail::read_file(path_, max_bytes);
+        const std::vector<std::byte> bytes = tenon::programs::read_file(path_, max_bytes);
         const auto* const text = reinterpret_cast<const char*>(bytes.data());
         Json found = Json::parse(text, text + bytes.size(), nullptr, /*allow_exceptions=*/false);
         if (!found.is_object() || !found["setting"].is_object() || !found["runs"].is_array() ||
@@ -58,7 +58,7 @@ public:
         document_["runs"].push_back(std::move(run));
         const std::string text = document_.dump(2) + "\n";
         const std::array parts{std::as_bytes(std::span(text))};
-        tenon::detail::write_file_atomically(path_, parts);
+        tenon::programs::write_file_atomically(path_, parts);
     }
 
     /// The errors of a variant in percent, sorted; infinity for runs that failed.

@@ -104,10 +104,8 @@ std::string refuse_other_than_png(const std::string& path) {
 
 std::map<std::string, tenon::explanations::Method> explanation_methods() {
     std::map<std::string, tenon::explanations::Method> methods;
-    for (int i = 0; i < tenon::detail::cam_methods; ++i) {
-        const auto method = static_cast<tenon::explanations::Method>(i);
-        methods.emplace(tenon::detail::method_name(method), method);
-    }
+    for (const tenon::explanations::Method method : tenon::explanations::methods)
+        methods.emplace(tenon::explanations::method_name(method), method);
     return methods;
 }
 
@@ -316,7 +314,7 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, con
         world.all_gather(std::span<const float>(results), std::span<float>(all_results));
         std::vector<std::vector<std::string>> all_problems;
         for (std::size_t i = 0; i < batch_size; ++i)
-            all_problems.push_back(tenon::detail::gather_texts(world, problems[i]));
+            all_problems.push_back(tenon::programs::gather_texts(world, problems[i]));
         for (std::size_t number = 0; number < ranks; ++number) {
             auto logits = std::span<const float>(all_results).subspan(number * batch_size * classes);
             for (std::size_t i = 0; i < batch_of(number).size(); ++i) {
@@ -405,7 +403,7 @@ void explain(const Classifier& classifier, const Options& options, const std::ve
     for (std::size_t i = 0; i < maps.size(); ++i) {
         std::string file = options.explain;
         if (i > 0) file.insert(file.size() - 4, ".runner_up");
-        tenon::detail::write_png(file, overlay(photo, maps[i]));
+        tenon::programs::write_png(file, overlay(photo, maps[i]));
         std::fprintf(stderr, "classify: %s: %s, %s\n", file.c_str(),
                      names[static_cast<std::size_t>(maps[i].label)].c_str(), to_string(maps[i]).c_str());
     }

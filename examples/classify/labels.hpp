@@ -21,7 +21,7 @@ namespace labels {
 
 using Json = nlohmann::ordered_json;
 
-namespace detail {
+namespace parsing {
 
 /// UTF-8 from UTF-16. Throws tenon::Error when the text ends in a half character or has an unpaired surrogate.
 inline std::string from_utf16(std::string_view bytes, bool big_endian, const std::string& file) {
@@ -151,25 +151,25 @@ inline std::vector<std::string> lines_of(std::string_view text) {
     return lines;
 }
 
-}  // namespace detail
+}  // namespace parsing
 
 /// The names in the content of a file: one per line, a JSON array or dictionary, or a dictionary or list as Python
 /// prints it. Throws tenon::Error when it is none of these.
 inline std::vector<std::string> parse(std::string_view content, const std::string& file) {
-    const std::string text = detail::decoded(content, file);
+    const std::string text = parsing::decoded(content, file);
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first != std::string::npos && (text[first] == '[' || text[first] == '{'))
-        return detail::names_of_literal(text, file);
+        return parsing::names_of_literal(text, file);
     if (first != std::string::npos && text[first] == '<')
         throw tenon::Error(file + ": expected the names of classes, found an HTML or XML page");
-    return detail::lines_of(text);
+    return parsing::lines_of(text);
 }
 
 /// The `count` names in a file. Throws tenon::Error as parse does, and unless there are exactly as many and none is
 /// empty.
 inline std::vector<std::string> read(const std::filesystem::path& path, int count) {
     constexpr std::size_t max_bytes = 16 << 20;
-    const std::vector<std::byte> bytes = tenon::detail::read_file(path, max_bytes);
+    const std::vector<std::byte> bytes = tenon::programs::read_file(path, max_bytes);
     std::vector<std::string> names = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
     if (names.size() != static_cast<std::size_t>(count))
         throw tenon::Error(path.string() + ": expected " + std::to_string(count) +

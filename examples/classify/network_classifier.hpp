@@ -28,7 +28,7 @@ public:
     void load(const std::filesystem::path& weights, const tenon::LoadOptions& options) override {
         tenon::LoadOptions again = options;  // what is said is said once
         again.notes = nullptr;
-        if constexpr (tenon::detail::can_spare_classes<Net>) {
+        if constexpr (tenon::programs::can_spare_classes<Net>) {
             const int classes = tenon::stored_classes<Net>(weights.string(), options);
             if (classes > all_classes)
                 throw tenon::Error(weights.string() + ": expected weights of at most " + std::to_string(all_classes) +
@@ -83,12 +83,12 @@ public:
         return tenon::explanations::explain_top(parameters_(), image, count, options);
     }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
-        tenon::detail::check_class_count(info, classes_, path);
-        if constexpr (tenon::detail::can_spare_classes<Net>)
+        tenon::programs::check_class_count(info, classes_, path);
+        if constexpr (tenon::programs::can_spare_classes<Net>)
             tenon::save_without_spare_classes(parameters_(), classes_, path, tenon::naming_of<Net>,
-                                              tenon::detail::to_metadata(info));
+                                              tenon::programs::to_metadata(info));
         else
-            parameters_().save(path, tenon::naming_of<Net>, tenon::detail::to_metadata(info));
+            parameters_().save(path, tenon::naming_of<Net>, tenon::programs::to_metadata(info));
     }
     void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
         const bool spares_some = classes_ < all_classes;
@@ -114,5 +114,5 @@ std::unique_ptr<Classifier> make_network(std::string_view name, int threads) {
 
 template <class Net>
 constexpr NetworkEntry entry_of(std::string_view name) {
-    return {name, &make_network<Net>, [] { return tenon::detail::stored_network<Net>(); }};
+    return {name, &make_network<Net>, [] { return tenon::programs::stored_network<Net>(); }};
 }

@@ -57,7 +57,7 @@ public:
 struct NetworkEntry {
     std::string_view name;
     std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
-    tenon::detail::StoredNetwork (*stored)() = nullptr;  ///< the content of a file of its weights
+    tenon::programs::StoredNetwork (*stored)() = nullptr;  ///< the content of a file of its weights
 };
 
 /// The networks by kind: CIFAR's and Fashion-MNIST's in torch's conventions, Keras', and others for ImageNet.

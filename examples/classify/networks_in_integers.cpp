@@ -20,7 +20,7 @@ public:
     void add(std::span<const float> images) override { calibrator_.add(images); }
     long images() const override { return calibrator_.images(); }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
-        calibrator_.save(path, tenon::naming_of<Net>, tenon::detail::to_metadata(info));
+        calibrator_.save(path, tenon::naming_of<Net>, tenon::programs::to_metadata(info));
     }
 
 private:

@@ -26,9 +26,9 @@ namespace preprocessing {
 /// The number that a text spells, or a fraction: `0.5`, `1/255`.
 inline double number(const std::string& option, std::string_view text) {
     const std::size_t slash = text.find('/');
-    const std::optional<double> value = tenon::detail::parse_number<double>(text.substr(0, slash));
+    const std::optional<double> value = tenon::programs::parse_number<double>(text.substr(0, slash));
     const std::optional<double> divisor =
-        slash == std::string_view::npos ? 1.0 : tenon::detail::parse_number<double>(text.substr(slash + 1));
+        slash == std::string_view::npos ? 1.0 : tenon::programs::parse_number<double>(text.substr(slash + 1));
     if (!value || !divisor || *divisor == 0)
         throw tenon::Error(option + ": expected numbers or fractions such as 0.5 or 1/255, found " + std::string(text));
     return *value / *divisor;
@@ -54,7 +54,7 @@ inline std::array<float, 3> per_channel(const std::string& option, std::string_v
 inline std::string text_of(const std::array<float, 3>& values, int channels) {
     std::string text;
     for (std::size_t i = 0; i < static_cast<std::size_t>(channels); ++i)
-        text += (text.empty() ? "" : ",") + tenon::detail::number_text(values[i], std::chars_format::general, 6);
+        text += (text.empty() ? "" : ",") + tenon::programs::number_text(values[i], std::chars_format::general, 6);
     return text;
 }
 
@@ -99,7 +99,7 @@ inline tenon::Preprocessing chosen_preprocessing(tenon::Preprocessing result, co
         result.filter = options.filter == "bicubic"   ? ResizeFilter::bicubic
                         : options.filter == "lanczos" ? ResizeFilter::lanczos
                                                       : ResizeFilter::bilinear;
-    tenon::detail::check(result);
+    tenon::programs::check_preprocessing(result);
     return result;
 }
 
@@ -110,7 +110,7 @@ inline std::string to_string(const tenon::Preprocessing& options) {
                        : options.resize > 0 ? "shorter side " + std::to_string(options.resize) + ", middle " + size
                                             : "middle " + size;
     text += options.channels == 1 ? ", gray" : options.order == tenon::ChannelOrder::rgb ? ", rgb" : ", bgr";
-    return text + ", x " + tenon::detail::number_text(options.scale, std::chars_format::general, 6) + " - " +
+    return text + ", x " + tenon::programs::number_text(options.scale, std::chars_format::general, 6) + " - " +
            preprocessing::text_of(options.mean, options.channels) + ", / " +
            preprocessing::text_of(options.standard_deviation, options.channels);
 }

@@ -43,7 +43,7 @@ public:
             for (const auto& [kind, count] : folder.kinds)
                 (kind == "hidden" ? hidden : kind == "link that leads back" ? folders : others) += count;
             entry.update({{"hidden", hidden}, {"others", others}, {"folders", folders}});
-            for (const auto& [kind, count] : folder.kinds) entry["kinds"][tenon::detail::to_utf8(kind)] = count;
+            for (const auto& [kind, count] : folder.kinds) entry["kinds"][tenon::programs::to_utf8(kind)] = count;
             document_["skipped"].push_back(std::move(entry));
         }
     }
@@ -69,7 +69,7 @@ public:
         std::fprintf(stderr, "%s: %s\n", options_.program.c_str(), problem.c_str());
         json_document::Json entry;
         json_document::add_name(entry, "file", file);
-        entry["error"] = tenon::detail::to_utf8(problem);
+        entry["error"] = tenon::programs::to_utf8(problem);
         document_["images"].push_back(std::move(entry));
     }
 

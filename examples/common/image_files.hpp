@@ -37,12 +37,12 @@ inline constexpr const char* standard_input = "-";
 
 namespace image_files {
 inline void list_folder(const std::string& folder, ImageFiles& images) {
-    tenon::detail::ImageListing listing = tenon::detail::list_images(folder);
+    tenon::programs::ImageListing listing = tenon::programs::list_images(folder);
     for (const std::filesystem::path& path : listing.files) images.files.push_back({path.string(), {}});
     for (const auto& [path, problem] : listing.problems) images.files.push_back({path.string(), problem});
     if (listing.files.empty() && listing.problems.empty())
-        images.files.push_back({folder, folder + ": expected a folder with " + std::string(tenon::detail::image_kinds) +
-                                            " files, found none in it"});
+        images.files.push_back({folder, folder + ": expected a folder with " +
+                                            std::string(tenon::programs::image_kinds) + " files, found none in it"});
     if (!listing.skipped.empty()) images.skipped.push_back({folder, std::move(listing.skipped)});
 }
 
@@ -94,5 +94,5 @@ inline tenon::Image read_image_file(const ImageFile& file, const tenon::DecodeOp
 
 /// `photos: skipped 1 .txt, 3 hidden`
 inline std::string to_string(const SkippedFiles& skipped) {
-    return skipped.folder + ": skipped " + tenon::detail::skipped_text(skipped.kinds);
+    return skipped.folder + ": skipped " + tenon::programs::skipped_text(skipped.kinds);
 }

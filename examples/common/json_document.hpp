@@ -21,9 +21,9 @@ inline Json begin(std::string_view program) { return {{"version", version}, {"pr
 /// Adds a name of a file or a class, which may be any bytes. JSON is UTF-8: when the name isn't, `key` has it as
 /// tenon::to_utf8 writes it, and `key_bytes` has its bytes in hexadecimal.
 inline void add_name(Json& object, const std::string& key, const std::string& name) {
-    const std::string text = tenon::detail::to_utf8(name);
+    const std::string text = tenon::programs::to_utf8(name);
     object[key] = text;
-    if (text != name) object[key + "_bytes"] = tenon::detail::to_hexadecimal(name);
+    if (text != name) object[key + "_bytes"] = tenon::programs::to_hexadecimal(name);
 }
 
 inline void print(const Json& document) { std::puts(document.dump(2).c_str()); }

@@ -34,7 +34,7 @@ inline std::string resume_command(const std::string& command) {
 
 /// Whether there is a checkpoint at `path`, or one before it.
 inline bool has_checkpoint(const std::string& path) {
-    return std::filesystem::exists(path) || std::filesystem::exists(tenon::detail::previous_checkpoint(path));
+    return std::filesystem::exists(path) || std::filesystem::exists(tenon::programs::previous_checkpoint(path));
 }
 
 /// A file in a folder.
@@ -52,7 +52,7 @@ inline void create_folder(const std::string& folder) {
 /// Writes a file completely or not at all. Throws tenon::Error when it can't be written.
 inline void write_text(const std::string& path, std::string_view text) {
     const std::array parts{std::as_bytes(std::span(text))};
-    tenon::detail::write_file_atomically(path, parts);
+    tenon::programs::write_file_atomically(path, parts);
 }
 
 }  // namespace training

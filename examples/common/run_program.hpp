@@ -57,7 +57,7 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
         if constexpr (requires { options.world; }) {
             options.world = world;
             if (options.threads == 0 && processes.mates() > 1)
-                options.threads = std::max(1, tenon::detail::available_threads() / processes.mates());
+                options.threads = std::max(1, tenon::programs::available_threads() / processes.mates());
         }
         const int status = run(options);
         std::cout.flush();

@@ -183,7 +183,7 @@ void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, 
                    const Options& options, tenon::DType type = tenon::DType::f32) {
     if (trainer.world().rank() != 0) return;
     const std::string accuracy = accuracy_text(evaluation);
-    const tenon::Metadata metadata = tenon::detail::to_metadata(
+    const tenon::Metadata metadata = tenon::programs::to_metadata(
         {.network = about.network,
          .classes = about.classes,
          .more = {{"accuracy", accuracy + " " + about.data}, {"command", options.command}, {"input", about.input}}});
@@ -213,7 +213,7 @@ tenon::Evaluation evaluate_with_mirrors(Trainer& trainer, Source& source) {
             const std::span<float> image = std::span(mirrored).subspan(first, elements);
             picture.shape = source.shape();
             picture.samples.assign(image.begin(), image.end());
-            tenon::detail::mirror(picture);
+            tenon::programs::mirror(picture);
             std::ranges::copy(picture.samples, image.begin());
         }
         const std::span<const float> other = trainer.predict(mirrored);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +19,6 @@
 #include <CLI/CLI.hpp>
 
 #include <tenon/core/error.hpp>
-#include <tenon/core/random.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/runtime/model.hpp>
@@ -39,9 +39,8 @@ std::vector<float> logits(const tenon::Parameters<Net>& parameters) {
     tenon::Model<Net> model;
     model.set_parameters(parameters);
     std::vector<float> image(static_cast<std::size_t>(tenon::input_shape<Net>.elements()));
-    for (std::size_t i = 0; i < image.size(); ++i)
-        image[i] = static_cast<float>(
-            tenon::detail::uniform(tenon::detail::random_bits(1, tenon::detail::hash_name("image"), i), -1, 1));
+    std::mt19937 random;
+    for (float& sample : image) sample = static_cast<float>(random()) / 0x1p31f - 1;  // -1 to 1
     const std::span<const float> result = model(image);
     return {result.begin(), result.end()};
 }

@@ -25,7 +25,7 @@
 namespace {
 
 struct Options {
-    std::string data{tenon::detail::fashion_mnist_folder};
+    std::string data{tenon::programs::fashion_mnist_folder};
     std::string weights = TENON_SOURCE_DIR "/examples/data/fashion_mnist.safetensors";
     int threads = 0;
     double minimum = 0.92;

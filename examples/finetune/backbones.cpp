@@ -59,7 +59,7 @@ private:
         if (!is_last && since(shown_) < (terminal ? 0.1 : 30.0)) return;
         shown_ = Clock::now();
         std::string text = what_ + ": " + std::to_string(done) + " of " + std::to_string(all_) + " images" + speed;
-        if (terminal) text = "\r" + text.substr(0, detail::terminal_columns(STDOUT_FILENO) - 1) + "\x1b[K";
+        if (terminal) text = "\r" + text.substr(0, programs::terminal_columns(STDOUT_FILENO) - 1) + "\x1b[K";
         std::printf("%s%s", text.c_str(), terminal && !is_last ? "" : "\n");
         std::fflush(stdout);
     }
@@ -103,7 +103,7 @@ struct Checkpoints {
     /// A new training renames an earlier one's checkpoints to the names of its own previous ones.
     void set_aside() const {
         for (const std::string& path : {classifier, whole})
-            if (std::filesystem::exists(path)) std::filesystem::rename(path, detail::previous_checkpoint(path));
+            if (std::filesystem::exists(path)) std::filesystem::rename(path, programs::previous_checkpoint(path));
     }
     /// Whether to resume the complete network. Throws tenon::Error, saying what to do, when there is nothing to resume.
     bool resume_whole(const TrainingOptions& options) const {
@@ -112,7 +112,7 @@ struct Checkpoints {
         std::string text = options.output + ": there is no checkpoint to resume from";
         if (options.unfreeze == 0 && std::filesystem::exists(whole))
             text += " but that of a complete network, which needs the --unfreeze that it was started with";
-        else if (const std::string before = detail::previous_checkpoint(whole); std::filesystem::exists(before))
+        else if (const std::string before = programs::previous_checkpoint(whole); std::filesystem::exists(before))
             text += "; " + before + " belongs to an earlier training: to resume that, rename it to " + whole;
         throw Error(text + "; without --resume a new training is started");
     }
@@ -215,7 +215,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const auto save = [&] {
         save_without_spare_classes(
             parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
-            detail::to_metadata(
+            programs::to_metadata(
                 {.network = std::string(backbone.name),
                  .classes = names,
                  .more = {{"accuracy", training::accuracy_text(outcome.evaluation) + " of the validation photos"},

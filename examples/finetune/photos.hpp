@@ -29,7 +29,7 @@ inline tenon::FolderSplit list_photos(const PhotoSource& options, int max_classe
     const auto list = [](const std::string& folder) {
         tenon::ImageFolder listed = tenon::list_image_folder(folder);
         if (!listed.skipped.empty())
-            std::printf("%s: skipped %s\n", folder.c_str(), tenon::detail::skipped_text(listed.skipped).c_str());
+            std::printf("%s: skipped %s\n", folder.c_str(), tenon::programs::skipped_text(listed.skipped).c_str());
         return listed;
     };
     const tenon::ImageFolder all = list(options.folder);

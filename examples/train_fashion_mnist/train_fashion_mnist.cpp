@@ -28,7 +28,7 @@ namespace {
 using Net = tenon::FashionMnistResNet;
 
 struct Options : training::Options {
-    std::string data{tenon::detail::fashion_mnist_folder};
+    std::string data{tenon::programs::fashion_mnist_folder};
     std::size_t held_out = 1000;
     bool quick = false;
     int shift = 2;

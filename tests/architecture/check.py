@@ -3,7 +3,8 @@
 usage: check.py arrows | doors
 
 arrows: no #include goes where the page's table doesn't let it; three rules beside the table.
-doors:  a door holds exports and nothing else; every other header names on its second line a door that exports it.
+doors:  a door holds exports and nothing else; every other header names on its second line a door that exports it;
+        examples use no name of a namespace detail.
 
 `check.py --self-test` breaks a copy in each way that is checked and fails unless each is found.
 """
@@ -116,6 +117,11 @@ def check_doors(root):
             problems.append(f"{header} names the door {match[1]}, which does not exist")
         elif header not in reach[match[1]] and "emulat" not in header:  # the emulator of CUDA is for tests
             problems.append(f"{header} names the door {match[1]}, which does not export it")
+    for path in sorted((root / "examples").rglob("*.[ch]pp")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(r"\bdetail\b", line.split("//")[0]):
+                problems.append(f"{path.relative_to(root)}:{number}: an example uses what any program may, no detail:: "
+                                "(tenon::programs has what is beside networks)")
     return problems
 
 
@@ -132,6 +138,7 @@ BREAKS = [
     ("doors", "core/shape.hpp", lambda t: t.replace("private", "public", 1), "its second line"),
     ("doors", "core/shape.hpp", lambda t: t.replace("network.hpp", "gate.hpp", 1), "which does not exist"),
     ("doors", "train/metrics.hpp", lambda t: t.replace("training.hpp", "report.hpp", 1).replace("report.hpp", "data.hpp", 1), "does not export it"),
+    ("doors", "../../examples/common/run_folder.hpp", lambda t: t.replace("programs::", "detail::", 1), "an example uses"),
 ]
 
 
@@ -140,11 +147,11 @@ def self_test():
     for check, header, change, expected in BREAKS:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
-            for part in ("include", "docs/design", "cmake"):
+            for part in ("include", "docs/design", "cmake", "examples"):
                 shutil.copytree(ROOT / part, copy / part)
             path = copy / "include/tenon" / header
             path.write_text(change(path.read_text()))
-            problems = [p for p in CHECKS[check](copy) if expected in p and header in p]
+            problems = [p for p in CHECKS[check](copy) if expected in p and header.removeprefix("../../") in p]
             print(f"{'found' if problems else 'NOT FOUND'}: {check}, {header}: {expected}")
             failed += not problems
     return failed

@@ -124,3 +124,10 @@ inline int available_threads() {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// Threads that this process may use: one per core of its affinity, at most as many as its control groups allow.
+using detail::available_threads;
+
+}  // namespace tenon::programs

@@ -102,3 +102,12 @@ requires std::integral<Number> || std::same_as<Number, double> std::optional<Num
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// The number that a complete text spells, or nothing, in any locale: `1e-3` -> 0.001.
+using detail::parse_number;
+/// A number as std::printf writes it in the C locale, with that many digits.
+using detail::number_text;
+
+}  // namespace tenon::programs

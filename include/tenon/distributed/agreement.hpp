@@ -81,3 +81,10 @@ inline void check_agreement(distributed::World world, const Facts& facts) {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// Texts of all processes, in the order of their ranks. Called by all of them.
+using detail::gather_texts;
+
+}  // namespace tenon::programs

@@ -26,17 +26,23 @@ enum class Method {
     layer_cam,           ///< sum over channels of ReLU(g) * A (Jiang et al. 2021, doi 10.1109/TIP.2021.3089943)
 };
 
+/// All methods, in the order of the enumeration.
+inline constexpr Method methods[] = {Method::grad_cam, Method::grad_cam_plus_plus, Method::hires_cam,
+                                     Method::layer_cam};
+
+inline namespace TENON_ISA_NAMESPACE {
+
+/// What users write and read for a method: `grad-cam++`.
+constexpr std::string_view method_name(Method method) {
+    constexpr std::string_view names[] = {"grad-cam", "grad-cam++", "hires-cam", "layer-cam"};
+    static_assert(std::size(names) == std::size(methods));
+    return names[static_cast<int>(method)];
+}
+
+}  // namespace TENON_ISA_NAMESPACE
 }  // namespace explanations
 
 namespace detail {
-
-/// What users write and read for a method.
-constexpr std::string_view method_name(explanations::Method method) {
-    constexpr std::string_view names[] = {"grad-cam", "grad-cam++", "hires-cam", "layer-cam"};
-    return names[static_cast<int>(method)];
-}
-inline constexpr int cam_methods = 4;
-
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The weights of a channel's pixels in Grad-CAM++: one for all of them. Where g is zero a pixel adds nothing; 1e-6

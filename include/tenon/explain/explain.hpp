@@ -186,7 +186,7 @@ inline std::string to_string(const ClassMap& map) {
         const long tenths = (count + 50'000) / 100'000;
         return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " M";
     };
-    return std::string(detail::method_name(map.method)) + " at " + map.place + ", " + std::to_string(map.height) +
+    return std::string(explanations::method_name(map.method)) + " at " + map.place + ", " + std::to_string(map.height) +
            " x " + std::to_string(map.width) + " pixels: " + millions(map.cost.forward_multiply_adds) +
            " multiply-adds forward, " + millions(map.cost.backward_multiply_adds) + " back in " +
            std::to_string(map.cost.backward_steps) + " steps, " + std::to_string((map.cost.bytes + 1023) / 1024) +

@@ -96,7 +96,7 @@ inline std::int64_t rounded_quotient(std::int64_t dividend, std::int64_t divisor
 }
 
 /// Throws tenon::Error when an option is out of range.
-inline void check(const Preprocessing& options) {
+inline void check_preprocessing(const Preprocessing& options) {
     if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0) {
         throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
                     std::to_string(options.resize) + " and a crop of " + std::to_string(options.crop_height) + " x " +
@@ -270,7 +270,7 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 /// from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when it has another size,
 /// there are no pixels, rows overlap, floats need resizing or an option is out of range.
 inline void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
-    detail::check(options);
+    detail::check_preprocessing(options);
     detail::check(view);
     if (output.size() != options.elements()) {
         throw Error("expected room for the " + std::to_string(options.elements()) +
@@ -289,20 +289,20 @@ inline void preprocess(const Image::View& view, const Preprocessing& options, st
 
 /// The same for an image.
 inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
-    detail::check(options);
+    detail::check_preprocessing(options);
     if (image.empty()) throw Error("expected an image to preprocess, found one without pixels");
     preprocess(detail::view_of(image), options, output);
 }
 
 /// As above, into a vector of its own.
 inline std::vector<float> preprocess(const Image& image, const Preprocessing& options) {
-    detail::check(options);
+    detail::check_preprocessing(options);
     std::vector<float> output(options.elements());
     preprocess(image, options, output);
     return output;
 }
 inline std::vector<float> preprocess(const Image::View& view, const Preprocessing& options) {
-    detail::check(options);
+    detail::check_preprocessing(options);
     std::vector<float> output(options.elements());
     preprocess(view, options, output);
     return output;
@@ -310,3 +310,10 @@ inline std::vector<float> preprocess(const Image::View& view, const Preprocessin
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// Throws tenon::Error when an option of a Preprocessing is out of range.
+using detail::check_preprocessing;
+
+}  // namespace tenon::programs

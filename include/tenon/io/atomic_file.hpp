@@ -176,3 +176,10 @@ void write_file_atomically(const std::string& path, std::span<const std::span<co
 }  // namespace detail
 
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// Writes a file completely or not at all. Throws tenon::Error, naming the file and the system's reason.
+using detail::write_file_atomically;
+
+}  // namespace tenon::programs

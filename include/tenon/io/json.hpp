@@ -291,3 +291,10 @@ using JsonReader = JsonReaderOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// Bytes as readable UTF-8: `caf` and the byte E9 -> `caf\xE9`.
+using detail::to_utf8;
+
+}  // namespace tenon::programs

@@ -55,3 +55,10 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t 
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// All bytes of a file. Throws tenon::Error, naming the file, when it can't be read or holds more than `max_bytes`.
+using detail::read_file;
+
+}  // namespace tenon::programs

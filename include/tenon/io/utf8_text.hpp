@@ -45,3 +45,10 @@ std::optional<std::string> from_hexadecimal(std::string_view text) {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// Two digits for each byte: `caf` and the byte E9 -> `636166e9`.
+using detail::to_hexadecimal;
+
+}  // namespace tenon::programs

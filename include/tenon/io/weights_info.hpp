@@ -127,3 +127,12 @@ void check_class_count(const WeightsInfo& info, long classes, const std::string&
 }  // namespace detail
 
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// The metadata of a file of weights that hold a WeightsInfo. Throws tenon::Error when `info.more` has its keys.
+using detail::to_metadata;
+/// Throws tenon::Error, naming the file, unless a WeightsInfo names all classes of a network, or none.
+using detail::check_class_count;
+
+}  // namespace tenon::programs

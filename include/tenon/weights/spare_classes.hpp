@@ -178,3 +178,10 @@ void save_without_spare_classes(const Parameters<Net>& parameters, int used, con
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// Whether load_with_spare_classes takes a network: one that ends in a Linear with a bias.
+using detail::can_spare_classes;
+
+}  // namespace tenon::programs

@@ -129,3 +129,12 @@ StoredNetwork stored_network(Naming naming = naming_of<Net>) {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// What a file of a network's weights holds: names and shapes.
+using detail::StoredNetwork;
+/// What a file of a network's weights holds under a convention of names; that of its library when none is given.
+using detail::stored_network;
+
+}  // namespace tenon::programs

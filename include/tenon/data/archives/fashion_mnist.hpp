@@ -63,3 +63,10 @@ inline ImageDataset read_fashion_mnist(Subset subset,
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// The folder into which Debian's package installs Fashion-MNIST.
+using detail::fashion_mnist_folder;
+
+}  // namespace tenon::programs

@@ -59,3 +59,10 @@ struct AlternatingFlip {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// Mirrors every row of a picture.
+using detail::mirror;
+
+}  // namespace tenon::programs

@@ -79,3 +79,10 @@ inline void check_pixel_count(std::int64_t height, std::int64_t width, const Dec
 }  // namespace detail
 
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// The kinds of image files that are read, for sentences: `JPEG or PNG`.
+using detail::image_kinds;
+
+}  // namespace tenon::programs

@@ -46,3 +46,10 @@ inline void write_png(const std::string& path, const Image& image) {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// Writes an image as a PNG file, completely or not at all. Throws tenon::Error, naming the file.
+using detail::write_png;
+
+}  // namespace tenon::programs

@@ -105,3 +105,14 @@ inline std::string skipped_text(const std::map<std::string, long>& skipped) {
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// The image files in a folder, what was skipped there, and folders that can't be listed.
+using detail::ImageListing;
+/// Lists the image files in a folder and those in it, to any depth.
+using detail::list_images;
+/// What was skipped, as text: `12 hidden, 3 .bmp`.
+using detail::skipped_text;
+
+}  // namespace tenon::programs

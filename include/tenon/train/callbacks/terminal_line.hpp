@@ -85,3 +85,10 @@ inline std::size_t line_limit(std::size_t columns) { return std::max<std::size_t
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail
+
+namespace tenon::programs {
+
+/// The columns of the terminal at a descriptor at this moment; no limit where there is none.
+using detail::terminal_columns;
+
+}  // namespace tenon::programs

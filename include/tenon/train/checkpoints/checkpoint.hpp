@@ -143,3 +143,10 @@ private:
 }  // namespace detail
 
 }  // namespace tenon
+
+namespace tenon::programs {
+
+/// Where the previous checkpoint is kept: `a.ckpt` -> `a.ckpt.previous`.
+using detail::previous_checkpoint;
+
+}  // namespace tenon::programs
