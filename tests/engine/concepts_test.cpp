@@ -21,6 +21,7 @@ static_assert(detail::InferenceEngine<EngineOf<Cuda>> && detail::RunsUnobserved<
 static_assert(detail::InferenceEngine<EngineOf<EmulatedCuda<>>>);
 static_assert(detail::InferenceEngine<EngineOf<Reference<double>>>);
 static_assert(!detail::RunsUnobserved<EngineOf<Reference<double>>>);
+static_assert(detail::NeedsRanges<EngineOf<CpuWith<Precision::int8>>> && !detail::NeedsRanges<EngineOf<Cpu>>);
 
 static_assert(detail::TrainingEngine<TrainingEngine<Net, Cpu>> && detail::LendsThreads<TrainingEngine<Net, Cpu>>);
 static_assert(detail::TrainingEngine<TrainingEngine<Net, Cuda>> && !detail::LendsThreads<TrainingEngine<Net, Cuda>>);

@@ -128,6 +128,12 @@ public:
         rejection_ = {reason, expected, got, {}, depth_ + 1};
         for (int i = 0; i <= depth_; ++i) rejection_.position[i] = position_[i];
     }
+    /// The same for the combinator around the current layer: what is wrong is how its children fit each other.
+    constexpr void reject_parent(Reason reason, Shape expected, Shape got) {
+        leave();
+        reject(reason, expected, got);
+        enter();
+    }
 
     constexpr const Rejection& rejection() const { return rejection_; }
     constexpr bool failed() const { return static_cast<bool>(rejection_); }

@@ -49,14 +49,11 @@ struct PadChannels {
 
 namespace detail {
 
-/// Multiplies two values of the same shape element by element; other shapes are the parent's mistake, so the rejection
-/// is recorded at its position.
+/// Multiplies two values of the same shape element by element; other shapes are the parent's mistake.
 constexpr Cursor lower_product(Builder& builder, Cursor x, Cursor y) {
     if (builder.failed()) return x;
     if (x.shape != y.shape) {
-        builder.leave();
-        builder.reject(Reason::factors_disagree, x.shape, y.shape);
-        builder.enter();
+        builder.reject_parent(Reason::factors_disagree, x.shape, y.shape);
         return x;
     }
     Op op{};

@@ -76,14 +76,11 @@ constexpr Cursor lower_branch(Builder& builder, Cursor x, int index, ScopeKind k
     return x;
 }
 
-/// Adds the shortcut's result to the body's. Other shapes are the parent's mistake, so the rejection is recorded at its
-/// position.
+/// Adds the shortcut's result to the body's. Other shapes are the parent's mistake.
 constexpr Cursor lower_sum(Builder& builder, Cursor body, Cursor shortcut) {
     if (builder.failed()) return body;
     if (body.shape != shortcut.shape) {
-        builder.leave();
-        builder.reject(Reason::branches_disagree, body.shape, shortcut.shape);
-        builder.enter();
+        builder.reject_parent(Reason::branches_disagree, body.shape, shortcut.shape);
         return body;
     }
     Op op{};

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/distributed/tree_sum.hpp>
@@ -36,8 +37,7 @@ inline Batch part_of(const Batch& batch, long first, long end, long elements) {
     const long classes = images > 0 ? static_cast<long>(batch.targets.size()) / images : 0;
     const auto cut = [&](auto values, long scalars) {
         return values.empty() ? values
-                              : values.subspan(static_cast<std::size_t>((first - batch.first) * scalars),
-                                               static_cast<std::size_t>((end - first) * scalars));
+                              : values.subspan(index((first - batch.first) * scalars), index((end - first) * scalars));
     };
     Batch part{cut(batch.images, elements), cut(batch.labels, 1), cut(batch.targets, classes)};
     part.first = first;
@@ -69,16 +69,14 @@ public:
     explicit ShardedGradients(const ShardOptions& options)
         : options_{options},
           local_shards_{options.shards / std::max(1, options.world.size())},
-          sum_{options.world, options.shards, static_cast<std::size_t>(state_count<Net>)},
-          before_(static_cast<std::size_t>(state_count<Net>)),
-          local_(static_cast<std::size_t>(local_shards_)),
-          all_(static_cast<std::size_t>(options.shards)) {
+          sum_{options.world, options.shards, index(state_count<Net>)},
+          before_(index(state_count<Net>)),
+          local_(index(local_shards_)),
+          all_(index(options.shards)) {
         if (options.accumulate > 1)
             for (int i = 0; i < local_shards_; ++i) kept_.emplace_back(before_.size());
         for (const Parameter& tensor : Parameters<Net>::infos())
-            if (!is_trainable(tensor.role))
-                statistics_.push_back(
-                    {static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.elements())});
+            if (!is_trainable(tensor.role)) statistics_.push_back({index(tensor.offset), index(tensor.elements())});
     }
 
     /// The sum of an iteration over all ranks.
@@ -140,7 +138,6 @@ private:
         double loss = 0;
         long correct = 0, images = 0;
     };
-    static std::size_t index(int number) { return static_cast<std::size_t>(number); }
     int first_shard() const { return TreeSum::first_shard(options_.world, options_.shards); }
     std::size_t share_begin(int worker, int workers) const { return before_.size() * index(worker) / index(workers); }
     void copy_statistics(std::span<const float> from, std::span<float> to) const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include <tenon/core/index.hpp>
 #include <tenon/weights/parameters.hpp>
 
 namespace tenon {
@@ -19,14 +20,14 @@ template <class From, class To>
 int copy_parameters(const Parameters<From>& from, Parameters<To>& to) {
     const std::vector<std::string> names = detail::parameter_names<From>(Naming::canonical);
     std::map<std::string, int> indices;
-    for (int i = 0; i < from.count(); ++i) indices[names[static_cast<std::size_t>(i)]] = i;
+    for (int i = 0; i < from.count(); ++i) indices[names[detail::index(i)]] = i;
     const std::vector<std::string> wanted = detail::parameter_names<To>(Naming::canonical);
     int copied = 0;
     for (int i = 0; i < to.count(); ++i) {
-        const auto found = indices.find(wanted[static_cast<std::size_t>(i)]);
+        const auto found = indices.find(wanted[detail::index(i)]);
         if (found == indices.end()) continue;
-        const detail::Parameter& source = from.infos()[static_cast<std::size_t>(found->second)];
-        const detail::Parameter& target = to.infos()[static_cast<std::size_t>(i)];
+        const detail::Parameter& source = from.infos()[detail::index(found->second)];
+        const detail::Parameter& target = to.infos()[detail::index(i)];
         if (source.role != target.role || source.rank != target.rank ||
             !std::equal(source.dimensions, source.dimensions + source.rank, target.dimensions))
             continue;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/weights/weights_file.hpp>
@@ -100,12 +101,11 @@ public:
 private:
     static constexpr std::size_t size() {
         std::size_t sum = 0;
-        for (const detail::Parameter& parameter : program.parameters)
-            sum += static_cast<std::size_t>(parameter.elements());
+        for (const detail::Parameter& parameter : program.parameters) sum += detail::index(parameter.elements());
         return sum;
     }
-    static std::size_t offset(int index) { return static_cast<std::size_t>(program.parameters[index].offset); }
-    static std::size_t length(int index) { return static_cast<std::size_t>(program.parameters[index].elements()); }
+    static std::size_t offset(int index) { return detail::index(program.parameters[index].offset); }
+    static std::size_t length(int index) { return detail::index(program.parameters[index].elements()); }
 
     detail::Buffer<float> arena_;
 };
@@ -123,7 +123,7 @@ Parameters<Net>::Parameters(const std::string& path, const LoadOptions& options)
     const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
     const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < count(); ++i)
-        std::copy_n(file.tensors()[static_cast<std::size_t>(i)], (*this)[i].size(), (*this)[i].begin());
+        std::copy_n(file.tensors()[detail::index(i)], (*this)[i].size(), (*this)[i].begin());
 }
 
 template <class Net>
@@ -131,7 +131,7 @@ void Parameters<Net>::seed(std::uint64_t seed, Naming naming) {
     const std::vector<std::string> names = detail::parameter_names<Net>(naming);
     for (int i = 0; i < count(); ++i) {
         const auto [low, high] = seeded_range(program.parameters[i]);
-        const std::uint64_t stream = detail::hash_name(names[static_cast<std::size_t>(i)]);
+        const std::uint64_t stream = detail::hash_name(names[detail::index(i)]);
         std::uint64_t element = 0;
         for (float& value : (*this)[i])
             value = static_cast<float>(detail::uniform(detail::random_bits(seed, stream, element++), low, high));
@@ -146,7 +146,7 @@ void Parameters<Net>::save(const std::string& path, Naming naming, const Metadat
 template <class Net>
 std::vector<const float*> Parameters<Net>::tensors() const {
     std::vector<const float*> result;
-    result.reserve(static_cast<std::size_t>(count()));
+    result.reserve(detail::index(count()));
     for (int i = 0; i < count(); ++i) result.push_back((*this)[i].data());
     return result;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <tenon/backend/cuda/kernels/conv_spec.hpp>
+#include <tenon/backend/cuda/plan/step.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/program/program.hpp>
 
@@ -70,8 +71,6 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvA
 template <Capacity C>
 constexpr ConvProblem problem_of(Precision precision, ConvDirection direction, const Program<C>& program,
                                  const ConvTerm& term, int images) {
-    // Images of one to three channels are stored with four (plan.hpp).
-    constexpr int padded_input = 4;
     const LayerInfo& layer = program.layers[term.layer];
     ConvProblem problem;
     problem.direction = direction;

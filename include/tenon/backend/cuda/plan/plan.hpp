@@ -77,7 +77,6 @@ public:
     }
 
 private:
-    static constexpr int padded_input = 4;  // channels of an image that has fewer
     static constexpr long weight_alignment = 256;
 
     constexpr bool is_used(int value) const {
@@ -86,18 +85,10 @@ private:
         return false;
     }
 
-    /// Maps are stored pixel by pixel. Images of one to three channels are padded with channels of zeros, so that a
-    /// pixel is loaded at once, if their only readers are convolutions without groups.
+    /// Lays out all values, and pads the copy of the image (see padded_input).
     constexpr void choose_layouts() {
         const int copy = program_.ops[0].target;
-        for (int i = 0; i < program_.values.size(); ++i) {
-            const Shape shape = program_.values[i];
-            Tensor& tensor = tensors_[i];
-            tensor.channels = tensor.pitch = shape.channels;
-            if (shape.is_flat()) continue;
-            tensor.height = shape.height;
-            tensor.width = shape.width;
-        }
+        for (int i = 0; i < program_.values.size(); ++i) tensors_[i] = layout_of(program_.values[i]);
         bool only_convolutions = tensors_[copy].channels < padded_input && program_.output != copy;
         for (const Op& op : program_.ops) {
             if (op.residual == copy) only_convolutions = false;

@@ -24,6 +24,20 @@ struct Tensor {
     }
 };
 
+/// The channels that an image of fewer is stored with, the others zero, if its only readers are convolutions without
+/// groups: so a pixel is loaded at once.
+inline constexpr int padded_input = 4;
+
+/// The tensor of a value: maps are stored pixel by pixel. The plan says where it is, and pads images.
+constexpr Tensor layout_of(Shape shape) {
+    Tensor tensor{.channels = shape.channels, .pitch = shape.channels};
+    if (!shape.is_flat()) {
+        tensor.height = shape.height;
+        tensor.width = shape.width;
+    }
+    return tensor;
+}
+
 /// One source of a convolution or linear layer; a linear layer is a convolution of a map of one pixel.
 struct Term {
     Tensor source{};

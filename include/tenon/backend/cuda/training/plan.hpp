@@ -40,19 +40,10 @@ public:
     }
 
 private:
-    /// Maps lie pixel by pixel; images of one to three channels get channels of zeros if only convolutions without
-    /// groups read them (plan.hpp).
+    /// Lays out all values, and pads the image (see padded_input).
     constexpr void choose_layouts() {
-        for (int i = 0; i < program_.values.size(); ++i) {
-            const Shape shape = program_.values[i];
-            Tensor& tensor = tensors_[i];
-            tensor.channels = tensor.pitch = shape.channels;
-            if (shape.is_flat()) continue;
-            tensor.height = shape.height;
-            tensor.width = shape.width;
-        }
-        constexpr int padded = 4;
-        bool only_convolutions = tensors_[0].channels < padded && !program_.values[0].is_flat();
+        for (int i = 0; i < program_.values.size(); ++i) tensors_[i] = layout_of(program_.values[i]);
+        bool only_convolutions = tensors_[0].channels < padded_input && !program_.values[0].is_flat();
         for (const TrainingOp& op : program_.ops) {
             const Op& forward = program_.op_of(op);
             const bool window =
@@ -61,7 +52,7 @@ private:
                 if (op.sources[t] == 0 && (!window || forward.terms[t].groups != 1)) only_convolutions = false;
             if (op.residual == 0 || op.result == 0) only_convolutions = false;
         }
-        if (only_convolutions) tensors_[0].pitch = padded;
+        if (only_convolutions) tensors_[0].pitch = padded_input;
     }
 
     constexpr Tensor tensor_of(int value) const { return value >= 0 ? tensors_[value] : Tensor{}; }
