@@ -39,11 +39,13 @@
 #include <tenon/image/codecs/encode_png.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/read_weights_info.hpp>
+#include <tenon/report/summary.hpp>
 #include <tenon/version.hpp>
 
 #include "../common/answers.hpp"
 #include "../common/decoding.hpp"
 #include "../common/image_files.hpp"
+#include "../common/json_document.hpp"
 #include "../common/nearest_names.hpp"
 #include "../common/run_program.hpp"
 #include "labels.hpp"
@@ -70,6 +72,7 @@ struct Options {
     bool json = false;
     bool summary = false;
     bool profile = false;
+    std::string trace;
     std::string explain;
     std::string place;
     tenon::explanations::Method method = tenon::explanations::Method::grad_cam;
@@ -167,8 +170,17 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--seed", options.seed, "Draw random weights from this seed instead, to try a network's speed")
         ->excludes(weights);
     app.add_flag("--json", options.json, "Print the results as JSON");
-    app.add_flag("--summary", options.summary, "Print the network's layers, too (standard error)");
+    app.add_flag("--summary", options.summary,
+                 "Print the network's layers, too (standard error); with --json and without images, as JSON");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
+    app.add_option("--trace", options.trace,
+                   "Write what each thread does with one image to FILE: .json for ui.perfetto.dev, or an image .svg")
+        ->type_name("FILE")
+        ->check([](const std::string& path) {
+            return path.ends_with(".json") || path.ends_with(".svg")
+                       ? std::string()
+                       : "expected a name that ends in .json or .svg, found " + path;
+        });
     CLI::Option* const explain =
         app.add_option("--explain", options.explain,
                        "Draw where the one image shows its likeliest class, and the second as *.runner_up.png")
@@ -409,6 +421,15 @@ void explain(const Classifier& classifier, const Options& options, const std::ve
     }
 }
 
+/// The network's blocks and layers as JSON.
+void print_summary(const Classifier& classifier, const std::string& model) {
+    json_document::Json document = json_document::begin("classify");
+    document["model"] = model;
+    const std::vector<tenon::reports::LayerRow> rows = classifier.layers();
+    document.update(json_document::Json::parse(tenon::reports::to_json(std::span(rows))));
+    json_document::print(document);
+}
+
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
     Weights weights = find_weights(options.weights);
@@ -423,23 +444,29 @@ int run(const Options& options) {
                                                        ? network_in_integers(model).make(model, options.threads)
                                                        : make_classifier(model, options.threads);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
+    const bool inspects = options.profile || !options.trace.empty();
     if (!options.explain.empty()) check_explain(*classifier, model, options);
     const bool is_first = options.world.rank() == 0;
     const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), options.preprocessing);
     const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
+    // Without images to answer for, a summary is all that is printed.
+    const bool only_summary = options.images.empty() && !has_defaults && !inspects && !writes;
+    if (options.summary && options.json && only_summary) {
+        if (is_first) print_summary(*classifier, model);
+        return 0;
+    }
     if (options.summary && is_first)
         std::fprintf(stderr, "%simages: %s\n", classifier->summary().c_str(), to_string(preprocessing).c_str());
     if (options.images.empty() && !has_defaults) {
         // A network can be inspected without images.
-        if (options.summary && !options.profile && !writes) return 0;
-        if (!options.profile && !writes)
-            throw tenon::Error("expected image files to classify with " + model + ", found none");
+        if (options.summary && !inspects && !writes) return 0;
+        if (!inspects && !writes) throw tenon::Error("expected image files to classify with " + model + ", found none");
     }
     std::vector<std::string> names = take_weights(*classifier, model, options, weights);
     const tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
     if (!options.save.empty() && is_first) classifier->save(options.save, info);
     if (!options.onnx.empty() && is_first) classifier->write_onnx(options.onnx, options.onnx_batch, info);
-    if (writes && options.images.empty() && !options.profile) return 0;
+    if (writes && options.images.empty() && !inspects) return 0;
     if (names.empty()) names = default_names(*classifier, model);
     std::vector<std::string> arguments = options.images;
     if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};
@@ -459,6 +486,10 @@ int run(const Options& options) {
     if (!seen.input.empty()) explain(*classifier, options, names, preprocessing, seen);
     if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);
+    if (!options.trace.empty() && is_first) {
+        classifier->trace(std::vector<float>(classifier->preprocessing().elements()), options.trace);
+        std::fprintf(stderr, "classify: what each thread did with one image is in %s\n", options.trace.c_str());
+    }
     const std::string where = on_device                    ? "on the device"
                               : classifier->threads() == 1 ? "1 thread"
                                                            : std::to_string(classifier->threads()) + " threads";

@@ -11,6 +11,7 @@
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
+#include <tenon/report/trace/trace_files.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/weights/spare_classes.hpp>
 
@@ -68,12 +69,22 @@ public:
         return used_logits_;
     }
     std::string summary() const override { return tenon::summary<Net>(); }
+    std::vector<tenon::reports::LayerRow> layers() const override { return tenon::reports::layers<Net>(); }
     std::string profile(std::span<const float> images) override {
         if constexpr (std::is_same_v<Backend, tenon::Cpu>) {
             const std::vector<tenon::StepProfile> steps = tenon::profile(model_, images);
             return tenon::to_string(std::span(steps));
         } else {
             throw tenon::Error("--profile knows the steps of --backend cpu in --precision float32 only");
+        }
+    }
+    void trace(std::span<const float> images, const std::string& path) override {
+        if constexpr (std::is_same_v<Backend, tenon::Cpu>) {
+            tenon::reports::Trace trace = tenon::reports::record(model_, images);
+            trace.title = name_ + ", one image";
+            tenon::reports::write(trace, path);
+        } else {
+            throw tenon::Error("--trace knows the steps of --backend cpu in --precision float32 only");
         }
     }
     std::vector<std::string> places() const override { return tenon::explanations::places<Net>(); }

@@ -12,6 +12,7 @@
 #include <tenon/explain/explain.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/io/weights_info.hpp>
+#include <tenon/report/layer_rows.hpp>
 #include <tenon/weights/load_options.hpp>
 #include <tenon/weights/stored_parameter.hpp>
 
@@ -37,7 +38,10 @@ public:
 
     /// A table of the network's layers, and a table of the time that each step takes on these images.
     virtual std::string summary() const = 0;
+    virtual std::vector<tenon::reports::LayerRow> layers() const = 0;
     virtual std::string profile(std::span<const float> images) = 0;
+    /// Records what each thread does with the images and writes it to a file: JSON, or an image in SVG.
+    virtual void trace(std::span<const float> images, const std::string& path) = 0;
 
     /// The names of the network's layers and scopes, and maps of the `count` most likely classes of an image at one of
     /// them, by the weights that were loaded last.

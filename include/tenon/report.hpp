@@ -11,6 +11,8 @@
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
+#include <tenon/report/trace/iteration.hpp>
+#include <tenon/report/trace/trace_files.hpp>
 #include <tenon/report/training_plots.hpp>
 // IWYU pragma: end_exports
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from xml.etree import ElementTree
 import zipfile
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
@@ -234,10 +235,35 @@ class Classify(unittest.TestCase):
         self.assertIn("multiply-adds", err)
         self.assertIn("GFLOP/s", err)
 
+    def test_a_trace_is_a_file_for_a_viewer_or_an_image(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "trace.json"
+            out, _ = self.run_program(*SEED, "--trace", path, "--threads", "2", "--json", IMAGES / "8_bag.png")
+            self.assertEqual(len(json.loads(out)["images"]), 1)
+            events = json.loads(path.read_text())["traceEvents"]
+            rows = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+            self.assertEqual(rows, {0: "worker 0", 1: "worker 1"})
+            steps = [e for e in events if e["ph"] == "X" and e["cat"] != "part"]
+            self.assertIn("stack2.block1.body.conv1", {e["name"] for e in steps})
+            self.assertTrue(all(e["dur"] >= 0 and e["tid"] in rows and "GFLOP/s" in e["args"] for e in steps))
+            self.assertTrue(all(e["args"]["bytes in use"] > 0 for e in events if e["ph"] == "C"))
+            path = path.with_suffix(".svg")
+            self.run_program(*SEED, "--trace", path)
+            self.assertIn("worker 0", [e.text for e in ElementTree.parse(path).getroot().iter()])
+            _, err = self.run_program(*SEED, "--trace", path.with_suffix(".txt"), status=2)
+            self.assertIn("expected a name that ends in .json or .svg", err)
+
     def test_a_network_can_be_looked_at_without_images_or_weights(self):
         out, err = self.run_program("--model", "resnet50v2", "--summary")
         self.assertEqual(out, "")
         self.assertIn("25,549,416", err)
+        out, err = self.run_program("--model", "resnet50v2", "--summary", "--json")
+        self.assertEqual(err, "")
+        summary = json_schema.parse(out)
+        self.assertEqual(summary["total"]["parameters"], 25_549_416)
+        layers = [row for row in summary["layers"] if row["kind"] != "scope"]
+        self.assertEqual(sum(row["multiply_adds"] for row in layers), summary["total"]["multiply_adds"])
+        self.assertEqual(summary["layers"][0]["output"], [64, 56, 56])
 
     def test_a_network_is_exported_with_the_weights_it_classifies_with(self):
         with tempfile.TemporaryDirectory() as folder:

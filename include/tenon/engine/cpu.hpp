@@ -73,24 +73,29 @@ public:
 
     /// Runs all steps on `count` images.
     void run(const float* images, float* results, long count) {
+        run_parallel(images, results, count, [](int) { return [](int) {}; });
+    }
+
+    /// The same, reported to a recorder of the team and to one for each thread.
+    void record(const float* images, float* results, long count, StepRecorder& team,
+                std::span<StepRecorder* const> threads) {
+        struct Observer {
+            StepRecorder& recorder;
+            void begin(int step, int in_flight) const { recorder.begin(step, in_flight); }
+            void operator()(int step) const { recorder.end(step); }
+        };
         moved_from_.check("engine");
-        const int threads = team_.size();
-        if (threads == 1 || count < 2 * threads) return run(images, results, count, [](int) {});
-        const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
-        const int groups = static_cast<int>((count + group - 1) / group);
-        const Items items = team_.deal_items(groups);
-        team_.run([&](int worker, int) {
-            ThreadContext& mine = contexts_[static_cast<std::size_t>(worker)];
-            mine.is_busy = true;
-            for (int g = team_.take_item(items, worker); g >= 0; g = team_.take_item(items, worker)) {
-                const long first = static_cast<long>(group) * g;
-                run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
-                          static_cast<int>(std::min<long>(group, count - first)), [](int) {});
-            }
-            mine.is_busy = false;
-            for (ThreadContext& other : contexts_)
-                if (other.is_busy) other.helpers.volunteer([&] { return other.is_busy.load(); });
+        const bool together = works_together(count);
+        const auto record_with = [&](bool on) {
+            team_.record_with(on ? &team : nullptr);
+            for (std::size_t i = 0; i < contexts_.size(); ++i)
+                contexts_[i].helpers.record_with(on ? threads[i] : nullptr);
+        };
+        record_with(true);
+        run_parallel(images, results, count, [&](int worker) {
+            return Observer{together ? team : *threads[static_cast<std::size_t>(worker)]};
         });
+        record_with(false);
     }
 
     /// The same, with all threads working together on each step. Calls `observe(step)` after each step: once per image
@@ -150,6 +155,32 @@ private:
         std::atomic<bool> is_busy{false};
     };
 
+    /// Whether all threads work on each step together.
+    bool works_together(long count) const { return team_.size() == 1 || count < 2 * team_.size(); }
+
+    /// Runs all steps on `count` images; the worker that takes images through the steps has `observer_of(worker)`.
+    template <class ObserverOf>
+    void run_parallel(const float* images, float* results, long count, ObserverOf observer_of) {
+        moved_from_.check("engine");
+        if (works_together(count)) return run(images, results, count, observer_of(0));
+        const int threads = team_.size();
+        const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
+        const int groups = static_cast<int>((count + group - 1) / group);
+        const Items items = team_.deal_items(groups);
+        team_.run([&](int worker, int) {
+            ThreadContext& mine = contexts_[static_cast<std::size_t>(worker)];
+            mine.is_busy = true;
+            for (int g = team_.take_item(items, worker); g >= 0; g = team_.take_item(items, worker)) {
+                const long first = static_cast<long>(group) * g;
+                run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
+                          static_cast<int>(std::min<long>(group, count - first)), observer_of(worker));
+            }
+            mine.is_busy = false;
+            for (ThreadContext& other : contexts_)
+                if (other.is_busy) other.helpers.volunteer([&] { return other.is_busy.load(); });
+        });
+    }
+
     template <class Observe>
     void run_group(ThreadContext& context, const Team& team, const float* images, float* results, int count,
                    Observe observe) {
@@ -164,6 +195,7 @@ private:
 
     template <class Observe>
     static void run_step(int step, const Frame& frame, Observe observe) {
+        if constexpr (requires { observe.begin(step, frame.images); }) observe.begin(step, frame.images);
         Compiled::functions[step](Compiled::plan.steps[step], frame);
         observe(step);
     }

@@ -123,6 +123,13 @@ public:
     /// Makes the engine call function(step) after each step, for measurements.
     void observe(void (*function)(int step)) { observe_ = function; }
 
+    /// Makes the engine report its steps, and the workers' parts of them, to a recorder; to none if it is null.
+    void record_with(StepRecorder* recorder) {
+        moved_from_.check("engine");
+        recorder_ = recorder;
+        team_.record_with(recorder);
+    }
+
     /// Bytes of memory that an engine for `batch` images on `threads` threads maps.
     static constexpr std::size_t bytes(int batch, int threads) {
         const auto& plan = Compiled::plan;
@@ -140,7 +147,9 @@ public:
 private:
     void run(int begin, int end, const TrainingFrame& frame) {
         for (int i = begin; i < end; ++i) {
+            if (recorder_) recorder_->begin(i, frame.frame.images);
             Compiled::functions[i](Compiled::plan.steps[i], frame);
+            if (recorder_) recorder_->end(i);
             if (observe_) observe_(i);
         }
     }
@@ -190,6 +199,7 @@ private:
     Buffer<float> scratch_;
     Parameters<Net> parameters_, gradients_;
     void (*observe_)(int) = nullptr;
+    StepRecorder* recorder_ = nullptr;
     MovedFrom moved_from_;
 };
 

@@ -23,6 +23,7 @@ struct StepProfile {
     Shape input, output;          ///< of one image
     long multiply_adds = 0;       ///< per image, as the layers define them
     long bytes = 0;               ///< of tensors and weights that it must read or write once, per image
+    long weight_bytes = 0;        ///< of these, weights: a step on several images reads them once
     double seconds = 0;           ///< per image: the median over the runs
     bool saves_products = false;  ///< Winograd or Strassen computes it with fewer products than `multiply_adds` counts
 };
@@ -53,7 +54,7 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
         profile.input = shape_of(first);
         profile.output = shape_of(last);
         if (transfer) profile.name = std::string(op_name(step.kind));
-        long floats = 0;
+        long floats = 0, weights = 0;
         for (const cpu::Step* part : {&step, follower}) {
             if (!part) continue;
             if (!transfer) {
@@ -70,11 +71,12 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
             for (const cpu::Tensor* tensor : {&source, &second, &part->residual, &part->target, &part->activated})
                 if (tensor->exists() && !tensor->is_strip() && !(same_source && tensor == &second))
                     floats += static_cast<long>(tensor->channels) * tensor->pixels();
-            if (part->kind == OpKind::conv) floats += part->panel_floats * part->panels;
+            if (part->kind == OpKind::conv) weights += part->panel_floats * part->panels;
             if (part->winograd.m > 0 || part->pair_floats > 0) profile.saves_products = true;
         }
-        if (step.kind == OpKind::linear) floats += step.source().floats() * step.target.channels;
-        profile.bytes = floats * static_cast<long>(sizeof(float));
+        if (step.kind == OpKind::linear) weights += step.source().floats() * step.target.channels;
+        profile.weight_bytes = weights * static_cast<long>(sizeof(float));
+        profile.bytes = (floats + weights) * static_cast<long>(sizeof(float));
         profiles.push_back(profile);
     }
     return profiles;

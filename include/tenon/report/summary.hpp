@@ -1,13 +1,15 @@
 #pragma once
 // IWYU pragma: private, include <tenon/report.hpp>
 
-// summary: a table of a network's layers, shapes, parameters and multiply-adds, similar to Keras'.
+// summary: a table of a network's blocks and layers with shapes, parameters, multiply-adds and bytes.
 
 #include <algorithm>
 #include <span>
 #include <string>
+#include <vector>
 
-#include <tenon/report/operation_name.hpp>
+#include <tenon/core/index.hpp>
+#include <tenon/report/layer_rows.hpp>
 #include <tenon/topology/facts.hpp>
 
 namespace tenon {
@@ -23,52 +25,92 @@ inline std::string with_commas(long number) {
     return digits;
 }
 
-/// One line of a summary: text on the left, three columns on the right.
-inline std::string summary_row(const std::string& layer, const std::string& shape, const std::string& parameters,
-                               const std::string& multiply_adds) {
-    const auto pad = [](std::string text, std::size_t width, bool right) {
-        if (text.size() < width) text.insert(right ? 0 : text.size(), width - text.size(), ' ');
-        return text;
-    };
-    return pad(layer, 36, false) + pad(shape, 18, false) + pad(parameters, 14, true) + pad(multiply_adds, 16, true) +
-           "\n";
+/// Rows of texts as a table: the first two columns flush left, the others flush right, each as wide as its widest text.
+inline std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths(rows.front().size());
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    std::string text;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+        std::string line;
+        for (std::size_t i = 0; i < widths.size(); ++i) {
+            const std::string space(widths[i] - rows[r][i].size(), ' ');
+            line += (i > 0 ? "  " : "") + (i < 2 ? rows[r][i] + space : space + rows[r][i]);
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+        if (r == 0) {
+            std::size_t all = 2 * (widths.size() - 1);
+            for (const std::size_t width : widths) all += width;
+            text += std::string(all, '-') + "\n";
+        }
+    }
+    return text;
 }
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
+
+namespace reports {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Rows of a network as JSON: `{"layers": [{"name", "depth", "kind", "output", ...}, ...], "total": {...}}`, a layer
+/// after the scopes that contain it.
+template <class Once = void>
+std::string to_json(std::span<const LayerRow> rows) {
+    const auto facts = [](const LayerRow& row) {
+        return "\"parameters\":" + std::to_string(row.parameters) + ",\"frozen\":" + std::to_string(row.frozen) +
+               ",\"statistics\":" + std::to_string(row.statistics) +
+               ",\"multiply_adds\":" + std::to_string(row.multiply_adds) +
+               ",\"parameter_bytes\":" + std::to_string(row.parameter_bytes()) +
+               ",\"output_bytes\":" + std::to_string(row.output_bytes) + "}";
+    };
+    std::string text = "{\"layers\":[";
+    for (const LayerRow& row : rows) {
+        text += (&row == rows.data() ? "\n" : ",\n");
+        text += R"({"name":")" + row.name + R"(","depth":)" + std::to_string(row.depth) + R"(,"kind":")" + row.kind +
+                R"(","output":)" + to_string(row.output) + ",";
+        text += facts(row);
+    }
+    return text + "\n],\"total\":{" + facts(detail::total_of(rows)) + "}\n";
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace reports
 
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The table of a program; the same code for all networks.
 inline std::string summary(std::span<const detail::Op> ops, std::span<const detail::LayerInfo> layers,
                            std::span<const detail::Parameter> parameters) {
-    long trainable = 0, buffers = 0, total_multiply_adds = 0;
-    const std::string line(84, '-');
-    std::string text = detail::summary_row("layer", "output", "parameters", "multiply-adds") + line + "\n";
-    for (const detail::Op& op : ops) {
-        const detail::LayerInfo& layer = layers[static_cast<std::size_t>(op.layer())];
-        long own = 0;
-        for (int i = 0; i < layer.parameters; ++i) {
-            const detail::Parameter& parameter = parameters[static_cast<std::size_t>(layer.first_parameter + i)];
-            (detail::is_trainable(parameter.role) ? trainable : buffers) += parameter.elements();
-            own += parameter.elements();
-        }
-        const long multiply_adds = multiply_adds_of(layers, parameters, op);
-        total_multiply_adds += multiply_adds;
-        text += detail::summary_row(operation_name(op, layers), to_string(layer.output),
-                                    own ? detail::with_commas(own) : "",
-                                    multiply_adds ? detail::with_commas(multiply_adds) : "");
+    const std::vector<reports::LayerRow> rows = detail::layer_rows(ops, layers, parameters);
+    const auto number = [](long count) { return count == 0 ? std::string() : detail::with_commas(count); };
+    const auto kib = [](long bytes) { return detail::with_commas((bytes + 1023) / 1024); };
+    std::vector<std::vector<std::string>> table = {
+        {"layer", "output", "parameters", "multiply-adds", "weights (KiB)", "output (KiB)"}};
+    for (const reports::LayerRow& row : rows) {
+        const std::string local = row.name.substr(row.name.rfind('.') + 1);
+        table.push_back({std::string(2 * detail::index(row.depth), ' ') + local, to_string(row.output),
+                         number(row.parameters + row.frozen), number(row.multiply_adds),
+                         row.parameter_bytes() > 0 ? kib(row.parameter_bytes()) : "", kib(row.output_bytes)});
     }
-    text += line + "\n";
-    text += "parameters:         " + detail::with_commas(trainable) + " (" + detail::with_commas(trainable * 4 / 1024) +
-            " KiB as floats)\n";
-    text += "running statistics: " + detail::with_commas(buffers) + "\n";
-    text += "multiply-adds:      " + detail::with_commas(total_multiply_adds) + " per image\n";
+    std::string text = detail::text_table(table);
+    text += std::string(text.find('\n', text.find('\n') + 1) - text.find('\n') - 1, '-') + "\n";
+    const reports::LayerRow total = detail::total_of(rows);
+    text += "parameters:         " + detail::with_commas(total.parameters + total.frozen) + " (" +
+            detail::with_commas((total.parameters + total.frozen) * 4 / 1024) + " KiB as floats)\n";
+    if (total.frozen > 0)
+        text += "of these frozen:    " + detail::with_commas(total.frozen) + ", which training does not change\n";
+    text += "running statistics: " + detail::with_commas(total.statistics) + "\n";
+    text += "multiply-adds:      " + detail::with_commas(total.multiply_adds) + " per image\n";
+    text += "all outputs:        " + kib(total.output_bytes) +
+            " KiB per image, if each had memory of its own; a plan lets them share\n";
     return text;
 }
 
-/// A table of a network: every layer under its canonical name with the shape of its output, parameters (running
-/// statistics included) and multiply-adds per image, and the totals.
+/// A table of a network: every block and layer under its name, indented, with the shape of its output, parameters
+/// without running statistics, multiply-adds per image, the bytes of its weights and statistics and those of its output
+/// as floats, and the totals. A block's figures are the sums of its layers', but for its output.
 template <class Net>
 std::string summary() {
     const auto& program = lowered<Net>;
@@ -77,4 +119,18 @@ std::string summary() {
 }
 
 }  // namespace TENON_ISA_NAMESPACE
+
+namespace reports {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The blocks and layers of a network, each after the blocks that contain it.
+template <class Net>
+std::vector<LayerRow> layers() {
+    const auto& program = lowered<Net>;
+    return detail::layer_rows({program.ops.begin(), program.ops.end()}, {program.layers.begin(), program.layers.end()},
+                              {program.parameters.begin(), program.parameters.end()});
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace reports
 }  // namespace tenon

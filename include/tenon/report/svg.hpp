@@ -25,6 +25,18 @@ struct SvgPoint {
 /// Where a text is relative to its point.
 enum class SvgAnchor { start, middle, end };
 
+/// About `count` round numbers whose range contains `low` and `high`.
+inline std::vector<double> ticks(double low, double high, int count) {
+    const double raw = std::max((high - low) / count, 1e-9), power = std::pow(10, std::floor(std::log10(raw)));
+    const double ratio = raw / power, step = (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
+    std::vector<double> result;
+    const long last = std::lround(std::ceil(high / step - 1e-9));
+    for (long i = std::lround(std::floor(low / step + 1e-9)); i <= last; ++i)
+        result.push_back(static_cast<double>(i) * step);
+    if (result.size() < 2) result.push_back(result.front() + step);
+    return result;
+}
+
 /// Collects the elements of an image.
 class Svg {
 public:
@@ -35,10 +47,14 @@ public:
         rectangle({0, 0}, width, height, "#ffffff");
     }
 
-    void rectangle(SvgPoint corner, double width, double height, std::string_view fill, double radius = 0) {
+    /// `tip` is what a browser shows while the pointer is on the rectangle.
+    void rectangle(SvgPoint corner, double width, double height, std::string_view fill, double radius = 0,
+                   double opacity = 1, std::string_view tip = {}) {
         body_ += "<rect x=\"" + number(corner.x) + "\" y=\"" + number(corner.y) + "\" width=\"" + number(width) +
                  "\" height=\"" + number(height) + "\" fill=\"" + std::string(fill) + "\"" +
-                 (radius > 0 ? " rx=\"" + number(radius) + "\"" : "") + "/>\n";
+                 (radius > 0 ? " rx=\"" + number(radius) + "\"" : "") +
+                 (opacity < 1 ? " fill-opacity=\"" + number(opacity) + "\"" : "") +
+                 (tip.empty() ? "/>\n" : "><title>" + escaped(tip) + "</title></rect>\n");
     }
     void circle(SvgPoint center, double radius, std::string_view fill) {
         body_ += "<circle cx=\"" + number(center.x) + "\" cy=\"" + number(center.y) + "\" r=\"" + number(radius) +

@@ -26,24 +26,13 @@ struct PlotCurve {
     std::string name;
     std::string color;
     std::vector<double> values;
+    bool dashed = false;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
 
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// About `count` round numbers whose range contains `low` and `high`.
-inline std::vector<double> ticks(double low, double high, int count) {
-    const double raw = std::max((high - low) / count, 1e-9), power = std::pow(10, std::floor(std::log10(raw)));
-    const double ratio = raw / power, step = (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
-    std::vector<double> result;
-    const long last = std::lround(std::ceil(high / step - 1e-9));
-    for (long i = std::lround(std::floor(low / step + 1e-9)); i <= last; ++i)
-        result.push_back(static_cast<double>(i) * step);
-    if (result.size() < 2) result.push_back(result.front() + step);
-    return result;
-}
 
 /// The title of a plot, on as many lines as it needs.
 class PlotTitle {
@@ -79,6 +68,13 @@ inline std::string percent_text(long part, long whole) {
     return rounded == 0 ? "<1 %" : rounded == 100 ? ">99 %" : std::to_string(rounded) + " %";
 }
 
+/// A number at an axis whose ticks are `step` apart, with as many digits as tell it from its neighbors.
+inline std::string tick_text(double value, double step) {
+    if (step >= 0.01) return Svg::number(value);
+    const int digits = std::min(12, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+    return number_text(value, std::chars_format::fixed, digits);
+}
+
 /// Draws curves in a frame with its upper left corner at `corner`.
 inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, std::string_view title,
                         std::span<const PlotCurve> curves, std::string_view unit) {
@@ -93,6 +89,12 @@ inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, 
             }
     }
     if (low > high) low = 0, high = 1;
+    // A curve of one value is at the middle of a range about it.
+    if (high - low <= 1e-6 * std::abs(high)) {
+        const double about = std::max(0.1 * std::abs(high), 1e-3);
+        low -= about;
+        high += about;
+    }
     const std::vector<double> y_ticks = ticks(low, high, 5);
     const double last = static_cast<double>(epochs);
     const auto x_at = [&](double epoch) { return corner.x + (last > 1 ? (epoch - 1) / (last - 1) : 0.5) * width; };
@@ -104,7 +106,8 @@ inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, 
     for (const double tick : y_ticks) {
         const SvgPoint line[] = {{corner.x, y_at(tick)}, {corner.x + width, y_at(tick)}};
         svg.line(line, "#e3e3e3");
-        svg.text({corner.x - 8, y_at(tick) + 4}, Svg::number(tick) + std::string(unit), 11, "#666666", SvgAnchor::end);
+        svg.text({corner.x - 8, y_at(tick) + 4}, tick_text(tick, y_ticks[1] - y_ticks[0]) + std::string(unit), 11,
+                 "#666666", SvgAnchor::end);
     }
     const auto step = std::max(1L, std::lround(ticks(0, last, 8)[1]));
     for (long epoch = 1; epoch <= static_cast<long>(epochs); ++epoch)
@@ -121,14 +124,15 @@ inline void draw_curves(Svg& svg, SvgPoint corner, double width, double height, 
             if (std::isfinite(curve.values[epoch]))
                 points.push_back({x_at(static_cast<double>(epoch) + 1), y_at(curve.values[epoch])});
         if (points.empty()) continue;
-        svg.line(points, curve.color, 2.2);
+        svg.line(points, curve.color, 2.2, curve.dashed);
         if (points.size() <= 40)
             for (const SvgPoint& point : points) svg.circle(point, 2.8, curve.color);
+        if (curve.name.empty()) continue;
         legend -= 7.0 * static_cast<double>(curve.name.size()) + 8;
         svg.text({legend, corner.y - 18}, curve.name, 12, "#444444");
         legend -= 24;
         const SvgPoint line[] = {{legend, corner.y - 22}, {legend + 18, corner.y - 22}};
-        svg.line(line, curve.color, 2.2);
+        svg.line(line, curve.color, 2.2, curve.dashed);
         legend -= 10;
     }
 }
@@ -141,7 +145,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Loss and accuracy of every epoch, in training and in validation where it was measured, side by side.
 inline std::string curves_svg(const History& history, std::string_view title = {}) {
     PlotCurve loss{"training", "#2f6fb0", {}}, accuracy = loss;
-    PlotCurve validation_loss{"validation", "#d9772b", {}}, validation_accuracy = validation_loss;
+    PlotCurve validation_loss{"validation", "#d9772b", {}, true}, validation_accuracy = validation_loss;
     for (const EpochReport& epoch : history) {
         loss.values.push_back(epoch.loss);
         accuracy.values.push_back(100 * epoch.accuracy);

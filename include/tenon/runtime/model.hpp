@@ -76,6 +76,14 @@ public:
     /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp.
     std::vector<double> profile(std::span<const Scalar> images);
 
+    /// The results for a batch, with what each thread does reported to recorders; for report/trace/trace.hpp.
+    template <class Recorder, class... Recorders>
+    void record(std::span<const Scalar> images, std::span<Scalar> results, Recorder& team,
+                const Recorders&... threads) {
+        const detail::ExclusiveUse::Scope use{in_use_, "model"};
+        engine_.record(images.data(), results.data(), checked_count(images.size()), team, threads...);
+    }
+
     /// Threads the model runs on.
     int threads() const;
 

@@ -41,6 +41,18 @@ struct Items {
 /// The tasks that a worker's part of a step is cut into, where possible: a helper takes one at a time.
 inline constexpr int tasks_per_part = 8;
 
+/// Sees what a team does, for measurements (report/trace/recorder.hpp). Several workers may be in part() at once.
+class StepRecorder {
+public:
+    virtual void begin(int step, int images) = 0;
+    virtual void end(int step) = 0;
+    /// Must call work(worker, size) once.
+    virtual void part(int worker, int size, detail::FunctionRef<void(int worker, int size)> work) = 0;
+
+protected:
+    ~StepRecorder() = default;
+};
+
 /// A fixed number of workers that run the same function, each on a share of its own; a worker that is done takes over
 /// tasks of others. The results depend neither on the number of workers nor on which worker computes what. The threads
 /// are oneTBB's; they stay awake for a moment after a step, as waking one takes longer than a step of a small network.
@@ -76,13 +88,13 @@ public:
     void run(detail::FunctionRef<void(int worker, int size)> f) const {
         const int workers = size();
         if (workers == 1) return f(0, 1);
-        using F = decltype(f);
-        board_->run([](const void* context, int worker, int size) { (*static_cast<const F*>(context))(worker, size); },
-                    &f, workers,
-                    [this](int home) {
-                        if (helpers_) helpers_->call([board = board_.get(), home] { board->help(home); });
-                    });
+        if (recorder_) return record(f, workers);
+        run_all(f, workers);
     }
+
+    /// Reports the workers' parts of later steps, unless there is only one worker, to a recorder; to none if it is
+    /// null.
+    void record_with(StepRecorder* recorder) { recorder_ = recorder; }
 
     /// Works on the steps of a helper group while `is_wanted()`; called by a thread other than the group's own.
     void volunteer(detail::FunctionRef<bool()> is_wanted) const { board_->volunteer(is_wanted); }
@@ -130,6 +142,19 @@ private:
         if (has_helpers) helpers_ = std::make_unique<HelperThreads>(workers);
     }
 
+    void run_all(detail::FunctionRef<void(int, int)> f, int workers) const {
+        using F = decltype(f);
+        board_->run([](const void* context, int worker, int size) { (*static_cast<const F*>(context))(worker, size); },
+                    &f, workers,
+                    [this](int home) {
+                        if (helpers_) helpers_->call([board = board_.get(), home] { board->help(home); });
+                    });
+    }
+
+    void record(detail::FunctionRef<void(int, int)> f, int workers) const {
+        run_all([&](int worker, int size) { recorder_->part(worker, size, f); }, workers);
+    }
+
     static bool has_threads(int wanted) { return wanted == 1 || threads_to_be_had() >= helpers_of_tbb(); }
 
     /// More than any machine has; a mistaken number would take the memory of as many threads.
@@ -145,6 +170,7 @@ private:
     std::unique_ptr<JobBoard> board_;
     std::unique_ptr<TaskShares> shares_;
     int max_workers_;
+    StepRecorder* recorder_ = nullptr;
     std::unique_ptr<HelperThreads> helpers_;  // after board_, on which they work; a helper group has none
 };
 
