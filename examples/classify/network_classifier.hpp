@@ -2,6 +2,7 @@
 // kernels, which networks of one kind share: so the tables of networks are split into files by kind.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <type_traits>
 #include <vector>

@@ -2,6 +2,7 @@
 // where TENON_USER_IMAGES is defined, photos. The checks of warnings compile it; where it is run, it trains two epochs
 // on noise and says whether the checkpoint came back.
 #include <cstdio>
+#include <filesystem>
 
 #include <tenon/tenon.hpp>
 #if defined(TENON_USER_IMAGES)

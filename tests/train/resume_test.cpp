@@ -3,6 +3,7 @@
 #include <clocale>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,7 @@
 // The trainer: it learns, evaluates, is told what doesn't fit, and is bitwise the same for any number of threads.
 
+#include <chrono>
+
 #include <doctest/doctest.h>
 
 #include <tenon/models/cifar.hpp>

@@ -8,10 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
+#include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,16 +24,17 @@ namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Reads the limits of Linux control groups, versions 1 and 2. `root` is where the file system begins, for tests.
-class ControlGroups {
+template <class Once = void>
+class ControlGroupsOf {
 public:
-    explicit ControlGroups(std::string root = {}) : root_{std::move(root)} {}
+    explicit ControlGroupsOf(std::string root = {}) : root_{std::move(root)} {}
 
     /// The processor time per second that all groups of this process allow, at least 1 core, rounded up: 2 for 150 ms
     /// in each 100 ms. Nothing when there is no limit, or no control groups.
     std::optional<int> cores() const {
         double least = -1;
-        std::istringstream mounts{read(root_ + "/proc/self/mountinfo")};
-        for (std::string line; std::getline(mounts, line);)
+        const std::string mounts = read(root_ + "/proc/self/mountinfo");
+        for (const std::string_view line : split(mounts, '\n'))
             if (const std::optional<Mount> mount = mount_of(line))
                 for (const std::string& folder : folders_of(*mount))
                     if (const double limit = mount->is_version_2 ? limit_2(folder) : limit_1(folder); limit > 0)
@@ -52,30 +52,28 @@ private:
     };
 
     /// A line of mountinfo: `31 23 0:26 /group /sys/fs/cgroup rw,... shared:4 - cgroup2 cgroup2 rw,nsdelegate`.
-    static std::optional<Mount> mount_of(const std::string& line) {
-        const std::vector<std::string> words = split(line, ' ');
-        const auto dash = std::ranges::find(words, "-");
-        if (words.size() < 6 || words.end() - dash < 4) return {};
-        const std::vector<std::string> controllers = split(dash[3], ',');
-        const bool is_version_2 = dash[1] == "cgroup2";
-        if (!is_version_2 && (dash[1] != "cgroup" || std::ranges::find(controllers, "cpu") == controllers.end()))
-            return {};
-        return Mount{words[3], words[4], is_version_2};
+    static std::optional<Mount> mount_of(std::string_view line) {
+        const std::vector<std::string_view> words = split(line, ' ');
+        std::size_t dash = 0;
+        while (dash < words.size() && words[dash] != "-") ++dash;
+        if (words.size() < 6 || words.size() - dash < 4) return {};
+        const bool is_version_2 = words[dash + 1] == "cgroup2";
+        if (!is_version_2 && (words[dash + 1] != "cgroup" || !has_word(words[dash + 3], "cpu"))) return {};
+        return Mount{std::string(words[3]), std::string(words[4]), is_version_2};
     }
 
     /// The folders of the group that this process is in and of those above it, as far as the mount shows them.
     std::vector<std::string> folders_of(const Mount& mount) const {
         std::vector<std::string> folders;
-        std::istringstream lines{read(root_ + "/proc/self/cgroup")};
-        for (std::string line; std::getline(lines, line);) {
+        const std::string lines = read(root_ + "/proc/self/cgroup");
+        for (const std::string_view line : split(lines, '\n')) {
             // `0::/group` in version 2, `4:cpu,cpuacct:/group` in version 1
             const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-            if (second == std::string::npos) continue;
-            const std::vector<std::string> names = split(line.substr(first + 1, second - first - 1), ',');
+            if (second == line.npos) continue;
             const bool is_version_2 = second == first + 1;
             if (is_version_2 != mount.is_version_2) continue;
-            if (!is_version_2 && std::ranges::find(names, "cpu") == names.end()) continue;
-            std::string path = line.substr(second + 1);
+            if (!is_version_2 && !has_word(line.substr(first + 1, second - first - 1), "cpu")) continue;
+            std::string path{line.substr(second + 1)};
             // In a container the mount's root may be the process's group, or have a name that is of another namespace.
             if (mount.group != "/" && path.starts_with(mount.group)) path.erase(0, mount.group.size());
             for (; path.size() > 1; path.erase(path.rfind('/'))) folders.push_back(root_ + mount.folder + path);
@@ -86,7 +84,8 @@ private:
 
     /// `150000 100000` -> 1.5; `max 100000` -> no limit
     static double limit_2(const std::string& folder) {
-        const std::vector<std::string> words = split(read(folder + "/cpu.max"), ' ');
+        const std::string text = read(folder + "/cpu.max");
+        const std::vector<std::string_view> words = split(text, ' ');
         return words.size() == 2 ? quotient(words[0], words[1]) : -1;
     }
     /// A quota of -1 is no limit.
@@ -100,24 +99,40 @@ private:
 
     /// A file's content without the line ends at its end; empty when it can't be read.
     static std::string read(const std::string& path) {
-        std::ifstream file{path};
-        std::string text{std::istreambuf_iterator<char>{file}, {}};
+        const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+        std::string text;
+        char part[4096];
+        for (std::size_t size = 1; file && size > 0;) {
+            size = std::fread(part, 1, sizeof part, file.get());
+            text.append(part, size);
+        }
         while (text.ends_with('\n')) text.pop_back();
         return text;
     }
-    static std::vector<std::string> split(const std::string& text, char separator) {
-        std::vector<std::string> words;
-        std::istringstream stream{text};
-        for (std::string word; std::getline(stream, word, separator);)
+
+    /// The words of a text, which must outlive them; `a,,b` -> a, b.
+    static std::vector<std::string_view> split(std::string_view text, char separator) {
+        std::vector<std::string_view> words;
+        while (!text.empty()) {
+            const std::string_view word = text.substr(0, text.find(separator));
+            text.remove_prefix(std::min(word.size() + 1, text.size()));
             if (!word.empty()) words.push_back(word);
+        }
         return words;
+    }
+    static bool has_word(std::string_view list, std::string_view word) {
+        for (const std::string_view each : split(list, ','))
+            if (each == word) return true;
+        return false;
     }
 
     std::string root_;
 };
+using ControlGroups = ControlGroupsOf<>;
 
 /// One thread per core that the process's affinity allows, and at most as many as its control groups allow; at least 1.
-inline int available_threads() {
+template <class Once = void>
+int available_threads() {
     const int cores = std::max(1, tbb::this_task_arena::max_concurrency());
     return std::min(cores, ControlGroups{}.cores().value_or(cores));
 }

@@ -12,6 +12,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -28,7 +29,7 @@ public:
         if (size == 0) return;
         void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED)
-            throw Error("cannot allocate " + std::to_string(bytes()) + " bytes of memory for a network");
+            throw_error({"cannot allocate ", std::to_string(bytes()), " bytes of memory for a network"});
 #ifdef MADV_HUGEPAGE
         if (bytes() >= huge_page) ::madvise(memory, bytes(), MADV_HUGEPAGE);
 #endif

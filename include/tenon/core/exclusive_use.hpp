@@ -8,6 +8,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -25,8 +26,8 @@ public:
         /// Throws tenon::Error when another thread is in one.
         Scope(ExclusiveUse& use, const char* what) : use_{use} {
             if (use_.is_used_.exchange(true, std::memory_order_acquire))
-                throw Error(std::string("this ") + what + " is being called by another thread; a " + what +
-                            " runs one call at a time, so give each thread one of its own or let them take turns");
+                throw_error({"this ", what, " is being called by another thread; a ", what,
+                             " runs one call at a time, so give each thread one of its own or let them take turns"});
         }
         Scope(const Scope&) = delete;
         Scope& operator=(const Scope&) = delete;

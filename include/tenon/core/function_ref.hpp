@@ -20,6 +20,9 @@ class FunctionRef;
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
 public:
+    /// Refers to nothing, and must not be called.
+    FunctionRef() = default;
+
     template <class F>
     requires(!std::same_as<F, FunctionRef>) && std::is_invocable_r_v<Result, const F&, Arguments...>
         // NOLINTNEXTLINE(google-explicit-constructor): a parameter's type, for arguments that are lambdas
@@ -29,11 +32,13 @@ public:
         return (*static_cast<const F*>(object))(arguments...);
     }} {}
 
+    explicit operator bool() const { return call_ != nullptr; }
+
     Result operator()(Arguments... arguments) const { return call_(object_, arguments...); }
 
 private:
-    const void* object_;
-    Result (*call_)(const void*, Arguments...);
+    const void* object_ = nullptr;
+    Result (*call_)(const void*, Arguments...) = nullptr;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -8,6 +8,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -41,8 +42,8 @@ private:
 /// Throws tenon::Error unless an object still has its content; `what` is the word for the object: `model`.
 inline void check_not_moved_from(bool has_content, const char* what) {
     if (!has_content)
-        throw Error(std::string("this ") + what +
-                    " was moved from and has nothing left; use the one that it was moved into, or make a new one");
+        throw_error({"this ", what,
+                     " was moved from and has nothing left; use the one that it was moved into, or make a new one"});
 }
 
 /// A member that remembers whether its object was moved from.

@@ -32,9 +32,11 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// `[3, 224, 224]` or `[10]`.
 inline std::string to_string(const Shape& shape) {
-    std::string text = "[" + std::to_string(shape.channels);
-    if (!shape.is_flat()) text += ", " + std::to_string(shape.height) + ", " + std::to_string(shape.width);
-    return text + "]";
+    std::string text = "[";
+    text += std::to_string(shape.channels);
+    if (!shape.is_flat())
+        for (const int size : {shape.height, shape.width}) text.append(", ").append(std::to_string(size));
+    return text.append("]");
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/sentence.hpp>
 #include <tenon/engine/cpu_int8.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/weights/parameters.hpp>
@@ -98,14 +99,14 @@ public:
         constexpr std::size_t elements = static_cast<std::size_t>(input_shape<Net>.elements());
         // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it does not see that a network has an input
         if (images.empty() || images.size() % elements != 0)
-            throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " +
-                        std::to_string(elements) + " scalars; a batch is a positive multiple of that, not " +
-                        std::to_string(images.size()));
+            detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ",
+                                 std::to_string(elements), " scalars; a batch is a positive multiple of that, not ",
+                                 std::to_string(images.size())});
         for (std::size_t i = 0; i < images.size(); ++i)
             if (!std::isfinite(images[i]))
-                throw Error("image " + std::to_string(i / elements + 1) +
-                            " of the batch for calibration has a pixel that is " +
-                            (std::isnan(images[i]) ? "NaN" : "infinite") + "; expected finite numbers");
+                detail::throw_error({"image ", std::to_string(i / elements + 1),
+                                     " of the batch for calibration has a pixel that is ",
+                                     (std::isnan(images[i]) ? "NaN" : "infinite"), "; expected finite numbers"});
         std::vector<float> results(static_cast<std::size_t>(output_shape<Net>.elements()));
         for (std::size_t first = 0; first < images.size(); first += elements) {
             engine_.run_image(images.data() + first, results.data(), [&](int product, bool is_positive, float value) {

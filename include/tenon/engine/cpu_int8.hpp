@@ -9,6 +9,7 @@
 
 #include <tenon/backend/cpu/quantized/pack_weights.hpp>
 #include <tenon/backend/cpu/quantized/step_function.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/engine/cpu.hpp>
 
 namespace tenon::cpu {
@@ -64,13 +65,13 @@ public:
                 "with CpuWith<Precision::int8>::Calibrator, or with `classify --calibrate FOLDER --save FILE`, and "
                 "load that file");
         if (static_cast<int>(ranges.size()) != range_count)
-            throw Error("the network has " + std::to_string(range_count) +
-                        " convolutions and linear layers, but the weights have the ranges of " +
-                        std::to_string(ranges.size()));
+            detail::throw_error({"the network has ", std::to_string(range_count),
+                                 " convolutions and linear layers, but the weights have the ranges of ",
+                                 std::to_string(ranges.size())});
         for (const float range : ranges)
             if (!std::isfinite(range) || range < 0)
-                throw Error("the ranges of a network's layers must be finite numbers from 0 on; one is " +
-                            std::to_string(range));
+                detail::throw_error({"the ranges of a network's layers must be finite numbers from 0 on; one is ",
+                                     std::to_string(range)});
         this->pack_with(Base::Compiled::packer(tensors, ranges));
     }
 

@@ -5,15 +5,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <vector>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,6 +21,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/mapped_file.hpp>
 
 namespace tenon {
@@ -32,16 +33,17 @@ inline namespace TENON_ISA_NAMESPACE {
 /// `/scratch/run.checkpoint`, the latter. Throws tenon::Error when the links lead in a circle or can't be read.
 template <class Once = void>
 std::string follow_links(const std::string& path) {
-    std::filesystem::path target = path;
+    std::string target = path;
     constexpr int max_links = 40;  // as Linux
     for (int i = 0; i <= max_links; ++i) {
-        std::error_code failed;
-        const std::filesystem::path next = std::filesystem::read_symlink(target, failed);
-        if (failed == std::errc::invalid_argument || failed == std::errc::no_such_file_or_directory ||
-            failed == std::errc::not_a_directory || failed == std::errc::filename_too_long)
-            return target.string();  // no link; what else may be wrong is found when it is used
-        if (failed) throw Error(path + ": cannot follow the link " + target.string() + ": " + failed.message());
-        target = next.is_absolute() ? next : target.parent_path() / next;
+        char text[PATH_MAX];
+        const ssize_t length = ::readlink(target.c_str(), text, sizeof text);
+        if (length < 0 && (errno == EINVAL || errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
+            return target;  // no link; what else may be wrong is found when it is used
+        if (length < 0) throw file_error(path, joined({"cannot follow the link ", target}));
+        const std::string_view next(text, static_cast<std::size_t>(length));
+        target.resize(next.starts_with('/') ? 0 : target.rfind('/') + 1);  // npos + 1 is 0
+        target += next;
     }
     throw file_error(path, "cannot follow the link", ELOOP);
 }
@@ -89,13 +91,13 @@ private:
 
     /// Removes what killed processes left of earlier files for the same target.
     static void remove_abandoned(const std::string& folder, const std::string& prefix) {
-        std::error_code failed;
-        for (std::filesystem::directory_iterator entry{folder, failed}, end; !failed && entry != end;
-             entry.increment(failed)) {
-            const std::string name = entry->path().filename().string();
+        const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), &::closedir);
+        while (const dirent* const entry = entries ? ::readdir(entries.get()) : nullptr) {
+            const std::string_view name = entry->d_name;
             if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
-            const FileDescriptor file(::open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-            if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+            const std::string path = joined({folder, "/", name});
+            const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+            if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
         }
     }
 
@@ -104,13 +106,7 @@ private:
         const std::string folder = folder_of(target), prefix = prefix_of(target);
         remove_abandoned(folder, prefix);
         for (;;) {
-            path = folder;
-            path.append("/")
-                .append(prefix)
-                .append(std::to_string(::getpid()))
-                .append("-")
-                .append(std::to_string(counter++))
-                .append(".tmp");
+            path = joined({folder, "/", prefix, std::to_string(::getpid()), "-", std::to_string(counter++), ".tmp"});
             const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (file < 0 && errno == EEXIST) continue;
             if (file < 0) {
@@ -154,7 +150,7 @@ void write_file_atomically(const std::string& path, std::span<const std::span<co
     struct stat status {};
     const bool exists = ::stat(target.c_str(), &status) == 0;
     if (exists && !S_ISREG(status.st_mode))
-        throw Error(path + ": cannot write the file: it is a folder, pipe or device");
+        throw_error({path, ": cannot write the file: it is a folder, pipe or device"});
 
     TemporaryFile file(target);
     if (file.descriptor().get() < 0) throw file_error(path, "cannot create a file in its folder");

@@ -100,7 +100,7 @@ std::string quote_name(std::string_view name) {
     if (text.size() <= max_bytes) return json_string(text);
     std::size_t end = max_bytes;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
-    return json_string(text.substr(0, end)) + "... (" + std::to_string(name.size()) + " bytes)";
+    return joined({json_string(text.substr(0, end)), "... (", std::to_string(name.size()), " bytes)"});
 }
 
 /// Pulls values out of a JSON text in the text's order. Every function reads exactly one value and throws tenon::Error,

@@ -25,8 +25,9 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// `FILE: WHAT: reason`, the reason being the system's text for `error_number`.
 template <class Once = void>
-Error file_error(const std::string& path, const std::string& what, int error_number = errno) {
-    return Error(path + ": " + what + ": " + std::strerror(error_number));
+[[gnu::cold, gnu::noinline]] Error file_error(const std::string& path, std::string_view what,
+                                              int error_number = errno) {
+    return Error(joined({path, ": ", what, ": ", std::strerror(error_number)}));
 }
 
 /// Owns a POSIX file descriptor.

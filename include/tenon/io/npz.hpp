@@ -36,7 +36,7 @@ struct NpyHeader {
 /// The text after `'key':` in the header's Python dictionary.
 template <class Once = void>
 std::string_view npy_field(std::string_view header, std::string_view key) {
-    const std::string quoted = "'" + std::string(key) + "':";
+    const std::string quoted = joined({"'", key, "':"});
     const std::size_t found = header.find(quoted);
     if (found == std::string_view::npos) throw_error({"the header lacks ", quoted.substr(0, quoted.size() - 1)});
     std::string_view rest = header.substr(found + quoted.size());

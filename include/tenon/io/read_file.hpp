@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
@@ -24,18 +24,18 @@ inline namespace TENON_ISA_NAMESPACE {
 /// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Throws tenon::Error, naming
 /// the file, when it doesn't exist, can't be read, or holds more than `max_bytes`.
 template <class Once = void>
-std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-    const std::string name = path.string();
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) throw_error({name, ": expected a file, found a folder"});
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "rb"), &std::fclose);
-    if (!file) throw file_error(name, "cannot open the file");
+std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes) {
+    struct stat status {};
+    const bool has_status = ::stat(path.c_str(), &status) == 0;
+    if (has_status && S_ISDIR(status.st_mode)) throw_error({path, ": expected a file, found a folder"});
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+    if (!file) throw file_error(path, "cannot open the file");
 
     // The size that the file system states is only a hint: it is 0 for a pipe and may change while we read.
     constexpr std::size_t min_step = 1 << 16;
-    const std::uintmax_t stated = std::filesystem::file_size(path, ignored);
+    const auto stated = static_cast<std::uintmax_t>(has_status ? status.st_size : 0);
     std::size_t step = min_step;
-    if (!ignored && stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
+    if (stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
 
     std::vector<std::byte> bytes;
     while (true) {
@@ -44,12 +44,12 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t 
         const std::size_t count = std::fread(bytes.data() + start, 1, step, file.get());
         bytes.resize(start + count);
         if (bytes.size() > max_bytes) {
-            throw_error({name, ": expected at most ", std::to_string(max_bytes), " bytes, found more"});
+            throw_error({path, ": expected at most ", std::to_string(max_bytes), " bytes, found more"});
         }
         if (count < step) break;
         step = std::max(min_step, bytes.size());
     }
-    if (std::ferror(file.get()) != 0) throw file_error(name, "cannot read the file");
+    if (std::ferror(file.get()) != 0) throw file_error(path, "cannot read the file");
     return bytes;
 }
 

@@ -16,6 +16,7 @@
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/file_kind.hpp>
 #include <tenon/io/mapped_file.hpp>
 #include <tenon/io/pth.hpp>
@@ -105,7 +106,7 @@ auto naming_file(const std::string& path, const Read& read) {
     try {
         return read();
     } catch (const Error& error) {
-        throw Error(path + ": " + error.what());
+        throw_error({path, ": ", error.what()});
     }
 }
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +15,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/safetensors.hpp>
@@ -47,18 +48,17 @@ struct SafetensorsParts {
 /// Throws tenon::Error as safetensors_bytes does.
 template <class Once = void>
 SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
-    std::set<std::string_view> names;
+    NameIndex names;
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
-        if (tensor.name == metadata_key) throw Error("a tensor cannot be named " + quote_name(tensor.name));
-        if (!names.insert(tensor.name).second) throw Error("two tensors are named " + quote_name(tensor.name));
+        if (tensor.name == metadata_key) throw_error({"a tensor cannot be named ", quote_name(tensor.name)});
+        if (!names.try_emplace(tensor.name).second) throw_error({"two tensors are named ", quote_name(tensor.name)});
         check_size(tensor);
     }
     // Larger elements first: with a data section that is aligned, every tensor is then aligned for its elements.
-    std::vector<const TensorEntry*> order;
-    for (const TensorEntry& tensor : tensors) order.push_back(&tensor);
-    std::stable_sort(order.begin(), order.end(),
-                     [](auto* a, auto* b) { return dtype_bits(a->dtype) > dtype_bits(b->dtype); });
+    const std::vector<std::size_t> order = sorted_order(tensors.size(), [&](std::size_t a, std::size_t b) {
+        return dtype_bits(tensors[a].dtype) > dtype_bits(tensors[b].dtype);
+    });
 
     std::string json = "{";
     const auto begin_member = [&](std::string_view key) {
@@ -77,14 +77,15 @@ SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const M
     }
     SafetensorsParts parts;
     std::size_t end = 0;
-    for (const TensorEntry* tensor : order) {
+    for (const std::size_t i : order) {
+        const TensorEntry* const tensor = &tensors[i];
         const std::size_t begin = end;
         end += tensor->bytes.size();
         begin_member(tensor->name);
         json += "{\"dtype\":\"" + std::string(dtype_name(tensor->dtype)) + "\",\"shape\":[";
-        for (std::size_t i = 0; i < tensor->shape.size(); ++i) {
-            if (i > 0) json += ',';
-            json += std::to_string(tensor->shape[i]);
+        for (std::size_t d = 0; d < tensor->shape.size(); ++d) {
+            if (d > 0) json += ',';
+            json += std::to_string(tensor->shape[d]);
         }
         json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
         parts.data.push_back(tensor->bytes);
@@ -95,8 +96,8 @@ SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const M
     const std::size_t before_data = (header_length_bytes + json.size() + alignment - 1) / alignment * alignment;
     json.resize(before_data - header_length_bytes, ' ');
     if (json.size() > max_header_bytes)
-        throw Error("the header is " + std::to_string(json.size()) + " bytes long, expected at most " +
-                    std::to_string(max_header_bytes));
+        throw_error({"the header is ", std::to_string(json.size()), " bytes long, expected at most ",
+                     std::to_string(max_header_bytes)});
     const std::uint64_t length = json.size();
     parts.header.resize(header_length_bytes);
     std::memcpy(parts.header.data(), &length, sizeof length);
@@ -129,7 +130,7 @@ void write_safetensors(const std::string& path, std::span<const TensorEntry> ten
     try {
         parts = detail::safetensors_parts(tensors, metadata);
     } catch (const Error& error) {
-        throw Error(path + ": " + error.what());
+        detail::throw_error({path, ": ", error.what()});
     }
     parts.data.insert(parts.data.begin(), std::as_bytes(std::span(parts.header)));
     detail::write_file_atomically(path, parts.data);

@@ -43,11 +43,11 @@ template <class Once = void>
 std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        if (i == 16) return text + ", ... (" + std::to_string(shape.size()) + " dimensions)]";
+        if (i == 16) return joined({text, ", ... (", std::to_string(shape.size()), " dimensions)]"});
         if (i > 0) text += ", ";
         text += std::to_string(shape[i]);
     }
-    return text + "]";
+    return text.append("]");
 }
 
 /// The number of elements of a tensor of this shape; nothing when a dimension is negative or the product exceeds an

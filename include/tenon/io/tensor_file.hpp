@@ -69,12 +69,12 @@ private:
     template <class Once = void>
     void open(std::span<const std::byte> bytes, Options options) {
         // Dictionaries of a checkpoint are compared by the names that they would have.
-        if (options.fits && options.strip_prefixes)
-            options.fits = [fits = options.fits](std::span<const TensorEntry> entries) {
-                std::vector<TensorEntry> bare(entries.begin(), entries.end());
-                detail::take_off(bare, detail::shared_prefix(bare));
-                return fits(bare);
-            };
+        const auto fits_bare = [fits = options.fits](std::span<const TensorEntry> entries) {
+            std::vector<TensorEntry> bare(entries.begin(), entries.end());
+            detail::take_off(bare, detail::shared_prefix(bare));
+            return fits(bare);
+        };
+        if (options.fits && options.strip_prefixes) options.fits = fits_bare;
         try {
             tensors_ = read(bytes, options);
             if (const std::string prefix = options.strip_prefixes ? detail::shared_prefix(tensors_) : "";

@@ -3,12 +3,13 @@
 
 // Which tensors of a file are meant, and how its bytes are read.
 
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
 namespace tenon::detail {
@@ -27,8 +28,8 @@ struct TensorFileOptions {
     /// Where sentences go about what was chosen, taken off or left out.
     std::vector<std::string>* notes = nullptr;
     /// Whether tensors of these names and shapes are the ones that are wanted; their bytes are not there yet. Decides
-    /// between several dictionaries of a checkpoint.
-    std::function<bool(std::span<const TensorEntry>)> fits{};
+    /// between several dictionaries of a checkpoint; is called while the file is opened.
+    FunctionRef<bool(std::span<const TensorEntry>)> fits{};
 
     void note(const std::string& sentence) const {
         if (notes) notes->push_back(sentence);
@@ -39,8 +40,11 @@ struct TensorFileOptions {
 template <class Once = void>
 std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
     std::string text;
-    for (std::size_t i = 0; i < names.size() && i < shown; ++i) text += (i > 0 ? ", " : "") + quote_name(names[i]);
-    return names.size() > shown ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
+    for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
+        if (i > 0) text += ", ";
+        text += quote_name(names[i]);
+    }
+    return names.size() > shown ? joined({text, ", ... (", std::to_string(names.size()), " in all)"}) : text;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -15,6 +15,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/safetensors.hpp>
 #include <tenon/io/utf8_text.hpp>
@@ -54,8 +55,8 @@ std::vector<std::string> parse_json_array(std::string_view text, const std::stri
         reader.read_array([&] { strings.push_back(reader.read_string()); });
         reader.read_end();
     } catch (const Error&) {
-        throw Error("expected the " + what + " in the file's metadata as a JSON array of strings, found " +
-                    std::string(text.substr(0, 200)));
+        throw_error({"expected the ", what, " in the file's metadata as a JSON array of strings, found ",
+                     std::string(text.substr(0, 200))});
     }
     return strings;
 }
@@ -70,7 +71,7 @@ Metadata to_metadata(const WeightsInfo& info) {
     Metadata metadata;
     for (const auto& [key, value] : info.more) {
         for (const std::string_view own : {network_key, classes_key, class_bytes_key})
-            if (key == own) throw Error("the metadata's key " + quote_name(key) + " is a member of WeightsInfo");
+            if (key == own) throw_error({"the metadata's key ", quote_name(key), " is a member of WeightsInfo"});
         metadata[to_utf8(key)] = to_utf8(value);
     }
     if (!info.network.empty()) metadata[std::string(network_key)] = to_utf8(info.network);
@@ -118,9 +119,9 @@ WeightsInfo weights_info(Metadata metadata) {
 template <class Once = void>
 void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
     if (!info.classes.empty() && static_cast<long>(info.classes.size()) != classes)
-        throw Error(path + ": expected " + std::to_string(classes) +
-                    " names of classes, one for each result of the network, found " +
-                    std::to_string(info.classes.size()));
+        throw_error({path, ": expected ", std::to_string(classes),
+                     " names of classes, one for each result of the network, found ",
+                     std::to_string(info.classes.size())});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -55,7 +55,7 @@ inline std::string to_string(const detail::Path& path) {
         if (is_counted(path.scopes[i].kind)) text += std::to_string(path.scopes[i].index);
         text += '.';
     }
-    return text.append(detail::op_name(path.kind)) + std::to_string(path.ordinal);
+    return text.append(detail::op_name(path.kind)).append(std::to_string(path.ordinal));
 }
 
 }  // namespace TENON_ISA_NAMESPACE

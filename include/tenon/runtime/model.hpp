@@ -3,11 +3,10 @@
 
 // Model: a network with weights on a backend, ready to run.
 
-#include <chrono>
-#include <filesystem>
-
 #include <tenon/core/exclusive_use.hpp>
+#include <tenon/core/monotonic_time.hpp>
 #include <tenon/core/moved_from.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/engine/concepts.hpp>
 #include <tenon/engine/default_backend.hpp>
 #include <tenon/runtime/softmax.hpp>
@@ -50,10 +49,10 @@ public:
     /// convention that the network declares, or of the given one. Throws tenon::Error, naming file and tensor, when
     /// anything is missing, left over, of another shape, infinite or NaN; then the model is unchanged. A model in
     /// 8-bit integers also needs the ranges that a Calibrator saves with the weights; other models ignore them.
-    void load(const std::filesystem::path& path, Naming naming = naming_of<Net>);
+    void load(const std::string& path, Naming naming = naming_of<Net>);
 
     /// The same with options. Throws tenon::Error as above, except for what they allow.
-    void load(const std::filesystem::path& path, const LoadOptions& options);
+    void load(const std::string& path, const LoadOptions& options);
 
     /// Takes over parameters. Throws tenon::Error for a model in 8-bit integers, which needs ranges too.
     void set_parameters(const Parameters<Net>& parameters);
@@ -89,7 +88,8 @@ public:
 
 private:
     static int checked(int images) {
-        if (images < 1) throw Error("a model needs room for at least 1 image in flight, not " + std::to_string(images));
+        if (images < 1)
+            detail::throw_error({"a model needs room for at least 1 image in flight, not ", std::to_string(images)});
         return images;
     }
 
@@ -137,20 +137,20 @@ Model<Net, Backend>::Model(ModelOptions options) : engine_(made(options)) {
 }
 
 template <class Net, class Backend>
-void Model<Net, Backend>::load(const std::filesystem::path& path, Naming naming) {
+void Model<Net, Backend>::load(const std::string& path, Naming naming) {
     load(path, LoadOptions{.naming = naming});
 }
 
 template <class Net, class Backend>
-void Model<Net, Backend>::load(const std::filesystem::path& path, const LoadOptions& options) {
+void Model<Net, Backend>::load(const std::string& path, const LoadOptions& options) {
     moved_from_.check("model");
     const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
-    const detail::WeightsFile file = detail::open_weights(path.string(), stored, options);
+    const detail::WeightsFile file = detail::open_weights(path, stored, options);
     if constexpr (detail::NeedsRanges<Engine>) {
         try {
             set(file.tensors(), file.ranges());
         } catch (const Error& error) {
-            throw Error(path.string() + ": " + error.what());
+            detail::throw_error({path, ": ", error.what()});
         }
     } else {
         set(file.tensors());
@@ -191,8 +191,8 @@ void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<S
     const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
     if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
-        throw Error("the results of " + std::to_string(count) + " images take " + std::to_string(expected) +
-                    " scalars, but the span given for them has " + std::to_string(results.size()));
+        detail::throw_error({"the results of ", std::to_string(count), " images take ", std::to_string(expected),
+                             " scalars, but the span given for them has ", std::to_string(results.size())});
     run(images.data(), results.data(), count);
 }
 
@@ -202,10 +202,10 @@ std::vector<double> Model<Net, Backend>::profile(std::span<const Scalar> images)
     const long count = checked_count(images.size());
     std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
     std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));
-    auto last = std::chrono::steady_clock::now();
+    double last = detail::monotonic_seconds();
     engine_.run(images.data(), results.data(), count, [&](int step) {
-        const auto now = std::chrono::steady_clock::now();
-        seconds[static_cast<std::size_t>(step)] += std::chrono::duration<double>(now - last).count();
+        const double now = detail::monotonic_seconds();
+        seconds[static_cast<std::size_t>(step)] += now - last;
         last = now;
     });
     return seconds;
@@ -224,8 +224,9 @@ long Model<Net, Backend>::checked_count(std::size_t size) const {
     const long scalars = static_cast<long>(size);
     // The analyzer can't evaluate the program that computes the constant.
     if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
-        throw Error("one image of this network is " + to_string(input_shape<Net>) + ", " + std::to_string(elements) +
-                    " scalars; a batch is a positive multiple of that, not " + std::to_string(scalars));
+        detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ",
+                             std::to_string(elements), " scalars; a batch is a positive multiple of that, not ",
+                             std::to_string(scalars)});
     return scalars / elements;
 }
 

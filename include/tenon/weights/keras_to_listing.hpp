@@ -8,10 +8,10 @@
 //     keras_to_listing<Listing>(keras).save("listing.safetensors");
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <vector>
 
+#include <tenon/core/sentence.hpp>
 #include <tenon/weights/parameters.hpp>
 
 namespace tenon {
@@ -30,12 +30,12 @@ template <class Listing, class Keras>
 Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
     const std::vector<std::string> from_names = detail::parameter_names<Keras>(Naming::canonical),
                                    to_names = detail::parameter_names<Listing>(Naming::canonical);
-    std::map<std::string, int, std::less<>> from;
-    for (int i = 0; i < keras.count(); ++i) from[from_names[static_cast<std::size_t>(i)]] = i;
+    detail::NameIndex from;
+    for (int i = 0; i < keras.count(); ++i) from[from_names[static_cast<std::size_t>(i)]] = static_cast<std::size_t>(i);
     const auto find = [&](const std::string& name) -> std::span<const float> {
         const auto found = from.find(name);
-        if (found == from.end()) throw Error("the network of Keras has no parameter " + name);
-        return keras[found->second];
+        if (found == from.end()) detail::throw_error({"the network of Keras has no parameter ", name});
+        return keras[static_cast<int>(found->second)];
     };
     const auto epsilon_of = [](const auto& program, const detail::Parameter& info) {
         return program.layers[info.layer].epsilon;
@@ -49,8 +49,9 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
         const std::span<const float> values = find(name);
         const std::span<float> target = listing[i];
         if (values.size() != target.size())
-            throw Error("the parameter " + name + " has " + std::to_string(values.size()) +
-                        " scalars in the network of Keras and " + std::to_string(target.size()) + " in the listing's");
+            detail::throw_error({"the parameter ", name, " has ", std::to_string(values.size()),
+                                 " scalars in the network of Keras and ", std::to_string(target.size()),
+                                 " in the listing's"});
         std::copy(values.begin(), values.end(), target.begin());
 
         const std::string layer = name.substr(0, name.rfind('.'));
@@ -58,7 +59,7 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
         if (info.role == ParameterRole::running_mean && reads_trunk)
             for (std::size_t c = 0; c < dropped.size(); ++c) target[c] = static_cast<float>(values[c] - dropped[c]);
         if (info.role == ParameterRole::running_variance) {
-            const detail::Parameter& theirs = keras.infos()[static_cast<std::size_t>(from.at(name))];
+            const detail::Parameter& theirs = keras.infos()[from.at(name)];
             const double more = epsilon_of(keras.program, theirs) - epsilon_of(listing.program, info);
             for (std::size_t c = 0; c < target.size(); ++c) target[c] = static_cast<float>(values[c] + more);
         }

@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <tenon/core/isa.hpp>
@@ -43,8 +42,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The part of the options that is about the file.
 template <class Once = void>
-TensorFileOptions file_options(const LoadOptions& options, std::function<bool(std::span<const TensorEntry>)> fits) {
-    return {options.key, options.strip_prefixes, options.map, options.notes, std::move(fits)};
+TensorFileOptions file_options(const LoadOptions& options, FunctionRef<bool(std::span<const TensorEntry>)> fits) {
+    return {options.key, options.strip_prefixes, options.map, options.notes, fits};
 }
 
 }  // namespace TENON_ISA_NAMESPACE

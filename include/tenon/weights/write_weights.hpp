@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <string>
 #include <utility>
@@ -14,6 +13,7 @@
 
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/weights/ranges_name.hpp>
 #include <tenon/weights/stored_parameter.hpp>
@@ -29,16 +29,16 @@ template <class Once = void>
 void write_weights(const std::string& path, const StoredNetwork& stored, std::span<const float* const> tensors,
                    const Metadata& metadata = {}, DType type = DType::f32, std::span<const float> ranges = {}) {
     if (type != DType::f32 && type != DType::f16)
-        throw Error(path + ": weights are stored as F32 or F16, not " + std::string(dtype_name(type)));
-    std::deque<std::vector<float>> copies;
-    std::deque<std::vector<std::uint16_t>> halves;
+        throw_error({path, ": weights are stored as F32 or F16, not ", std::string(dtype_name(type))});
+    std::vector<std::vector<float>> copies;
+    std::vector<std::vector<std::uint16_t>> halves;
     std::vector<TensorEntry> entries;
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
         if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
         constexpr float max_half = 65504;
         const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= max_half); });
         if (wrong != values.end())
-            throw Error(path + ": " + fixed_text(*wrong) + " in tensor " + name + " can't be stored in half precision");
+            throw_error({path, ": ", fixed_text(*wrong), " in tensor ", name, " can't be stored in half precision"});
         auto& rounded = halves.emplace_back(values.size());
         std::ranges::transform(values, rounded.begin(), float_to_half);
         entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});

@@ -5,7 +5,6 @@
 // time claims workers of it and runs them; the publisher runs those that nobody claimed.
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -13,6 +12,7 @@
 #include <tenon/core/float_environment.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/monotonic_time.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -62,20 +62,19 @@ public:
     /// Runs jobs until there has been none for 200 microseconds: a thread that publishes one job after another finds
     /// its helpers awake.
     void help(int home) {
-        using Clock = std::chrono::steady_clock;
-        constexpr auto patience = std::chrono::microseconds(200);
+        constexpr double patience = 200e-6;
         std::uint64_t seen = 0;
-        Clock::time_point since = Clock::now();
+        double since = detail::monotonic_seconds();
         for (int spins = 0; !closed_.load(std::memory_order_relaxed); ++spins) {
             const std::uint64_t job = job_.load(std::memory_order_acquire);
             if (job != seen) {
                 seen = job;
                 if (work(home, job)) {
                     spins = 0;
-                    since = Clock::now();
+                    since = detail::monotonic_seconds();
                 }
             }
-            if (spins % 64 == 63 && Clock::now() - since > patience) break;
+            if (spins % 64 == 63 && detail::monotonic_seconds() - since > patience) break;
             wait(spins);
         }
         place(home).has_helper.store(false, std::memory_order_relaxed);

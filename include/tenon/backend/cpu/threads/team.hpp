@@ -12,6 +12,7 @@
 #include <tenon/backend/cpu/threads/task_shares.hpp>
 #include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/core/task_arena.hpp>
 
 namespace tenon::cpu {
@@ -162,8 +163,8 @@ private:
 
     static int checked(int threads) {
         if (threads < 0 || threads > max_threads)
-            throw Error("a model cannot run on " + std::to_string(threads) + " threads; give 1 to " +
-                        std::to_string(max_threads) + ", or 0 for all cores");
+            detail::throw_error({"a model cannot run on ", std::to_string(threads), " threads; give 1 to ",
+                                 std::to_string(max_threads), ", or 0 for all cores"});
         return threads > 0 ? threads : std::min(detail::available_threads(), max_threads);
     }
 
