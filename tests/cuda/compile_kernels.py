@@ -49,13 +49,15 @@ def memory_of(messages):
     return [(int(stack), int(stores) + int(loads)) for stack, stores, loads in found]
 
 
-# Two blocks of a kernel run on a multiprocessor, of 65,536 registers, if one's 256 threads have at most 128.
+# The registers of a thread with which as many blocks of a tile run on a multiprocessor, of 65,536 registers, as
+# conv_choice.hpp's table says: 2 of 256 threads, 4 or 6 of 128.
+MAX_REGISTERS = {(64, 64): 128, (32, 32): 80}
 PRODUCT = re.compile(r"ConvSpecELNS_9PrecisionE(\d)ELi(\d+)ELi(\d+)E(?:Li\d+E){4}Li(\d)ELi\dE")
 
 
 def hungry_products(messages):
-    """Convolutions of 256 threads with so many registers that a multiprocessor runs one block. Those that copy fewer
-    than 16 bytes at once may have them."""
+    """Convolutions with so many registers that a multiprocessor runs fewer blocks than it is believed to. Those of 256
+    threads that copy fewer than 16 bytes at once may have the registers of two."""
     found = []
     for name, registers in re.findall(r"Compiling entry function '(\S+)' for[^']*'[^']*'[\s\S]*?Used (\d+) registers", messages):
         match = PRODUCT.search(name)
@@ -63,7 +65,10 @@ def hungry_products(messages):
             continue
         precision, rows, columns, vector = map(int, match.groups())
         has_256_threads = precision == 0 or (rows, columns) == (128, 128)
-        if has_256_threads and vector * (4 if precision < 2 else 2) == 16 and int(registers) > 128:
+        copies_16_bytes = vector * (4 if precision < 2 else 2) == 16
+        if has_256_threads and not copies_16_bytes:
+            continue
+        if int(registers) > (128 if has_256_threads else MAX_REGISTERS[rows, columns]):
             found.append(f"{registers} registers: {name}")
     return found
 

@@ -12,18 +12,26 @@ using tenon_test::compare_emulated;
 using tenon_test::compare_precisions;
 using tenon_test::emulated_results;
 
-static_assert(cuda::choose_conv(Precision::bfloat16, 256L * 56 * 56, 256, 1, 64, 132).tile == 0);
-static_assert(cuda::choose_conv(Precision::bfloat16, 49, 512, 1, 4608, 132).splits > 1);
+constexpr cuda::ConvChoice chosen(long pixels, int outputs, int depth, int copy_bytes = 16) {
+    return cuda::choose_conv(Precision::bfloat16, pixels, outputs, 1, depth, copy_bytes, 132);
+}
+static_assert(chosen(256L * 56 * 56, 256, 64).tile == 0);
+static_assert(chosen(49, 512, 4608).splits > 1);
+// One large block alone uses a multiprocessor worse than four smaller ones.
+static_assert(chosen(256L * 56 * 56, 256, 64, 8).tile == 1);
+static_assert(cuda::rounds_of(3, 2) == 2 && cuda::rounds_of(3, 4) == 1.5 && cuda::rounds_of(3, 1) == 3);
+static_assert(cuda::rounds_of(9, 4) == 5 && cuda::rounds_of(1, 4) == 1 && cuda::rounds_of(0, 4) == 0);
 // Splits never make more blocks than run at once, which the memory for their sums relies on.
 static_assert([] {
     for (const Precision precision : {Precision::float32, Precision::float16})
         for (const long pixels : {1, 49, 196, 784, 3136, 12544})
             for (const int outputs : {10, 64, 512, 2048})
                 for (const int depth : {16, 147, 576, 4608}) {
-                    const auto choice = cuda::choose_conv(precision, pixels, outputs, 1, depth, 132);
+                    const auto choice = cuda::choose_conv(precision, pixels, outputs, 1, depth, 16, 132);
                     const auto tile = cuda::conv_tile(precision, choice.tile);
                     const long blocks = cuda::blocks_of(pixels, tile.pixels) * cuda::blocks_of(outputs, tile.outputs);
-                    if (choice.splits > 1 && blocks * choice.splits > 2 * 132) return false;
+                    const int at_once = cuda::blocks_at_once(precision, choice.tile, 16);
+                    if (choice.splits > 1 && blocks * choice.splits > at_once * 132) return false;
                     if (choice.splits > 1 && pixels * outputs * choice.splits > cuda::partial_floats(precision, 132))
                         return false;
                 }

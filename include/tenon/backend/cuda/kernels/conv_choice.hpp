@@ -9,19 +9,20 @@
 
 namespace tenon::cuda {
 
-/// A tile that a convolution may be cut into, and how well a multiprocessor can use its arithmetic with it (estimated,
-/// not measured: docs/how_to/cuda.md).
+/// A tile that a convolution may be cut into, the blocks of it that a multiprocessor runs at once, and how well it can
+/// use its arithmetic with two or more of them (estimated, not measured: docs/how_to/cuda.md).
 struct ConvTile {
-    int pixels, outputs, warp_pixels, warp_outputs, stages;
+    int pixels, outputs, warp_pixels, warp_outputs, stages, blocks;
     double efficiency;
 };
 
 /// The tiles that there are kernels for: large ones for large batches, small ones so that a single image has enough.
 inline constexpr int conv_tiles = 3;
 constexpr ConvTile conv_tile(Precision precision, int index) {
-    constexpr ConvTile plain[conv_tiles] = {{128, 64, 0, 0, 3, 1.0}, {64, 64, 0, 0, 3, 0.8}, {32, 32, 0, 0, 3, 0.4}};
+    constexpr ConvTile plain[conv_tiles] = {
+        {128, 64, 0, 0, 3, 2, 1.0}, {64, 64, 0, 0, 3, 2, 0.8}, {32, 32, 0, 0, 3, 2, 0.4}};
     constexpr ConvTile tensor[conv_tiles] = {
-        {128, 128, 64, 32, 4, 1.0}, {64, 64, 32, 32, 4, 0.6}, {32, 32, 16, 16, 4, 0.25}};
+        {128, 128, 64, 32, 4, 2, 1.0}, {64, 64, 32, 32, 4, 4, 0.6}, {32, 32, 16, 16, 4, 6, 0.25}};
     return precision == Precision::float32 ? plain[index] : tensor[index];
 }
 
@@ -46,32 +47,47 @@ struct ConvChoice {
     friend constexpr bool operator==(const ConvChoice&, const ConvChoice&) = default;
 };
 
-/// Blocks that a multiprocessor is expected to run concurrently.
-inline constexpr int blocks_at_once = 2;
+/// Blocks of a tile that a multiprocessor runs at once, where threads copy `copy_bytes` at once: what its 65,536
+/// registers and, from compute capability 8.0 on, its 164 KB of shared memory have room for (test:
+/// tests/cuda/compile_kernels.py). Copies of fewer than 16 bytes leave blocks of 256 threads the registers of two
+/// (ConvKernel::min_blocks).
+constexpr int blocks_at_once(Precision precision, int tile, int copy_bytes) {
+    const int blocks = conv_tile(precision, tile).blocks;
+    return copy_bytes < 16 && blocks == 2 ? 1 : blocks;
+}
+
+/// How long a multiprocessor takes for `blocks` of which it runs `at_once`, in the time of two at once. One alone takes
+/// as long: nothing hides its waiting.
+///     3 blocks, 2 at once -> 2;    3 blocks, 4 at once -> 1.5;    3 blocks, 1 at once -> 3
+constexpr double rounds_of(long blocks, int at_once) {
+    const auto round = [](long count) { return count == 0 ? 0.0 : std::max(1.0, static_cast<double>(count) / 2); };
+    return static_cast<double>(blocks / at_once) * round(at_once) + round(blocks % at_once);
+}
 
 /// Chooses tile and splits for a result of `pixels` x `outputs` in each of `groups`, sums of `depth` products, on
-/// `multiprocessors`. The estimated time is the number of rounds that the blocks take times the products of a block; a
-/// split also costs a pass over the sums. Splits are used to give every multiprocessor a block; they never make more
-/// than one round, and keep at least four tiles of the depth each.
-constexpr ConvChoice choose_conv(Precision precision, long pixels, int outputs, int groups, int depth,
+/// `multiprocessors`, where a thread copies `copy_bytes` at once. The estimated time is that of the blocks of a
+/// multiprocessor times the products of a block; a split also costs a pass over the sums. Splits are used to give every
+/// multiprocessor blocks; they never make more than run at once, and keep at least four tiles of the depth each.
+constexpr ConvChoice choose_conv(Precision precision, long pixels, int outputs, int groups, int depth, int copy_bytes,
                                  int multiprocessors) {
     constexpr int min_tiles = 4, max_splits = 32;
     const int tile_depth = 64 / number_bytes(precision);
-    const long slots = static_cast<long>(multiprocessors) * blocks_at_once;
     ConvChoice best{};
     double best_time = -1;
     for (int tile = 0; tile < conv_tiles; ++tile) {
         const ConvTile shape = conv_tile(precision, tile);
+        const int at_once = blocks_at_once(precision, tile, copy_bytes);
+        const long slots = static_cast<long>(multiprocessors) * at_once;
         const long blocks = blocks_of(pixels, shape.pixels) * blocks_of(outputs, shape.outputs) * groups;
         for (int splits = 1; splits <= max_splits; splits *= 2) {
             if (splits > 1 && (blocks * splits > slots || blocks_of(depth, tile_depth) < min_tiles * splits)) break;
             const double products = static_cast<double>(shape.pixels) * shape.outputs * depth / splits;
-            double time = static_cast<double>(blocks_of(blocks * splits, slots)) * products / shape.efficiency;
+            double time = rounds_of(blocks_of(blocks * splits, multiprocessors), at_once) * products / shape.efficiency;
             // Sums are written and read once more; a multiprocessor multiplies some hundred times faster than it
             // copies.
             if (splits > 1)
                 time += 200.0 * static_cast<double>(splits + 1) * static_cast<double>(pixels) * outputs * groups /
-                        static_cast<double>(slots);
+                        (2.0 * multiprocessors);
             if (best_time < 0 || time < best_time) {
                 best_time = time;
                 best = {tile, splits};
@@ -86,9 +102,9 @@ constexpr long partial_floats(Precision precision, int multiprocessors) {
     long max_sums = 0;
     for (int tile = 0; tile < conv_tiles; ++tile) {
         const ConvTile shape = conv_tile(precision, tile);
-        max_sums = std::max(max_sums, static_cast<long>(shape.pixels) * shape.outputs);
+        max_sums = std::max(max_sums, static_cast<long>(shape.pixels) * shape.outputs * shape.blocks);
     }
-    return max_sums * multiprocessors * blocks_at_once;
+    return max_sums * multiprocessors;
 }
 
 }  // namespace tenon::cuda

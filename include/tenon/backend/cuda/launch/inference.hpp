@@ -115,7 +115,7 @@ void launch_conv(const Step& step, const Frame<Driver>& frame) {
     if constexpr (requires { frame.driver->template convolve<P>(arguments); })
         if (frame.driver->template convolve<P>(arguments)) return;  // a library computes it
     const ConvChoice choice = choose_conv(P, arguments.pixels, arguments.group_outputs, arguments.groups, step.depth(),
-                                          frame.driver->multiprocessors());
+                                          Vector * number_bytes(P), frame.driver->multiprocessors());
     arguments.splits = choice.splits;
     const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
         using Kernel = ConvKernel<conv_spec(P, Tile, Vector, OutputVector)>;

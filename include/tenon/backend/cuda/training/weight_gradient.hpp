@@ -29,7 +29,7 @@ struct WeightGradientKernel {
         ProductTile<Spec.precision, Spec.tile_outputs, Spec.tile_columns, Spec.warp_outputs, Spec.warp_columns>;
 
     static constexpr int threads = Loader::threads, number_size = Loader::number_size, depth = Loader::depth;
-    static constexpr int min_blocks = 2;                         // one loads while the other multiplies
+    static constexpr int min_blocks = weight_gradient_blocks;    // one loads while the other multiplies
     static constexpr bool tensor_cores = Product::tensor_cores;  // in kernels, nvcc calls no constexpr functions
     // Without tensor cores, each of 16 x 16 threads computes neighboring outputs and columns.
     static constexpr int thread_outputs = Product::thread_rows, thread_columns = Product::thread_columns;

@@ -42,6 +42,9 @@ constexpr WeightGradientSpec weight_gradient_spec(Precision precision, int tile,
     return spec;
 }
 
+/// Blocks of its kernel that a multiprocessor runs at once (WeightGradientKernel::min_blocks).
+inline constexpr int weight_gradient_blocks = 2;
+
 /// A weight gradient's tile and splits.
 struct WeightGradientChoice {
     int tile = 0, splits = 1;
@@ -55,7 +58,7 @@ constexpr WeightGradientChoice choose_weight_gradient(Precision precision, long 
     const bool large = outputs > 64 && columns > 64;
     const WeightGradientSpec spec = weight_gradient_spec(precision, large ? 0 : 1, 1, 1);
     const long blocks = blocks_of(outputs, spec.tile_outputs) * blocks_of(columns, spec.tile_columns) * groups;
-    const long slots = static_cast<long>(multiprocessors) * blocks_at_once;
+    const long slots = static_cast<long>(multiprocessors) * weight_gradient_blocks;
     const long tiles = blocks_of(pixels, spec.depth_bytes / number_bytes(precision));
     const long splits = std::max(1L, std::min(slots / blocks, tiles / min_tiles));
     return {large ? 0 : 1, static_cast<int>(splits)};
@@ -65,8 +68,8 @@ constexpr WeightGradientChoice choose_weight_gradient(Precision precision, long 
 /// channels times outputs). With several splits there are no more blocks than can run at once.
 constexpr long weight_gradient_floats(Precision precision, long largest, int multiprocessors) {
     const WeightGradientSpec spec = weight_gradient_spec(precision, 0, 1, 1);
-    return std::max(largest,
-                    static_cast<long>(spec.tile_outputs) * spec.tile_columns * multiprocessors * blocks_at_once);
+    return std::max(
+        largest, static_cast<long>(spec.tile_outputs) * spec.tile_columns * multiprocessors * weight_gradient_blocks);
 }
 
 /// The scalars of a weight gradient's call.
