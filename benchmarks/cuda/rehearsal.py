@@ -36,6 +36,7 @@ REHEARSALS = {
     "training_hangs": "a training step never ends",
     "garbage": "a program prints what is no JSON",
     "crash": "a measurement ends by a signal",
+    "noise": "a measurement writes megabytes of words and of errors",
     "hang": "a measurement hangs behind its second row, and a child of it ignores being asked to end",
     "pytorch_fails": "PyTorch fails in one precision",
     "pytorch_hangs": "PyTorch does not finish compiling",
@@ -139,6 +140,11 @@ def play(rehearsal, stage):
         if precision == "bf16" and rehearsal == "crash":
             inference(precision, (256,))
             os.kill(os.getpid(), signal.SIGSEGV)
+        if precision == "bf16" and rehearsal == "noise":
+            for stream in (sys.stdout, sys.stderr):
+                for _ in range(50_000):
+                    print("words " * 16, file=stream)
+                print("its last words", file=stream)
         if precision == "bf16" and rehearsal == "hang":
             inference(precision, (256, 1))
             child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('child', flush=True); time.sleep(600)"

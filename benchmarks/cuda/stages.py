@@ -11,10 +11,11 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 
 SKIPPED = 77
-LOG_BYTES = 200_000  # of a stage's output in the log, which is to be copied back
+LOG_BYTES = 200_000  # of a stage's output, and of its errors, in the log, which is to be copied back
 PATIENCE = 2.0  # seconds between asking a process to end and killing it
 
 
@@ -60,11 +61,21 @@ class Process:
             list(map(str, stage.command)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=subprocess.PIPE,
             env=os.environ | stage.environment,
             start_new_session=True,
         )
         os.set_blocking(self.process.stdout.fileno(), False)
+        self.errors = threading.Thread(target=self.keep_errors, daemon=True)
+        self.errors.start()
+
+    def keep_errors(self):
+        """Copies the first of the process' errors to the log, as they come, and drops the others."""
+        left = LOG_BYTES
+        while block := os.read(self.process.stderr.fileno(), 1 << 16):
+            if left > 0:
+                os.write(self.log.fileno(), block[:left])
+            left -= len(block)
 
     def lines_until(self, deadline):
         """Lines as they come; ends when the output does or the time is over."""
@@ -104,6 +115,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 continue
         self.process.wait()
+        self.errors.join(PATIENCE)
         self.process.stdout.close()
 
 

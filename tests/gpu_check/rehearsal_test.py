@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -234,6 +235,33 @@ class Rehearsals(unittest.TestCase):
         self.assertEqual((status, report["closing"]), (-signal.SIGKILL, ""))
         self.assertEqual(outcomes(report)["answer"], "passed")
         self.assertIn("| answer | passed |", text)
+
+    def test_a_kill_at_any_moment_leaves_a_complete_report(self):
+        # Moments between lines, within a stage and while files are written; what was said by then is in the report and the log.
+        random.seed(1)
+        for lines in (1, 6, 12, 20, 30):
+            with self.subTest(lines=lines), tempfile.TemporaryDirectory() as folder:
+                out = pathlib.Path(folder) / "out"
+                process = subprocess.Popen([sys.executable, ROOT / "scripts/gpu_check", "--out", out], stdout=subprocess.PIPE,
+                                           text=True, env=os.environ | {"DRY": "1"})
+                said = [process.stdout.readline() for _ in range(lines)]
+                time.sleep(random.uniform(0, 0.3))
+                process.kill()
+                said += process.communicate(timeout=60)[0].splitlines()
+                self.assertEqual(process.returncode, -signal.SIGKILL)
+                report = json.loads((out / "report.json").read_text())
+                text, log = (out / "report.md").read_text(), (out / "log.txt").read_text()
+                ended = [line.split(": ")[1] for line in said if ": passed in" in line]
+                self.assertGreater(len(ended), lines - 5)  # four stages also say when they start
+                for name in ended:
+                    self.assertEqual(outcomes(report)[name], "passed")
+                    self.assertIn(f"| {name} | passed |", text)
+                    self.assertIn(f"== {name}: ", log)
+
+    def test_noise_leaves_the_log_small(self):
+        status, last, report, _ = rehearse("noise")  # demands less than a megabyte
+        self.assertEqual((status, outcomes(report)["inference bf16"]), (0, "passed"))
+        self.assertEqual(len([f for f in report["findings"] if f["stage"] == "inference bf16"]), 4)
 
     def test_a_description_that_hangs_costs_itself(self):
         status, last, report, _ = rehearse("description_hangs")
