@@ -45,6 +45,17 @@ static_assert(chosen(problem(Precision::float32, 256, 128, 128, 3)) == Provider:
 static_assert(chosen(problem(Precision::float16, 256, 124, 128, 3)) == Provider::own);  // no sixteen bytes at once
 static_assert(chosen(problem(Precision::bfloat16, 256, 64, 128, 1)) == Provider::own);  // all bytes, few products
 
+constexpr ConvProblem weight_gradient(Precision precision, int channels, int outputs, int kernel) {
+    ConvProblem gradient = problem(precision, 256, channels, outputs, kernel);
+    gradient.direction = cuda::ConvDirection::weight_gradient;
+    return gradient;
+}
+static_assert(chosen(weight_gradient(Precision::bfloat16, 512, 128, 1)) == Provider::cublaslt);
+static_assert(chosen(weight_gradient(Precision::bfloat16, 64, 256, 1)) == Provider::own);   // all bytes
+static_assert(chosen(weight_gradient(Precision::bfloat16, 128, 128, 3)) == Provider::own);  // cuDNN's has 16 bits
+static_assert(chosen(weight_gradient(Precision::tensor_float32, 128, 128, 3)) == Provider::cudnn);
+static_assert(chosen(weight_gradient(Precision::float32, 512, 128, 1)) == Provider::own);
+
 /// A convolution in one thread.
 template <class Number>
 struct NaiveConvolution {
@@ -62,6 +73,7 @@ struct NaiveConvolution {
         block.threads([&](int, Registers&) { compute(arguments.problem, arguments.addresses); });
     }
     static void compute(const ConvProblem& p, const ConvAddresses& at) {
+        if (p.direction == cuda::ConvDirection::weight_gradient) return compute_weight_gradient(p, at);
         const auto* const source = static_cast<const Number*>(at.source);
         const auto* const weights = static_cast<const Number*>(at.weights);
         const auto* const residual = static_cast<const Number*>(at.residual);
@@ -84,6 +96,26 @@ struct NaiveConvolution {
                 if (p.bias) sum += cuda::to_float(static_cast<const Number*>(at.bias)[o]);
                 target[pixel * p.outputs + o] = cuda::from_float<Number>(p.relu ? std::max(sum, 0.0f) : sum);
             }
+    }
+    static void compute_weight_gradient(const ConvProblem& p, const ConvAddresses& at) {
+        const auto* const source = static_cast<const Number*>(at.source);
+        const auto* const gradient = static_cast<const Number*>(at.target);
+        auto* weights = static_cast<float*>(const_cast<void*>(at.weights));
+        for (int o = 0; o < p.outputs; ++o)
+            for (int ky = 0; ky < p.kernel_height; ++ky)
+                for (int kx = 0; kx < p.kernel_width; ++kx)
+                    for (int c = 0; c < p.channels; ++c) {
+                        float sum = 0;
+                        for (int pixel = 0; pixel < p.pixels(); ++pixel) {
+                            const int image = pixel / (p.result_height * p.result_width);
+                            const int y = pixel / p.result_width % p.result_height, x = pixel % p.result_width;
+                            const int sy = y * p.stride_height + ky - p.top, sx = x * p.stride_width + kx - p.left;
+                            if (sy < 0 || sy >= p.height || sx < 0 || sx >= p.width) continue;
+                            sum += cuda::to_float(source[((image * p.height + sy) * p.width + sx) * p.channels + c]) *
+                                   cuda::to_float(gradient[pixel * p.outputs + o]);
+                        }
+                        *weights++ = sum;
+                    }
     }
 };
 
@@ -155,15 +187,26 @@ struct SmallDriver : cuda::EmulatedDriver {
     explicit SmallDriver(cuda::ChosenDevice) : EmulatedDriver{1} {}
 };
 
-TEST_CASE("libraries compute convolutions and data gradients of training") {
+/// A training iteration's gradients are those of the reference. Returns whom it asked.
+template <class Net, Precision P>
+std::vector<Provider> providers_of_training() {
+    using Driver = cuda::ProviderDriver<SmallDriver, Doubles>;
+    using Engine = cuda::TrainingEngine<Net, cuda::TrainingRunner<Net, P, Driver>>;
+    Engine engine{4};
+    tenon_test::compare_step(engine, tenon_test::TrainingData<Net>{3}, 4 * tenon_test::unit_of(P), false);
+    return engine.runner().driver().libraries().ran;
+}
+
+TEST_CASE("libraries compute convolutions and both of their gradients in training") {
     struct Deep : Network<Input<64, 6, 5>, Conv<64, Kernel<3>, Padding<1>>, Sigmoid,
                           Conv<64, Kernel<3>, Padding<1>, Bias>, GlobalAvgPool, Linear<10>> {};
-    using Driver = cuda::ProviderDriver<SmallDriver, Doubles>;
-    using Engine = cuda::TrainingEngine<Deep, cuda::TrainingRunner<Deep, Precision::tensor_float32, Driver>>;
-    Engine engine{4};
-    tenon_test::compare_step(engine, tenon_test::TrainingData<Deep>{3}, 0x1p-8, false);
+    struct Product : Network<Input<192, 4, 5>, Conv<256, Kernel<1>>, Sigmoid, Conv<192, Kernel<1>, Bias>, GlobalAvgPool,
+                             Linear<10>> {};
     using enum Provider;
-    CHECK(engine.runner().driver().libraries().ran == std::vector{cudnn, cudnn, cudnn});
+    // Two convolutions forward, then from the last: its weights, its source, the first one's weights.
+    CHECK(providers_of_training<Deep, Precision::tensor_float32>() == std::vector{cudnn, cudnn, cudnn, cudnn, cudnn});
+    // Of a depth of 192 the first convolution and the gradient of the source are tenon's.
+    CHECK(providers_of_training<Product, Precision::bfloat16>() == std::vector{cublaslt, cublaslt, cublaslt});
 }
 
 TEST_CASE("what a library refuses stays tenon's, and it is asked once") {

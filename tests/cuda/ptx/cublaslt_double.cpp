@@ -9,9 +9,19 @@
 
 namespace {
 
+/// As libraries_test.cu declares it.
 struct Counts {
-    int created = 0, destroyed = 0, planned = 0, misaligned = 0, multiplied = 0, misplaced = 0;
+    int created = 0, destroyed = 0, planned = 0, misaligned = 0, multiplied = 0, misplaced = 0, gradients = 0;
 } counts;
+
+/// What a product and a matrix are described by.
+struct Product {
+    bool turns_a = false, turns_b = false;
+};
+struct Matrix {
+    cudaDataType type;
+    std::uint64_t rows, columns;
+};
 
 int current_device() {
     int device = -1;
@@ -32,14 +42,7 @@ struct Preference {
 
 extern "C" {
 
-void double_counts(int* created, int* destroyed, int* planned, int* misaligned, int* multiplied, int* misplaced) {
-    *created = counts.created;
-    *destroyed = counts.destroyed;
-    *planned = counts.planned;
-    *misaligned = counts.misaligned;
-    *multiplied = counts.multiplied;
-    *misplaced = counts.misplaced;
-}
+void double_counts(Counts* all) { *all = counts; }
 
 std::size_t cublasLtGetVersion() { return 130100; }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
@@ -55,24 +58,27 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t, cudaDataType_t) {
-    *product = reinterpret_cast<cublasLtMatmulDesc_t>(new char);
+    *product = reinterpret_cast<cublasLtMatmulDesc_t>(new Product);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
-    delete reinterpret_cast<char*>(product);
+    delete reinterpret_cast<Product*>(product);
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t, const void*,
-                                              std::size_t) {
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product, cublasLtMatmulDescAttributes_t name,
+                                              const void* value, std::size_t) {
+    const bool turns = *static_cast<const cublasOperation_t*>(value) == CUBLAS_OP_T;
+    if (name == CUBLASLT_MATMUL_DESC_TRANSA) reinterpret_cast<Product*>(product)->turns_a = turns;
+    if (name == CUBLASLT_MATMUL_DESC_TRANSB) reinterpret_cast<Product*>(product)->turns_b = turns;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType, std::uint64_t, std::uint64_t,
-                                          std::int64_t) {
-    *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new char);
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, std::uint64_t rows,
+                                          std::uint64_t columns, std::int64_t) {
+    *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Matrix{type, rows, columns});
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
-    delete reinterpret_cast<char*>(layout);
+    delete reinterpret_cast<Matrix*>(layout);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
@@ -92,12 +98,20 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     std::memcpy(&reinterpret_cast<Preference*>(preference)->alignment[which], value, 4);
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
-                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t described,
+                                              cublasLtMatrixLayout_t first, cublasLtMatrixLayout_t second,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t result,
                                               cublasLtMatmulPreference_t preference, int,
                                               cublasLtMatmulHeuristicResult_t* results, int* count) {
     ++counts.planned;
     demand_current(handle);
+    const Product product = *reinterpret_cast<Product*>(described);
+    const Matrix &a = *reinterpret_cast<Matrix*>(first), &b = *reinterpret_cast<Matrix*>(second);
+    const Matrix& sum = *reinterpret_cast<Matrix*>(result);
+    if ((product.turns_a ? a.columns : a.rows) != sum.rows || (product.turns_b ? b.rows : b.columns) != sum.columns ||
+        (product.turns_a ? a.rows : a.columns) != (product.turns_b ? b.columns : b.rows) || a.type != b.type)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    counts.gradients += product.turns_b && a.type == CUDA_R_16BF && sum.type == CUDA_R_32F;
     for (const std::uint32_t alignment : reinterpret_cast<Preference*>(preference)->alignment)
         counts.misaligned += alignment > 16;
     *results = {};

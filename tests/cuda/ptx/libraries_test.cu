@@ -18,15 +18,15 @@ using tenon_test::contains;
 using tenon_test::error_of;
 
 struct Counts {
-    int created, destroyed, planned, misaligned, multiplied, misplaced;
+    int created, destroyed, planned, misaligned, multiplied, misplaced, gradients;
 };
 /// The double's calls so far. Does not load it.
 bool find_counts(Counts& counts) {
     void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_NOLOAD);
     if (!library) return false;
-    auto* const get = reinterpret_cast<void (*)(int*, int*, int*, int*, int*, int*)>(dlsym(library, "double_counts"));
+    auto* const get = reinterpret_cast<void (*)(Counts*)>(dlsym(library, "double_counts"));
     REQUIRE((get != nullptr));
-    get(&counts.created, &counts.destroyed, &counts.planned, &counts.misaligned, &counts.multiplied, &counts.misplaced);
+    get(&counts);
     return true;
 }
 
@@ -43,6 +43,8 @@ cuda::ProviderCounts run_network(int device = 0) {
     runner.set_parameters(parameters.tensors());
     const std::vector<float> images = tenon_test::seeded_images<Net>(4);
     std::vector<float> results(40), again(40);
+    // Without a graph, whose recording makes the device current: what is planned here is another problem.
+    if (device != 0) runner.run_observed(images.data(), results.data(), 3, [](int) {});
     runner.run(images.data(), results.data(), 4);
     runner.run(images.data(), again.data(), 4);
     tenon_test::check_close(results, tenon_test::reference_results(parameters, 4), 8 * tenon_test::unit_of(P));
@@ -68,7 +70,7 @@ TEST_CASE("libraries: loaded when a convolution wants one, once; what they canno
     CHECK(ptx::runtime_allocations() == before);  // what is released is released on its device
     REQUIRE(find_counts(counts));
     CHECK(counts.created == 2);  // a handle for each device
-    CHECK(counts.multiplied == 3);
+    CHECK(counts.multiplied == 4);
     CHECK(counts.misplaced == 0);
     const cuda::LibraryState found = cuda::LoadedLibraries::of_process().state(cuda::Provider::cublaslt);
     CHECK(found.missing.empty());
@@ -111,8 +113,9 @@ TEST_CASE("libraries: training asks them too") {
     const double loss = engine.forward_backward(images, std::span<const int>(labels)).loss;
     CHECK(std::isfinite(loss));
     REQUIRE(find_counts(after));
-    CHECK(after.planned == before.planned + 1);
-    CHECK(after.multiplied == before.multiplied + 1);
+    CHECK(after.planned == before.planned + 2);  // the product and its weights' gradient, which has 32 bits
+    CHECK(after.multiplied == before.multiplied + 2);
+    CHECK(after.gradients == before.gradients + 1);
 }
 
 TEST_CASE("libraries: what TENON_CUDA_PROVIDERS names must be there") {

@@ -77,12 +77,18 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     arguments.pixels = static_cast<int>(frame.frame.images * step.target.pixels());
     arguments.groups = step.groups;
     arguments.group_outputs = step.target.channels / step.groups;
+    const bool in_library = [&] {
+        if constexpr (requires { driver.template differentiate_weights<P>(arguments); })
+            return driver.template differentiate_weights<P>(arguments);
+        else
+            return false;
+    }();
     const WeightGradientChoice choice = choose_weight_gradient(P, arguments.pixels, arguments.group_outputs, term.depth,
                                                                step.groups, driver.multiprocessors());
     arguments.splits = choice.splits;
     const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
         using Kernel = WeightGradientKernel<weight_gradient_spec(P, Tile, Vector, OutputVector)>;
-        if (choice.tile == Tile) driver.template launch<Kernel>(Kernel::grid(arguments), arguments);
+        if (choice.tile == Tile && !in_library) driver.template launch<Kernel>(Kernel::grid(arguments), arguments);
     };
     [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
     (std::make_integer_sequence<int, weight_gradient_tiles>{});
@@ -90,7 +96,7 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     sum.count = static_cast<long>(step.target.channels) * term.depth;
     sum.partials = frame.frame.partials;
     sum.gradient = frame.parameter_gradient(training.layers[0].weight);
-    sum.splits = choice.splits;
+    sum.splits = in_library ? 1 : choice.splits;
     sum.columns = term.depth;
     sum.group_channels = packing.linear ? term.map.channels : term.group_channels;
     sum.inputs = packing.inputs;

@@ -8,6 +8,7 @@
 
 #include <tenon/backend/cuda/kernels/conv_spec.hpp>
 #include <tenon/backend/cuda/plan/step.hpp>
+#include <tenon/backend/cuda/training/weight_gradient_spec.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/program/program.hpp>
 
@@ -64,6 +65,29 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvA
     problem.bias = epilogue.shift != nullptr;
     problem.residual = epilogue.residual != nullptr;
     problem.relu = epilogue.relu;
+    return problem;
+}
+
+/// A weight gradient's call as a problem; nothing where a group's channels are no whole part of the source's.
+constexpr std::optional<ConvProblem> problem_of(Precision precision, const WeightGradientArguments& arguments) {
+    if (arguments.group_channels * arguments.groups != arguments.channels) return {};
+    ConvProblem problem;
+    problem.direction = ConvDirection::weight_gradient;
+    problem.precision = precision;
+    problem.images = arguments.pixels / (arguments.result_height * arguments.result_width);
+    problem.channels = arguments.channels;
+    problem.height = arguments.height;
+    problem.width = arguments.width;
+    problem.outputs = arguments.group_outputs * arguments.groups;
+    problem.result_height = arguments.result_height;
+    problem.result_width = arguments.result_width;
+    problem.kernel_height = arguments.columns / (arguments.group_channels * arguments.kernel_width);
+    problem.kernel_width = arguments.kernel_width;
+    problem.stride_height = arguments.stride_height;
+    problem.stride_width = arguments.stride_width;
+    problem.top = arguments.top;
+    problem.left = arguments.left;
+    problem.groups = arguments.groups;
     return problem;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
-// cuBLASLt as a provider of plain products: 1x1 convolutions and linear layers with bias, residual and ReLU. Needs the
+// cuBLASLt as a provider of plain products: 1x1 convolutions and linear layers with bias, residual and ReLU, and the
+// gradients of their weights. Needs the
 // toolkit's headers and, when the program runs, its library. Only nvcc sees the content of this header.
 
 #if defined(__CUDACC__)
 
+#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -83,7 +85,7 @@ public:
 /// A problem (ConvProblem::is_plain_product) with the algorithm that cuBLASLt's heuristics rank first.
 ///
 /// cuBLASLt's matrices are column-major, so a map of pixels x channels is a matrix of channels x pixels to it:
-/// target = weights^T * source + residual, with one bias per row.
+/// target = weights^T * source + residual, with one bias per row. A weight gradient is source * target^T, in 32 bits.
 class CublasLtProduct {
 public:
     /// For the device of a number, which is current. Throws tenon::Error where cuBLASLt has no algorithm for the
@@ -101,13 +103,16 @@ public:
             problem.precision == Precision::tensor_float32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
         CublasLt::check(lt.create_product(&product, compute, CUDA_R_32F), "describe a product");
         product_ = {product, lt.destroy_product};
-        set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+        if (is_weight_gradient())
+            set(CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_T);
+        else
+            set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
         if (problem.bias || problem.relu)
             set(CUBLASLT_MATMUL_DESC_EPILOGUE, !problem.bias  ? CUBLASLT_EPILOGUE_RELU
                                                : problem.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
                                                               : CUBLASLT_EPILOGUE_BIAS);
         if (problem.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
-        weights_ = layout(type, depth, outputs);
+        weights_ = layout(is_weight_gradient() ? CUDA_R_32F : type, depth, outputs);
         source_ = layout(type, depth, pixels);
         target_ = layout(type, outputs, pixels);
 
@@ -131,9 +136,11 @@ public:
                             "say how memory is aligned");
         cublasLtMatmulHeuristicResult_t result{};
         int found = 0;
-        CublasLt::check(lt.ask(handle_, product_.get(), weights_.get(), source_.get(), target_.get(), target_.get(),
-                               preference, 1, &result, &found),
-                        "find an algorithm");
+        const auto [a, b, sum] =
+            is_weight_gradient() ? std::array{source_, target_, weights_} : std::array{weights_, source_, target_};
+        CublasLt::check(
+            lt.ask(handle_, product_.get(), a.get(), b.get(), sum.get(), sum.get(), preference, 1, &result, &found),
+            "find an algorithm");
         if (found < 1) throw Error("cuBLASLt could not find an algorithm for a product");
         algorithm_ = result.algo;
     }
@@ -141,16 +148,30 @@ public:
     /// Launches the product on a stream. `memory` is the workspace.
     void run(const void* source, const void* weights, const void* bias, const void* residual, void* target,
              void* memory, cudaStream_t stream) {
+        if (is_weight_gradient()) {
+            multiply(source, source_, target, target_, const_cast<void*>(weights), weights_, nullptr, memory, stream);
+            return;
+        }
         if (problem_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-        const float one = 1, beta = problem_.residual ? 1 : 0;
-        const void* const added = problem_.residual ? residual : target;
-        CublasLt::check(
-            library_->multiply(handle_, product_.get(), &one, weights, weights_.get(), source, source_.get(), &beta,
-                               added, target_.get(), target, target_.get(), &algorithm_, memory, workspace_, stream),
-            "multiply");
+        multiply(weights, weights_, source, source_, target, target_, problem_.residual ? residual : nullptr, memory,
+                 stream);
     }
 
 private:
+    using Layout = std::shared_ptr<std::remove_pointer_t<cublasLtMatrixLayout_t>>;
+
+    bool is_weight_gradient() const { return problem_.direction == ConvDirection::weight_gradient; }
+
+    /// sum = a * b, transposed as described, + added, unless that is null.
+    void multiply(const void* a, const Layout& a_layout, const void* b, const Layout& b_layout, void* sum,
+                  const Layout& sum_layout, const void* added, void* memory, cudaStream_t stream) const {
+        const float one = 1, beta = added ? 1 : 0;
+        CublasLt::check(library_->multiply(handle_, product_.get(), &one, a, a_layout.get(), b, b_layout.get(), &beta,
+                                           added ? added : sum, sum_layout.get(), sum, sum_layout.get(), &algorithm_,
+                                           memory, workspace_, stream),
+                        "multiply");
+    }
+
     static constexpr cudaDataType_t stored_type(Precision precision) {
         return precision == Precision::bfloat16  ? CUDA_R_16BF
                : precision == Precision::float16 ? CUDA_R_16F
@@ -162,7 +183,6 @@ private:
         CublasLt::check(library_->set_product(product_.get(), name, &value, sizeof value), "describe a product");
     }
 
-    using Layout = std::shared_ptr<std::remove_pointer_t<cublasLtMatrixLayout_t>>;
     Layout layout(cudaDataType_t type, std::uint64_t rows, std::uint64_t columns) const {
         cublasLtMatrixLayout_t made = nullptr;
         CublasLt::check(library_->create_layout(&made, type, rows, columns, static_cast<std::int64_t>(rows)),

@@ -14,7 +14,8 @@
 
 namespace tenon::cuda {
 
-/// The addresses of a convolution that a library computes; null where the problem has none.
+/// The addresses of a convolution that a library computes; null where the problem has none. Of a weight gradient,
+/// `weights` is what is written, in floats, and `target` the gradient that is read.
 struct ConvAddresses {
     const void *source = nullptr, *weights = nullptr, *bias = nullptr, *residual = nullptr;
     void* target = nullptr;
@@ -53,22 +54,21 @@ public:
     bool convolve(const ConvArguments& arguments) {
         const std::optional<ConvProblem> problem = problem_of(P, arguments);
         if (!problem || problem->outputs > max_outputs) return false;
-        [[maybe_unused]] const auto selection = this->select();
-        const auto [found, is_new] = providers_.try_emplace(*problem, Provider::own);
-        if (!is_new) {
-            if (found->second != Provider::own) run<P>(found->second, *problem, arguments);
-            return found->second != Provider::own;
-        }
-        const Provider provider = choose_provider(*problem, libraries_.allowed(), this->multiprocessors());
-        if (provider == Provider::own || !libraries_.prepare(provider, *problem, static_cast<Base&>(*this)))
-            return false;
-        try {
-            run<P>(provider, *problem, arguments);
-        } catch (const std::exception&) {
-            return false;  // planned but not able to run: tenon's kernels are
-        }
-        found->second = provider;
-        return true;
+        return leave(*problem, [&](Provider provider) { run<P>(provider, *problem, arguments); });
+    }
+
+    /// The same for the gradient of a convolution's weights, which is left in `partials` as the sum of one split.
+    template <Precision P>
+    bool differentiate_weights(const WeightGradientArguments& arguments) {
+        const std::optional<ConvProblem> problem = problem_of(P, arguments);
+        if (!problem) return false;
+        return leave(*problem, [&](Provider provider) {
+            ConvAddresses addresses{};
+            addresses.source = arguments.source;
+            addresses.weights = arguments.partials;
+            addresses.target = const_cast<void*>(arguments.gradient);
+            libraries_.run(provider, *problem, addresses, static_cast<Base&>(*this));
+        });
     }
 
     const Libraries& libraries() const { return libraries_; }
@@ -85,6 +85,27 @@ public:
 
 private:
     static constexpr int max_outputs = 1 << 14;
+
+    /// Calls run(provider) with the library that has a problem, and returns whether there is one.
+    template <class Run>
+    bool leave(const ConvProblem& problem, const Run& run) {
+        [[maybe_unused]] const auto selection = this->select();
+        const auto [found, is_new] = providers_.try_emplace(problem, Provider::own);
+        if (!is_new) {
+            if (found->second != Provider::own) run(found->second);
+            return found->second != Provider::own;
+        }
+        const Provider provider = choose_provider(problem, libraries_.allowed(), this->multiprocessors());
+        if (provider == Provider::own || !libraries_.prepare(provider, problem, static_cast<Base&>(*this)))
+            return false;
+        try {
+            run(provider);
+        } catch (const std::exception&) {
+            return false;  // planned but not able to run: tenon's kernels are
+        }
+        found->second = provider;
+        return true;
+    }
 
     template <Precision P>
     void run(Provider provider, const ConvProblem& problem, const ConvArguments& arguments) {
