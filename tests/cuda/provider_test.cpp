@@ -45,6 +45,23 @@ static_assert(chosen(problem(Precision::float32, 256, 128, 128, 3)) == Provider:
 static_assert(chosen(problem(Precision::float16, 256, 124, 128, 3)) == Provider::own);  // no sixteen bytes at once
 static_assert(chosen(problem(Precision::bfloat16, 256, 64, 128, 1)) == Provider::own);  // all bytes, few products
 
+constexpr ConvProblem in_place(ConvProblem problem) {
+    problem.residual = problem.in_place = true;
+    return problem;
+}
+static_assert(chosen(in_place(problem(Precision::bfloat16, 256, 128, 128, 3))) == Provider::own);
+static_assert(chosen(in_place(problem(Precision::bfloat16, 256, 512, 128, 1))) == Provider::cublaslt);
+float memory[2];
+constexpr bool is_in_place(const void* residual) {
+    cuda::ConvArguments arguments{};
+    arguments.terms[0].channels = arguments.terms[0].group_channels = arguments.group_outputs = 64;
+    arguments.epilogue.residual = residual;
+    arguments.epilogue.residual_stride = 1;
+    arguments.epilogue.target = memory;
+    return cuda::problem_of(Precision::bfloat16, arguments)->in_place;
+}
+static_assert(is_in_place(memory) && !is_in_place(memory + 1) && !is_in_place(nullptr));
+
 constexpr ConvProblem weight_gradient(Precision precision, int channels, int outputs, int kernel) {
     ConvProblem gradient = problem(precision, 256, channels, outputs, kernel);
     gradient.direction = cuda::ConvDirection::weight_gradient;

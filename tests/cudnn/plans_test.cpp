@@ -197,6 +197,23 @@ TEST_CASE("what the table leaves to cuDNN has a plan that fits") {
     CHECK(plan_chosen<ResNet50<>, Precision::float32>(256).size() == 1);
 }
 
+TEST_CASE("weight gradients that the table leaves to cuDNN have plans that fit") {
+    if (!library()) return;
+    for (const char* name : {"h100", "a100"}) {
+        const CudnnDevice described = device(name);
+        int chosen = 0;
+        for (ConvProblem problem : all_convolutions(256)) {
+            problem.precision = Precision::tensor_float32;
+            problem.direction = ConvDirection::weight_gradient;
+            if (choose_provider(problem, {.cublaslt = true, .cudnn = true}, 132) != Provider::cudnn) continue;
+            CAPTURE(words(problem));
+            CHECK(planned_workspace(problem, described, workspace_bytes) >= 0);
+            ++chosen;
+        }
+        CHECK(chosen > 10);
+    }
+}
+
 TEST_CASE("contradictions are told in a sentence") {
     if (!library()) return;
     const ConvProblem problem{

@@ -27,6 +27,7 @@ struct ConvProblem {
     int groups = 1;
     /// After a forward convolution, in the order residual, bias, ReLU: a residual, a bias per output, a ReLU.
     bool bias = false, residual = false, relu = false;
+    bool in_place = false;  ///< the result is written where the residual is
     friend constexpr auto operator<=>(const ConvProblem&, const ConvProblem&) = default;
 
     constexpr long pixels() const { return static_cast<long>(images) * result_height * result_width; }
@@ -64,6 +65,7 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvA
     problem.groups = arguments.groups;
     problem.bias = epilogue.shift != nullptr;
     problem.residual = epilogue.residual != nullptr;
+    problem.in_place = problem.residual && epilogue.residual == epilogue.target;
     problem.relu = epilogue.relu;
     return problem;
 }

@@ -46,6 +46,8 @@ constexpr Provider choose_provider(const ConvProblem& problem, Providers there, 
         constexpr int min_depth = 256;
         return there.cublaslt && problem.depth() >= min_depth ? Provider::cublaslt : Provider::own;
     }
+    // cuDNN's graphs promise nothing for two tensors at one address; cuBLASLt allows it.
+    if (problem.in_place) return Provider::own;
     constexpr int min_depth = 512;
     return there.cudnn && problem.depth() >= min_depth ? Provider::cudnn : Provider::own;
 }
