@@ -145,7 +145,7 @@ template <class Net, class Backend>
 nlohmann::json measure(std::string_view network, tenon::Precision precision, int batch) {
     const std::vector<float> images = images_of<Net>(batch);
     std::vector<float> results(static_cast<std::size_t>(batch * tenon::output_shape<Net>.elements()));
-    typename Backend::template Engine<Net> engine{1, batch};
+    typename Backend::template Engine<Net> engine{0, batch};
     engine.set_parameters(parameters_of<Net>().tensors());
     const auto once = [&] { engine.run(images.data(), results.data(), batch); };
     once();

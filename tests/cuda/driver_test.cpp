@@ -107,6 +107,33 @@ TEST_CASE("a batch on the device is repeated without copies") {
           std::vector<std::string>{"launch_graph 0", "launch_graph 0", "synchronize compute"});
 }
 
+TEST_CASE("images are copied by several threads, and sent piece by piece") {
+    cuda::EmulatedDriver driver;
+    cuda::HostCopier alone, four;
+    four.start(9);
+    CHECK(alone.threads() == 1);
+    CHECK(four.threads() == cuda::HostCopier::max_threads);
+    for (const std::size_t bytes :
+         {std::size_t{4}, cuda::HostCopier::min_bytes + 4, 2 * cuda::HostCopier::piece_bytes + 4}) {
+        std::vector<int> from(bytes / 4), to(bytes / 4);
+        for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<int>(i + bytes);
+        for (cuda::HostCopier* copier : {&alone, &four}) {
+            void *pinned = driver.allocate_host(bytes), *device = driver.allocate(bytes);
+            driver.clear_calls();
+            cuda::upload_through(driver, *copier, device, pinned, from.data(), bytes);
+            const auto pieces = static_cast<long>((bytes - 1) / cuda::HostCopier::piece_bytes + 1);
+            CHECK(count_of(driver.calls(), "upload") == pieces);
+            driver.synchronize(cuda::Stream::copy);
+            driver.download(to.data(), device, bytes, cuda::Stream::copy);
+            driver.synchronize(cuda::Stream::copy);
+            CHECK(from == to);
+            std::ranges::fill(to, 0);
+            driver.release_host(pinned);
+            driver.release(device);
+        }
+    }
+}
+
 TEST_CASE("an engine is on the device that its options choose, and one that is not there is refused") {
     CHECK(cuda::EmulatedEngine<Small, Precision::float32>(0, 1).driver().device() == 0);
     CHECK(cuda::EmulatedEngine<Small, Precision::float32>(0, 1, 1).driver().device() == 1);

@@ -26,7 +26,7 @@ public:
 
     /// Room for `images` images in flight on the device of a number; -1: the one that is current. Throws tenon::Error,
     /// quoting CUDA, where there is no such device, of compute capability 8.0 or higher, or when its memory is too
-    /// small. Threads are not used.
+    /// small. Up to four of `threads` (0: one per core) copy images to pinned memory.
     Engine(int threads, int images, int device = -1);
     Engine(Engine&& other) noexcept : state_{std::exchange(other.state_, nullptr)} {}
     Engine& operator=(Engine&& other) noexcept {

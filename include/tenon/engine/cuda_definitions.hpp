@@ -19,8 +19,10 @@ struct Engine<Net, P>::State {
 };
 
 template <class Net, Precision P>
-Engine<Net, P>::Engine(int, int images, int device)
-    : state_{new State{NetworkRunner<Net, P, LibraryDriver>{images, ChosenDevice{device}}}} {}
+Engine<Net, P>::Engine(int threads, int images, int device)
+    : state_{new State{NetworkRunner<Net, P, LibraryDriver>{images, ChosenDevice{device}}}} {
+    state_->runner.copy_on(threads);
+}
 
 template <class Net, Precision P>
 Engine<Net, P>::~Engine() {
@@ -65,6 +67,11 @@ TrainingDevice<Net, P>::TrainingDevice(int largest_batch, const LossScaling& sca
 template <class Net, Precision P>
 TrainingDevice<Net, P>::~TrainingDevice() {
     delete state_;
+}
+
+template <class Net, Precision P>
+void TrainingDevice<Net, P>::copy_on(int threads) {
+    state_->runner.copy_on(threads);
 }
 
 template <class Net, Precision P>

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tenon/backend/cuda/driver/graph_cache.hpp>
+#include <tenon/backend/cuda/driver/host_copier.hpp>
 #include <tenon/backend/cuda/driver/stream.hpp>
 #include <tenon/backend/cuda/kernels/pack_weights.hpp>
 #include <tenon/backend/cuda/launch/inference.hpp>
@@ -76,8 +77,8 @@ public:
                 Slot& slot = slots_[group % 2];
                 const int size = group_size(group, count);
                 // The group before the last has left this slot: we have waited for its results.
-                std::copy_n(images + group * images_ * inputs, size * inputs, static_cast<float*>(slot.host_input));
-                driver_.upload(slot.input, slot.host_input, input_bytes(size), cuda::Stream::copy);
+                upload_through(driver_, copier_, slot.input, slot.host_input, images + group * images_ * inputs,
+                               input_bytes(size));
                 driver_.record(slot.copied, cuda::Stream::copy);
                 driver_.wait(slot.copied, cuda::Stream::compute);
                 driver_.launch_graph(graph(size, static_cast<int>(group % 2)));
@@ -122,6 +123,9 @@ public:
         for (int i = 0; i < times; ++i) driver_.launch_graph(replayed);
         driver_.synchronize(cuda::Stream::compute);
     }
+
+    /// Has images copied to pinned memory by several threads (HostCopier::start). To be called once.
+    void copy_on(int threads) { copier_.start(threads); }
 
     Driver& driver() { return driver_; }
 
@@ -192,6 +196,7 @@ private:
     }
 
     Driver driver_;
+    cuda::HostCopier copier_;
     int images_;
     void *arena_ = nullptr, *weights_ = nullptr, *partials_ = nullptr;
     Slot slots_[2];

@@ -30,13 +30,16 @@ public:
     static constexpr int classes = classes_of<Net>;
     static constexpr bool scales_loss = Runner::scales_loss;
 
-    /// Room for batches of up to `largest_batch` images; threads are not used. Throws tenon::Error for less than one
+    /// Room for batches of up to `largest_batch` images, which up to four threads copy to pinned
+    /// memory. Throws tenon::Error for less than one
     /// image, an invalid scaling or a device that is not there, and, quoting CUDA, where there is no usable device or
     /// its memory is too small.
     explicit TrainingEngine(int largest_batch, const TrainingEngineOptions& options = {})
         : largest_batch_{checked_largest_batch(largest_batch)},
           runner_{std::make_unique<Runner>(largest_batch, checked_scaling(options.loss_scaling),
-                                           ChosenDevice{options.device})} {}
+                                           ChosenDevice{options.device})} {
+        runner_->copy_on(options.threads);
+    }
 
     /// Weights, affine parameters and running statistics; forward_backward updates the latter.
     Parameters<Net>& parameters() {

@@ -24,6 +24,7 @@ public:
     TrainingDevice& operator=(const TrainingDevice&) = delete;
     ~TrainingDevice();
 
+    void copy_on(int threads);
     void set(TrainingArena arena, const float* values);
     void get(TrainingArena arena, float* values);
     void get_logits(float* values, long images);

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include <tenon/backend/cuda/driver/graph_cache.hpp>
+#include <tenon/backend/cuda/driver/host_copier.hpp>
 #include <tenon/backend/cuda/launch/training.hpp>
 #include <tenon/engine/cuda_loss_scale.hpp>
 #include <tenon/engine/cuda_parameter_update.hpp>
@@ -111,6 +112,9 @@ public:
         return {mean_loss(), update_.gradient_norm()};
     }
 
+    /// Has images copied to pinned memory by several threads (HostCopier::start). To be called once.
+    void copy_on(int threads) { copier_.start(threads); }
+
     Driver& driver() { return driver_; }
 
 private:
@@ -150,7 +154,8 @@ private:
 
     void run(const TrainingBatch& batch, const cuda::StepScalars& scalars, UpdateParts parts) {
         const auto size = static_cast<int>(batch.size);
-        stage(input_, host_input_, batch.images, inputs * size);
+        upload_through(driver_, copier_, input_, host_input_, batch.images,
+                       sizeof(float) * static_cast<std::size_t>(inputs * size));
         if (batch.labels) stage(labels_, host_labels_, batch.labels, size);
         if (batch.targets) stage(targets_, host_targets_, batch.targets, long{classes} * size);
         stage(scalars_, host_scalars_, &scalars, 1);
@@ -230,6 +235,7 @@ private:
     }
 
     Driver driver_;
+    cuda::HostCopier copier_;
     cuda::DeviceMemory<Driver> memory_{driver_};
     DeviceLossScale<Driver> scale_;
     ParameterUpdate<Driver> update_{state_count<Net>};

@@ -22,8 +22,10 @@ public:
     using Scalar = float;
     using Compiled = CompiledNetwork<Net, P>;
 
-    EmulatedEngine(int, int images, int device = -1)
-        : runner_{std::make_unique<Runner>(images, ChosenDevice{device})} {}
+    EmulatedEngine(int threads, int images, int device = -1)
+        : runner_{std::make_unique<Runner>(images, ChosenDevice{device})} {
+        runner_->copy_on(threads);
+    }
 
     void set_parameters(std::span<const float* const> tensors) { runner().set_parameters(tensors); }
 
