@@ -52,14 +52,14 @@ TEST_CASE("however many threads take, each task is taken once") {
 }
 
 TEST_CASE("a team does all tasks before it returns, whoever is slow") {
-    const cpu::Team team{3};
+    cpu::Team team{3};
     std::vector<int> times(90, 0), by(90, -1);
     for (int run = 1; run <= 200; ++run) {
-        team.deal(3, [](int worker) { return worker == 1 ? 90 : 0; });
-        team.run([&](int worker, int) {
-            while (const cpu::Task task = team.take(worker)) {
+        const auto tasks_of = [](int part) { return part == 1 ? 90 : 0; };
+        team.run_tasks(3, tasks_of, [&](cpu::WorkerTasks& tasks) {
+            while (const cpu::Task task = tasks.next()) {
                 ++times[static_cast<std::size_t>(task.index)];
-                by[static_cast<std::size_t>(task.index)] = worker;
+                by[static_cast<std::size_t>(task.index)] = tasks.worker;
             }
         });
         for (const int done : times) CHECK(done == run);

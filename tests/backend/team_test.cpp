@@ -13,7 +13,7 @@ using namespace tenon;
 namespace {
 
 /// Runs `steps` steps in which each worker checks that the step before is done by all, then adds its mark.
-long wrong_steps(const cpu::Team& team, int steps, int work = 0) {
+long wrong_steps(cpu::Workers& team, int steps, int work = 0) {
     const auto workers = static_cast<std::size_t>(team.size());
     std::vector<int> marks(workers, 0);
     std::vector<long> wrong(workers, 0);
@@ -34,7 +34,7 @@ long wrong_steps(const cpu::Team& team, int steps, int work = 0) {
 
 /// The same for a helper group, whose size may change from step to step: each worker of a step runs once, and tasks are
 /// done.
-long wrong_helper_group_steps(const cpu::Team& group, int steps) {
+long wrong_helper_group_steps(cpu::HelperGroup& group, int steps) {
     long wrong = 0;
     for (int step = 0; step < steps; ++step) {
         std::vector<std::atomic<int>> marks(8), tasks(40);
@@ -55,7 +55,7 @@ long wrong_helper_group_steps(const cpu::Team& group, int steps) {
 
 TEST_CASE("each worker runs once, and a step is done when run() returns") {
     for (const int threads : {1, 2, 3, 8}) {
-        const cpu::Team team{threads};
+        cpu::Team team{threads};
         CHECK(team.size() == threads);
         CHECK(wrong_steps(team, 5000) == 0);
         CHECK(wrong_steps(team, 20, 100'000) == 0);
@@ -64,7 +64,7 @@ TEST_CASE("each worker runs once, and a step is done when run() returns") {
 }
 
 TEST_CASE("helpers that have left are called again") {
-    const cpu::Team team{4};
+    cpu::Team team{4};
     for (int pause = 0; pause < 20; ++pause) {
         CHECK(wrong_steps(team, 50) == 0);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -75,7 +75,11 @@ TEST_CASE("teams in several threads don't disturb each other") {
     std::vector<long> wrong(4, -1);
     std::vector<std::thread> threads;
     threads.reserve(wrong.size());
-    for (long& mine : wrong) threads.emplace_back([&] { mine = wrong_steps(cpu::Team{3}, 2000); });
+    for (long& mine : wrong)
+        threads.emplace_back([&] {
+            cpu::Team team{3};
+            mine = wrong_steps(team, 2000);
+        });
     for (std::thread& thread : threads) thread.join();
     for (const long one : wrong) CHECK(one == 0);
 }
@@ -84,7 +88,7 @@ TEST_CASE("a team may end while helpers are on their way, and be moved") {
     for (int i = 0; i < 200; ++i) {
         cpu::Team first{3};
         first.run([](int, int) {});
-        const cpu::Team second{std::move(first)};
+        cpu::Team second{std::move(first)};
         CHECK(wrong_steps(second, 3) == 0);
     }
 }
@@ -95,7 +99,7 @@ TEST_CASE("a team ends although no thread has come to help it, also inside of an
     std::atomic<bool> done{false};
     std::atomic<int> running{0}, ended{0};
     const auto use_team = [] {
-        const cpu::Team team{4};
+        cpu::Team team{4};
         return wrong_steps(team, 20);
     };
     for (int i = 0; i < 3; ++i)
@@ -112,7 +116,7 @@ TEST_CASE("a team ends although no thread has come to help it, also inside of an
 }
 
 TEST_CASE("volunteers join a helper group between its steps and leave when they are not wanted") {
-    const cpu::Team group = cpu::Team::helper_group(3);
+    cpu::HelperGroup group{3};
     CHECK(group.size() == 1);
     CHECK(wrong_helper_group_steps(group, 100) == 0);
     for (int run = 0; run < 20; ++run) {

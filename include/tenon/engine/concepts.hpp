@@ -80,7 +80,7 @@ concept TrainingEngine = requires(E engine, std::span<const typename E::Scalar> 
 
 /// Has threads on which an optimizer's loops may run.
 template <class E>
-concept LendsThreads = requires(const E& engine) {
+concept LendsThreads = requires(E& engine) {
     engine.team().run([](int, int) {});
 };
 

@@ -9,6 +9,7 @@
 
 #include <tenon/backend/cpu/kernels/pack_weights.hpp>
 #include <tenon/backend/cpu/step_function.hpp>
+#include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/program/passes/compact_projections.hpp>
@@ -145,11 +146,11 @@ private:
     /// What a thread needs to take a group of images through the network. The first one also serves the whole team.
     struct ThreadContext {
         ThreadContext(int threads, int images)
-            : helpers{Team::helper_group(threads)},
+            : helpers{threads},
               arena{static_cast<std::size_t>(Compiled::plan.arena_floats(images))},
               scratch{static_cast<std::size_t>(Compiled::plan.scratch_floats * threads)} {}
 
-        Team helpers;
+        HelperGroup helpers;
         Buffer<float> arena;
         Buffer<float> scratch;
         std::atomic<bool> is_busy{false};
@@ -166,14 +167,13 @@ private:
         const int threads = team_.size();
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
         const int groups = static_cast<int>((count + group - 1) / group);
-        const Items items = team_.deal_items(groups);
-        team_.run([&](int worker, int) {
-            ThreadContext& mine = contexts_[static_cast<std::size_t>(worker)];
+        team_.run_items(groups, [&](WorkerItems& items) {
+            ThreadContext& mine = contexts_[static_cast<std::size_t>(items.worker)];
             mine.is_busy = true;
-            for (int g = team_.take_item(items, worker); g >= 0; g = team_.take_item(items, worker)) {
+            for (int g = items.next(); g >= 0; g = items.next()) {
                 const long first = static_cast<long>(group) * g;
                 run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
-                          static_cast<int>(std::min<long>(group, count - first)), observer_of(worker));
+                          static_cast<int>(std::min<long>(group, count - first)), observer_of(items.worker));
             }
             mine.is_busy = false;
             for (ThreadContext& other : contexts_)
@@ -182,7 +182,7 @@ private:
     }
 
     template <class Observe>
-    void run_group(ThreadContext& context, const Team& team, const float* images, float* results, int count,
+    void run_group(ThreadContext& context, Workers& team, const float* images, float* results, int count,
                    Observe observe) {
         for (int image = 0; image < count && Compiled::plan.joint > 0; ++image) {
             const Frame frame = single_frame(context, team, images + image * inputs);
@@ -200,7 +200,7 @@ private:
         observe(step);
     }
 
-    Frame single_frame(ThreadContext& context, const Team& team, const float* image) const {
+    Frame single_frame(ThreadContext& context, Workers& team, const float* image) const {
         return {.arena = context.arena.data(),
                 .weights = weights_.data(),
                 .input = image,
@@ -211,7 +211,7 @@ private:
     }
 
     /// Without followers: Compiled asserts that no step from `joint` on has one.
-    Frame joint_frame(ThreadContext& context, const Team& team, const float* images, float* results, int count) const {
+    Frame joint_frame(ThreadContext& context, Workers& team, const float* images, float* results, int count) const {
         return {.arena = arena_of(context, 0),
                 .image_floats = Compiled::plan.image_floats,
                 .weights = weights_.data(),

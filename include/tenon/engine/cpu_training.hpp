@@ -115,7 +115,7 @@ public:
     int largest_batch() const { return largest_batch_; }
 
     /// The engine's threads, on which an optimizer's loops may run.
-    const Team& team() const {
+    Workers& team() {
         moved_from_.check("engine");
         return team_;
     }

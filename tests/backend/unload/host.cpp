@@ -24,7 +24,7 @@ int compute_without_threads() {
     if (::setrlimit(RLIMIT_NPROC, &one) != 0) return fail("the limit can't be set");
     constexpr unsigned nobody = 65534;
     if (::geteuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) return fail("root can't be left");
-    const tenon::cpu::Team team{4};
+    tenon::cpu::Team team{4};
     std::atomic<int> calls{0};
     for (int step = 0; step < 100; ++step) team.run([&](int, int) { ++calls; });
     std::printf("%d calls on %d threads\n", calls.load(), team.size());

@@ -5,7 +5,7 @@
 
 /// How many calls a team made in 20 steps; the team is gone when this returns.
 extern "C" int run_plugin(int threads) {
-    const tenon::cpu::Team team{threads};
+    tenon::cpu::Team team{threads};
     std::atomic<int> calls{0};
     for (int step = 0; step < 20; ++step) team.run([&](int, int) { ++calls; });
     return calls;

@@ -128,11 +128,11 @@ template <class Once = void>
 [[gnu::noinline]] void run_conv_with(const ConvKernels& kernels, const Step& step, const Frame& frame) {
     const int unit = kernels.unit();
     const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), unit);
-    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
-    frame.team->run([&](int worker, int size) {
-        zero_borders(step, frame, worker, size);
-        TileRun run{step, frame, kernels, frame.scratch + worker * frame.scratch_floats, parts.streams()};
-        while (const Task task = frame.team->take(worker)) {
+    const auto tasks_of = [&](int part) { return parts.tasks(part); };
+    frame.team->run_tasks(parts.count(), tasks_of, [&](WorkerTasks& tasks) {
+        zero_borders(step, frame, tasks.worker, tasks.workers);
+        TileRun run{step, frame, kernels, frame.scratch + tasks.worker * frame.scratch_floats, parts.streams()};
+        while (const Task task = tasks.next()) {
             const WorkParts::Piece piece = parts.piece(task);
             run({unit * piece.tiles.begin, unit * piece.tiles.end},
                 {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);

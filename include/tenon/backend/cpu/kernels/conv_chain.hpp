@@ -22,15 +22,14 @@ template <class Once = void>
     const int rows = first.grid.rows, workers = frame.team->size();
     const int strip_rows = std::max(1, std::min(first.activated.strip_rows, rows * frame.images / workers));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
-    const Items items = frame.team->deal_items(strips);
-    frame.team->run([&](int worker, int size) {
-        zero_borders(first, frame, worker, size);
-        zero_borders(second, frame, worker, size);
-        float* const memory = frame.scratch + worker * frame.scratch_floats;
+    frame.team->run_items(strips, [&](WorkerItems& items) {
+        zero_borders(first, frame, items.worker, items.workers);
+        zero_borders(second, frame, items.worker, items.workers);
+        float* const memory = frame.scratch + items.worker * frame.scratch_floats;
         float* const after_strip = memory + first.activated.floats();
         TileRun from{first, frame, first_kernels, after_strip, streams_weights(first, first.panels)};
         TileRun to{second, frame, second_kernels, after_strip, streams_weights(second, second.panels)};
-        for (int s = frame.team->take_item(items, worker); s >= 0; s = frame.team->take_item(items, worker)) {
+        for (int s = items.next(); s >= 0; s = items.next()) {
             const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
             const int image_row = s / strips_of_image * rows;
             const auto tiles = [&](const TileGrid& grid) {

@@ -36,14 +36,13 @@ template <class Once = void>
     const int fitting = (strip.strip_rows - window.kernel_height) / window.stride_height + 1;
     const int strip_rows = std::max(1, std::min(fitting, rows * frame.images / workers));
     const int strips_of_image = (rows + strip_rows - 1) / strip_rows, strips = strips_of_image * frame.images;
-    const Items items = frame.team->deal_items(strips);
-    frame.team->run([&](int worker, int size) {
-        zero_borders(pool, frame, worker, size);
-        float* const memory = frame.scratch + worker * frame.scratch_floats;
+    frame.team->run_items(strips, [&](WorkerItems& items) {
+        zero_borders(pool, frame, items.worker, items.workers);
+        float* const memory = frame.scratch + items.worker * frame.scratch_floats;
         TileRun run{first, frame, kernels, nullptr, streams_weights(first, first.panels)};
         int before = -2;  // the previous strip, whose last rows are still in memory
         Range held{};
-        for (int s = frame.team->take_item(items, worker); s >= 0; s = frame.team->take_item(items, worker)) {
+        for (int s = items.next(); s >= 0; s = items.next()) {
             const int image = s / strips_of_image;
             const int begin = s % strips_of_image * strip_rows, end = std::min(begin + strip_rows, rows);
             const Range needed{

@@ -5,7 +5,7 @@
 
 #include <tenon/backend/cpu/layout/tensor.hpp>
 #include <tenon/backend/cpu/plan/winograd.hpp>
-#include <tenon/backend/cpu/threads/team.hpp>
+#include <tenon/backend/cpu/threads/workers.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/program/program.hpp>
 
@@ -154,7 +154,7 @@ struct Frame {
     const float* input = nullptr;  ///< the user's images, NCHW
     float* output = nullptr;       ///< the user's results
     int images = 1;
-    const Team* team = nullptr;
+    Workers* team = nullptr;
     float* scratch = nullptr;  ///< `scratch_floats` per worker
     long scratch_floats = 0;
     const Step* followers = nullptr;

@@ -47,7 +47,7 @@ struct TrainingFrame {
     /// A layer's parameter and its gradient; nullptr if it has none with this role.
     float* parameter(int layer, ParameterRole role) const { return find(parameters, layer, role); }
     float* gradient(int layer, ParameterRole role) const { return find(gradients, layer, role); }
-    const Team& team() const { return *frame.team; }
+    Workers& team() const { return *frame.team; }
 
     /// Pixel (y, x) of a plane of a tensor.
     float* at(const Tensor& tensor, int image, int plane, int y, int x) const {

@@ -181,12 +181,12 @@ void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
         {quantized_tile_kernel<S.small>(), quantized_tile_kernel<odd_tile(S.small), has_odd_panel>()},
     };
     const WorkParts parts = conv_parts(step, frame.images, frame.team->size(), 1);
-    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
-    frame.team->run([&](int worker, int size) {
-        zero_stored_borders(step, frame, worker, size);
+    const auto tasks_of = [&](int part) { return parts.tasks(part); };
+    frame.team->run_tasks(parts.count(), tasks_of, [&](WorkerTasks& tasks) {
+        zero_stored_borders(step, frame, tasks.worker, tasks.workers);
         QuantizedCursor cursor{step, frame};
         const int per_image = step.grid.tiles();
-        while (const Task task = frame.team->take(worker)) {
+        while (const Task task = tasks.next()) {
             const WorkParts::Piece piece = parts.piece(task);
             for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) {
                 const bool odd = has_odd_panel && panel == step.panels - 1;

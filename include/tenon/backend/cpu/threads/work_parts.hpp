@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include <tenon/backend/cpu/threads/team.hpp>
+#include <tenon/backend/cpu/threads/workers.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

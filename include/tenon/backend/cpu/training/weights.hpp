@@ -156,10 +156,8 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
     const StepTerm& term = step.terms[0];
     const WeightTiles tiles{step};
     const GradientShards shards{GradientSums{step}, frame.frame.images, frame.team().size()};
-    const Items items = frame.team().deal_items(shards.count * shards.parts);
-    frame.team().run([&](int worker, int) {
-        for (int item = frame.team().take_item(items, worker); item >= 0;
-             item = frame.team().take_item(items, worker)) {
+    frame.team().run_items(shards.count * shards.parts, [&](WorkerItems& items) {
+        for (int item = items.next(); item >= 0; item = items.next()) {
             const int shard = item / shards.parts;
             const Range mine = share(tiles.count(), item % shards.parts, shards.parts);
             const GradientChunks chunks{term.source, step.target, term.window, shards.images_of(shard)};

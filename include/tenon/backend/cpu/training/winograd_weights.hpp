@@ -26,10 +26,10 @@ public:
 
     void run() const {
         const GradientSplit split = choose_gradient_split(n, source_.planes(), panels_, shards_.parts);
-        const Items items = frame_.team().deal_items(shards_.count * split.count());
-        frame_.team().run([&](int worker, int size) {
-            for (int i = frame_.team().take_item(items, worker); i >= 0; i = frame_.team().take_item(items, worker))
-                run_part(split.part(i % split.count(), n, source_.planes(), panels_), i / split.count(), worker, size);
+        frame_.team().run_items(shards_.count * split.count(), [&](WorkerItems& items) {
+            for (int i = items.next(); i >= 0; i = items.next())
+                run_part(split.part(i % split.count(), n, source_.planes(), panels_), i / split.count(), items.worker,
+                         items.workers);
         });
         frame_.team().for_each(panels_ * source_.planes(), [&](int unit) { write_gradient(unit); });
     }

@@ -146,12 +146,12 @@ void run_winograd(const Step& step, const Frame& frame) {
     const int tiles = grid.tiles() * frame.images;
     const Split split = choose_winograd_split(step, tiles, frame.team->size());
     const WorkParts parts{tiles, step.panels, split, grid.strip, true};
-    frame.team->deal(parts.count(), [&](int part) { return parts.tasks(part); });
-    frame.team->run([&](int worker, int size) {
-        zero_borders(step, frame, worker, size);
-        float* const memory = frame.scratch + worker * frame.scratch_floats;
+    const auto tasks_of = [&](int part) { return parts.tasks(part); };
+    frame.team->run_tasks(parts.count(), tasks_of, [&](WorkerTasks& tasks) {
+        zero_borders(step, frame, tasks.worker, tasks.workers);
+        float* const memory = frame.scratch + tasks.worker * frame.scratch_floats;
         Range transformed{};
-        while (const Task task = frame.team->take(worker)) {
+        while (const Task task = tasks.next()) {
             const WorkParts::Piece piece = parts.piece(task);
             const Strip strip{step, frame, memory, piece.tiles};
             if (piece.tiles != transformed) strip.transform_input();
