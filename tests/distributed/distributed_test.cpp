@@ -1,7 +1,5 @@
-// Several ranks, here threads, do together what one does alone: sums, training, evaluation, checkpoints to the bit; and
-// what one of them can't do ends all.
-#include <atomic>
-#include <bit>
+// Several ranks, here threads, do together what one does alone: training, evaluation, checkpoints to the bit; and what
+// one of them can't do ends all.
 #include <cmath>
 #include <cstring>
 
@@ -11,6 +9,7 @@
 #include <tenon/data/loader.hpp>
 #include <tenon/data/pipeline.hpp>
 #include <tenon/distributed.hpp>
+#include <tenon/train/schedules/schedule.hpp>
 
 #include "../support.hpp"
 #include "world_run.hpp"
@@ -20,60 +19,6 @@ using namespace tenon;
 using tenon_test::contains;
 using tenon_test::error_of;
 using tenon_test::TemporaryFolder;
-
-/// The tree's sum by its definition: halves whose size is the largest power of two below the number of shards.
-float sum_of_tree(std::span<const float> shards) {
-    if (shards.size() == 1) return shards[0];
-    const std::size_t left = std::bit_floor(shards.size() - 1);
-    return sum_of_tree(shards.first(left)) + sum_of_tree(shards.subspan(left));
-}
-
-constexpr std::size_t length = 1003;
-
-float value_of(std::size_t shard, std::size_t i) {
-    const auto bits = detail::random_bits(7, shard, i);
-    return static_cast<float>(detail::uniform(bits, -1, 1) * std::pow(10.0, static_cast<double>(bits % 7)));
-}
-
-template <int ranks>
-void check_sums(int shards) {
-    if (shards % ranks != 0) return;
-    CAPTURE(ranks);
-    CAPTURE(shards);
-    std::vector<float> expected, values(static_cast<std::size_t>(shards));
-    for (std::size_t i = 0; i < length; ++i) {
-        for (std::size_t s = 0; s < values.size(); ++s) values[s] = value_of(s, i);
-        expected.push_back(sum_of_tree(values));
-    }
-    std::atomic<int> equal = 0;
-    distributed::Threads<ranks>{}.run([&](auto& world) {
-        detail::TreeSum sum{world, shards, length};
-        const auto alone = [](const auto& function) { function(0, 1); };
-        std::vector<float> found(length);
-        for (int round = 0; round < 2; ++round) {
-            for (int s = 0; s < shards / ranks; ++s) {
-                const auto shard = static_cast<std::size_t>(shards / ranks * world.rank() + s);
-                for (std::size_t i = 0; i < length; ++i) sum.leaf()[i] = value_of(shard, i);
-                sum.add(alone);
-            }
-            sum.finish(found, alone);
-            if (std::memcmp(found.data(), expected.data(), length * sizeof(float)) == 0) ++equal;
-        }
-    });
-    CHECK(equal == 2 * ranks);
-}
-
-TEST_CASE("a sum has the same bits for any number of ranks that share the shards") {
-    for (const int shards : {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24}) {
-        check_sums<1>(shards);
-        check_sums<2>(shards);
-        check_sums<3>(shards);
-        check_sums<4>(shards);
-        check_sums<8>(shards);
-    }
-    CHECK(contains(error_of([] { detail::TreeSum({}, 0, 1); }),
-                   "expected a number of shards that 1 processes can share equally, found 0"));
-}
 
 using tenon_test::result_of_run;
 using tenon_test::RunOptions;
@@ -103,14 +48,56 @@ TEST_CASE("training ends with the same bits for any number of processes") {
     }
 }
 
+TEST_CASE("batch norms that see all shards train to the same bits for any number of processes") {
+    for (const int accumulate : {1, 2}) {
+        CAPTURE(accumulate);
+        // Of the last batch's 5 images, some shards have none.
+        const RunOptions options{.shards = 8, .accumulate = accumulate, .sync_norms = true};
+        distributed::Alone alone;
+        const std::string expected = result_of_run(alone, options);
+        CHECK(together<2>(options) == expected);
+        CHECK(together<8>(options) == expected);
+        // Shards only change how sums are rounded: these are parameters after two epochs.
+        const std::string undivided = result_of_run(alone, {.shards = 1, .accumulate = accumulate, .sync_norms = true});
+        std::vector<float> ours(5000), theirs(5000);
+        std::memcpy(ours.data(), expected.data(), ours.size() * sizeof(float));
+        std::memcpy(theirs.data(), undivided.data(), theirs.size() * sizeof(float));
+        float difference = 0;
+        for (std::size_t i = 0; i < ours.size(); ++i) difference = std::max(difference, std::abs(ours[i] - theirs[i]));
+        CHECK(difference > 0);
+        CHECK(difference < 1e-4f);
+    }
+}
+
+TEST_CASE("batch norms that see all shards compute what they do on the complete batch") {
+    for (const std::vector<int>& parts : {std::vector{12}, std::vector{6, 6}, std::vector{5, 0, 3, 4}}) {
+        CAPTURE(parts.size());
+        const tenon_test::NormErrors errors = tenon_test::errors_of_parts(parts);
+        CHECK(errors.loss < 1e-5);
+        CHECK(errors.gradients < 1e-4);
+        CHECK(errors.statistics < 1e-5);
+    }
+}
+
 TEST_CASE("a run resumes with another number of processes") {
     const TemporaryFolder folder;
     distributed::Alone alone;
     const std::string expected = result_of_run(alone, {.epochs = 3});
     const std::string path = folder.file("run.checkpoint");
     together<4>({.epochs = 3, .checkpoint = path, .steps = 3});
+    CHECK(contains(error_of([&] { result_of_run(alone, {.checkpoint = path, .resume = true, .sync_norms = true}); }),
+                   "run.checkpoint"));
     together<2>({.epochs = 3, .checkpoint = path, .steps = 8, .resume = true});
     CHECK(result_of_run(alone, {.epochs = 3, .checkpoint = path, .resume = true}) == expected);
+}
+
+TEST_CASE("the rate for a larger batch grows from that of the small one") {
+    const Schedule schedule = schedules::larger_batch(8, Duration::steps(4));
+    std::vector<double> factors;
+    for (const double step : {0.0, 1.0, 2.0, 4.0, 9.0}) factors.push_back(schedule({step, 10, 5}));
+    CHECK(factors == std::vector{1.0, 2.75, 4.5, 8.0, 8.0});
+    CHECK(schedules::larger_batch(2)({5, 100, 2}) == 1.5);  // by itself over 5 epochs
+    CHECK(contains(error_of([] { schedules::larger_batch(0); }), "a batch is larger by a positive factor, not 0"));
 }
 
 TEST_CASE("every image is in the batches of one rank") {

@@ -1,11 +1,15 @@
 #include "world_run.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <tenon/data/augment/flip.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/pipeline.hpp>
+#include <tenon/engine/reference_training.hpp>
 #include <tenon/models/cifar.hpp>
 #include <tenon/train/callbacks/log_files.hpp>
 #include <tenon/train/callbacks/periodic_checkpoint.hpp>
@@ -20,6 +24,11 @@ struct SharedNet
                      tenon::Head<tenon::BatchNorm, tenon::ReLU, tenon::GlobalAvgPool, tenon::Dropout<tenon::Rate<1, 4>>,
                                  tenon::Linear<6>>> {};
 
+/// Without dropout, which depends on how a batch is divided.
+struct NormNet : tenon::Network<tenon::Input<3, 8, 8>, tenon::Stem<tenon::Conv<20, tenon::Kernel<3>, tenon::Stride<2>>>,
+                                tenon::Head<tenon::BatchNorm, tenon::ReLU, tenon::Conv<24, tenon::Kernel<3>>,
+                                            tenon::BatchNorm, tenon::GlobalAvgPool, tenon::Linear<6>>> {};
+
 struct InterruptAfter : tenon::Callback {
     explicit InterruptAfter(long number) : steps{number} {}
     void on_step(const tenon::StepReport& report, tenon::TrainerControl& trainer) override {
@@ -28,23 +37,8 @@ struct InterruptAfter : tenon::Callback {
     long steps;
 };
 
-}  // namespace
-
-tenon::ImageDataset shared_images(std::size_t count, std::uint64_t seed) {
-    tenon::ImageDataset dataset;
-    dataset.shape = {3, 8, 8};
-    for (std::size_t n = 0; n < count; ++n) {
-        const auto label = static_cast<int>(n % 6);
-        dataset.labels.push_back(label);
-        for (std::size_t k = 0; k < 3 * 8 * 8; ++k)
-            dataset.images.push_back(static_cast<std::uint8_t>(
-                (tenon::detail::random_bits(seed, static_cast<std::uint64_t>(label), k) >> 57) +
-                (tenon::detail::random_bits(seed, n + 100, k) >> 57)));
-    }
-    return dataset;
-}
-
-std::string result_of_run(tenon::distributed::World world, const RunOptions& options) {
+template <class Net, class Backend>
+std::string result_of(tenon::distributed::World world, const RunOptions& options) {
     using namespace tenon;
     const bool second = world.rank() == 1;
     const ImageDataset data = shared_images(53, second && options.other_data ? 2 : 1), held_out = shared_images(31, 3);
@@ -53,18 +47,18 @@ std::string result_of_run(tenon::distributed::World world, const RunOptions& opt
     Loader validation{held_out, Pipeline{normalize}, {.batch_size = 10, .shuffle = false}};
     loader.shard(world);
     if (options.other_sharding) loader.shard(OtherRank{world.size() - 1 - world.rank(), world.size()});
-    Trainer<SharedNet> trainer{SgdOptions{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4},
-                               {.batch_size = 12,
-                                .seed = second && options.other_seed ? 4U : 3U,
-                                .threads = 1,
-                                .label_smoothing = 0.1,
-                                .clip_norm = 1,
-                                .average = AverageOptions{},
-                                .world = world,
-                                .shards = options.shards,
-                                .accumulate = options.accumulate}};
+    Trainer<Net, Backend> trainer{SgdOptions{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4},
+                                  {.batch_size = 12,
+                                   .seed = second && options.other_seed ? 4U : 3U,
+                                   .threads = 1,
+                                   .label_smoothing = 0.1,
+                                   .clip_norm = 1,
+                                   .average = AverageOptions{},
+                                   .world = world,
+                                   .shards = options.shards,
+                                   .accumulate = options.accumulate}};
     if (second && options.other_weights) {
-        Parameters<SharedNet> changed;
+        Parameters<Net> changed;
         std::ranges::copy(trainer.parameters().values(), changed.values().begin());
         changed.values()[3] += 1e-6f;
         trainer.set_parameters(changed);
@@ -96,6 +90,79 @@ std::string result_of_run(tenon::distributed::World world, const RunOptions& opt
     const Evaluation found = trainer.evaluate(validation);
     append(std::vector<double>{found.loss, found.top1, found.top5, static_cast<double>(found.images)});
     return bytes;
+}
+
+}  // namespace
+
+tenon::ImageDataset shared_images(std::size_t count, std::uint64_t seed) {
+    tenon::ImageDataset dataset;
+    dataset.shape = {3, 8, 8};
+    for (std::size_t n = 0; n < count; ++n) {
+        const auto label = static_cast<int>(n % 6);
+        dataset.labels.push_back(label);
+        for (std::size_t k = 0; k < 3 * 8 * 8; ++k)
+            dataset.images.push_back(static_cast<std::uint8_t>(
+                (tenon::detail::random_bits(seed, static_cast<std::uint64_t>(label), k) >> 57) +
+                (tenon::detail::random_bits(seed, n + 100, k) >> 57)));
+    }
+    return dataset;
+}
+
+std::string result_of_run(tenon::distributed::World world, const RunOptions& options) {
+    if (options.sync_norms) return result_of<NormNet, tenon::distributed::SyncNorms<>>(world, options);
+    return result_of<SharedNet, tenon::Cpu>(world, options);
+}
+
+NormErrors errors_of_parts(std::span<const int> images_of_parts) {
+    using namespace tenon;
+    using Backend = distributed::SyncNorms<>;
+    constexpr std::size_t elements = 3 * 8 * 8;
+    std::size_t whole = 0;
+    for (const int images : images_of_parts) whole += static_cast<std::size_t>(images);
+    const ImageDataset data = shared_images(whole);
+    std::vector<float> images;
+    for (const std::uint8_t pixel : data.images) images.push_back(static_cast<float>(pixel) / 64 - 2);
+    Parameters<NormNet> parameters;
+    parameters.seed(7);
+
+    const int parts = static_cast<int>(images_of_parts.size()), all = static_cast<int>(whole);
+    TrainingEngine<NormNet, Backend> engine{all, {.threads = 2}};
+    std::ranges::copy(std::as_const(parameters).values(), engine.parameters().values().begin());
+    engine.prepare_parts(parts, parts);
+    std::vector<cpu::BatchPart> batch;
+    std::size_t first = 0;
+    for (const int count : images_of_parts) {
+        const auto size = static_cast<std::size_t>(count);
+        batch.push_back({std::span<const float>(images).subspan(first * elements, size * elements),
+                         std::span<const int>(data.labels).subspan(first, size)});
+        first += size;
+    }
+    const LossResult found = engine.forward_backward(
+        batch, images_of_parts, 0.1,
+        [](std::span<const double> mine, std::span<double> all_parts) { std::ranges::copy(mine, all_parts.begin()); });
+
+    TrainingEngine<NormNet, Reference<double>> reference{all};
+    std::ranges::copy(std::as_const(parameters).values(), reference.parameters().values().begin());
+    const LossResult expected = reference.forward_backward(std::vector<double>(images.begin(), images.end()),
+                                                           data.labels, {.label_smoothing = 0.1});
+
+    NormErrors errors{std::abs(found.loss - expected.loss), 0, 0};
+    for (int tensor = 0; tensor < Parameters<NormNet>::count(); ++tensor) {
+        const detail::Parameter& info = Parameters<NormNet>::infos()[static_cast<std::size_t>(tensor)];
+        const bool trained = detail::is_trainable(info.role);
+        double error = 0, largest = 1e-30;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(info.elements()); ++i) {
+            const std::size_t at = static_cast<std::size_t>(info.offset) + i;
+            double value = trained ? 0 : double{std::as_const(engine).parameters().values()[at]};
+            for (int part = 0; trained && part < parts; ++part) value += double{engine.gradients_of_part(part)[at]};
+            const double wanted = trained ? reference.gradients().values()[at] : reference.parameters().values()[at];
+            error = std::max(error, std::abs(value - wanted));
+            largest = std::max(largest, std::abs(wanted));
+        }
+        double& worst = trained ? errors.gradients : errors.statistics;
+        worst = std::max(worst, error / largest);
+    }
+    return errors;
 }
 
 }  // namespace tenon_test

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include <tenon/data/datasets/image_dataset.hpp>
@@ -25,6 +26,7 @@ struct RunOptions {
     std::string checkpoint{};  ///< written after each iteration
     long steps = 0;            ///< interrupted after these; 0: not
     bool resume = false;
+    bool sync_norms = false;  ///< batch norms see all shards
     bool other_seed = false, other_data = false, other_weights = false, other_sharding = false;  ///< in rank 1
     tenon::Callback* callback = nullptr;
     std::string log{};          ///< a CSV file
@@ -41,5 +43,12 @@ struct OtherRank {
 /// What a run must not owe to the number of ranks: parameters, running statistics, averages, the optimizer's state by
 /// way of one more epoch, and the figures of all epochs. Of a run that is interrupted only the first three.
 std::string result_of_run(tenon::distributed::World world, const RunOptions& options);
+
+/// What batch norms over all parts of a batch get wrong, as a share of the largest number of its kind: compared with
+/// the complete batch in double.
+struct NormErrors {
+    double loss, gradients, statistics;
+};
+NormErrors errors_of_parts(std::span<const int> images_of_parts);
 
 }  // namespace tenon_test

@@ -84,6 +84,13 @@ concept LendsThreads = requires(E& engine) {
     engine.team().run([](int, int) {});
 };
 
+/// Computes the shards of a process together, as its batch norms see all of them: `prepare_parts(parts, all_parts)`,
+/// then `forward_backward(parts, images_of_parts, label_smoothing, share)` and `gradients_of_part(i)`.
+template <class E>
+concept SynchronizesNorms = requires {
+    requires E::synchronizes_norms;
+};
+
 /// Multiplies the loss by a scale that changes (float16).
 template <class E>
 concept ScalesLoss = requires {

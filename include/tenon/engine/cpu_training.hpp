@@ -81,20 +81,11 @@ public:
         check_smoothing(options.label_smoothing);
         batch_ = batch;
         const TrainingFrame frame = frame_of(images.data(), options.seed);
-        Step load{};
-        load.kind = OpKind::load_input;
-        load.target = Compiled::plan.input;
-        run_load_input(load, frame.frame);
+        load_input(frame);
         run(0, Compiled::plan.forward_steps, frame);
-        compute_losses(targets, options.label_smoothing, frame);
+        compute_losses(targets, options.label_smoothing, frame, 0, batch);
         run(Compiled::plan.forward_steps, Compiled::steps, frame);
-        LossResult sum;
-        for (long n = 0; n < batch; ++n) {
-            sum.loss += losses_.data()[n].loss;
-            sum.correct += losses_.data()[n].correct;
-        }
-        sum.loss /= static_cast<double>(batch);
-        return sum;
+        return loss_of(0, batch);
     }
 
     LossResult forward_backward(std::span<const float> images, std::span<const int> labels, StepOptions options = {}) {
@@ -144,7 +135,14 @@ public:
                2 * Buffer<float>::mapped_bytes(index(state_count<Net>));
     }
 
-private:
+protected:
+    static void load_input(const TrainingFrame& frame) {
+        Step load{};
+        load.kind = OpKind::load_input;
+        load.target = Compiled::plan.input;
+        run_load_input(load, frame.frame);
+    }
+
     void run(int begin, int end, const TrainingFrame& frame) {
         for (int i = begin; i < end; ++i) {
             if (recorder_) recorder_->begin(i, frame.frame.images);
@@ -177,18 +175,32 @@ private:
         return frame;
     }
 
-    void compute_losses(const Targets<float>& targets, double smoothing, const TrainingFrame& frame) {
+    /// The losses of a frame's images, which are those from `first` on of the engine's, and the gradients of their sum
+    /// over `batch`.
+    void compute_losses(const Targets<float>& targets, double smoothing, const TrainingFrame& frame, long first,
+                        long batch) {
         const Tensor &output = Compiled::plan.output, &gradient = Compiled::plan.output_gradient;
         team_.run([&](int worker, int workers) {
-            const Range images = share(static_cast<int>(batch_), worker, workers);
+            const Range images = share(frame.frame.images, worker, workers);
             for (int n = images.begin; n < images.end; ++n) {
                 const float* logits = frame.frame.image(n) + output.origin();
-                std::copy_n(logits, classes, logits_.data() + static_cast<long>(n) * classes);
+                std::copy_n(logits, classes, logits_.data() + (first + n) * classes);
                 std::fill_n(frame.frame.image(n) + gradient.offset, gradient.floats(), 0.0f);
-                losses_.data()[n] = softmax_cross_entropy<float>(logits, classes, targets, n, batch_, smoothing,
-                                                                 frame.frame.image(n) + gradient.origin());
+                losses_.data()[first + n] = softmax_cross_entropy<float>(logits, classes, targets, n, batch, smoothing,
+                                                                         frame.frame.image(n) + gradient.origin());
             }
         });
+    }
+
+    /// The mean loss of some of the images.
+    LossResult loss_of(long first, long images) const {
+        LossResult sum;
+        for (long n = first; n < first + images; ++n) {
+            sum.loss += losses_.data()[n].loss;
+            sum.correct += losses_.data()[n].correct;
+        }
+        sum.loss /= static_cast<double>(images);
+        return sum;
     }
 
     int largest_batch_;

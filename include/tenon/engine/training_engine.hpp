@@ -6,7 +6,7 @@
 #include <tenon/engine/cuda_training.hpp>
 #include <tenon/engine/default_backend.hpp>
 #if !defined(__CUDACC__)
-#include <tenon/engine/cpu_training.hpp>
+#include <tenon/engine/synchronized_norms.hpp>
 #endif
 
 namespace tenon {

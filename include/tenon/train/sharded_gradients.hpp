@@ -15,58 +15,38 @@
 
 #include <tenon/core/index.hpp>
 #include <tenon/core/random.hpp>
-#include <tenon/data/batch.hpp>
 #include <tenon/distributed/tree_sum.hpp>
+#include <tenon/engine/concepts.hpp>
 #include <tenon/engine/training_options.hpp>
+#include <tenon/train/batch_shares.hpp>
 #include <tenon/weights/parameters.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// How an iteration is divided.
-struct ShardOptions {
-    distributed::World world{};
-    int shards = 1;
-    int accumulate = 1;
-    bool are_used() const { return world.size() > 1 || shards > 1 || accumulate > 1; }
+/// What an engine whose batch norms see all shards calls one of them.
+template <class Engine>
+struct PartOfEngine {
+    struct type {};
 };
-
-/// The images of a batch from `first` to `end`, of all ranks' images.
-inline Batch part_of(const Batch& batch, long first, long end, long elements) {
-    const long images = static_cast<long>(batch.images.size()) / elements;
-    const long classes = images > 0 ? static_cast<long>(batch.targets.size()) / images : 0;
-    const auto cut = [&](auto values, long scalars) {
-        return values.empty() ? values
-                              : values.subspan(index((first - batch.first) * scalars), index((end - first) * scalars));
-    };
-    Batch part{cut(batch.images, elements), cut(batch.labels, 1), cut(batch.targets, classes)};
-    part.first = first;
-    part.whole = batch.whole;
-    return part;
-}
-
-/// A batch with `whole` filled in. Throws tenon::Error unless it holds the images of a rank.
-inline Batch checked_share(Batch batch, distributed::World world, long elements) {
-    const long images = static_cast<long>(batch.images.size()) / elements;
-    if (batch.whole == 0) batch.whole = images;
-    const long first = batch.whole * world.rank() / world.size(), end = batch.whole * (world.rank() + 1) / world.size();
-    if (batch.first > first || batch.first + images < end)
-        throw Error("expected images " + std::to_string(first) + " to " + std::to_string(end) + " of a batch of " +
-                    std::to_string(batch.whole) + " for " + world.name() + ", found " + std::to_string(batch.first) +
-                    " to " + std::to_string(batch.first + images) + "; was the loader sharded for this world?");
-    return batch;
-}
+template <SynchronizesNorms Engine>
+struct PartOfEngine<Engine> {
+    using type = typename Engine::Part;
+};
+template <class Engine>
+using PartOf = typename PartOfEngine<Engine>::type;
 
 /// Computes the loss, the gradients and the running statistics of an iteration of `accumulate` batches, each divided
-/// into `shards` parts of equal size (to one image). Batch norms see one part at a time. Every part begins with the
-/// same running statistics; the new ones are the mean over the shards, as the gradients are.
+/// into `shards` parts of equal size (to one image). Batch norms see one part at a time, or, where the engine
+/// synchronizes them, all parts of a batch. Every part begins with the same running statistics; the new ones are the
+/// mean over the shards, as the gradients are.
 ///
 /// Law: bitwise the same for any number of processes that divides the shards (test:
 /// tests/distributed/distributed_test.cpp). Nothing is allocated after construction.
 template <class Net, class Engine>
 class ShardedGradients {
 public:
-    explicit ShardedGradients(const ShardOptions& options)
+    ShardedGradients(const ShardOptions& options, Engine& engine)
         : options_{options},
           local_shards_{options.shards / std::max(1, options.world.size())},
           sum_{options.world, options.shards, index(state_count<Net>)},
@@ -75,6 +55,11 @@ public:
           all_(index(options.shards)) {
         if (options.accumulate > 1)
             for (int i = 0; i < local_shards_; ++i) kept_.emplace_back(before_.size());
+        if constexpr (SynchronizesNorms<Engine>) {
+            engine.prepare_parts(local_shards_, options.shards);
+            parts_.reserve(local_.size());
+            images_of_shards_.resize(all_.size());
+        }
         for (const Parameter& tensor : Parameters<Net>::infos())
             if (!is_trainable(tensor.role)) statistics_.push_back({index(tensor.offset), index(tensor.elements())});
     }
@@ -94,15 +79,20 @@ public:
         std::ranges::fill(local_, Tally{});
         for (int i = 0; i < batches; ++i) {
             const Batch batch = checked_share(fetch(i), options_.world, elements);
+            const auto options_of = [&](int shard) {
+                return StepOptions{
+                    step.label_smoothing,
+                    random_bits(step.seed, hash_name("shard"),
+                                static_cast<std::uint64_t>(i * options_.shards + first_shard() + shard))};
+            };
+            if constexpr (SynchronizesNorms<Engine>) run_shards(engine, batch, options_of, check);
             for (int shard = 0; shard < local_shards_; ++shard) {
-                const long number = first_shard() + shard;
-                const Batch part = part_of(batch, batch.whole * number / options_.shards,
-                                           batch.whole * (number + 1) / options_.shards, elements);
                 const std::span<float> target = batches > 1 ? std::span<float>(kept_[index(shard)]) : sum_.leaf();
-                run_part(engine, part, target, i == 0, shard,
-                         {step.label_smoothing, random_bits(step.seed, hash_name("shard"),
-                                                            static_cast<std::uint64_t>(i * options_.shards + number))},
-                         check, on_threads);
+                if constexpr (SynchronizesNorms<Engine>)
+                    add_gradients(engine.gradients_of_part(shard), batch.whole, target, i == 0, on_threads);
+                else
+                    run_shard(engine, shard_of(batch, shard), target, i == 0, shard, options_of(shard), check,
+                              on_threads);
                 if (batches == 1) sum_.add(on_threads);
             }
         }
@@ -145,12 +135,20 @@ private:
             std::ranges::copy(from.subspan(offset, size), to.subspan(offset, size).begin());
     }
 
+    long begin_of_shard(const Batch& batch, int shard) const {
+        return batch.whole * (first_shard() + shard) / options_.shards;
+    }
+    Batch shard_of(const Batch& batch, int shard) const {
+        return part_of(batch, begin_of_shard(batch, shard), begin_of_shard(batch, shard + 1), elements);
+    }
+    static long images_of(const Batch& part) { return static_cast<long>(part.images.size()) / elements; }
+
     /// Writes the gradients of a part times its images to `target`, or adds them; and likewise what it changes in the
     /// running statistics.
     template <class Check, class OnThreads>
-    void run_part(Engine& engine, const Batch& part, std::span<float> target, bool is_first, int shard,
-                  const StepOptions& step, const Check& check, const OnThreads& on_threads) {
-        const long images = static_cast<long>(part.images.size()) / elements;
+    void run_shard(Engine& engine, const Batch& part, std::span<float> target, bool is_first, int shard,
+                   const StepOptions& step, const Check& check, const OnThreads& on_threads) {
+        const long images = images_of(part);
         if (images == 0) {
             if (is_first) std::ranges::fill(target, 0.0f);
             return;
@@ -159,14 +157,56 @@ private:
         const LossResult result = part.targets.empty() ? engine.forward_backward(part.images, part.labels, step)
                                                        : engine.forward_backward(part.images, part.targets, step);
         check(result, part);
+        count(result, images, shard);
+        const std::span<float> gradients = engine.gradients().values();
+        write_changes(engine, gradients, 1);
+        add_gradients(gradients, images, target, is_first, on_threads);
+    }
+
+    /// Computes the gradients of all shards of this process, of the mean loss over the batch of all processes.
+    template <class OptionsOf, class Check>
+    void run_shards(Engine& engine, const Batch& batch, const OptionsOf& options_of, const Check& check) {
+        for (int i = 0; i < options_.shards; ++i) {
+            const long begin = batch.whole * i / options_.shards, end = batch.whole * (i + 1) / options_.shards;
+            images_of_shards_[index(i)] = static_cast<int>(end - begin);
+        }
+        parts_.clear();
+        for (int shard = 0; shard < local_shards_; ++shard) {
+            const Batch part = shard_of(batch, shard);
+            parts_.push_back({part.images,
+                              part.targets.empty() ? Targets<float>{part.labels} : Targets<float>{part.targets},
+                              options_of(shard).seed});
+        }
+        copy_statistics(before_, engine.parameters().values());
+        const LossResult result = engine.forward_backward(
+            parts_, images_of_shards_, options_of(0).label_smoothing,
+            [&](std::span<const double> mine, std::span<double> all) { options_.world.all_gather(mine, all); });
+        const Batch mine = part_of(batch, begin_of_shard(batch, 0), begin_of_shard(batch, local_shards_), elements);
+        if (!mine.images.empty()) check(result, mine);
+        for (int shard = 0; shard < local_shards_; ++shard) {
+            const long images = images_of(shard_of(batch, shard));
+            if (images > 0) count(engine.loss_of_part(shard), images, shard);
+            write_changes(engine, engine.gradients_of_part(shard),
+                          static_cast<float>(images) / static_cast<float>(batch.whole));
+        }
+    }
+
+    void count(const LossResult& result, long images, int shard) {
         Tally& tally = local_[index(shard)];
         tally.loss += result.loss * static_cast<double>(images);
         tally.correct += result.correct;
         tally.images += images;
-        const std::span<float> gradients = engine.gradients().values();
-        const std::span<const float> parameters = std::as_const(engine).parameters().values();
+    }
+    /// Writes what a batch has changed in the running statistics, times a factor, to where their gradients would be.
+    void write_changes(const Engine& engine, std::span<float> gradients, float factor) const {
+        const std::span<const float> parameters = engine.parameters().values();
         for (const auto& [offset, size] : statistics_)
-            for (std::size_t i = offset; i < offset + size; ++i) gradients[i] = parameters[i] - before_[i];
+            for (std::size_t i = offset; i < offset + size; ++i) gradients[i] = (parameters[i] - before_[i]) * factor;
+    }
+    /// Writes gradients times the images that they are means over to `target`, or adds them.
+    template <class OnThreads>
+    void add_gradients(std::span<const float> gradients, long images, std::span<float> target, bool is_first,
+                       const OnThreads& on_threads) const {
         const auto factor = static_cast<float>(images);
         on_threads([&](int worker, int workers) {
             const std::size_t end = share_begin(worker + 1, workers);
@@ -194,6 +234,8 @@ private:
     std::vector<float> before_;        ///< the running statistics at the beginning of an iteration
     std::vector<Buffer<float>> kept_;  ///< sums over the batches of an iteration, one per shard
     std::vector<Tally> local_, all_;
+    std::vector<PartOf<Engine>> parts_;  ///< where batch norms see all shards: those of this process,
+    std::vector<int> images_of_shards_;  ///< and the images of all
     double exchange_seconds_ = 0;
     struct Extent {
         std::size_t offset, size;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <tenon/distributed/world.hpp>
+#include <tenon/train/batch_shares.hpp>
 #include <tenon/train/metrics.hpp>
-#include <tenon/train/sharded_gradients.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {

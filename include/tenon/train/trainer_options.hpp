@@ -32,7 +32,7 @@ struct TrainerOptions {
     distributed::World world{};
     /// Parts of equal size that a batch is divided into; 0: one per process. They are computed one after another in a
     /// process, so that it needs memory for one of them, and decide the bits of the result; the processes don't. Batch
-    /// norms see one part at a time.
+    /// norms see one part at a time, or all with the backend distributed::SyncNorms.
     int shards = 0;
     int accumulate = 1;  ///< batches per iteration: the update is that of the mean loss over them
 };

@@ -35,7 +35,7 @@ public:
     template <OptimizerOptions<float> Choice>
     TrainingCore(const Choice& optimizer, const TrainerOptions& options)
         : options_{checked(options)},
-          engine_{largest_part(options_),
+          engine_{largest_share(options_),
                   {.threads = options.threads, .loss_scaling = options.loss_scaling, .device = options.device}},
           optimizer_{optimizer.template make<float>(
               parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, optimizer.decayed), state_count<Net>)},
@@ -50,7 +50,7 @@ public:
                 engine_.prepare_updates(*rule, optimizer_->runs(), average_.has_value());
                 updates_on_engine_ = true;
             }
-        if (shards_of(options_).are_used()) sharded_.emplace(shards_of(options_));
+        if (shards_of(options_).are_used()) sharded_.emplace(shards_of(options_), engine_);
         restart_average();
     }
 
@@ -151,14 +151,16 @@ public:
 
     /// The settings that a checkpoint must agree with.
     Metadata settings() const {
-        return {{"network", std::to_string(fingerprint<Net>())},
-                {"optimizer", optimizer_->identity()},
-                {"average", average_ ? average_->identity() : "none"},
-                {"seed", std::to_string(options_.seed)},
-                {"label_smoothing", exact_text(options_.label_smoothing)},
-                {"clip_norm", exact_text(options_.clip_norm)},
-                {"shards", std::to_string(shards_of(options_).shards)},
-                {"accumulate", std::to_string(options_.accumulate)}};
+        Metadata settings{{"network", std::to_string(fingerprint<Net>())},
+                          {"optimizer", optimizer_->identity()},
+                          {"average", average_ ? average_->identity() : "none"},
+                          {"seed", std::to_string(options_.seed)},
+                          {"label_smoothing", exact_text(options_.label_smoothing)},
+                          {"clip_norm", exact_text(options_.clip_norm)},
+                          {"shards", std::to_string(shards_of(options_).shards)},
+                          {"accumulate", std::to_string(options_.accumulate)}};
+        if constexpr (SynchronizesNorms<Engine>) settings["norms"] = "of all shards";
+        return settings;
     }
 
     /// The optimizer's learning rate, which a schedule multiplies.
@@ -185,9 +187,12 @@ private:
     static ShardOptions shards_of(const TrainerOptions& options) {
         return {options.world, options.shards > 0 ? options.shards : options.world.size(), options.accumulate};
     }
-    static int largest_part(const TrainerOptions& options) {
-        const int shards = shards_of(options).shards;
-        return options.batch_size > 0 ? (options.batch_size - 1) / shards + 1 : options.batch_size;
+    /// The most images that the engine has at once: those of a shard, or of all shards of this process.
+    static int largest_share(const TrainerOptions& options) {
+        const ShardOptions shards = shards_of(options);
+        if (options.batch_size < 1) return options.batch_size;
+        const int largest = (options.batch_size - 1) / shards.shards + 1;
+        return SynchronizesNorms<Engine> ? largest * (shards.shards / shards.world.size()) : largest;
     }
 
     /// Calls f(worker, workers) on the engine's threads, if it has any.

@@ -240,6 +240,16 @@ inline Schedule sequence(const Schedule& first, Duration length, const Schedule&
             }};
 }
 
+/// For batches `factor` times as large as those that the optimizer's learning rate was chosen for, as several processes
+/// have them: the rate grows with the batch, from 1 to `factor` over `length`, and stays there (Goyal et al. 2017,
+/// arXiv 1706.02677): `larger_batch(8) * cosine()`. In a lengthened run it behaves as warm_up. Throws tenon::Error
+/// unless the factor is positive and finite.
+inline Schedule larger_batch(double factor, Duration length = Duration::epochs(5)) {
+    if (!(factor > 0 && std::isfinite(factor)))
+        throw Error("a batch is larger by a positive factor, not " + std::to_string(factor));
+    return constant(factor) * warm_up(length, 1 / factor);
+}
+
 /// A schedule times a constant; in a lengthened run it behaves as the schedule.
 inline Schedule scale(const Schedule& schedule, double factor) { return constant(factor) * schedule; }
 

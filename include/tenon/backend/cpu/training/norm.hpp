@@ -98,33 +98,46 @@ inline void plane_statistics(const TrainingFrame& frame, const Tensor& x, int im
     }
 }
 
-/// Merges the statistics of one channel over the images, in order, and updates its running statistics.
-inline void merge_statistics(const TrainingStep& step, const TrainingFrame& frame, const NormParameters& norm,
-                             int channel) {
-    const Tensor& x = step.source();
-    const double pixels = x.pixels();
-    const double momentum = frame.layer(step.layer).momentum;
-    double mean = 0, squares = 0, count = 0;
-    for (int image = 0; image < frame.frame.images; ++image) {
-        const double difference = partial(frame, x, image, channel, 0) - mean, total = count + pixels;
-        mean += difference * pixels / total;
-        squares += partial(frame, x, image, channel, 1) + difference * difference * count * pixels / total;
+/// Statistics of one channel over some pixels. Merging them is that of Chan, Golub and LeVeque 1979.
+struct ChannelStatistics {
+    double mean = 0, squares = 0, count = 0;  ///< squares: the sum of squared distances from the mean
+
+    void merge(double other_mean, double other_squares, double other_count) {
+        const double difference = other_mean - mean, total = count + other_count;
+        mean += difference * other_count / total;
+        squares += other_squares + difference * difference * count * other_count / total;
         count = total;
     }
-    set_affine(step, frame, norm, channel, mean, squares / count);
-    float &running_mean = norm.running_mean[channel], &running_variance = norm.running_variance[channel];
-    running_mean = static_cast<float>((1 - momentum) * double{running_mean} + momentum * mean);
-    running_variance = static_cast<float>((1 - momentum) * double{running_variance} + momentum * squares / (count - 1));
+};
+
+/// The statistics of one channel over the images of a frame, in order.
+inline ChannelStatistics merged_statistics(const TrainingFrame& frame, const Tensor& x, int channel) {
+    ChannelStatistics all;
+    for (int image = 0; image < frame.frame.images; ++image)
+        all.merge(partial(frame, x, image, channel, 0), partial(frame, x, image, channel, 1), x.pixels());
+    return all;
 }
 
-/// Mean and variance over the batch: of each image in two passes, then merged in the order of the images (Chan, Golub
-/// and LeVeque 1979), so that nothing cancels and nothing depends on the threads. Updates the running statistics.
+/// Derives what normalizes one channel from the statistics of a batch, and updates its running statistics.
+inline void set_statistics(const TrainingStep& step, const TrainingFrame& frame, const NormParameters& norm,
+                           int channel, const ChannelStatistics& all) {
+    const double momentum = frame.layer(step.layer).momentum;
+    set_affine(step, frame, norm, channel, all.mean, all.squares / all.count);
+    float &running_mean = norm.running_mean[channel], &running_variance = norm.running_variance[channel];
+    running_mean = static_cast<float>((1 - momentum) * double{running_mean} + momentum * all.mean);
+    running_variance =
+        static_cast<float>((1 - momentum) * double{running_variance} + momentum * all.squares / (all.count - 1));
+}
+
+/// Mean and variance over the batch: of each image in two passes, then merged in the order of the images, so that
+/// nothing cancels and nothing depends on the threads. Updates the running statistics.
 inline void run_statistics(const TrainingStep& step, const TrainingFrame& frame) {
     const Tensor& x = step.source();
     for_each_target_plane(frame, x, [&](int image, int plane) { plane_statistics(frame, x, image, plane); });
     const NormParameters norm{step, frame};
     for_each_block(frame, x, [&](int, int first, int channels) {
-        for (int c = first; c < first + channels; ++c) merge_statistics(step, frame, norm, c);
+        for (int c = first; c < first + channels; ++c)
+            set_statistics(step, frame, norm, c, merged_statistics(frame, x, c));
     });
 }
 
@@ -154,9 +167,8 @@ inline void run_norm(const TrainingStep& step, const TrainingFrame& frame) {
     });
 }
 
-/// The sums that the gradients of a norm need, over the batch: of g and of g * normalized, channel by channel. Stores
-/// their means, and the gradients of gamma and beta.
-inline void sum_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+/// The sums that the gradients of a norm need, of g and of g * normalized: of each plane, as partials of the images.
+inline void sum_gradient_planes(const TrainingStep& step, const TrainingFrame& frame) {
     const Tensor &x = step.source(), &gradient = step.gradient;
     for_each_target_plane(frame, x, [&](int image, int plane) {
         const NormNumbers numbers{step, frame, plane * channel_block};
@@ -171,26 +183,37 @@ inline void sum_norm_gradient(const TrainingStep& step, const TrainingFrame& fra
             product = multiply_add(g, normalized, product);
         });
     });
-    const double count = static_cast<double>(x.pixels()) * frame.frame.images;
-    float* const gamma_gradient = frame.gradient(step.layer, ParameterRole::gamma);
-    float* const beta_gradient = frame.gradient(step.layer, ParameterRole::beta);
-    for_each_block(frame, x, [&](int, int first, int channels) {
-        for (int c = first; c < first + channels; ++c) {
-            double sum = 0, product = 0;
-            for (int image = 0; image < frame.frame.images; ++image) {
-                sum += partial(frame, x, image, c, 0);
-                product += partial(frame, x, image, c, 1);
-            }
-            const NormNumbers numbers{step, frame, c};
-            *numbers.mean_gradient = static_cast<float>(sum / count);
-            *numbers.mean_product = static_cast<float>(product / count);
-            if (gamma_gradient) gamma_gradient[c] = static_cast<float>(product);
-            if (beta_gradient) beta_gradient[c] = static_cast<float>(sum);
-        }
-    });
 }
 
-/// One plane of dx (see run_norm_gradient), from the means that sum_norm_gradient stored.
+/// The same sums of one channel, over some images.
+struct NormGradientSums {
+    double sum = 0, product = 0;
+};
+
+/// Adds up the partials of one channel over the images, and stores the gradients of gamma and beta.
+inline NormGradientSums take_gradient_sums(const TrainingStep& step, const TrainingFrame& frame, int channel) {
+    const Tensor& x = step.source();
+    NormGradientSums sums;
+    for (int image = 0; image < frame.frame.images; ++image) {
+        sums.sum += partial(frame, x, image, channel, 0);
+        sums.product += partial(frame, x, image, channel, 1);
+    }
+    if (float* const gamma = frame.gradient(step.layer, ParameterRole::gamma))
+        gamma[channel] = static_cast<float>(sums.product);
+    if (float* const beta = frame.gradient(step.layer, ParameterRole::beta))
+        beta[channel] = static_cast<float>(sums.sum);
+    return sums;
+}
+
+/// Stores the means of both sums over the `count` pixels of a batch.
+inline void set_gradient_means(const TrainingStep& step, const TrainingFrame& frame, int channel,
+                               const NormGradientSums& sums, double count) {
+    const NormNumbers numbers{step, frame, channel};
+    *numbers.mean_gradient = static_cast<float>(sums.sum / count);
+    *numbers.mean_product = static_cast<float>(sums.product / count);
+}
+
+/// One plane of dx (see run_norm_gradient), from the means that are stored.
 inline void norm_source_gradient(const TrainingStep& step, const TrainingFrame& frame, int image, int plane) {
     const Tensor &x = step.source(), &gradient = step.gradient, &target = step.target();
     const NormNumbers numbers{step, frame, plane * channel_block};
@@ -219,13 +242,26 @@ inline void norm_source_gradient(const TrainingStep& step, const TrainingFrame& 
     }
 }
 
-/// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalized * mean(g * normalized)) + sum, where g is
-/// the gradient of what the fused ReLU reads. A frozen norm scales by a constant.
-inline void run_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
-    if (!step.frozen) sum_norm_gradient(step, frame);
+/// The gradient of x, from the means that are stored.
+inline void run_norm_source_gradient(const TrainingStep& step, const TrainingFrame& frame) {
     if (!step.target().exists()) return;
     for_each_target_plane(frame, step.target(),
                           [&](int image, int plane) { norm_source_gradient(step, frame, image, plane); });
+}
+
+/// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalized * mean(g * normalized)) + sum, where g is
+/// the gradient of what the fused ReLU reads. A frozen norm scales by a constant.
+inline void run_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
+    if (!step.frozen) {
+        const Tensor& x = step.source();
+        sum_gradient_planes(step, frame);
+        const double count = static_cast<double>(x.pixels()) * frame.frame.images;
+        for_each_block(frame, x, [&](int, int first, int channels) {
+            for (int c = first; c < first + channels; ++c)
+                set_gradient_means(step, frame, c, take_gradient_sums(step, frame, c), count);
+        });
+    }
+    run_norm_source_gradient(step, frame);
 }
 
 }  // namespace TENON_ISA_NAMESPACE
