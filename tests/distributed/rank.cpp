@@ -20,9 +20,11 @@ std::string setting(const char* name) {
 
 struct Dying : Callback {
     void on_step(const StepReport& report, TrainerControl& trainer) override {
-        const bool here = trainer.world().rank() == 1 && report.step == 5;
-        if (here && setting("TENON_TEST_DEATH") == "kill") std::raise(SIGKILL);
-        if (here && setting("TENON_TEST_DEATH") == "throw") throw Error("the disk is full");
+        const std::string death = setting("TENON_TEST_DEATH");
+        const int victim = death == "kill the first" ? 0 : 1;
+        if (trainer.world().rank() != victim || report.step != 5) return;
+        if (death.starts_with("kill")) std::raise(SIGKILL);
+        if (death == "throw") throw Error("the disk is full");
     }
 };
 

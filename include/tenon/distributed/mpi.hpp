@@ -3,16 +3,21 @@
 
 // Mpi: ranks that are processes, on one machine or many, started by mpirun or a cluster's own command.
 
+#include <chrono>
 #include <climits>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
+#include <system_error>
+#include <thread>
 
 #include <mpi.h>
 
+#include <tenon/distributed/watch.hpp>
 #include <tenon/distributed/world.hpp>
 
 namespace tenon::distributed {
@@ -23,7 +28,9 @@ inline namespace TENON_ISA_NAMESPACE {
 ///     tenon::distributed::Mpi world{argc, argv};
 ///     tenon::Trainer<Net> trainer{optimizer, {.batch_size = 256, .world = world, .shards = 8}};
 ///
-/// When it is destroyed by an exception, or `fail` is called, all processes of the job end.
+/// When it is destroyed by an exception, `fail` is called, or a process ends without having destroyed it, all processes
+/// of the job end, and a sentence says which rank failed and which checkpoint is the last (test:
+/// tests/distributed/jobs_test.cpp).
 class Mpi {
 public:
     /// Throws tenon::Error when MPI is already initialized, or does not support threads.
@@ -40,12 +47,14 @@ public:
         MPI_Comm_dup(MPI_COMM_WORLD, &all_);
         MPI_Comm_rank(all_, &rank_);
         MPI_Comm_size(all_, &size_);
+        watch_.emplace(World{*this});
     }
     Mpi(const Mpi&) = delete;
     Mpi& operator=(const Mpi&) = delete;
     ~Mpi() {
+        watch_->leave();
         // The other ranks may wait for this one, so an exception ends them, too.
-        if (std::uncaught_exceptions() > exceptions_) MPI_Abort(all_, EXIT_FAILURE);
+        if (std::uncaught_exceptions() > exceptions_) abort();
         MPI_Comm_free(&all_);
         MPI_Finalize();
     }
@@ -85,19 +94,34 @@ public:
         MPI_Alltoall(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
     }
     void barrier() { MPI_Barrier(all_); }
+    /// What to resume from: said if the process of another rank ends, which ends all.
+    void remember_checkpoint(const std::string& path) { watch_->remember_checkpoint(path); }
     /// Says on the standard error who failed and why, and ends all processes of the job.
     void fail(const std::string& reason) {
         if (size_ > 1) {
+            watch_->leave();
             const std::string line =
                 "rank " + std::to_string(rank_) + " of " + std::to_string(size_) + " failed: " + reason + "\n";
             std::fflush(stdout);
             std::fputs(line.c_str(), stderr);
             std::fflush(stderr);
-            MPI_Abort(all_, EXIT_FAILURE);
+            abort();
         }
     }
 
 private:
+    /// Ends the job. MPI_Abort may wait forever where others have aborted at the same time (MPICH 4.0 with
+    /// -disable-auto-cleanup), so this process ends after 5 seconds in any case.
+    void abort() {
+        try {
+            std::thread{[] {
+                std::this_thread::sleep_for(std::chrono::seconds{5});
+                std::_Exit(EXIT_FAILURE);
+            }}.detach();
+        } catch (const std::system_error&) {  // there are no more threads: MPI_Abort alone has to do
+        }
+        MPI_Abort(all_, EXIT_FAILURE);
+    }
     static int checked_count(std::size_t bytes) {
         if (bytes > static_cast<std::size_t>(INT_MAX))
             throw Error("MPI sends at most 2 GiB at once, found " + std::to_string(bytes) + " bytes");
@@ -107,6 +131,7 @@ private:
     MPI_Comm all_ = MPI_COMM_NULL;
     int rank_ = 0, size_ = 1;
     int exceptions_ = std::uncaught_exceptions();
+    std::optional<detail::Watch> watch_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

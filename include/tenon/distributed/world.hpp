@@ -27,6 +27,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// - `all_to_all(sent, received)`: of `size()` equal parts, part i is sent to rank i; received in the order of ranks.
 /// - `barrier()`: returns when all ranks have called it.
 /// - `fail(reason)`: ends the work of all ranks, which may be waiting for this one; says who failed and why.
+///
+/// It may also have `remember_checkpoint(path)`: what to resume from, to be said if a rank is lost.
 template <class T>
 concept Communicator = requires(T& world, const T& constant, std::span<const std::byte> sent,
                                 std::span<std::byte> received, int root, const std::string& reason) {
@@ -81,6 +83,7 @@ public:
     }
     void barrier() const { calls_->barrier(object_); }
     void fail(const std::string& reason) const { calls_->fail(object_, reason); }
+    void remember_checkpoint(const std::string& path) const { calls_->remember_checkpoint(object_, path); }
 
     /// The same for values of any type that may be copied as bytes.
     template <class T>
@@ -104,6 +107,7 @@ private:
         void (*all_to_all)(void*, std::span<const std::byte>, std::span<std::byte>);
         void (*barrier)(void*);
         void (*fail)(void*, const std::string&);
+        void (*remember_checkpoint)(void*, const std::string&);
     };
     template <class Model>
     static constexpr Calls calls_of{
@@ -115,7 +119,11 @@ private:
             static_cast<Model*>(model)->all_to_all(sent, received);
         },
         [](void* model) { static_cast<Model*>(model)->barrier(); },
-        [](void* model, const std::string& reason) { static_cast<Model*>(model)->fail(reason); }};
+        [](void* model, const std::string& reason) { static_cast<Model*>(model)->fail(reason); },
+        []([[maybe_unused]] void* model, [[maybe_unused]] const std::string& path) {
+            if constexpr (requires(Model & world) { world.remember_checkpoint(path); })
+                static_cast<Model*>(model)->remember_checkpoint(path);
+        }};
 
     static void expect(std::size_t found, std::size_t expected) {
         if (found != expected)

@@ -132,7 +132,7 @@ public:
     /// written, or when any of it but the history is undefined; then the earlier checkpoint at `path` survives.
     void save_checkpoint(const std::string& path) override {
         if (world_.rank() == 0) checkpoint().write(path, parameters());
-        last_checkpoint_ = path;
+        remember_checkpoint(path);
     }
 
     /// Takes over the state in a checkpoint of a trainer with the same network and options. Throws tenon::Error, saying
@@ -149,7 +149,7 @@ public:
             error = problem.what();
         }
         if (world_.size() > 1) restored = taken.share(world_, std::move(restored), std::move(error));
-        last_checkpoint_ = restored.path;
+        remember_checkpoint(restored.path);
         step_.set_loss_scale(taken.loss_scale);
         model_is_current_ = false;
         return restored;
@@ -196,6 +196,10 @@ private:
         if (kept_) set_parameters(*kept_);
     }
 
+    void remember_checkpoint(const std::string& path) {
+        last_checkpoint_ = path;
+        world_.remember_checkpoint(path);
+    }
     detail::TrainerCheckpoint<Net> checkpoint() {
         moved_from_.check("trainer");
         return {step_.settings(), step_.arenas(), kept_, progress_, step_.loss_scale()};
