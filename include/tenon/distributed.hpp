@@ -5,6 +5,7 @@
 
 // IWYU pragma: begin_exports
 #include <tenon/distributed/agreement.hpp>
+#include <tenon/distributed/nccl.hpp>
 #include <tenon/distributed/threads.hpp>
 #include <tenon/distributed/tree_sum.hpp>
 #include <tenon/distributed/world.hpp>
