@@ -8,6 +8,7 @@ needs PIL and numpy (Debian: python3-pil, python3-numpy). All pictures are synth
     *.jpg, *.png, *.webp files to decode
     decoded.txt          for each: colour, orientation, height, width, channels, hash of the pixels PIL decodes
     resized.txt          filter, height, width and hash of what PIL makes of picture.png and grey.png
+    resized_floats.txt   filter, height, width and samples of what PIL makes of (grey.png - 100) / 64 in mode F
     cropped.txt          torchvision's Resize and CenterCrop in plain PIL: file, resize, crop, hash
     *.ppm                some of these pixels in full, to see what differs where a hash does
 
@@ -215,6 +216,13 @@ def make_resized() -> None:
                 pixels = image.resize((width, height), value)
                 lines += f"{name} {label} {height} {width} {fnv1a(pixels.tobytes())}\n"
     write("resized.txt", lines)
+    grey = (np.asarray(Image.open(FILES / "grey.png")).astype(np.float32) - 100) / 64
+    lines = ""
+    for label, value in filters.items():
+        for height, width in ((12, 9), (66, 4), (61, 2), (3, 47)):
+            samples = np.asarray(Image.fromarray(grey).resize((width, height), value))
+            lines += f"{label} {height} {width} " + " ".join(f"{sample:.9g}" for sample in samples.flatten()) + "\n"
+    write("resized_floats.txt", lines)
     image = Image.open(FILES / "picture.png")
     image.resize((23, 30), Image.BILINEAR).save(FILES / "resized_bilinear_30_23.ppm")
     image.resize((20, 61), Image.BICUBIC).save(FILES / "resized_bicubic_61_20.ppm")

@@ -228,7 +228,7 @@ TEST_CASE("pixels in memory of any layout give the floats of an image of them, b
     CHECK(preprocess(gray, tenon::torchvision_imagenet) == preprocess(red, tenon::torchvision_imagenet));
 }
 
-TEST_CASE("floats in memory are cut and normalized, and refused where they need resizing") {
+TEST_CASE("floats in memory are cut and normalized") {
     const Image picture = tenon::read_image(file_path("picture.png"));
     const int height = picture.height(), width = picture.width();
     std::vector<float> samples;  // channel by channel, after one byte: not aligned
@@ -247,11 +247,76 @@ TEST_CASE("floats in memory are cut and normalized, and refused where they need 
     const std::vector<float> gray = preprocess(view, options), rounded = preprocess(picture, options);
     for (std::size_t i = 0; i < gray.size(); ++i)
         CHECK(std::abs(gray[i] - rounded[i]) <= 0.51F / options.standard_deviation[0]);
-    CHECK_THROWS_WITH_AS(
-        preprocess(view, tenon::torchvision_imagenet),
-        "expected samples of 8 bits to resize, found floats: 61 x 47 pixels that should become 332 x 256; "
-        "resize them before, or say with resize = 0 that only the middle is cut out",
-        Error);
+}
+
+TEST_CASE("floats in memory are resized as PIL resizes images of mode F") {
+    const Image grey = tenon::read_image(file_path("grey.png"), {.color = tenon::Color::gray});
+    std::vector<float> samples;
+    for (const std::uint8_t sample : grey.pixels()) samples.push_back((static_cast<float>(sample) - 100) / 64);
+    for (const std::vector<std::string>& words : read_table("resized_floats.txt")) {
+        CAPTURE(words[0]);
+        CAPTURE(words[1]);
+        Preprocessing options{.stretch = true,
+                              .crop_height = std::stoi(words[1]),
+                              .crop_width = std::stoi(words[2]),
+                              .channels = 1,
+                              .filter = filter_named(words[0]),
+                              .scale = 1,
+                              .mean = {0},
+                              .standard_deviation = {1}};
+        const auto view = tenon::Image::View::interleaved(samples.data(), grey.height(), grey.width(), 1);
+        const std::vector<float> resized = preprocess(view, options);
+        REQUIRE(words.size() == 3 + resized.size());
+        float largest = 0;
+        for (std::size_t i = 0; i < resized.size(); ++i)
+            largest = std::max(largest, std::abs(resized[i] - std::stof(words[3 + i])));
+#if defined(__FP_FAST_FMA)
+        CHECK(largest < 1e-6F);  // sums may be rounded less
+#else
+        CHECK(largest == 0);
+#endif
+    }
+}
+
+TEST_CASE("floats in memory of any layout are resized alike, and like 8 bits but for rounding") {
+    const Image picture = tenon::read_image(file_path("picture.png"));
+    const int height = picture.height(), width = picture.width();
+    const auto at = [&](int y, int x, int c) {
+        return static_cast<float>(picture.row(y)[static_cast<std::size_t>(3 * x + c)]);
+    };
+    const Preprocessing rgb{.resize = 24, .crop_height = 30, .crop_width = 20};
+    Preprocessing bgr = rgb, stretched = rgb, gray = rgb;
+    bgr.order = ChannelOrder::bgr;
+    stretched.stretch = true;
+    gray.channels = 1;
+    for (const Preprocessing& options : {rgb, bgr, stretched, gray}) {
+        const std::vector<float> of_bytes = preprocess(picture, options);
+        std::vector<float> planar, padded(static_cast<std::size_t>(height * (4 * width + 3)), -1e9F);
+        for (int c = 0; c < 3; ++c)
+            for (int y = 0; y < height; ++y)
+                for (int x = 0; x < width; ++x) {
+                    planar.push_back(at(y, x, c));
+                    // Blue first, alpha last, rows from bottom to top with room between them.
+                    const int row = (height - 1 - y) * (4 * width + 3);
+                    padded[static_cast<std::size_t>(row + 4 * x + 2 - c)] = at(y, x, c);
+                }
+        const std::vector<float> expected =
+            preprocess(tenon::Image::View::planar(planar.data(), height, width, 3), options);
+        // Half a sample of 8 bits after each pass.
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            CHECK(std::abs(expected[i] - of_bytes[i]) <= 1.6F / 255 / 0.224F);
+        const std::ptrdiff_t step = (4 * width + 3) * static_cast<std::ptrdiff_t>(sizeof(float));
+        tenon::Image::View view =
+            tenon::Image::View::interleaved(padded.data(), height, width, 4, ChannelOrder::bgr, step);
+        view.data += (height - 1) * step;
+        view.row_step = -step;
+        CHECK(preprocess(view, options) == expected);
+        std::vector<std::byte> unaligned(planar.size() * sizeof(float) + 1);
+        std::memcpy(unaligned.data() + 1, planar.data(), planar.size() * sizeof(float));
+        view = tenon::Image::View::planar(planar.data(), height, width, 3);
+        view.data = unaligned.data() + 1;
+        CHECK(preprocess(view, options) == expected);
+    }
 }
 
 TEST_CASE("pixels in memory are checked") {

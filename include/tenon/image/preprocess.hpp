@@ -15,7 +15,6 @@
 #include <cstring>
 #include <span>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,6 +25,7 @@
 #include <tenon/image/image.hpp>
 #include <tenon/image/image_view.hpp>
 #include <tenon/image/resize.hpp>
+#include <tenon/image/resize_floats.hpp>
 
 namespace tenon {
 
@@ -163,31 +163,27 @@ inline Image to_image(const Image::View& view) {
     return image;
 }
 
-/// The pixels resized as the options say; an image without pixels when they have that size already. Rows of adjacent
-/// pixels are read where they are.
-inline Image resized(const Image::View& view, const Preprocessing& options) {
+/// The height and width that the options resize pixels to. Throws tenon::Error when they are too large.
+inline std::pair<int, int> resized_size(const Image::View& view, const Preprocessing& options) {
+    const PixelRows size{nullptr, 0, view.height, view.width, 0};
+    if (options.stretch) {
+        check_resized_size(size, options.crop_height, options.crop_width);
+        return {options.crop_height, options.crop_width};
+    }
+    if (options.resize > 0) return size_by_shorter_side(size, options.resize, options.longer_side);
+    return {view.height, view.width};
+}
+
+/// Pixels of 8 bits resized. Rows of adjacent pixels are read where they are.
+inline Image resize_samples(const Image::View& view, int height, int width, ResizeFilter filter) {
     PixelRows rows{reinterpret_cast<const std::uint8_t*>(view.data), view.row_step, view.height, view.width,
                    view.channels == 1 ? 1 : 3};
-    int height = view.height, width = view.width;
-    if (options.stretch) {
-        height = options.crop_height;
-        width = options.crop_width;
-        check_resized_size(rows, height, width);
-    } else if (options.resize > 0) {
-        std::tie(height, width) = size_by_shorter_side(rows, options.resize, options.longer_side);
-    }
-    if (height == view.height && width == view.width) return {};
-    if (view.floats)
-        throw Error("expected samples of 8 bits to resize, found floats: " + std::to_string(view.height) + " x " +
-                    std::to_string(view.width) + " pixels that should become " + std::to_string(height) + " x " +
-                    std::to_string(width) +
-                    "; resize them before, or say with resize = 0 that only the middle is cut out");
     Image dense;
     if (view.pixel_step != rows.channels || view.channel_step != 1) {
         dense = to_image(view);
         rows = rows_of(dense);
     }
-    return resize_both(rows, height, width, options.filter);
+    return resize_both(rows, height, width, filter);
 }
 
 /// Writes the middle of the pixels, normalized, channel by channel. No memory is allocated.
@@ -266,9 +262,9 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 
 /// Writes the network's input for pixels in memory: channels x crop_height x crop_width floats, channel by channel
 /// (NCHW). Pixels that need no resizing are read once and nothing is allocated. Samples of 8 bits give the same floats
-/// as an Image of them, bit for bit. Floats can be cut but not resized; `scale` applies to them, too: 1 for samples
-/// from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when it has another size,
-/// there are no pixels, rows overlap, floats need resizing or an option is out of range.
+/// as an Image of them, bit for bit. Floats are resized in floats, as PIL resizes images of mode F; `scale` applies to
+/// them, too: 1 for samples from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when
+/// it has another size, there are no pixels, rows overlap or an option is out of range.
 inline void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
     detail::check_preprocessing(options);
     detail::check(view);
@@ -276,14 +272,20 @@ inline void preprocess(const Image::View& view, const Preprocessing& options, st
         throw Error("expected room for the " + std::to_string(options.elements()) +
                     " floats of a preprocessed image, found " + std::to_string(output.size()));
     }
-    if (const Image image = detail::resized(view, options); !image.empty()) {
+    const auto [height, width] = detail::resized_size(view, options);
+    const bool has_size = height == view.height && width == view.width;
+    if (view.floats && has_size) {
+        detail::write_normalized<float>(view, options, output);
+    } else if (view.floats) {
+        const detail::FloatPlanes small = detail::resize_floats(view, height, width, options.filter);
+        detail::write_normalized<float>(small.view(view.order), options, output);
+    } else if (has_size) {
+        detail::write_normalized<std::uint8_t>(view, options, output);
+    } else {
+        const Image image = detail::resize_samples(view, height, width, options.filter);
         Image::View small = detail::view_of(image);
         small.order = view.order;
         detail::write_normalized<std::uint8_t>(small, options, output);
-    } else if (view.floats) {
-        detail::write_normalized<float>(view, options, output);
-    } else {
-        detail::write_normalized<std::uint8_t>(view, options, output);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <numbers>
@@ -81,17 +82,20 @@ inline double filter_value(ResizeFilter filter, double distance) {
 ///
 /// Example: 4 samples to 2, bilinear -> window(0) is first 0, weights 3/7, 3/7, 1/7; window(1) is first 1, weights 1/7,
 /// 3/7, 3/7.
-class Resampling {
+///
+/// With weights of double, for samples of float, 4 samples to 2 have 0.43, 0.43, 0.14 and 0.14, 0.43, 0.43.
+template <class Weight>
+class ResamplingBy {
 public:
     static constexpr int fraction_bits = 22;
     static constexpr int one_half = 1 << (fraction_bits - 1);
 
     struct Window {
         int first = 0;
-        std::span<const int> weights;
+        std::span<const Weight> weights;
     };
 
-    Resampling(int source_size, int target_size, ResizeFilter filter) : starts_{0} {
+    ResamplingBy(int source_size, int target_size, ResizeFilter filter) : starts_{0} {
         const double scale = static_cast<double>(source_size) / target_size;
         const double stretch = std::max(scale, 1.0);
         const double support = filter_support(filter) * stretch;
@@ -106,7 +110,7 @@ public:
                 values.push_back(filter_value(filter, (j - center + 0.5) * (1.0 / stretch)));
                 sum += values.back();
             }
-            for (const double value : values) weights_.push_back(fixed_point(sum != 0 ? value / sum : value));
+            for (const double value : values) weights_.push_back(stored(sum != 0 ? value / sum : value));
             firsts_.push_back(first);
             starts_.push_back(weights_.size());
         }
@@ -120,14 +124,18 @@ public:
     static std::uint8_t rounded(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
 
 private:
-    static int fixed_point(double weight) {
-        return static_cast<int>(weight * (1 << fraction_bits) + (weight < 0 ? -0.5 : 0.5));
+    static Weight stored(double weight) {
+        if constexpr (std::same_as<Weight, double>)
+            return weight;
+        else
+            return static_cast<Weight>(weight * (1 << fraction_bits) + (weight < 0 ? -0.5 : 0.5));
     }
 
     std::vector<int> firsts_;
     std::vector<std::size_t> starts_;
-    std::vector<int> weights_;
+    std::vector<Weight> weights_;
 };
+using Resampling = ResamplingBy<int>;
 
 /// The rows of an image of 8 bits per sample, pixel by pixel, wherever they are.
 struct PixelRows {
@@ -209,9 +217,9 @@ inline void check_resized_size(const PixelRows& image, std::int64_t height, std:
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The image resampled to `height` x `width` pixels. Equals PIL's `image.resize((width, height), filter)` bit for bit.
-/// Throws tenon::Error when the image is empty, a size isn't positive, or the result would have more than 178,956,970
-/// pixels.
+/// The image resampled to `height` x `width` pixels. Equals PIL's `image.resize((width, height), filter)` bit for bit;
+/// for an image that becomes wider and lower, that of before Pillow 13.0, which resamples columns first. Throws
+/// tenon::Error when the image is empty, a size isn't positive, or the result would have more than 178,956,970 pixels.
 inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (height <= 0 || width <= 0) {
