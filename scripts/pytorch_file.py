@@ -162,11 +162,51 @@ def _load_stream(path):
         return content
 
 
+_FOREIGN = (
+    (b"version https://git-lfs", "this is a Git LFS pointer, not the file itself; 'git lfs pull' gets the file"),
+    (b"\x93NUMPY", "this is one array of NumPy (.npy)"),
+    (b"\x1f\x8b\x08", "this file is compressed by gzip; unpack it first"),
+    (b"BZh", "this file is compressed by bzip2; unpack it first"),
+    (b"\xfd7zXZ", "this file is compressed by xz; unpack it first"),
+    (b"GGUF", "this is a GGUF file of a language model"),
+    (b"\x89PNG", "this is an image"),
+    (b"\xff\xd8\xff", "this is an image"),
+)
+
+
+def _foreign_kind(start):
+    """What a file is that begins with these bytes and that torch.save can't have written; None if unknown. The same as in
+    include/tenon/io/file_kind.hpp."""
+    if not start:
+        return "the file is empty"
+    if int.from_bytes(start[:8], "little") < 1 << 32 and start[8:9] == b"{":
+        return "this is a safetensors file, which needs no conversion"
+    if start.startswith(b"\x80"):  # a pickle
+        return None
+    for signature, kind in _FOREIGN:
+        if start.startswith(signature):
+            return kind
+    if start[257:262] == b"ustar":
+        return "this is a tar archive; unpack it, and give one of its files"
+    if start[:1] == b"\x08" and start[1:2] < b" " and start[2:3] in b"\x12\x1a\x22\x28\x32\x3a\x42\x72":
+        return "this is an ONNX file, which tenon writes but doesn't read as weights"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return "this is an HTML or XML page, as a failed download leaves it"
+    if text.startswith((b"{", b"[")):
+        return "this is JSON text, not a file of tensors"
+    return None
+
+
 def load(path):
     """What torch.save was given, with tensors as numpy arrays (bfloat16 as BFLOAT16); FileError if that can't be read."""
     try:
         with open(path, "rb") as file:
-            is_archive = file.read(4) == b"PK\3\4"
+            start = file.read(512)
+        is_archive = start.startswith(b"PK\3\4")
+        kind = None if is_archive else _foreign_kind(start)
+        if kind:
+            raise FileError("expected a file that torch.save wrote: " + kind)
         return _load_archive(path) if is_archive else _load_stream(path)
     except FileError:
         raise

@@ -51,6 +51,19 @@ class FilesTest(ConverterTest):
         self.assertIn("'n_averaged' is left out", self.stderr)
         self.assert_refused(CHECKPOINTS / "compiled.pth", "expected every name to begin with it", "--strip", "module.")
 
+    def test_what_torch_save_did_not_write_is_named(self):
+        for content, kind in ((b"version https://git-lfs.github.com/spec/v1\n", "this is a Git LFS pointer"),
+                              (b"\x7f\x1f\0\0\0\0\0\0{", "this is a safetensors file, which needs no conversion"),
+                              (b"\x80\x02\0\0\0\0\0\0{", "this is a safetensors file, which needs no conversion"),
+                              (b"\x08\x07\x12\x00", "this is an ONNX file"), (b"", "the file is empty"),
+                              (b"\xef\xbb\xbf\n <!DOCTYPE html>", "this is an HTML or XML page"),
+                              (b'{"weight_map": {}}', "this is JSON text"), (b"\x1f\x8b\x08\0", "this file is compressed by gzip"),
+                              (257 * b"\0" + b"ustar", "this is a tar archive"), (b"\x93NUMPY\1\0", "this is one array of NumPy")):
+            path = self.folder / "weights.pth"
+            path.write_bytes(content)
+            with self.subTest(kind):
+                self.assert_refused(path, "weights.pth: expected a file that torch.save wrote: " + kind)
+
     def test_more_than_the_file_holds(self):
         self.assert_refused(CHECKPOINTS / "transposed_often.pth", "describes 1,638,400 bytes of tensors")
 
