@@ -38,8 +38,9 @@ std::string in_utf16(std::string_view ascii) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     const Names names = names_or_error(bytes);
+    // A character of UTF-16, 2 bytes, has up to 3 in UTF-8; an error has a sentence.
     for (const std::string& name : names)
-        require(name.size() <= bytes.size() + 200 && name.find('\0') == std::string::npos,
+        require(name.size() <= 3 * bytes.size() / 2 + 200 && name.find('\0') == std::string::npos,
                 "a name is text of the file");
     const bool has_mark =
         bytes.starts_with("\xEF\xBB\xBF") || bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
