@@ -47,10 +47,10 @@
 #include "../common/image_files.hpp"
 #include "../common/json_document.hpp"
 #include "../common/nearest_names.hpp"
+#include "../common/preprocessing_options.hpp"
 #include "../common/run_program.hpp"
 #include "labels.hpp"
 #include "networks.hpp"
-#include "preprocessing_options.hpp"
 
 namespace {
 
@@ -360,8 +360,9 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
         entry.calibrate(weights.path, {.key = options.key, .notes = &notes}, options.threads);
     for (const std::string& note : notes)
         std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
-    const tenon::Preprocessing preprocessing =
-        chosen_preprocessing(calibration->preprocessing(), options.preprocessing);
+    const PreprocessingOptions chosen =
+        preprocessing::with_those_of_file(options.preprocessing, weights.info.more, weights.path);
+    const tenon::Preprocessing preprocessing = chosen_preprocessing(calibration->preprocessing(), chosen);
     const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
     for (const SkippedFiles& folder : images.skipped) std::fprintf(stderr, "classify: %s\n", to_string(folder).c_str());
     std::size_t broken = 0;
@@ -373,7 +374,9 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
             std::fprintf(stderr, "classify: %s\n", error.what());
         }
     }
-    calibration->save(options.save, {.network = model, .classes = weights.info.classes, .more = weights.info.more});
+    tenon::WeightsInfo info{.network = model, .classes = weights.info.classes, .more = weights.info.more};
+    preprocessing::write(chosen, info.more);
+    calibration->save(options.save, info);
     std::fprintf(stderr, "classify: %s, calibrated on %ld of %zu images; written to %s\n", model.c_str(),
                  calibration->images(), images.files.size(), options.save.c_str());
     return broken > 0 ? user_error : 0;
@@ -447,7 +450,10 @@ int run(const Options& options) {
     const bool inspects = options.profile || !options.trace.empty();
     if (!options.explain.empty()) check_explain(*classifier, model, options);
     const bool is_first = options.world.rank() == 0;
-    const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), options.preprocessing);
+    // As weights were trained, if they say so, and first of all as the command line says.
+    const PreprocessingOptions chosen =
+        preprocessing::with_those_of_file(options.preprocessing, weights.info.more, weights.path);
+    const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), chosen);
     const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
     // Without images to answer for, a summary is all that is printed.
     const bool only_summary = options.images.empty() && !has_defaults && !inspects && !writes;
@@ -463,7 +469,8 @@ int run(const Options& options) {
         if (!inspects && !writes) throw tenon::Error("expected image files to classify with " + model + ", found none");
     }
     std::vector<std::string> names = take_weights(*classifier, model, options, weights);
-    const tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
+    tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
+    preprocessing::write(chosen, info.more);
     if (!options.save.empty() && is_first) classifier->save(options.save, info);
     if (!options.onnx.empty() && is_first) classifier->write_onnx(options.onnx, options.onnx_batch, info);
     if (writes && options.images.empty() && !inspects) return 0;

@@ -13,6 +13,7 @@
 #include <tenon/data/loader.hpp>
 #include <tenon/data/photo_pipeline.hpp>
 #include <tenon/image/network_preprocessing.hpp>
+#include <tenon/io/read_weights_info.hpp>
 #include <tenon/models/keras.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/timm.hpp>
@@ -178,6 +179,15 @@ std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, V
     return Outcome{trainer.history(), trainer.evaluate(validation)};
 }
 
+/// The texts beside weights; none where they can't be read: whoever reads the weights will say so.
+Metadata stored_texts(const std::string& weights) {
+    try {
+        return read_weights_info(weights).more;
+    } catch (const Error&) {
+        return {};
+    }
+}
+
 template <class Net>
 int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const Checkpoints checkpoints(options.output);
@@ -191,7 +201,10 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const FolderSplit files = list_photos(options, max_classes);
     const std::vector<std::string>& names = files.training.classes;
     const int classes = static_cast<int>(names.size());
-    const Preprocessing& reading = *backbone.preprocessing;
+    const PreprocessingOptions chosen =
+        preprocessing::with_those_of_file(options.preprocessing, stored_texts(options.weights), options.weights);
+    const Preprocessing reading = chosen_preprocessing(*backbone.preprocessing, chosen);
+    if (reading != *backbone.preprocessing) std::printf("images: %s\n", to_string(reading).c_str());
     PhotoOptions photo_reading = photo_options(reading);
     photo_reading.decode = options.decoding;  // in color, as all of these networks
     photo_reading.broken = options.skip_broken ? BrokenPhotos::leave_out : BrokenPhotos::check;
@@ -213,13 +226,14 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
 
     Outcome outcome;
     const auto save = [&] {
-        save_without_spare_classes(
-            parameters, classes, training::file_in(options.output, "weights.safetensors"), naming_of<Net>,
-            programs::to_metadata(
-                {.network = std::string(backbone.name),
-                 .classes = names,
-                 .more = {{"accuracy", training::accuracy_text(outcome.evaluation) + " of the validation photos"},
-                          {"command", options.command}}}));
+        WeightsInfo info{
+            .network = std::string(backbone.name),
+            .classes = names,
+            .more = {{"accuracy", training::accuracy_text(outcome.evaluation) + " of the validation photos"},
+                     {"command", options.command}}};
+        preprocessing::write(chosen, info.more);
+        save_without_spare_classes(parameters, classes, training::file_in(options.output, "weights.safetensors"),
+                                   naming_of<Net>, programs::to_metadata(info));
     };
     if (!options.resume) checkpoints.set_aside();
     if (!resume_whole) {
@@ -266,7 +280,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
 
 template <class Net>
 std::vector<std::vector<float>> predict(const std::string& weights, int classes, std::span<const Image> images,
-                                        int threads) {
+                                        const Preprocessing& preprocessing, int threads) {
     Parameters<Net> parameters;
     if (const int found = load_with_spare_classes(parameters, weights); found != classes)
         throw Error(weights + ": the file names " + std::to_string(classes) + " classes and has weights of " +
@@ -275,7 +289,7 @@ std::vector<std::vector<float>> predict(const std::string& weights, int classes,
     model.set_parameters(parameters);
     std::vector<std::vector<float>> results;
     for (const Image& image : images) {
-        const std::span<const float> logits = model(preprocess(image, preprocessing_of<Net>));
+        const std::span<const float> logits = model(preprocess(image, preprocessing));
         results.emplace_back(logits.begin(), logits.begin() + classes);
     }
     return results;

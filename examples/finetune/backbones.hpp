@@ -11,6 +11,7 @@
 #include <tenon/image/image.hpp>
 #include <tenon/image/preprocess.hpp>
 
+#include "../common/preprocessing_options.hpp"
 #include "photos.hpp"
 
 /// The maximum of classes that photos may have. The networks are compiled with that many; those that the photos don't
@@ -35,6 +36,7 @@ struct TrainingOptions : PhotoSource {
     long steps = 0;  ///< of the whole network
     double checkpoint_minutes = 5;
     bool resume = false;
+    PreprocessingOptions preprocessing{};
     std::string command;
 };
 
@@ -45,9 +47,10 @@ struct Backbone {
     /// Trains on photos and writes weights, logs and plots. Returns the program's exit status, not 0 when a signal
     /// stopped it. Throws tenon::Error when a file is wrong.
     int (*fine_tune)(const Backbone&, const TrainingOptions&);
-    /// The logits of images, with weights that fine_tune wrote for `classes` classes.
+    /// The logits of images, with weights that fine_tune wrote for `classes` classes with a preprocessing.
     std::vector<std::vector<float>> (*predict)(const std::string& weights, int classes,
-                                               std::span<const tenon::Image> images, int threads);
+                                               std::span<const tenon::Image> images,
+                                               const tenon::Preprocessing& preprocessing, int threads);
 };
 
 std::span<const Backbone> backbones();

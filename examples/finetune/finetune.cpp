@@ -106,6 +106,7 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_flag("--json", options.json, "Print the answers as JSON")->needs(predict);
     add_decoding_options(app, options.decoding);
+    add_preprocessing_options(app, options.preprocessing);
 }
 
 int predict(const Options& options) {
@@ -115,6 +116,9 @@ int predict(const Options& options) {
         throw tenon::Error(options.weights +
                            ": expected weights that finetune wrote, with a network and classes in the " +
                            "file's metadata, found none there");
+    const tenon::Preprocessing reading =
+        chosen_preprocessing(*backbone->preprocessing,
+                             preprocessing::with_those_of_file(options.preprocessing, saved.more, options.weights));
     const ImageFiles photos = find_images(options.predict);
     Answers answers{{.program = "finetune",
                      .model = saved.network,
@@ -134,7 +138,7 @@ int predict(const Options& options) {
         }
     }
     const auto logits =
-        backbone->predict(options.weights, static_cast<int>(saved.classes.size()), images, options.threads);
+        backbone->predict(options.weights, static_cast<int>(saved.classes.size()), images, reading, options.threads);
     auto result = logits.begin();
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (problems[i].empty())

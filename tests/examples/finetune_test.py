@@ -244,6 +244,33 @@ class FineTuning(unittest.TestCase):
         self.assertRegex(text, r"left out: .*red/9\.png: ")
         self.assertRegex(text, r"features to train with: (18 of 18|20 of 20) images")
 
+    def test_photos_are_read_as_the_command_line_says_and_predicted_alike(self):
+        flags = ["--mean", "0.5", "--deviation", "1/4", "--scale", "1/255", "--bgr", "--crop", "none"]
+        text = self.train("--epochs", "1", *flags)
+        self.assertIn("images: stretched to 224 x 224, bgr, x 0.00392157 - 0.5,0.5,0.5, / 0.25,0.25,0.25\n", text)
+        weights = self.folder / "out" / "weights.safetensors"
+        _, metadata = safetensors_file.read(weights)
+        self.assertEqual(metadata["preprocessing"], "scale=1/255 mean=0.5 deviation=1/4 channels=bgr crop=none")
+        photo = self.shared / "photos" / "red" / "1.png"
+
+        def top(program, *arguments):
+            done = subprocess.run([program, "--weights", weights, "--json", *arguments], capture_output=True, text=True, check=True)
+            return json_schema.parse(done.stdout)["images"][0]["top"]
+        stored = top(PROGRAM, "--predict", photo)
+        self.assertEqual(top(CLASSIFY, photo), stored)
+        self.assertEqual(top(CLASSIFY, *flags, photo), stored)
+        self.assertNotEqual(top(CLASSIFY, "--mean", "0.1", photo), stored)
+        self.assertNotEqual(top(PROGRAM, "--channels", "rgb", "--predict", photo), stored)
+        # The weights keep it when they are trained on, and a text that says nothing known is refused.
+        self.assertIn("bgr, x 0.00392157", self.train("--epochs", "1", "--resize", "0", "--crop", "center", weights=weights))
+        self.assertIn("resize=0", safetensors_file.read(weights)[1]["preprocessing"])
+        tensors, metadata = safetensors_file.read(weights)
+        for wrong in ("mean", "mean=", "colour=red", "channels=grb", "resize=-1"):
+            safetensors_file.write(weights, tensors, metadata | {"preprocessing": wrong})
+            self.assertIn("under 'preprocessing' in the file's metadata, found " + wrong,
+                          self.run_program("--weights", weights, "--predict", photo, status=2))
+        self.assertIn("--mean: expected one number or three", self.train("--mean", "1,2", status=2))
+
     def test_names_of_classes_are_bytes(self):
         data = os.fsencode(self.folder / "photos")
         noise = numpy.random.default_rng(1)
@@ -259,6 +286,11 @@ class FineTuning(unittest.TestCase):
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, cwd=self.folder, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         out = self.folder / "out"
+        # Trained on from the checkpoint, with weights afterwards as before.
+        (out / "weights.safetensors").unlink()
+        done = subprocess.run([PROGRAM, *arguments[:-1], b"2", b"--resume"], capture_output=True, cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"extended to 2 epochs from 1", done.stdout)
         metadata = safetensors_file.read(out / "weights.safetensors")[1]
         self.assertEqual(json.loads(metadata["classes"]), ["caf\\xE9", "th\u00e9"])
         self.assertEqual([bytes.fromhex(name) for name in json.loads(metadata["class_bytes"])], list(names))

@@ -41,11 +41,14 @@ enum class BrokenPhotos {
 
 /// How photos are read.
 struct PhotoOptions {
-    int resize = 256;           ///< length of the shorter side of every photo after resizing; at least 1
+    int resize = 256;  ///< length of the shorter side of every photo after resizing; 0: as it is stored, with a
+                       ///< height and width to cut out
     int height = 0, width = 0;  ///< of the middle that is then cut out (black borders where a photo is smaller); 0:
                                 ///< nothing is cut off, and photos keep their ratio of width to height
+    bool stretch = false;       ///< instead of `resize`: all of a photo becomes height x width, whatever its ratio
     ResizeFilter filter = ResizeFilter::bilinear;
-    Rounding longer_side = Rounding::down;  ///< of resize x longer side / shorter side
+    Rounding longer_side = Rounding::down;     ///< of resize x longer side / shorter side
+    Rounding crop_offset = Rounding::nearest;  ///< of half the pixels that are cut off
     ChannelOrder order = ChannelOrder::rgb;
     DecodeOptions decode{};  ///< color, orientation, damaged files
     BrokenPhotos broken = BrokenPhotos::stop;
@@ -64,14 +67,17 @@ struct BrokenPhoto {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The options that read photos as a network's library does: see plain_pipeline in data/photo_pipeline.hpp. Throws
-/// tenon::Error when `reading` does not resize photos or stretches them.
+/// tenon::Error when one is out of range.
 inline PhotoOptions photo_options(const Preprocessing& reading) {
-    if (reading.stretch)
-        throw Error("expected a Preprocessing that keeps photos' proportions, found one that stretches");
-    if (reading.resize < 1)
-        throw Error("expected a Preprocessing that resizes photos, found resize = " + std::to_string(reading.resize));
+    detail::check_preprocessing(reading);
     PhotoOptions options;
     options.resize = reading.resize;
+    options.stretch = reading.stretch;
+    if (reading.stretch || reading.resize == 0) {
+        options.height = reading.crop_height;
+        options.width = reading.crop_width;
+        options.crop_offset = reading.crop_offset;
+    }
     options.filter = reading.filter;
     options.longer_side = reading.longer_side;
     options.order = reading.order;
@@ -92,13 +98,16 @@ public:
     /// broken and `broken` says check; with leave_out, when no photo of a class is left.
     explicit PhotoDataset(ImageFolder folder, const PhotoOptions& options = {})
         : folder_{std::move(folder)}, options_{options} {
-        if (options.resize < 1)
+        if (options.resize < (options.height > 0 ? 0 : 1))
             throw Error("expected photos' shorter side to be resized to 1 pixel or more, found " +
-                        std::to_string(options.resize));
+                        std::to_string(options.resize) +
+                        (options.resize == 0 ? "; photos as they are stored need a height and width to cut out" : ""));
         if ((options.height > 0) != (options.width > 0) || options.height < 0 || options.width < 0)
             throw Error(
                 "expected a positive height and width to cut out of photos, or 0 and 0 for all of them, found " +
                 std::to_string(options.height) + " x " + std::to_string(options.width));
+        if (options.stretch && options.height == 0)
+            throw Error("expected a height and width to stretch photos to, found none");
         if (folder_.files.empty() || folder_.files.size() != folder_.labels.size())
             throw Error(folder_.root.string() + ": expected 1 photo or more, with a label each, found " +
                         std::to_string(folder_.files.size()) + " files and " + std::to_string(folder_.labels.size()) +
@@ -158,11 +167,15 @@ private:
         Image photo = read_image(file, options_.decode, warning);
         state_->decoded.fetch_add(1, std::memory_order_relaxed);
         try {
-            photo = detail::resize_shorter_side(photo, options_.resize, options_.filter, options_.longer_side);
+            if (options_.stretch)
+                photo = resize(photo, options_.height, options_.width, options_.filter);
+            else if (options_.resize > 0)
+                photo = detail::resize_shorter_side(photo, options_.resize, options_.filter, options_.longer_side);
         } catch (const Error& error) {
             throw Error(file.string() + ": " + error.what());
         }
-        if (options_.height > 0) photo = center_crop(photo, options_.height, options_.width);
+        if (options_.height > 0 && !options_.stretch)
+            photo = center_crop(photo, options_.height, options_.width, options_.crop_offset);
         return photo;
     }
 

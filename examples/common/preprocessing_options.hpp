@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/image/preprocess.hpp>
+#include <tenon/io/weights_info.hpp>
 
 /// As they were given; what wasn't given is the network's.
 struct PreprocessingOptions {
@@ -102,6 +104,84 @@ inline tenon::Preprocessing chosen_preprocessing(tenon::Preprocessing result, co
     tenon::programs::check_preprocessing(result);
     return result;
 }
+
+namespace preprocessing {
+
+/// Where weights that were trained with options keep them: `resize=0 mean=0.5`.
+inline constexpr std::string_view metadata_key = "preprocessing";
+
+/// Calls each(name, text) for the options that are texts.
+template <class Options, class Each>
+void for_texts(Options& options, const Each& each) {
+    each("scale", options.scale);
+    each("mean", options.mean);
+    each("deviation", options.deviation);
+    each("channels", options.order);
+    each("crop", options.crop);
+    each("filter", options.filter);
+}
+
+/// Writes the options that were given into a file's metadata.
+inline void write(const PreprocessingOptions& options, tenon::Metadata& metadata) {
+    std::string text = options.resize ? "resize=" + std::to_string(*options.resize) : "";
+    for_texts(options, [&](const char* name, const std::string& value) {
+        if (value.empty()) return;
+        text += text.empty() ? "" : " ";
+        text += name;
+        text += '=' + value;
+    });
+    metadata.erase(std::string(metadata_key));
+    if (!text.empty()) metadata[std::string(metadata_key)] = text;
+}
+
+/// The options in the metadata of the file `path`; those of `given` come first. Throws tenon::Error, naming the file,
+/// when they are none.
+inline PreprocessingOptions with_those_of_file(PreprocessingOptions given, const tenon::Metadata& metadata,
+                                               const std::string& path) {
+    const auto found = metadata.find(metadata_key);
+    if (found == metadata.end()) return given;
+    const auto is_one_of = [](const std::string& text, std::initializer_list<std::string_view> words) {
+        return text.empty() || std::ranges::find(words, text) != words.end();
+    };
+    PreprocessingOptions stored;
+    std::string_view rest = found->second;
+    bool is_right = true;
+    while (is_right && !rest.empty()) {
+        const std::string_view option = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(std::min(option.size() + 1, rest.size()));
+        const std::size_t sign = std::min(option.find('='), option.size());
+        const std::string_view name = option.substr(0, sign), value = option.substr(std::min(sign + 1, option.size()));
+        is_right = false;
+        if (name == "resize") {
+            stored.resize = tenon::programs::parse_number<int>(value);
+            is_right = stored.resize && *stored.resize >= 0;
+        }
+        for_texts(stored, [&](std::string_view each, std::string& text) {
+            if (each != name) return;
+            text = value;
+            is_right = !value.empty();
+        });
+    }
+    if (!is_right || !is_one_of(stored.order, {"rgb", "bgr"}) || !is_one_of(stored.crop, {"center", "none"}) ||
+        !is_one_of(stored.filter, {"bilinear", "bicubic", "lanczos"}))
+        throw tenon::Error(path +
+                           ": expected options such as resize=256 mean=0.5 under 'preprocessing' in the "
+                           "file's metadata, found " +
+                           tenon::programs::to_utf8(found->second.substr(0, 200)));
+    if (!given.resize) given.resize = stored.resize;
+    const auto take = [](std::string& text, const std::string& other) {
+        if (text.empty()) text = other;
+    };
+    take(given.scale, stored.scale);
+    take(given.mean, stored.mean);
+    take(given.deviation, stored.deviation);
+    take(given.order, stored.order);
+    take(given.crop, stored.crop);
+    take(given.filter, stored.filter);
+    return given;
+}
+
+}  // namespace preprocessing
 
 /// `shorter side 256, middle 224 x 224, rgb, x 0.00392157 - 0.485,0.456,0.406, / 0.229,0.224,0.225`
 inline std::string to_string(const tenon::Preprocessing& options) {
