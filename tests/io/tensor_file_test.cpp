@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include <tenon/io/read_file.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/io/tensor_file.hpp>
 
@@ -178,6 +181,15 @@ TEST_CASE("files of before PyTorch 1.6: one stream, of Python 2 too") {
     CHECK(values(kinds, "part", {2}) == std::vector<float>{5, 6});
     CHECK(values(kinds, "half", {2}) == std::vector<float>{1, -1.5f});
     CHECK(values(kinds, "brain", {2}) == std::vector<float>{1, -1.5f});
+    // Control characters in the name of a function don't reach a terminal; a fuzzer found this one.
+    using namespace std::string_literals;
+    const std::string begin =
+        "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}X\x0d\0\0\0little_endian\x88s."s;
+    const std::string path = tenon_test::source_file("tests/fuzz/streams/control_characters");
+    std::vector<std::byte> stream = detail::read_file(path, 1 << 20);
+    const auto bytes = std::as_bytes(std::span(begin));
+    stream.insert(stream.begin(), bytes.begin(), bytes.end());
+    CHECK(contains(error_of([&] { TensorFile{stream, "stream"}; }), "quantized (\"_rebuild_par\\u0010"));
 }
 
 TEST_CASE("wrong files are named for what they are") {

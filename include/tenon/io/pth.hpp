@@ -237,7 +237,7 @@ private:
                     add(name, value, room, storage_of);
                 else if (value.text.starts_with("torch._utils _rebuild"))
                     fail_tensor(name, {"it is of a kind that isn't read, such as sparse or quantized (",
-                                       value.text.substr(value.text.find(' ') + 1), ")"});
+                                       quote_name(value.text.substr(value.text.find(' ') + 1)), ")"});
                 else
                     others.push_back(name);
             });
