@@ -93,32 +93,19 @@ public:
     int (*end_group)() = find(nccl_, "ncclGroupEnd");
 };
 
-}  // namespace TENON_ISA_NAMESPACE
-}  // namespace tenon::detail
-
-namespace tenon::distributed {
-inline namespace TENON_ISA_NAMESPACE {
-
-/// The ranks of another world, which has to be there to begin, with a GPU each, whose bytes NCCL moves:
-///
-///     tenon::distributed::Mpi processes{argc, argv};
-///     tenon::distributed::Nccl world{processes, processes.rank() % gpus_of_a_machine};
-///
-/// NCCL's own sums (ncclAllReduce) are not called: their order depends on the number of ranks and on how they are
-/// connected. It moves bytes, and TreeSum adds them in its own order, so the law of equal bits holds as over MPI (test:
-/// tests/distributed/nccl_test.cpp). The bytes come from the host's memory and return there.
+/// What distributed::Nccl is.
 template <class Once = void>
 class NcclOf {
 public:
     /// Called by all ranks, each with the number of its GPU. Throws tenon::Error where the driver or NCCL is not
     /// installed, or there is no such GPU.
-    explicit NcclOf(World processes, int device = 0) : processes_{processes} {
+    explicit NcclOf(distributed::World processes, int device = 0) : processes_{processes} {
         libraries_.check_driver(libraries_.init(0), "begin");
         libraries_.check_driver(libraries_.device_of(&device_, device), ("find GPU " + std::to_string(device)).c_str());
         libraries_.check_driver(libraries_.retain(&context_, device_), "use the GPU");
         select();
         libraries_.check_driver(libraries_.create_stream(&stream_, 1), "create a stream");  // 1: non-blocking
-        detail::NcclId id;
+        NcclId id;
         if (processes.rank() == 0) libraries_.check(libraries_.make_id(&id), "begin");
         processes.broadcast(std::span(&id, 1));
         libraries_.check(libraries_.begin(&communicator_, processes.size(), id, processes.rank()), "connect the ranks");
@@ -171,7 +158,7 @@ private:
     static constexpr int byte_type = 1;  ///< ncclUint8
     /// Memory of the device that grows.
     struct Room {
-        typename detail::NcclLibrariesOf<Once>::Address memory = 0;
+        typename NcclLibrariesOf<Once>::Address memory = 0;
         std::size_t bytes = 0;
     };
 
@@ -202,13 +189,28 @@ private:
         libraries_.check_driver(libraries_.synchronize(stream_), "finish what was sent and received");
     }
 
-    detail::NcclLibrariesOf<Once> libraries_;
-    World processes_;
+    NcclLibrariesOf<Once> libraries_;
+    distributed::World processes_;
     int device_ = 0;
     void *context_ = nullptr, *stream_ = nullptr, *communicator_ = nullptr;
     Room sent_, received_;
 };
-using Nccl = NcclOf<>;
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::detail
+
+namespace tenon::distributed {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The ranks of another world, which has to be there to begin, with a GPU each, whose bytes NCCL moves:
+///
+///     tenon::distributed::Mpi processes{argc, argv};
+///     tenon::distributed::Nccl world{processes, processes.rank() % gpus_of_a_machine};
+///
+/// NCCL's own sums (ncclAllReduce) are not called: their order depends on the number of ranks and on how they are
+/// connected. It moves bytes, and TreeSum adds them in its own order, so the law of equal bits holds as over MPI (test:
+/// tests/distributed/nccl_test.cpp). The bytes come from the host's memory and return there.
+using Nccl = detail::NcclOf<>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::distributed
