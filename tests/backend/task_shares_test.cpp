@@ -66,3 +66,22 @@ TEST_CASE("a team does all tasks before it returns, whoever is slow") {
         for (const int worker : by) CHECK((worker >= 0 && worker < 3));
     }
 }
+
+TEST_CASE("workers take each item once, their own in order") {
+    cpu::Team team{3};
+    for (const int count : {0, 1, 2, 3, 40}) {
+        std::vector<std::atomic<int>> times(static_cast<std::size_t>(count));
+        std::atomic<int> calls{0}, out_of_order{0};
+        team.run_items(count, [&](cpu::WorkerItems& items) {
+            ++calls;
+            const cpu::Range own = cpu::share(count, items.worker, items.workers);
+            for (int item = items.next(), next = own.begin; item >= 0; item = items.next()) {
+                ++times[static_cast<std::size_t>(item)];
+                if (item >= own.begin && item < own.end && item != next++) ++out_of_order;
+            }
+        });
+        CHECK(calls == 3);
+        CHECK(out_of_order == 0);
+        for (const auto& done : times) CHECK(done == 1);
+    }
+}
