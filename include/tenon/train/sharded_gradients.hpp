@@ -24,10 +24,13 @@
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// In place of a part, for engines that have none.
+struct NoPart {};
+
 /// What an engine whose batch norms see all shards calls one of them.
 template <class Engine>
 struct PartOfEngine {
-    struct type {};
+    using type = NoPart;
 };
 template <SynchronizesNorms Engine>
 struct PartOfEngine<Engine> {
