@@ -59,10 +59,11 @@ std::string foreign_kind(std::span<const std::byte> bytes) {
                "download "
                "the file again";
     if (rest.starts_with('{') || rest.starts_with('[')) return "this is JSON text, not a file of tensors";
-    const bool is_text = std::ranges::all_of(rest, [](char c) {
+    bool is_text = true;
+    for (const char c : rest) {
         const auto byte = static_cast<unsigned char>(c);
-        return (byte >= 0x20 && byte < 0x7f) || c == '\n' || c == '\r' || c == '\t';
-    });
+        is_text = is_text && ((byte >= 0x20 && byte < 0x7f) || c == '\n' || c == '\r' || c == '\t');
+    }
     return is_text && rest.size() > 8 ? "this is a text, not a file of tensors" : std::string();
 }
 

@@ -3,12 +3,12 @@
 
 // Prefixes of names that say how a network was wrapped when it was saved, not what its layers are called.
 
-#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
 namespace tenon::detail {
@@ -29,21 +29,24 @@ bool is_average_counter(const TensorEntry& entry) {
 /// Example: module._orig_mod.conv1.weight, module._orig_mod.fc.bias, n_averaged -> module._orig_mod.
 template <class Once = void>
 std::string shared_prefix(std::span<const TensorEntry> tensors) {
-    const auto first = std::ranges::find_if_not(tensors, is_average_counter<>);
-    if (first == tensors.end()) return {};
+    const auto is_shared = [&](std::string_view prefix) {
+        bool has_some = false;
+        for (const TensorEntry& entry : tensors) {
+            if (is_average_counter(entry)) continue;
+            if (entry.name.size() <= prefix.size() || !entry.name.starts_with(prefix)) return false;
+            has_some = true;
+        }
+        return has_some;
+    };
     std::string chain;
     for (bool found = true; found;) {
         found = false;
         for (const std::string_view prefix : known_prefixes) {
-            const std::string longer = chain + std::string(prefix);
-            if (!first->name.starts_with(longer) || !std::ranges::all_of(tensors, [&](const TensorEntry& entry) {
-                    return is_average_counter(entry) ||
-                           (entry.name.size() > longer.size() && entry.name.starts_with(longer));
-                }))
-                continue;
-            chain = longer;
-            found = true;
-            break;
+            if (const std::string longer = joined({chain, prefix}); is_shared(longer)) {
+                chain = longer;
+                found = true;
+                break;
+            }
         }
     }
     return chain;

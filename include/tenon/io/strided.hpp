@@ -3,7 +3,6 @@
 
 // Stored tensors whose elements are not in row-major order: their strides, and a copy in row-major order.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -47,7 +46,8 @@ std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, c
     const auto fail = [&](std::initializer_list<std::string_view> what) { fail_tensor(name, what); };
     const auto count = element_count(tensor.shape);
     if (!count || tensor.shape.size() != tensor.strides.size()) fail({"its shape or strides are not valid"});
-    const bool repeats = std::ranges::count(tensor.strides, 0) > 0;
+    bool repeats = false;
+    for (const std::int64_t stride : tensor.strides) repeats = repeats || stride == 0;
     if (tensor.offset < 0 || tensor.offset > available || (*count > available && !repeats))
         fail({"its ", std::to_string(*count), " elements from the ", std::to_string(tensor.offset),
               "th on are more than the ", std::to_string(available), " of its storage"});

@@ -3,7 +3,6 @@
 
 // Finds the weights in what torch.save was given: a state_dict, or a checkpoint that has one somewhere in it.
 
-#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <span>
@@ -35,8 +34,9 @@ struct StateDict {
     /// Its place among the usual keys; after all of them for another.
     std::size_t rank() const {
         const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);  // npos + 1 is 0
-        const auto found = std::ranges::find(usual_keys, last);
-        return is_optimizer() ? std::size(usual_keys) + 1 : static_cast<std::size_t>(found - std::begin(usual_keys));
+        std::size_t place = 0;
+        while (place < std::size(usual_keys) && usual_keys[place] != last) ++place;
+        return is_optimizer() ? std::size(usual_keys) + 1 : place;
     }
     bool is_optimizer() const { return key.starts_with("optim"); }  // which remembers tensors, too
 };
@@ -85,7 +85,8 @@ template <class Once = void>
     const std::string advice = "; save one with torch.save(model.state_dict(), path)";
     if (content.kind == PickleValue::Kind::object && !content.text.empty()) {
         std::string name{content.text};
-        std::ranges::replace(name, ' ', '.');
+        for (char& c : name)
+            if (c == ' ') c = '.';
         throw_error({"expected a state_dict, found an object of ", quote_name(name), ", which is not read", advice});
     }
     if (content.kind != PickleValue::Kind::dictionary)

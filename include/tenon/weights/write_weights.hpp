@@ -36,11 +36,12 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
         if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
         constexpr float max_half = 65504;
-        const auto wrong = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= max_half); });
+        const auto wrong =
+            std::find_if(values.begin(), values.end(), [](float value) { return !(std::abs(value) <= max_half); });
         if (wrong != values.end())
             throw_error({path, ": ", fixed_text(*wrong), " in tensor ", name, " can't be stored in half precision"});
         auto& rounded = halves.emplace_back(values.size());
-        std::ranges::transform(values, rounded.begin(), float_to_half);
+        std::transform(values.begin(), values.end(), rounded.begin(), float_to_half);
         entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
     };
     for (std::size_t i = 0; i < stored.parameters.size(); ++i) {

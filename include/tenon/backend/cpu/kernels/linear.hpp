@@ -10,7 +10,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Computes `Blocks` blocks of features for `Images` images, over the complete depth.
 template <int Images, int Blocks>
-[[gnu::noinline]] void linear_tile(const Step& step, const Frame& frame, int first_image, int first_block) {
+TENON_HOT [[gnu::noinline]] void linear_tile(const Step& step, const Frame& frame, int first_image, int first_block) {
     constexpr int vectors = Blocks * vectors_per_block;
     const Tensor& source = step.source();
     const int depth = static_cast<int>(source.floats());

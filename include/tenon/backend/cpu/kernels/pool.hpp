@@ -23,7 +23,7 @@ TENON_INLINE Vector largest_of_window(const float* corner, int row) {
 /// Pools rows `rows` of one plane of a step's result: the largest value or the mean of each window. `from` is the
 /// address of pixel (0, 0) of the source's plane, also where that pixel is not in memory.
 template <class End>
-void pool_rows(const Step& step, const End& epilogue, const float* from, Range rows) {
+TENON_HOT void pool_rows(const Step& step, const End& epilogue, const float* from, Range rows) {
     const Tensor& source = step.source();
     const Window& window = step.window();
     const bool average = step.kind == OpKind::average_pool, pad_counts = window.pad_value == PadValue::zero;

@@ -121,7 +121,7 @@ TENON_INLINE void tile_epilogue(const Vector (&sums)[array_bound<S.pixels>][arra
 
 /// Computes and stores one tile: shift + products of all terms + residual, and the rest of the epilogue (see Op).
 template <TileSpec S>
-[[gnu::noinline]] void conv_tile(const TileArguments& a) {
+TENON_HOT [[gnu::noinline]] void conv_tile(const TileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
     Vector sums[array_bound<S.pixels>][array_bound<vectors>];
     TENON_UNROLL for (int v = 0; v < vectors; ++v) {

@@ -15,6 +15,14 @@
 #endif
 #define TENON_INLINE [[gnu::always_inline]] inline
 
+/// Before a kernel's innermost function: GCC optimizes it also in a file that is compiled without optimization, where a
+/// network then takes about a third of the time. It changes nothing in other files; Clang has no such attribute.
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__)
+#define TENON_HOT [[gnu::optimize("O2")]]
+#else
+#define TENON_HOT
+#endif
+
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 

@@ -63,7 +63,7 @@ TENON_INLINE void fetch_lines(const TileArguments& a) {
 /// Computes products [first, last) of a pair of tiles and a pair of panels, and stores the results that these complete.
 /// The right sides follow each other in memory; that of `first` is at `weights`.
 template <StrassenSpec S>
-[[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const float* weights, int first, int last) {
+TENON_HOT [[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const float* weights, int first, int last) {
     constexpr TileSpec tile = S.tile;
     constexpr int terms = tile.projection_column != 0 ? 2 : 1;
     const float* const shift = a.results[1].shift;
@@ -108,7 +108,8 @@ template <StrassenSpec S>
 /// Computes the operands of one term that are sums of quarters of its pixels: `planes` planes of each, from `to` on,
 /// `operand` floats apart.
 template <StrassenSpec S>
-void combine_pixels(const float* first, const float* second, int planes, int source_plane, float* to, long operand) {
+TENON_HOT void combine_pixels(const float* first, const float* second, int planes, int source_plane, float* to,
+                              long operand) {
     constexpr TileSpec tile = S.tile;
     constexpr int s1 = S.copies() ? 3 : 2;  // index of S1: after S2, S3 and perhaps A22
     const long half = static_cast<long>(planes) * source_plane, fetched = 3L * source_plane;

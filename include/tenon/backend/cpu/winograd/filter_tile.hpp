@@ -59,7 +59,7 @@ TENON_INLINE void multiply_points(Vector (&sums)[6][filter_tiles], const float* 
 
 /// Computes the sums at one row of points over a chunk of planes, input channel by input channel: 6 x 4 vectors.
 template <int Row>
-[[gnu::noinline]] void filter_tile(const FilterTileArguments& a) {
+TENON_HOT [[gnu::noinline]] void filter_tile(const FilterTileArguments& a) {
     static_assert(Row < 6 && vector_width == channel_block, "with fewer registers the sums would spill");
     Vector sums[6][filter_tiles];
     float* const stored = a.sums + Row * 6 * filter_point_floats;

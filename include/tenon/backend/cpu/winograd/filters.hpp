@@ -28,7 +28,7 @@ public:
 
     /// Transforms the windows of all tiles, into groups of `filter_tiles`. Unused places of the last group are not
     /// written.
-    void transform_input() const {
+    TENON_HOT void transform_input() const {
         for (int plane = 0; plane < planes_; ++plane)
             for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
                 const int index = tile - tiles_.begin;

@@ -49,7 +49,7 @@ public:
 
     /// Transforms the products of a tile and a plane of the result back, and stores the results after the epilogue.
     /// Points are `point` floats apart.
-    void transform_back(const float* products, long point, int plane, int tile) const {
+    TENON_HOT void transform_back(const float* products, long point, int plane, int tile) const {
         const auto [image, y, x] = place(tile);
         const Tensor& result = step_.result();
         const int rows = std::min(S.m, result.height - y), columns = std::min(S.m, result.width - x);

@@ -35,7 +35,7 @@ public:
 
     /// Transforms the windows of all tiles, plane by plane, so that a plane's rows are read while they are in the
     /// cache.
-    void transform_input() const {
+    TENON_HOT void transform_input() const {
         const Tensor& source = step_.source();
         const long point = step_.winograd.input_point(source.planes());
         for (int plane = 0; plane < source.planes(); ++plane)
