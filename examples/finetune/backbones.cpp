@@ -39,7 +39,9 @@ public:
     long batches() const { return source_.batches(); }
     Batch batch(long epoch, long index) {
         const Batch batch = source_.batch(epoch, index);
-        show(epoch * images() + std::min(images(), index * static_cast<long>(batch.labels.size())), false);
+        show(epoch * images() +
+                 std::min(images(), index * std::max(batch.whole, static_cast<long>(batch.labels.size()))),
+             false);
         return batch;
     }
     /// Reports that everything is read, and how fast.
@@ -126,18 +128,26 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
                                         const TrainingOptions& options, const std::string& checkpoint) {
     Announced training_photos{photos, "features to train with", options.passes};
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
-    FeatureCache features{
-        parameters,
-        training_photos,
-        {.batch_size = batch, .passes = options.passes, .seed = options.seed, .threads = options.threads}};
+    FeatureCache features{parameters,
+                          training_photos,
+                          {.batch_size = batch,
+                           .passes = options.passes,
+                           .seed = options.seed,
+                           .threads = options.threads,
+                           .world = options.world}};
     training_photos.finish();
     Announced validation_photos{validation, "features to validate on", 1};
-    FeatureCache held_out{
-        parameters, validation_photos, {.batch_size = batch, .shuffle = false, .threads = options.threads}};
+    FeatureCache held_out{parameters,
+                          validation_photos,
+                          {.batch_size = batch, .shuffle = false, .threads = options.threads, .world = options.world}};
     validation_photos.finish();
 
     Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
-                                     {.batch_size = batch, .seed = options.seed, .threads = options.threads}};
+                                     {.batch_size = batch,
+                                      .seed = options.seed,
+                                      .threads = options.threads,
+                                      .world = options.world,
+                                      .shards = options.shards}};
     Parameters<LinearHead<Net>> start;
     std::ranges::copy(trainer.parameters().values(), start.values().begin());
     close_spare_classes(start, classes);
@@ -164,7 +174,11 @@ std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, V
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
     Trainer<FreezeNorms<Net>> trainer{
         SgdOptions{.learning_rate = options.whole_rate, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-4},
-        {.batch_size = batch, .seed = options.seed, .threads = options.threads}};
+        {.batch_size = batch,
+         .seed = options.seed,
+         .threads = options.threads,
+         .world = options.world,
+         .shards = options.shards}};
     trainer.transfer(parameters);
     training::Options running;
     running.output = options.output;
@@ -191,7 +205,10 @@ Metadata stored_texts(const std::string& weights) {
 template <class Net>
 int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const Checkpoints checkpoints(options.output);
-    const bool resume_whole = options.resume && checkpoints.resume_whole(options);
+    // Rank 0 writes all files, and knows which there are.
+    const bool writes = options.world.rank() == 0;
+    bool resume_whole = writes && options.resume && checkpoints.resume_whole(options);
+    options.world.broadcast(std::span(&resume_whole, 1));
     Parameters<Net> parameters;
     // The classifier is replaced, so weights need not have one.
     std::vector<std::string> notes;
@@ -214,8 +231,10 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     std::fflush(stdout);
     const PhotoDataset photos{files.training, photo_reading};
     const PhotoDataset held_out{files.validation, photo_reading};
-    report_broken(photos);
-    report_broken(held_out);
+    if (writes) {
+        report_broken(photos);
+        report_broken(held_out);
+    }
 
     const auto plain = plain_pipeline(reading);
     const auto augmented = augmented_pipeline(reading, 0.35);
@@ -223,9 +242,11 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const LoaderOptions in_order{
         .batch_size = batch, .shuffle = false, .seed = options.seed, .threads = options.threads};
     Loader validation{held_out, plain, in_order};
+    validation.shard(options.world);
 
     Outcome outcome;
     const auto save = [&] {
+        if (!writes) return;
         WeightsInfo info{
             .network = std::string(backbone.name),
             .classes = names,
@@ -235,10 +256,11 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
         save_without_spare_classes(parameters, classes, training::file_in(options.output, "weights.safetensors"),
                                    naming_of<Net>, programs::to_metadata(info));
     };
-    if (!options.resume) checkpoints.set_aside();
+    if (!options.resume && writes) checkpoints.set_aside();
     if (!resume_whole) {
         const auto classify = [&](const auto& pipeline) {
             Loader source{photos, pipeline, in_order};
+            source.shard(options.world);
             return train_classifier(parameters, source, validation, classes, options, checkpoints.classifier);
         };
         const std::optional<Outcome> trained = options.passes == 1 ? classify(plain) : classify(augmented);
@@ -255,6 +277,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
         Loader source{photos,
                       augmented,
                       {.batch_size = batch, .drop_last = true, .seed = options.seed, .threads = options.threads}};
+        source.shard(options.world);
         const std::optional<Outcome> whole =
             train_whole(parameters, source, validation, options, checkpoints, resume_whole);
         if (!whole) return training::interrupted_status;
@@ -265,6 +288,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const std::string accuracy = training::accuracy_text(outcome.evaluation);
     const std::string title = std::string(backbone.name) + " on " + options.folder;
     save();
+    if (!writes) return 0;
     training::write_text(training::file_in(options.output, "curves.svg"), curves_svg(outcome.history, title));
     const ConfusionMatrix confusion = used_part(outcome.evaluation.confusion, classes);
     training::write_text(training::file_in(options.output, "confusion.svg"),

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/distributed/world.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/image/preprocess.hpp>
 
@@ -37,6 +38,8 @@ struct TrainingOptions : PhotoSource {
     double checkpoint_minutes = 5;
     bool resume = false;
     PreprocessingOptions preprocessing{};
+    int shards = 0;
+    tenon::distributed::World world{};  ///< the processes that train together
     std::string command;
 };
 

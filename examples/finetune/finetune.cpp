@@ -5,6 +5,7 @@
 //     finetune --data FOLDER ... --resume                                   resumes a run that was stopped
 //     finetune --weights finetuned/weights.safetensors --predict cat.jpg dog.jpg
 //     classify --weights finetuned cat.jpg dog.jpg                          the same
+//     mpirun -n 4 finetune --data FOLDER ... --shards 8                     several processes train together
 //
 // The features of the photos are computed once, and a new classifier is trained on them; with --unfreeze the complete
 // network is trained from there. A part of the photos is held out for validation. The weights that are written have the
@@ -93,6 +94,10 @@ void add_options(CLI::App& app, Options& options) {
     app.add_flag("--resume", options.resume,
                  "Resume the run whose checkpoint is in the output folder, in the classifier or the whole network; "
                  "more --epochs or --unfreeze than it had extend it");
+    app.add_option("--shards", options.shards,
+                   "Parts of a batch whose gradients are summed: they decide the result's bits, however many processes "
+                   "compute them; 0: one per process")
+        ->check(CLI::Range(0, 65536));
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
     CLI::Option* const predict =
@@ -151,7 +156,12 @@ int predict(const Options& options) {
 }
 
 int run(const Options& options) {
-    if (!options.predict.empty()) return predict(options);
+    if (!options.predict.empty()) {
+        if (options.world.size() > 1)
+            throw tenon::Error("expected one process for --predict, found " + std::to_string(options.world.size()) +
+                               "; mpirun ... classify shares out photos");
+        return predict(options);
+    }
     if (options.folder.empty()) throw tenon::Error("expected --data FOLDER to train, or --predict FILE...");
     training::create_folder(options.output);
     return find_backbone(options.model).fine_tune(find_backbone(options.model), options);

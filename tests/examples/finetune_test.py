@@ -24,6 +24,7 @@ except ImportError as missing:
     sys.exit(77)
 import json_schema
 import pictures
+import processes
 import stopping
 
 CLASSES = ("blue", "green", "red")
@@ -100,6 +101,28 @@ class FineTuning(unittest.TestCase):
     def train(self, *more, data=None, weights=None, **options):
         return self.run_program("--data", data or self.shared / "photos", "--model", "resnet18", "--weights",
                                 weights or self.shared / "backbone.safetensors", "--output", "out", *more, **options)
+
+    @unittest.skipUnless(processes.MPIEXEC, "there is no MPI")
+    def test_processes_end_with_the_weights_of_one(self):
+        arguments = ["--data", self.shared / "photos", "--model", "resnet18", "--weights", self.shared / "backbone.safetensors",
+                     "--output", "out", "--epochs", "2", "--unfreeze", "1", "--steps", "1", "--batch", "4", "--shards", "2",
+                     "--threads", "1"]
+        said = {}
+        for count in (1, 2):
+            folder = self.folder / str(count)
+            folder.mkdir()
+            start = processes.command(count) if count > 1 else []
+            done = subprocess.run([*start, PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=folder, check=False,
+                                  env={**os.environ, **processes.ENVIRONMENT})
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            said[count] = done.stdout
+        for name in ("weights.safetensors", "classes.txt", "confusion.svg"):
+            self.assertEqual(*((self.folder / str(count) / "out" / name).read_bytes() for count in (1, 2)), name)
+        self.assertEqual(said[2].count("of the validation photos\n"), 1)
+        refused = subprocess.run([*processes.command(2), PROGRAM, "--weights", "x", "--predict", "y"], capture_output=True,
+                                 text=True, check=False, env={**os.environ, **processes.ENVIRONMENT})
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("expected one process for --predict, found 2", refused.stderr)
 
     def test_a_classifier_is_trained_saved_and_used(self):
         text = self.train("--epochs", "20", "--hold-out", "0.4")

@@ -13,6 +13,7 @@
 #include <tenon/data/batch.hpp>
 #include <tenon/runtime/model.hpp>
 #include <tenon/topology/replace_head.hpp>
+#include <tenon/train/shared_evaluation.hpp>
 #include <tenon/weights/copy_parameters.hpp>
 
 namespace tenon {
@@ -24,6 +25,8 @@ struct FeatureCacheOptions {
     bool shuffle = true;     ///< whether each epoch has another order
     std::uint64_t seed = 0;  ///< of the order
     int threads = 0;         ///< that compute the features; 0: one per core this process may use
+    /// The processes that compute the features together: each those of its images, and all get all of them.
+    distributed::World world{};
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -44,13 +47,17 @@ public:
         copy_parameters(parameters, trunk);
         Model<Trunk<Net>> model{{.threads = options.threads}};
         model.set_parameters(trunk);
+        constexpr long elements = input_shape<Net>.elements();
         for (long epoch = 0; epoch < options.passes; ++epoch)
             for (long index = 0; index < source.batches(); ++index) {
-                const Batch batch = source.batch(epoch, index);
-                const std::span<const float> found = model(batch.images);
-                values_.insert(values_.end(), found.begin(), found.end());
-                labels_.insert(labels_.end(), batch.labels.begin(), batch.labels.end());
-                targets_.insert(targets_.end(), batch.targets.begin(), batch.targets.end());
+                const Batch batch = options.world.size() > 1
+                                        ? detail::own_part(source.batch(epoch, index), options.world, elements)
+                                        : source.batch(epoch, index);
+                const std::span<const float> found =
+                    batch.images.empty() ? std::span<const float>{} : model(batch.images);
+                take(values_, found, batch);
+                take(labels_, batch.labels, batch);
+                take(targets_, batch.targets, batch);
             }
         images_ = static_cast<long>(values_.size()) / features_ / options.passes;
         if (targets_.empty() && static_cast<long>(labels_.size()) != images_ * options.passes)
@@ -86,6 +93,33 @@ public:
     }
 
 private:
+    /// Appends what this process has of a batch, or, of several processes, what all have, in the order of the images.
+    template <class T>
+    void take(std::vector<T>& to, std::span<const T> mine, const Batch& batch) const {
+        const distributed::World world = options_.world;
+        if (world.size() == 1) {
+            to.insert(to.end(), mine.begin(), mine.end());
+            return;
+        }
+        const auto first_of = [&](int rank) { return batch.whole * rank / world.size(); };
+        const auto images_of = [&](int rank) { return static_cast<std::size_t>(first_of(rank + 1) - first_of(rank)); };
+        // A process without images does not know how many numbers one has.
+        std::vector<std::size_t> sizes(static_cast<std::size_t>(world.size()));
+        const std::size_t size = mine.size();
+        world.all_gather(std::span(&size, 1), std::span(sizes));
+        std::size_t scalars = 0;
+        for (int rank = 0; rank < world.size(); ++rank)
+            if (images_of(rank) > 0) scalars = sizes[static_cast<std::size_t>(rank)] / images_of(rank);
+        const std::size_t room = *std::ranges::max_element(sizes);
+        std::vector<T> padded(mine.begin(), mine.end()), all(room * sizes.size());
+        padded.resize(room);
+        world.all_gather(std::span<const T>(padded), std::span<T>(all));
+        for (int rank = 0; rank < world.size(); ++rank) {
+            const auto begin = all.begin() + static_cast<std::ptrdiff_t>(room * static_cast<std::size_t>(rank));
+            to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(images_of(rank) * scalars));
+        }
+    }
+
     template <class T>
     static void append(std::vector<T>& to, const std::vector<T>& from, long image, long size) {
         to.insert(to.end(), from.begin() + image * size, from.begin() + (image + 1) * size);
