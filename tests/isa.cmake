@@ -4,6 +4,7 @@ set(TENON_ISA_FLAGS_generic "")
 set(TENON_ISA_FLAGS_avx2 -mavx2 -mfma)
 set(TENON_ISA_FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma)
 set(TENON_ISA_FLAGS_avx512vnni ${TENON_ISA_FLAGS_avx512} -mavx512vnni)
+set(TENON_ISA_FLAGS_avx512bf16 ${TENON_ISA_FLAGS_avx512vnni} -mavx512bf16)
 
 set(TENON_ISA_CHECK_avx2 "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\")")
 set(TENON_ISA_CHECK_avx512

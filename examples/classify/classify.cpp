@@ -8,6 +8,7 @@
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
 //     classify --model resnet18 --weights resnet18.pth --calibrate photos --save resnet18.int8.safetensors
 //     classify --model resnet18 --weights resnet18.int8.safetensors --precision int8 cat.jpg
+//     classify --model resnet18 --weights resnet18.pth --precision bfloat16 cat.jpg
 //     mpirun -n 4 classify --json photos           shared by four processes, one answer
 //     curl https://example.org/cat.jpg | classify --model cifar10 -
 //
@@ -146,9 +147,10 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
-    app.add_option("--precision", options.precision,
-                   "What it computes in on the CPU: float32, or int8 with weights that --calibrate has written")
-        ->check(CLI::IsMember({"float32", "int8"}))
+    app.add_option(
+           "--precision", options.precision,
+           "What it computes in on the CPU: float32, bfloat16, or int8 with weights that --calibrate has written")
+        ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
         ->capture_default_str();
     CLI::Option* const weights =
         app.add_option("-w,--weights", options.weights,
@@ -353,7 +355,7 @@ tenon::DecodeOptions decoding_for(const tenon::Preprocessing& preprocessing, ten
 int calibrate(const Options& options, const std::string& model, const Weights& weights) {
     if (options.world.size() > 1) throw tenon::Error("--calibrate runs in one process");
     if (weights.path.empty()) throw tenon::Error("--calibrate needs the network's --weights FILE");
-    const IntegerNetworkEntry& entry = network_in_integers(model);
+    const PackedNetworkEntry& entry = packed_network(model, "int8");
     const ImageFiles images = find_images({options.calibrate});
     std::vector<std::string> notes;
     const std::unique_ptr<Calibration> calibration =
@@ -385,8 +387,9 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
 /// Throws tenon::Error, before anything is done, when --explain can't do what it is told.
 void check_explain(const Classifier& classifier, const std::string& model, const Options& options) {
     if (options.world.size() > 1) throw tenon::Error("--explain runs in one process");
-    if (options.precision == "int8")
-        throw tenon::Error("--explain follows the gradients of floats, so it goes without --precision int8");
+    if (options.precision != "float32")
+        throw tenon::Error("--explain follows the gradients of floats, so it goes without --precision " +
+                           options.precision);
     if (const std::size_t count = find_images(options.images).files.size(); count != 1)
         throw tenon::Error("--explain explains one image, found " + std::to_string(count));
     const std::vector<std::string> places = classifier.places();
@@ -433,6 +436,17 @@ void print_summary(const Classifier& classifier, const std::string& model) {
     json_document::print(document);
 }
 
+/// The network, without weights, on the backend and in the precision that the command line says.
+std::unique_ptr<Classifier> make_chosen_classifier(const std::string& model, const Options& options) {
+    const bool on_device = options.backend == "cuda", is_float32 = options.precision == "float32";
+    if (on_device && !is_float32) throw tenon::Error("--precision " + options.precision + " is for --backend cpu");
+    if (on_device) return make_classifier_on_cuda(model);
+    if (is_float32) return make_classifier(model, options.threads);
+    const PackedNetworkEntry& entry = packed_network(model, options.precision);
+    const auto make = options.precision == "int8" ? entry.make_in_integers : entry.make_in_bfloat16;
+    return make(model, options.threads);
+}
+
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
     Weights weights = find_weights(options.weights);
@@ -440,12 +454,7 @@ int run(const Options& options) {
     if (weights.path.empty() && !options.seed && (model == "fashion_mnist" || model == "cifar10"))
         weights = find_weights(data_folder / (model + ".safetensors"));
     if (!options.calibrate.empty()) return calibrate(options, model, weights);
-    const bool in_integers = options.precision == "int8";
-    if (on_device && in_integers) throw tenon::Error("--precision int8 is for --backend cpu");
-    const std::unique_ptr<Classifier> classifier = on_device ? make_classifier_on_cuda(model)
-                                                   : in_integers
-                                                       ? network_in_integers(model).make(model, options.threads)
-                                                       : make_classifier(model, options.threads);
+    const std::unique_ptr<Classifier> classifier = make_chosen_classifier(model, options);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
     const bool inspects = options.profile || !options.trace.empty();
     if (!options.explain.empty()) check_explain(*classifier, model, options);

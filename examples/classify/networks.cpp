@@ -35,11 +35,16 @@ std::unique_ptr<Classifier> make_classifier_on_cuda(std::string_view name) {
 #endif
 }
 
-const IntegerNetworkEntry& network_in_integers(std::string_view name) {
+const PackedNetworkEntry& packed_network(std::string_view name, std::string_view precision) {
     std::string known;
-    for (const IntegerNetworkEntry& entry : networks_in_integers()) {
+    for (const PackedNetworkEntry& entry : packed_networks()) {
         if (entry.name == name) return entry;
         known += (known.empty() ? "" : ", ") + std::string(entry.name);
     }
-    throw tenon::Error("8-bit integers have no network " + std::string(name) + ", only " + known);
+    std::string message{precision};
+    message += " has no network ";
+    message += name;
+    message += ", only ";
+    message += known;
+    throw tenon::Error(message);
 }

@@ -83,19 +83,20 @@ public:
     virtual void save(const std::string& path, const tenon::WeightsInfo& info) const = 0;
 };
 
-/// The name of a network that also runs in 8-bit integers, and how it and its calibration are made.
-struct IntegerNetworkEntry {
+/// The name of a network that also runs in 8-bit integers and in bfloat16, and how it and its calibration are made.
+struct PackedNetworkEntry {
     std::string_view name;
-    std::unique_ptr<Classifier> (*make)(std::string_view name, int threads);
+    std::unique_ptr<Classifier> (*make_in_integers)(std::string_view name, int threads);
+    std::unique_ptr<Classifier> (*make_in_bfloat16)(std::string_view name, int threads);
     std::unique_ptr<Calibration> (*calibrate)(const std::string& weights, const tenon::LoadOptions& options,
                                               int threads);
 };
 
 /// Those networks.
-std::span<const IntegerNetworkEntry> networks_in_integers();
+std::span<const PackedNetworkEntry> packed_networks();
 
-/// The one of this name. Throws tenon::Error that lists them when there is none.
-const IntegerNetworkEntry& network_in_integers(std::string_view name);
+/// The one of this name. Throws tenon::Error that lists them when there is none; `precision` is what was asked for.
+const PackedNetworkEntry& packed_network(std::string_view name, std::string_view precision);
 
 /// All networks, those with weights in the repository first.
 std::vector<NetworkEntry> all_networks();

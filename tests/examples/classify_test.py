@@ -300,10 +300,18 @@ class Classify(unittest.TestCase):
         self.assertEqual(*answers)
         self.assertNotEqual(floats, integers)  # their probabilities differ
 
+    def test_bfloat16_gives_the_answers_of_floats(self):
+        floats, halves = self.json_of(IMAGES), self.json_of("--precision", "bfloat16", IMAGES)
+        answers = [[image["top"][0]["class"] for image in each["images"]] for each in (floats, halves)]
+        self.assertEqual(*answers)
+        self.assertNotEqual(floats, halves)  # their probabilities differ
+        err = self.refusal("--model", "resnet152", *SEED, "--precision", "bfloat16", IMAGES)
+        self.assertIn("bfloat16 has no network resnet152, only fashion_mnist", err)
+
     def test_integers_say_what_they_lack(self):
         self.assertIn("classify --calibrate FOLDER --save FILE", self.refusal("--precision", "int8", IMAGES))
         err = self.refusal("--model", "resnet152", *SEED, "--precision", "int8", IMAGES)
-        self.assertIn("8-bit integers have no network resnet152, only fashion_mnist", err)
+        self.assertIn("int8 has no network resnet152, only fashion_mnist", err)
         with tempfile.TemporaryDirectory() as folder:
             target = pathlib.Path(folder) / "int8.safetensors"
             err = self.refusal("--calibrate", folder, "--save", target)

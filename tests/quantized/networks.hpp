@@ -37,16 +37,32 @@ struct Postactivated
                        Sequential<Conv<48, Kernel<1>, Stride<2>>, BatchNorm>, ReLU>,
               detail::CifarBlock<48>, detail::CifarBlock<64, 2, true>, GlobalAvgPool, Linear<10>, Softmax> {};
 
+/// For bfloat16: a linear layer that reads a map, with an odd number of channels, and a mean of windows.
+struct Flattened : Network<Input<5, 12, 14>, BatchNorm, Conv<24, Kernel<3>, Padding<1>>, ReLU,
+                           AvgPool<Kernel<2>, Stride<2>>, Conv<23, Kernel<1>>, Flatten, Linear<10>> {};
+
 using Networks =
     std::tuple<Bytes3x3, Bytes1x1, BytesStrided, BytesLinear, Words3Channels, WordsBlocks, Preactivated, Postactivated>;
+/// Those that are run in bfloat16; the first three are one product each.
+using Bfloat16Networks = std::tuple<Bytes1x1, BytesStrided, BytesLinear, Words3Channels, WordsBlocks, Preactivated,
+                                    Postactivated, Flattened>;
 
 /// The results of network `index` of Networks in 8-bit integers; parameters are one after another.
 using Run = std::vector<float> (*)(int index, std::span<const float> parameters, std::span<const float> ranges,
                                    std::span<const float> images, int threads);
 
+/// The results of network `index` of Bfloat16Networks in bfloat16.
+using RunBfloat16 = std::vector<float> (*)(int index, std::span<const float> parameters, std::span<const float> images,
+                                           int threads);
+
 std::vector<float> run_generic(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
 std::vector<float> run_avx2(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
 std::vector<float> run_avx512(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
 std::vector<float> run_avx512vnni(int, std::span<const float>, std::span<const float>, std::span<const float>, int);
+
+std::vector<float> run_bfloat16_generic(int, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_bfloat16_avx2(int, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_bfloat16_avx512(int, std::span<const float>, std::span<const float>, int);
+std::vector<float> run_bfloat16_avx512bf16(int, std::span<const float>, std::span<const float>, int);
 
 }  // namespace quantized_test

@@ -1,5 +1,7 @@
-// Networks in 8-bit integers: exact sums, the same bits everywhere, close to floats; and what a model says that lacks
-// its ranges.
+// Networks in 8-bit integers and in bfloat16: exact sums, the same bits everywhere, close to floats; and what a model
+// says that lacks its ranges.
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <iostream>
@@ -27,6 +29,11 @@ using Calibrator = CpuWith<Precision::int8>::Calibrator<Net>;
 constexpr int network_count = std::tuple_size_v<Networks>;
 template <int Index>
 using NetworkOf = std::tuple_element_t<static_cast<std::size_t>(Index), Networks>;
+
+template <class Net>
+using Bfloat16Model = Model<Net, CpuWith<Precision::bfloat16>>;
+template <int Index>
+using Bfloat16NetworkOf = std::tuple_element_t<static_cast<std::size_t>(Index), Bfloat16Networks>;
 
 /// Calls f.template operator()<Index>() for networks [Begin, End).
 template <int Begin, int End, class F>
@@ -183,31 +190,143 @@ TEST_CASE("integers on avx512vnni: exact, and the bits of generic code") {
 }
 #endif
 
+/// In bfloat16: products of integers, whose sums are exact, and the bits of generic code for any threads and batch.
+void check_bfloat16(RunBfloat16 run, bool can_run, const char* isa) {
+    if (!can_run) {
+        std::cerr << "SKIPPED: " << isa << " is absent from this processor.\n";
+        return;
+    }
+    for_each_network<0, 3>([&]<int Index>() {
+        CAPTURE(Index);
+        const ExactCase<Bfloat16NetworkOf<Index>> exact{false};
+        CHECK(tenon_test::same_bytes(run(Index, exact.parameters, exact.images, 2), exact.expected));
+    });
+    for_each_network<3, std::tuple_size_v<Bfloat16Networks>>([&]<int Index>() {
+        CAPTURE(Index);
+        using Net = Bfloat16NetworkOf<Index>;
+        Parameters<Net> parameters;
+        parameters.seed(4, Naming::canonical);
+        const std::vector<float> images = tenon_test::seeded_images<Net>(5);
+        const std::vector<float> expected = run_bfloat16_generic(Index, parameters.values(), images, 1);
+        for (const int threads : {1, 2, 3})
+            CHECK(tenon_test::same_bytes(run(Index, parameters.values(), images, threads), expected));
+        const std::size_t in = static_cast<std::size_t>(input_shape<Net>.elements());
+        const std::size_t out = static_cast<std::size_t>(output_shape<Net>.elements());
+        const std::vector<float> alone = run(Index, parameters.values(), std::span(images).subspan(3 * in, in), 2);
+        CHECK(tenon_test::same_bytes(alone, std::span(expected).subspan(3 * out, out)));
+    });
+}
+
+TEST_CASE("bfloat16 on generic: exact, and the same bits for any threads and batch") {
+    check_bfloat16(run_bfloat16_generic, true, "generic");
+}
+#if defined(__x86_64__)
+TEST_CASE("bfloat16 on avx2: exact, and the bits of generic code") {
+    check_bfloat16(run_bfloat16_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), "avx2");
+}
+TEST_CASE("bfloat16 on avx512: exact, and the bits of generic code") {
+    check_bfloat16(run_bfloat16_avx512,
+                   __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"),
+                   "avx512");
+}
+TEST_CASE("bfloat16 on avx512bf16: exact, and the bits of generic code") {
+    check_bfloat16(run_bfloat16_avx512bf16,
+                   __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                       __builtin_cpu_supports("avx512dq"),
+                   "avx512bf16");
+}
+#endif
+
+TEST_CASE("floats are rounded to the nearest bfloat16, ties to even") {
+    struct {
+        std::uint32_t bits;
+        std::uint16_t rounded;
+    } const cases[] = {
+        {0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82}, {0x3f817fff, 0x3f81},
+        {0xbf818000, 0xbf82}, {0x7f7fffff, 0x7f80}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0},
+        {0x7fffffff, 0x7fff}, {0xffc00000, 0xffc0}, {0x00000000, 0x0000}, {0x80000000, 0x8000}, {0x007fffff, 0x0000},
+        {0x80000001, 0x8000}, {0x00800000, 0x0080},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(each.bits);
+        CHECK(cpu::to_bfloat16(std::bit_cast<float>(each.bits)) == each.rounded);
+    }
+}
+
+/// Each pixel goes through two convolutions, the first of which adds a bias; between them its values are stored.
+struct Stored : Network<Input<16, 3, 5>, Conv<16, Kernel<1>, Bias>, Conv<16, Kernel<1>, Bias>> {};
+
+TEST_CASE("a stored value is the rounded float; infinities and NaN stay what they are") {
+    Parameters<Stored> parameters;
+    const auto values = parameters.values();
+    constexpr std::size_t weights = 16 * 16, layer = weights + 16;
+    REQUIRE(values.size() == 2 * layer);
+    for (std::size_t c = 0; c < 16; ++c) values[17 * c] = values[layer + 17 * c] = 1;
+    for (std::size_t c = 0; c < 16; ++c) values[weights + c] = 1e-3f * static_cast<float>(c * c);
+    std::vector<float> images = tenon_test::seeded_images<Stored>(2);
+    Bfloat16Model<Stored> model{{.threads = 1}};
+    model.set_parameters(parameters);
+    const auto stored = model(images);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+        const float pixel = cpu::from_bfloat16(cpu::to_bfloat16(images[i]));
+        CHECK(stored[i] == cpu::from_bfloat16(cpu::to_bfloat16(pixel + values[weights + i / 15 % 16])));
+    }
+    // 0 * infinity and 0 * NaN are NaN: in all channels of their pixels but in no other pixel.
+    images[0] = std::numeric_limits<float>::infinity();
+    images[7] = std::bit_cast<float>(0x7fffffffu);
+    const auto broken = model(images);
+    for (std::size_t i = 0; i < images.size(); ++i)
+        CHECK(std::isnan(broken[i]) == (i < images.size() / 2 && (i % 15 == 0 || i % 15 == 7)));
+    // A NaN among the parameters reaches every result of its channel, whatever its other bits are.
+    values[weights + 3] = std::bit_cast<float>(0xffffffffu);
+    model.set_parameters(parameters);
+    images[0] = images[7] = 0;
+    const auto nans = model(images);
+    CHECK(std::ranges::all_of(nans, [](float result) { return std::isnan(result); }));
+}
+
+struct Wide : Network<Input<64, 10, 10>, Conv<256, Kernel<3>>, ReLU, Conv<256, Kernel<1>>> {};
+static_assert(200 * cpu::QuantizedNetwork<Wide, cpu::Packing::bfloat16>::plan.weight_floats <=
+                  102 * cpu::CompiledNetwork<Wide, cpu::ConvAlgorithm::exact>::plan.weight_floats,
+              "weights in bfloat16 take half the memory; shifts stay floats");
+
 /// Groups, which are computed in floats, with integers before and after; a gate; a map that is flattened.
 struct Mixed
     : Network<Input<3, 16, 18>, Conv<32, Kernel<3>, Padding<1>>, ReLU, Conv<32, Kernel<3>, Padding<1>, Groups<4>>, ReLU,
               Residual<Sequential<BatchNorm, ReLU, Conv<32, Kernel<1>>>, Conv<32, Kernel<1>>>, BatchNorm,
               Conv<24, Kernel<1>>, Sigmoid, MaxPool<Kernel<2>, Stride<2>>, Flatten, Linear<10>> {};
 
+/// The length of the difference of two vectors as a share of that of the first.
+double relative_error(std::span<const float> expected, std::span<const float> found) {
+    double squares = 0, errors = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const double difference = double{found[i]} - double{expected[i]};
+        squares += double{expected[i]} * double{expected[i]};
+        errors += difference * difference;
+    }
+    REQUIRE(squares > 0);
+    return std::sqrt(errors / squares);
+}
+
 TEST_CASE_TEMPLATE("results are close to those in floats", Net, Preactivated, Postactivated, Mixed) {
     const Calibrated<Net> net;
     Model<Net> floats{{.threads = 1}};
     Int8Model<Net> integers{{.threads = 1}};
+    Bfloat16Model<Net> halves{{.threads = 1}};
     floats.set_parameters(net.parameters);
     integers.set_parameters(net.parameters, net.ranges);
-    const auto expected = floats(net.images), found = integers(net.images);
-    double largest = 0, squares = 0, errors = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        const double difference = double{found[i]} - double{expected[i]};
-        largest = std::max(largest, std::abs(double{expected[i]}));
-        squares += double{expected[i]} * double{expected[i]};
-        errors += difference * difference;
-    }
-    const double error = std::sqrt(errors / squares);
-    INFO("relative error of all results " << error);
-    REQUIRE(largest > 0);
-    CHECK(error > 0);  // they are not floats
-    CHECK(error < 0.02);
+    halves.set_parameters(net.parameters);
+    const auto expected = floats(net.images);
+    const double of_integers = relative_error(expected, integers(net.images));
+    INFO("relative error of all results in integers " << of_integers);
+    CHECK(of_integers > 0);  // they are not floats
+    CHECK(of_integers < 0.02);
+    const double of_halves = relative_error(expected, halves(net.images));
+    INFO("relative error of all results in bfloat16 " << of_halves);
+    CHECK(of_halves > 0);
+    CHECK(of_halves < 0.01);
 }
 
 TEST_CASE("a calibrated file holds weights and ranges, for models in floats and in integers") {

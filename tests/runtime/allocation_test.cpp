@@ -65,7 +65,7 @@ TEST_CASE("a call allocates nothing once the result has room") {
 struct Integers : Network<Input<3, 12, 12>, Conv<16, Kernel<3>, Padding<1>>, ReLU, Conv<32, Kernel<3>, Padding<1>>,
                           ReLU, GlobalAvgPool, Linear<10>> {};
 
-TEST_CASE("nor does one in 8-bit integers, beside the same network in floats") {
+TEST_CASE("nor does one in 8-bit integers or bfloat16, beside the same network in floats") {
     Parameters<Integers> parameters;
     parameters.seed(1);
     const std::vector<float> images(static_cast<std::size_t>(6 * input_shape<Integers>.elements()), 0.5f);
@@ -73,14 +73,18 @@ TEST_CASE("nor does one in 8-bit integers, beside the same network in floats") {
     for (const int threads : {1, 2}) {
         Model<Integers> floats{{.threads = threads}};
         Model<Integers, CpuWith<Precision::int8>> integers{{.threads = threads}};
+        Model<Integers, CpuWith<Precision::bfloat16>> halves{{.threads = threads}};
         floats.set_parameters(parameters);
         integers.set_parameters(parameters, ranges);
+        halves.set_parameters(parameters);
         floats(images);
         integers(images);
+        halves(images);
         const long before = allocations;
         for (int i = 0; i < 20; ++i) {
             integers(images);
             floats(images);
+            halves(images);
         }
         const long after = allocations;
         CHECK(after == before);

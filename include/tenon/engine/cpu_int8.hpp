@@ -1,7 +1,8 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// The CPU engine that computes in 8-bit integers, and the one that runs its steps in floats, for calibration.
+// The CPU engines whose products are those of 8-bit integers or of bfloat16, and the one that runs the steps of
+// integers in floats, for calibration.
 
 #include <cmath>
 #include <string>
@@ -15,20 +16,21 @@
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A network's table of steps in integers or, with `Calibrates`, the same steps in floats.
-template <class Net, bool Calibrates>
+/// A network's table of steps in integers, the same steps in floats, or its steps in bfloat16.
+template <class Net, Packing Packs>
 struct QuantizedNetwork {
     // The sums of two convolutions have different scales, so each is a step of its own.
     static constexpr auto program = optimize(lowered<Net>, [](const auto&, const Op&, const Op&) { return false; });
     static constexpr auto plan = [] {
-        constexpr auto plan = QuantizedPlanner<capacity<Net>>{program, Calibrates}.plan();
+        constexpr auto plan = QuantizedPlanner<capacity<Net>>{program, Packs}.plan();
         return plan.template trimmed<plan.steps.size()>();
     }();
     static constexpr int steps = plan.steps.size();
 
     /// The kernels, one per step.
+    using End = std::conditional_t<Packs == Packing::bfloat16, Bfloat16Epilogue, QuantizedEpilogue>;
     static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
-        return FixedVector<QuantizedFunction, steps>{{quantized_function<plan, I>()...}, steps};
+        return FixedVector<QuantizedFunction, steps>{{quantized_function<plan, I, End>()...}, steps};
     }
     (std::make_integer_sequence<int, steps>{});
 
@@ -47,8 +49,8 @@ struct QuantizedNetwork {
 /// Law: results have the same bits on every instruction set, for any number of threads and any batch, except for
 /// networks with grouped convolutions, which are computed in floats (test: tests/quantized).
 template <class Net>
-class Int8Engine : public TableEngine<Net, QuantizedNetwork<Net, false>> {
-    using Base = TableEngine<Net, QuantizedNetwork<Net, false>>;
+class Int8Engine : public TableEngine<Net, QuantizedNetwork<Net, Packing::integers>> {
+    using Base = TableEngine<Net, QuantizedNetwork<Net, Packing::integers>>;
 
 public:
     using Base::Base;
@@ -57,7 +59,8 @@ public:
     static constexpr int range_count = Base::Compiled::plan.products;
 
     /// Takes the network's parameters and, for each convolution and linear layer, the range of what it reads. Throws
-    /// tenon::Error, and changes nothing, when there are not `range_count` ranges or one is no finite number from 0 on.
+    /// tenon::Error, and changes nothing, when there are not `range_count` ranges or one is not a finite number from 0
+    /// on.
     void set_parameters(std::span<const float* const> tensors, std::span<const float> ranges) {
         if (ranges.empty())
             throw Error(
@@ -79,10 +82,22 @@ public:
     void set_parameters(std::span<const float* const> tensors) { set_parameters(tensors, {}); }
 };
 
+/// Runs one network on the CPU in bfloat16 (backend/cpu/quantized/bfloat16.hpp): weights and what a step stores for
+/// another one have 16 bits, sums and what is made of them before it is stored have 32.
+///
+/// Law: results have the same bits for any number of threads and any batch. They have the same bits on every
+/// instruction set, except for networks with convolutions in groups or functions of elements, and where numbers fall
+/// below 1.2e-38 (test: tests/quantized).
+template <class Net>
+class Bfloat16Engine : public TableEngine<Net, QuantizedNetwork<Net, Packing::bfloat16>> {
+public:
+    using TableEngine<Net, QuantizedNetwork<Net, Packing::bfloat16>>::TableEngine;
+};
+
 /// Runs a network in floats and shows what its layers read: what calibration measures.
 template <class Net>
-class CalibrationEngine : public TableEngine<Net, QuantizedNetwork<Net, true>> {
-    using Base = TableEngine<Net, QuantizedNetwork<Net, true>>;
+class CalibrationEngine : public TableEngine<Net, QuantizedNetwork<Net, Packing::none>> {
+    using Base = TableEngine<Net, QuantizedNetwork<Net, Packing::none>>;
 
 public:
     explicit CalibrationEngine(int threads) : Base{threads, 1} {}
@@ -99,7 +114,7 @@ public:
     }
 
 private:
-    static constexpr const auto& codes = QuantizedNetwork<Net, false>::plan;
+    static constexpr const auto& codes = QuantizedNetwork<Net, Packing::integers>::plan;
     static_assert(codes.steps.size() == Base::Compiled::plan.steps.size());
 
     template <class Visit>

@@ -8,14 +8,19 @@
 
 namespace tenon {
 
-/// The CPU backend in a precision: `Model<Net, CpuWith<Precision::int8>>`. float32 is Cpu itself; int8 needs the ranges
-/// that its Calibrator measures. CUDA has the other precisions.
+/// The CPU backend in a precision: `Model<Net, CpuWith<Precision::bfloat16>>`. float32 is Cpu itself; int8 needs the
+/// ranges that its Calibrator measures. CUDA has the other precisions.
 template <Precision P>
 struct CpuWith {
-    static_assert(P == Precision::float32 || P == Precision::int8,
-                  "tenon: the CPU computes in Precision::float32 and Precision::int8; the others are CUDA's");
+    static_assert(P == Precision::float32,
+                  "tenon: the CPU computes in Precision::float32, bfloat16 and int8; the others are CUDA's");
     template <class Net>
     using Engine = cpu::Engine<Net>;
+};
+template <>
+struct CpuWith<Precision::bfloat16> {
+    template <class Net>
+    using Engine = cpu::Bfloat16Engine<Net>;
 };
 template <>
 struct CpuWith<Precision::int8> {

@@ -6,7 +6,7 @@
 namespace tenon {
 
 /// How a network is computed: `CudaWith<Precision::bfloat16>`, `CpuWith<Precision::int8>`. All of them sum in 32 bits;
-/// weights are rounded once, when they are packed. The CPU has float32 and int8, CUDA has all but int8.
+/// weights are rounded once, when they are packed. The CPU has float32, bfloat16 and int8, CUDA has all but int8.
 enum class Precision {
     float32,         ///< everything in 32 bits: the CPU's results except for the order of sums
     tensor_float32,  ///< stored in 32 bits, multiplied with 10 bits of mantissa

@@ -17,16 +17,15 @@ void run_multiply(const AnyStep& step, const Frame& frame) {
     const Tensor &a = step.terms[0].source, &b = step.terms[1].source;
     for_each_plane(step, frame, [&](int image, int plane) {
         const auto row = [&](const Tensor& tensor, int y) {
-            return frame.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
-                   static_cast<long>(y) * tensor.row();
+            return End::source_plane(tensor, frame.image(image), plane) + static_cast<long>(y) * tensor.row();
         };
         const End epilogue{step, frame, image, plane};
         for (int y = 0; y < a.height; ++y)
             for (int x = 0; x < a.width; ++x)
                 for (int lane = 0; lane < channel_block; lane += vector_width)
                     epilogue(y, x, lane,
-                             multiply(load(row(a, y) + x * channel_block + lane),
-                                      load(row(b, y) + x * channel_block + lane)));
+                             multiply(End::source_vector(row(a, y) + x * channel_block, lane),
+                                      End::source_vector(row(b, y) + x * channel_block, lane)));
     });
 }
 

@@ -11,6 +11,15 @@
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// How kernels read floats: the first pixel of a block of channels, and the vector that begins `lane` channels after a
+/// pixel's first one.
+struct FloatSource {
+    static const float* source_plane(const Tensor& source, const float* image, int plane) {
+        return image + source.origin() + static_cast<long>(plane) * source.plane();
+    }
+    TENON_INLINE static Vector source_vector(const float* pixel, int lane) { return load(pixel + lane); }
+};
+
 /// One plane of a step's results in one image: where its pixels are, what is added to them, and how its channels are
 /// activated.
 template <class AnyStep>
@@ -45,7 +54,7 @@ protected:
 
 /// Stores one vector of a step's results: adds what the operation says (see Op) and writes the target and the activated
 /// result. Used by all steps except convolutions, whose tiles hold the channels' constants in registers.
-class Epilogue : ResultPlane<Step> {
+class Epilogue : ResultPlane<Step>, public FloatSource {
 public:
     using ResultPlane::ResultPlane;
 
@@ -79,19 +88,20 @@ void for_each_plane(const AnyStep& step, const Frame& frame, const F& f) {
 }
 
 // These kernels, pools and the operations of channel_ops.hpp serve other kinds of steps too: `End` stores their
-// results.
+// results and, where a kernel asks it, loads what they read.
 
 /// Pixel by pixel: an addition, a ReLU, or a batch norm that no other step could apply.
 template <class End = Epilogue, class AnyStep = Step>
 void run_pointwise(const AnyStep& step, const Frame& frame) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
-        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const float* from = End::source_plane(source, frame.image(image), plane);
         const End epilogue{step, frame, image, plane};
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x)
                 for (int lane = 0; lane < channel_block; lane += vector_width)
-                    epilogue(y, x, lane, load(from + static_cast<long>(y) * source.row() + x * channel_block + lane));
+                    epilogue(y, x, lane,
+                             End::source_vector(from + static_cast<long>(y) * source.row() + x * channel_block, lane));
     });
 }
 

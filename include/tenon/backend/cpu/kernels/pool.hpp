@@ -11,11 +11,11 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The largest value of a window that is inside the map, in row-major order; a NaN wins.
-template <int Height, int Width>
-TENON_INLINE Vector largest_of_window(const float* corner, int row) {
-    Vector value = load(corner);
+template <int Height, int Width, class End>
+TENON_INLINE Vector largest_of_window(const float* corner, int lane, int row) {
+    Vector value = End::source_vector(corner, lane);
     TENON_UNROLL for (int tap = 1; tap < Height * Width; ++tap) {
-        value = maximum(value, load(corner + tap / Width * row + tap % Width * channel_block));
+        value = maximum(value, End::source_vector(corner + tap / Width * row + tap % Width * channel_block, lane));
     }
     return value;
 }
@@ -38,13 +38,15 @@ TENON_HOT void pool_rows(const Step& step, const End& epilogue, const float* fro
             if (is_usual && inside == window.taps()) {
                 const float* const corner = from + static_cast<long>(top) * source.row() + left * channel_block;
                 TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
-                    epilogue(y, x, v * vector_width, largest_of_window<3, 3>(corner + v * vector_width, source.row()));
+                    epilogue(y, x, v * vector_width,
+                             largest_of_window<3, 3, End>(corner, v * vector_width, source.row()));
                 }
                 continue;
             }
             const bool from_zero = average || (inside < window.taps() && pad_counts);
             const auto pixel = [&](int row, int column, int v) {
-                return load(from + static_cast<long>(row) * source.row() + column * channel_block + v * vector_width);
+                return End::source_vector(from + static_cast<long>(row) * source.row() + column * channel_block,
+                                          v * vector_width);
             };
             Vector values[vectors_per_block];
             TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
@@ -70,7 +72,7 @@ template <class End = Epilogue, class AnyStep = Step>
 void run_pool(const AnyStep& step, const Frame& frame) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
-        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const float* from = End::source_plane(source, frame.image(image), plane);
         pool_rows(step, End{step, frame, image, plane}, from, {0, step.result().height});
     });
 }
@@ -82,13 +84,14 @@ void run_global_pool(const AnyStep& step, const Frame& frame) {
     const bool average = step.kind == OpKind::global_average_pool;
     const Vector scale = broadcast(1.0f / static_cast<float>(source.pixels()));
     for_each_plane(step, frame, [&](int image, int plane) {
-        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const float* from = End::source_plane(source, frame.image(image), plane);
         const End epilogue{step, frame, image, plane};
         for (int lane = 0; lane < channel_block; lane += vector_width) {
-            Vector value = average ? zero() : load(from + lane);
+            Vector value = average ? zero() : End::source_vector(from, lane);
             for (int y = 0; y < source.height; ++y)
                 for (int x = 0; x < source.width; ++x) {
-                    const Vector pixel = load(from + static_cast<long>(y) * source.row() + x * channel_block + lane);
+                    const Vector pixel =
+                        End::source_vector(from + static_cast<long>(y) * source.row() + x * channel_block, lane);
                     value = average ? add(value, pixel) : maximum(value, pixel);
                 }
             epilogue(0, 0, lane, average ? multiply(value, scale) : value);

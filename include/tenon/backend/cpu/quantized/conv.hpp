@@ -1,7 +1,7 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// The step of a convolution or linear layer in integers: which tiles each worker computes, and where these are.
+// The step of a convolution or linear layer of packed numbers: which tiles each worker computes, and where these are.
 
 #include <tenon/backend/cpu/kernels/conv.hpp>
 #include <tenon/backend/cpu/quantized/tile.hpp>
@@ -20,6 +20,7 @@ constexpr QuantizedTileSpec quantized_tile_spec(const QuantizedStep& step, int p
     spec.source_column = column_stride(term);
     spec.source_row = several ? row_stride(term) : 0;
     spec.bytes = pack_of(step.source_codes.storage) == 4;
+    spec.bfloat16 = step.source_codes.storage == Storage::bf16;
     spec.planar = term.source.planar;
     if (step.residual.exists()) {
         spec.residual_column = step.residual_stride * channel_block;
@@ -81,11 +82,13 @@ class QuantizedCursor {
 public:
     QuantizedCursor(const QuantizedStep& step, const Frame& frame) : step_{step}, frame_{frame} {
         const StepTerm& term = step.terms[0];
-        const int planes = term.planes;
+        const bool pairs = step.source_codes.storage == Storage::bf16 && !multiplies_bfloat16;
+        const int group = pairs ? 2 : 1, planes = (term.planes + group - 1) / group;
         arguments_.planes = planes;
-        arguments_.plane = term.source.plane();
-        arguments_.words = term.source.planar ? 1 : channel_block;
-        arguments_.last_words = term.source.planar ? 1 : step.words - (planes - 1) * channel_block;
+        arguments_.next_plane = term.source.plane();
+        arguments_.plane = group * term.source.plane();
+        arguments_.words = term.source.planar ? 1 : group * channel_block;
+        arguments_.last_words = term.source.planar ? 1 : step.words - (planes - 1) * arguments_.words;
         arguments_.kernel_height = term.window.kernel_height;
         arguments_.kernel_width = term.window.kernel_width;
         arguments_.tap_row = term.source.row();
@@ -172,7 +175,7 @@ inline void zero_stored_borders(const QuantizedStep& step, const Frame& frame, i
     if (step.activated_codes.exist()) clear(step.activated_codes.tensor);
 }
 
-/// Runs a convolution or linear layer in integers.
+/// Runs a convolution or linear layer of packed numbers.
 template <QuantizedConvSpec S>
 void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
     static constexpr bool has_odd_panel = S.odd_panel && panel_blocks > 1;

@@ -2,11 +2,12 @@
 // IWYU pragma: private, include <tenon/inference.hpp>
 
 // Packing for integers: weights folded with their norms, rounded to codes with a scale per output channel, and the
-// factors that turn sums of codes into floats or into codes of the result.
+// factors that turn sums of codes into floats or into codes of the result. For bfloat16: the folded weights, rounded.
 
 #include <cmath>
 
 #include <tenon/backend/cpu/kernels/pack_weights.hpp>
+#include <tenon/backend/cpu/quantized/bfloat16.hpp>
 #include <tenon/backend/cpu/quantized/plan.hpp>
 
 namespace tenon::cpu {
@@ -26,12 +27,12 @@ public:
         float* const numbers = arena + step.numbers;
         const auto number = [&](StepNumber which) -> float& { return numbers[static_cast<int>(which)]; };
         const double target = scale_of(step.target_codes), activated = scale_of(step.activated_codes);
-        const double unit = step.in_integers && step.only_target_codes() ? target : 1.0;  // of sums and residuals
+        const double unit = step.is_packed && step.only_target_codes() ? target : 1.0;  // of sums and residuals
         number(StepNumber::residual_factor) =
             static_cast<float>((step.reads_residual_codes ? scale_of(step.residual_codes) : 1.0) / unit);
         number(StepNumber::target_inverse) = static_cast<float>(1 / target);
         number(StepNumber::activated_inverse) = static_cast<float>(1 / activated);
-        if (!step.in_integers) return in_floats_.pack(step, arena);
+        if (!step.is_packed) return in_floats_.pack(step, arena);
         pack_product(step, unit, arena);
         if (step.activated.exists()) pack_activation(step, step.only_activated_codes() ? activated : 1.0, arena);
     }
@@ -42,7 +43,7 @@ public:
 private:
     /// What a code of 1 stands for. 16-bit codes reach twice as far as calibration saw; they have bits to spare.
     double scale_of(const Codes& codes) const {
-        if (!codes.exist()) return 1;
+        if (!codes.exist() || codes.storage == Storage::bf16) return 1;
         const double range = double{ranges_[index(codes.product)]};
         if (!(range > 0)) return 1;  // calibration saw nothing but zeros
         return (codes.storage == Storage::u8 ? range : 2 * range) / codes.limit;
@@ -53,8 +54,8 @@ private:
         float* scale = arena + step.activated_scale;
         float* shift = scale + step.activated.planes() * channel_block;
         for (int c = 0; c < step.activated.channels; ++c) {
-            scale[c] = static_cast<float>(affine.scale[index(c)] / unit);
-            shift[c] = static_cast<float>(affine.shift[index(c)] / unit);
+            scale[c] = with_plain_nan(static_cast<float>(affine.scale[index(c)] / unit));
+            shift[c] = with_plain_nan(static_cast<float>(affine.shift[index(c)] / unit));
         }
     }
 
@@ -68,14 +69,16 @@ private:
         add_shift(term.layer, affine, shift);
         const float* weight = tensor(term.layer, ParameterRole::weight);
         const double source = scale_of(step.source_codes);
-        const int pack = pack_of(step.source_codes.storage);
+        const int pack = weight_pack_of(step.source_codes.storage);
+        const int all_words = step.words * pack_of(step.source_codes.storage) / pack;
         for (int o = 0; o < outputs; ++o, weight += static_cast<long>(inputs) * taps) {
             double largest = 0;
             for (long i = 0; i < static_cast<long>(inputs) * taps; ++i)
                 largest = std::max(largest, std::abs(double{weight[i]} * affine.scale[index(o)]));
-            const double scale = largest > 0 ? largest / step.weight_limit : 1;
+            const bool rounds = step.source_codes.storage == Storage::bf16;
+            const double scale = rounds ? 1 : largest > 0 ? largest / step.weight_limit : 1;
             arena[step.factors + o] = static_cast<float>(source * scale / unit);
-            arena[step.shift + o] = static_cast<float>(shift[index(o)] / unit);
+            arena[step.shift + o] = with_plain_nan(static_cast<float>(shift[index(o)] / unit));
 
             const int panel = o / (panel_blocks * channel_block);
             const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * channel_block;
@@ -83,11 +86,12 @@ private:
             for (int i = 0; i < inputs; ++i)
                 for (int tap = 0; tap < taps; ++tap) {
                     const double value = double{weight[static_cast<long>(i) * taps + tap]} * affine.scale[index(o)];
-                    const long code = std::lrint(value / scale);
+                    const long code = rounds ? static_cast<std::int16_t>(to_bfloat16(static_cast<float>(value)))
+                                             : std::lrint(value / scale);
                     const int word = i / pack, plane = term.source.planar ? word : word / channel_block;
                     const int in_plane = term.source.planar ? 0 : word % channel_block;
                     const int words =
-                        term.source.planar ? 1 : std::min(channel_block, step.words - plane * channel_block);
+                        term.source.planar ? 1 : std::min(channel_block, all_words - plane * channel_block);
                     const long before = term.source.planar ? plane : plane * channel_block;  // words per tap
                     store_weight(to + (before * taps + static_cast<long>(tap) * words + in_plane) * width, i % pack,
                                  pack, code);

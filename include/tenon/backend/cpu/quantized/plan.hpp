@@ -1,11 +1,15 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// From a program to the steps of a network in 8-bit integers, or to those of its calibration, which are all in floats.
+// From a program to the steps of a network in 8-bit integers, of its calibration, which is all in floats, or of a
+// network in bfloat16.
 //
 // Every convolution without groups and every linear layer that reads a vector is computed in integers. Its source is
 // stored as bytes where it cannot be negative, else as 16-bit integers: the image, and what a convolution reads that no
 // ReLU precedes. What is added, the trunk of a network, stays in floats, unless a convolution reads it too.
+//
+// In bfloat16 all values are, but for what the user reads and what kernels of floats do: softmax, functions of
+// elements, convolutions with groups, padded channels.
 
 #include <limits>
 
@@ -42,6 +46,13 @@ struct QuantizedPlan {
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// What a plan stores.
+enum class Packing : char {
+    none,      ///< floats only: calibration
+    integers,  ///< 8-bit integers, and 16-bit ones where values may be negative
+    bfloat16,
+};
+
 /// The largest code of a weight: 7 bits, or 10 where the source has 16 bits and sums are short.
 constexpr int weight_limit_of(Storage source, long depth) {
     return source == Storage::s16 && depth <= 1024 ? 1023 : 127;
@@ -58,15 +69,15 @@ constexpr int code_limit_of(Storage source, long depth) {
 template <Capacity C>
 class QuantizedPlanner {
 public:
-    /// With `calibrates`, everything is in floats, with the same steps in the same order.
-    constexpr QuantizedPlanner(const Program<C>& program, bool calibrates)
-        : program_{add_transfers(program)}, calibrates_{calibrates} {}
+    /// Plans of one program have the same steps in the same order.
+    constexpr QuantizedPlanner(const Program<C>& program, Packing packing)
+        : program_{add_transfers(program)}, packing_{packing} {}
 
     using Plan = QuantizedPlan<C.ops + 2>;
 
     constexpr Plan plan() {
         find_signs();
-        choose_storage();
+        in_bfloat16() ? choose_bfloat16() : choose_storage();
         choose_layouts();
         place_values();
         for (int i = 0; i < program_.ops.size(); ++i) plan_.steps.push_back(step_of(i));
@@ -85,6 +96,7 @@ private:
     };
 
     static constexpr bool is_product(const Op& op) { return traits_of(op.kind).is_product; }
+    constexpr bool in_bfloat16() const { return packing_ == Packing::bfloat16; }
 
     constexpr int products_before(int layer) const {
         int count = 0;
@@ -109,17 +121,43 @@ private:
         }
     }
 
-    /// Whether an operation is computed in integers.
-    constexpr bool is_integer(const Op& op) const {
-        if (calibrates_ || !is_product(op) || op.terms[0].groups != 1) return false;
+    /// Whether an operation's products are those of packed numbers.
+    constexpr bool is_packed(const Op& op) const {
+        if (packing_ == Packing::none || !is_product(op) || op.terms[0].groups != 1) return false;
+        if (in_bfloat16()) return true;
         if (op.kind == OpKind::linear && !program_.values[op.source()].is_flat()) return false;
         const Storage storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
         return code_limit_of(storage, depth_of(op)) > 0;
     }
 
+    /// Whether an operation reads bfloat16.
+    constexpr bool reads_bfloat16(const Op& op) const {
+        const OpTraits& traits = traits_of(op.kind);
+        return is_packed(op) || traits.is_pooling || traits.is_global_pooling || traits.is_affine ||
+               op.kind == OpKind::add || op.kind == OpKind::relu || op.kind == OpKind::multiply;
+    }
+
+    constexpr void choose_bfloat16() {
+        for (const Op& op : program_.ops) {
+            for_each_operand(op, [&](int value) {
+                if (reads_bfloat16(op))
+                    values_[value].codes.storage = Storage::bf16;
+                else
+                    values_[value].has_floats = true;
+            });
+            if (is_product(op) && !is_packed(op)) stores_floats(op);
+        }
+    }
+
+    /// Products in floats store floats; their codes are made of these.
+    constexpr void stores_floats(const Op& op) {
+        for (const int value : {op.target, op.activated})
+            if (value >= 0) values_[value].has_floats = true;
+    }
+
     constexpr void choose_storage() {
         for (const Op& op : program_.ops) {
-            if (op.source() >= 0 && is_integer(op)) {
+            if (op.source() >= 0 && is_packed(op)) {
                 Codes& codes = values_[op.source()].codes;
                 codes.storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
                 const int limit = code_limit_of(codes.storage, depth_of(op));
@@ -128,14 +166,11 @@ private:
             }
         }
         for (const Op& op : program_.ops) {
-            if (!is_integer(op))
+            if (!is_packed(op))
                 for_each_operand(op, [&](int value) { values_[value].has_floats = true; });
             else if (op.residual >= 0 && !values_[op.residual].codes.exist())
                 values_[op.residual].has_floats = true;
-            // Products in floats store floats; their codes are made of these.
-            if (is_product(op) && !is_integer(op))
-                for (const int value : {op.target, op.activated})
-                    if (value >= 0) values_[value].has_floats = true;
+            if (is_product(op) && !is_packed(op)) stores_floats(op);
         }
         for (int i = 1; i < program_.values.size(); ++i)
             if (!values_[i].codes.exist()) values_[i].has_floats = true;
@@ -156,7 +191,7 @@ private:
         for (const Op& op : program_.ops) {
             if (op.kind != OpKind::conv) continue;
             Value& value = values_[op.source()];
-            Tensor& source = is_integer(op) ? value.codes.tensor : value.floats;
+            Tensor& source = is_packed(op) ? value.codes.tensor : value.floats;
             const Window& window = op.window();
             source.top = std::max(source.top, window.top);
             source.left = std::max(source.left, window.left);
@@ -165,9 +200,12 @@ private:
         }
     }
 
-    /// Whether the codes of a value are planes of words: the image's, with few channels, if nothing else reads it.
+    /// Whether the codes of a value are planes of words: the image's, with few channels, if only products read it.
     constexpr bool is_planar(int value) const {
-        return value == program_.ops[0].target && !values_[value].has_floats &&
+        bool products_only = !values_[value].has_floats;
+        for (const Op& op : program_.ops)
+            if (!is_packed(op)) for_each_operand(op, [&](int operand) { products_only &= operand != value; });
+        return value == program_.ops[0].target && products_only &&
                program_.values[value].channels < min_blocked_channels && !program_.values[value].is_flat();
     }
 
@@ -209,7 +247,7 @@ private:
         QuantizedStep step{};
         static_cast<Step&>(step) = lower_step<Step>(program_, index, tensors);
         for (int i = 0; i < 2; ++i) step.terms[i].groups = op.terms[i].groups;
-        step.in_integers = is_integer(op);
+        step.is_packed = is_packed(op);
         if (op.source() >= 0) step.source_codes = values_[op.source()].codes;
         if (op.residual >= 0) step.residual_codes = values_[op.residual].codes;
         // lower_step makes the result of a norm its activated one
@@ -225,8 +263,12 @@ private:
         }
         const int channels = step.result().exists() ? step.result().channels : 0;
         const long padded = round_up(channels, channel_block);
-        if (step.in_integers)
+        step.reads_residual_codes =
+            op.residual >= 0 && (in_bfloat16() ? reads_bfloat16(op) : !values_[op.residual].has_floats);
+        if (step.is_packed)
             plan_product(step, op);
+        else if (in_bfloat16() && reads_bfloat16(op))
+            read_codes(step, op);
         else if (op.kind == OpKind::conv)
             plan_float_conv(step);
         else if (op.kind == OpKind::linear)
@@ -236,18 +278,28 @@ private:
         return step;
     }
 
+    /// Makes the codes of a step's operands what it reads.
+    constexpr void read_codes(QuantizedStep& step, const Op& op) {
+        for (int i = 0; i < 2; ++i)
+            if (op.terms[i].source >= 0) step.terms[i].source = values_[op.terms[i].source].codes.tensor;
+        if (step.reads_residual_codes) step.residual = step.residual_codes.tensor;
+    }
+
     constexpr void plan_product(QuantizedStep& step, const Op& op) {
         const Tensor result = step.result();
-        step.reads_residual_codes = op.residual >= 0 && !values_[op.residual].has_floats;
         if (step.reads_residual_codes) step.residual = step.residual_codes.tensor;
         StepTerm& term = step.terms[0];
         const int inputs = term.source.channels;
         term.source = step.source_codes.tensor;
+        if (op.kind == OpKind::linear) {  // a map's features are those of a window that is all of it
+            term.window.kernel_height = term.source.height;
+            term.window.kernel_width = term.source.width;
+        }
         term.planes = term.source.planes();
         term.group_inputs = inputs;
         term.group_outputs = result.channels;
         step.words = term.source.planar ? 1 : term.source.channels;
-        step.weight_limit = weight_limit_of(step.source_codes.storage, depth_of(op));
+        if (!in_bfloat16()) step.weight_limit = weight_limit_of(step.source_codes.storage, depth_of(op));
 
         // Tiles may be one long row where all that is read and written is one, or runs over the ends of rows.
         Step shape = step;
@@ -263,7 +315,8 @@ private:
             step.grid = make_grid(result.height, result.width, tile_pixels);
 
         const int blocks = result.planes();
-        const long depth = static_cast<long>(term.source.planar ? term.planes : step.words) * window.taps();
+        const long depth = static_cast<long>(term.source.planar ? term.planes : step.words) * window.taps() *
+                           pack_of(step.source_codes.storage) / weight_pack_of(step.source_codes.storage);
         step.panels = (blocks + panel_blocks - 1) / panel_blocks;
         step.panel_floats = depth * panel_blocks * channel_block;
         step.weights = take_weights(depth * blocks * channel_block);
@@ -285,7 +338,7 @@ private:
     }
 
     Program<C> program_;
-    bool calibrates_;
+    Packing packing_;
     Value values_[array_bound<C.values + 2>]{};
     Plan plan_{};
 };

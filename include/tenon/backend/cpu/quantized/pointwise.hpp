@@ -11,7 +11,7 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Stores one vector of a step's results as Epilogue does, as floats and as codes.
-class QuantizedEpilogue : ResultPlane<QuantizedStep> {
+class QuantizedEpilogue : ResultPlane<QuantizedStep>, public FloatSource {
 public:
     QuantizedEpilogue(const QuantizedStep& step, const Frame& frame, int image, int plane)
         : ResultPlane{step, frame, image, plane}, numbers_{frame.weights + step.numbers} {}
@@ -58,11 +58,12 @@ inline void zero_result_borders(const QuantizedStep& step, float* image, int pla
 }
 
 /// Makes the codes of what a product in floats has stored.
-inline void make_codes(const QuantizedStep& step, const Frame& frame) {
+template <class End>
+void make_codes(const QuantizedStep& step, const Frame& frame) {
     const auto make = [&](const Tensor& floats, const Codes& codes, StepNumber inverse) {
         if (!codes.exist()) return;
         for_each_plane(step, frame, [&](int image, int plane) {
-            const QuantizedEpilogue end{step, frame, image, plane};
+            const End end{step, frame, image, plane};
             const Vector factor = broadcast(frame.weights[step.numbers + static_cast<int>(inverse)]);
             const float* from = frame.image(image) + floats.origin() + static_cast<long>(plane) * floats.plane();
             for (int y = 0; y < floats.height; ++y)
@@ -79,7 +80,9 @@ inline void make_codes(const QuantizedStep& step, const Frame& frame) {
 }
 
 /// The code of a float, as store_codes makes it.
-inline std::int16_t code_of(float value, float inverse, int limit, bool is_signed) {
+inline std::int16_t code_of(float value, float inverse, int limit, Storage storage) {
+    if (storage == Storage::bf16) return static_cast<std::int16_t>(to_bfloat16(value));
+    const bool is_signed = storage == Storage::s16;
     const float high = static_cast<float>(limit), low = is_signed ? -high : 0.0f;
     float in_codes = value * inverse;
     in_codes = in_codes < high ? in_codes : high;
@@ -87,8 +90,25 @@ inline std::int16_t code_of(float value, float inverse, int limit, bool is_signe
     return static_cast<std::int16_t>(std::lrintf(in_codes));  // to the nearest, even where two are as near
 }
 
+/// Stores the user's images as planes of floats rounded to bfloat16; the plane after an odd number of them is zero.
+inline void load_rounded_planes(const QuantizedStep& step, const Frame& frame) {
+    const Tensor& to = step.target_codes.tensor;
+    const int channels = step.target.channels, pixels = to.pixels();
+    frame.team->for_each(frame.images * to.channels, [&](int i) {
+        const int plane = i % to.channels;
+        float* const image = frame.image(i / to.channels);
+        zero_border(to, image, plane, plane + 1);
+        float* row = image + to.origin() + static_cast<long>(plane) * to.plane();
+        const float* from = frame.input + static_cast<long>(i / to.channels * channels + plane) * pixels;
+        for (int y = 0; y < to.height; ++y, row += to.row())
+            for (int x = 0; x < to.width; ++x)
+                row[x] = plane < channels ? from_bfloat16(to_bfloat16(from[y * to.width + x])) : 0.0f;
+    });
+}
+
 /// Makes the codes of the user's images: in planes of words, each with two channels, or in blocks.
-inline void run_load_codes(const QuantizedStep& step, const Frame& frame) {
+template <class End>
+void run_load_codes(const QuantizedStep& step, const Frame& frame) {
     if (step.stores_target) run_load_input(step, frame);
     const Tensor &words = step.target_codes.tensor, &image_shape = step.target;
     const int pixels = image_shape.pixels(), channels = image_shape.channels;
@@ -96,14 +116,14 @@ inline void run_load_codes(const QuantizedStep& step, const Frame& frame) {
     const int limit = step.target_codes.limit;
     if (!words.planar) {
         for_each_plane(step, frame, [&](int image, int plane) {
-            const QuantizedEpilogue end{step, frame, image, plane};
+            const End end{step, frame, image, plane};
             const float* from = frame.input + static_cast<long>(image) * channels * pixels;
             alignas(64) float block[channel_block]{};
             for (int y = 0; y < image_shape.height; ++y)
                 for (int x = 0; x < image_shape.width; ++x) {
                     for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c)
-                        block[c] =
-                            from[static_cast<long>(plane * channel_block + c) * pixels + y * image_shape.width + x];
+                        block[c] = with_plain_nan(
+                            from[static_cast<long>(plane * channel_block + c) * pixels + y * image_shape.width + x]);
                     for (int lane = 0; lane < channel_block; lane += vector_width)
                         end.store_codes_of(step.target_codes, y, x, lane,
                                            multiply(load(block + lane), broadcast(inverse)));
@@ -111,7 +131,8 @@ inline void run_load_codes(const QuantizedStep& step, const Frame& frame) {
         });
         return;
     }
-    const bool is_signed = step.target_codes.storage == Storage::s16;
+    const Storage storage = step.target_codes.storage;
+    if (storage == Storage::bf16 && !multiplies_bfloat16) return load_rounded_planes(step, frame);
     frame.team->for_each(frame.images * words.channels * words.height, [&](int i) {
         const int image = i / (words.channels * words.height), plane = i / words.height % words.channels;
         const int y = i % words.height;
@@ -124,8 +145,8 @@ inline void run_load_codes(const QuantizedStep& step, const Frame& frame) {
         const bool has_second = 2 * plane + 1 < channels;
         for (int x = 0; x < words.width; ++x) {
             const std::int16_t pair[2] = {
-                code_of(first[x], inverse, limit, is_signed),
-                has_second ? code_of(first[pixels + x], inverse, limit, is_signed) : std::int16_t{0}};
+                code_of(first[x], inverse, limit, storage),
+                has_second ? code_of(first[pixels + x], inverse, limit, storage) : std::int16_t{0}};
             std::memcpy(to + x, pair, sizeof pair);
         }
     });

@@ -1,14 +1,16 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// A step of a network in 8-bit integers: the step in floats, and where the integers of its operands and results are.
+// A step of a network in 8-bit integers or in bfloat16: the step in floats, and where the numbers of 8 or 16 bits of
+// its operands and results, their codes, are.
 //
-// A value is stored as floats, as integers, or as both; integers are what convolutions and linear layers read:
+// A value is stored as floats, as codes, or as both; codes are what convolutions and linear layers read. A code of
+// bfloat16 is the rounded value itself. An integer is
 //
 //     code = round(value / scale), 0 ... 255 where the value follows a ReLU, else 16 bits with a sign
 //     scale = range / 255 or 2 * range / limit, where the range of a value was measured by calibration
 //
-// The integers of neighboring channels are packed into 32-bit words, 4 or 2 in each (pack_of), and a tensor of words
+// The codes of neighboring channels are packed into 32-bit words, 4 or 2 in each (pack_of), and a tensor of words
 // has the layout of a tensor of floats: 16 words of a pixel are a cache line. So a map of 64 channels as bytes is laid
 // out like a map of 16 channels of floats, and a border of zeros is zeros in both.
 
@@ -17,7 +19,7 @@
 
 namespace tenon::cpu {
 
-/// The integers of a value: where they are, and what they mean.
+/// The packed numbers of a value: where they are, and what they mean.
 struct Codes {
     Tensor tensor{};                 ///< of words
     Storage storage = Storage::f32;  ///< f32: there are none
@@ -31,10 +33,10 @@ struct Codes {
 /// The numbers beside a step's weights that are one for all channels, by their place.
 enum class StepNumber { residual_factor, target_inverse, activated_inverse };
 
-/// A step of which operands and results may be integers. The tensors of Step are of floats; where a value has none, its
-/// tensor has the shape and the offset 0, and `stores_...` is false.
+/// A step of which operands and results may be packed numbers. The tensors of Step are of floats; where a value has
+/// none, its tensor has the shape and the offset 0, and `stores_...` is false.
 struct QuantizedStep : Step {
-    bool in_integers = false;  ///< a convolution or linear layer whose products are integers
+    bool is_packed = false;  ///< a convolution or linear layer whose products are those of packed numbers
     Codes source_codes{}, residual_codes{}, target_codes{}, activated_codes{};
     bool stores_target = false, stores_activated = false;  ///< as floats
     bool reads_residual_codes = false;
@@ -60,7 +62,10 @@ using QuantizedFunction = void (*)(const QuantizedStep&, const Frame&);
 constexpr Tensor words_of(const Tensor& map, Storage storage, bool planar) {
     Tensor words = map;
     words.planar = planar;
-    words.channels = planar ? (map.channels + 1) / 2 : (map.channels + 15) / 16 * block_words(storage);
+    const int pairs = (map.channels + 1) / 2;
+    words.channels = !planar                ? (map.channels + 15) / 16 * block_words(storage)
+                     : pack_of(storage) > 1 ? pairs
+                                            : 2 * pairs;
     return words;
 }
 

@@ -18,8 +18,9 @@
 
 namespace tenon::cpu {
 
-/// How the numbers of a value are stored: as 32-bit floats, as 16-bit integers of either sign, or as integers 0 to 255.
-enum class Storage : char { f32, s16, u8 };
+/// How the numbers of a value are stored: as 32-bit floats, as 16-bit integers of either sign, as integers 0 to 255, or
+/// as the upper halves of 32-bit floats (quantized/bfloat16.hpp).
+enum class Storage : char { f32, s16, u8, bf16 };
 
 inline namespace TENON_ISA_NAMESPACE {
 
@@ -28,10 +29,17 @@ inline namespace TENON_ISA_NAMESPACE {
 /// sums of two 8-bit products saturate at 2^15.
 inline constexpr bool has_dot4 = TENON_HAS_DOT4 != 0;
 
-/// Neighboring channels in a 32-bit word.
+/// Whether products of bfloat16 are those of the machine's own instruction, on words with two numbers each. Elsewhere
+/// these numbers are stored as floats, which are multiplied as fast as others, and only weights are packed.
+inline constexpr bool multiplies_bfloat16 = TENON_MULTIPLIES_BFLOAT16 != 0;
+
+/// Neighboring channels in a 32-bit word of a value.
 constexpr int pack_of(Storage storage) {
-    return storage == Storage::f32 ? 1 : storage == Storage::u8 && has_dot4 ? 4 : 2;
+    if (storage == Storage::f32 || (storage == Storage::bf16 && !multiplies_bfloat16)) return 1;
+    return storage == Storage::u8 && has_dot4 ? 4 : 2;
 }
+/// The same in a word of the weights that it is multiplied with.
+constexpr int weight_pack_of(Storage storage) { return storage == Storage::bf16 ? 2 : pack_of(storage); }
 /// Words of a block of 16 channels.
 constexpr int block_words(Storage storage) { return channel_block / pack_of(storage); }
 

@@ -1,4 +1,4 @@
-// The networks that run in 8-bit integers: `--precision int8` and `--calibrate`.
+// The networks that run in 8-bit integers and in bfloat16: `--precision` and `--calibrate`.
 #include <utility>
 
 #include <tenon/engine/cpu_with.hpp>
@@ -27,13 +27,15 @@ private:
     tenon::CpuWith<tenon::Precision::int8>::Calibrator<Net> calibrator_;
 };
 
+template <class Net, tenon::Precision P>
+std::unique_ptr<Classifier> make_packed(std::string_view name, int threads) {
+    return std::make_unique<NetworkClassifier<Net, tenon::CpuWith<P>>>(name, threads);
+}
+
 template <class Net>
-constexpr IntegerNetworkEntry integer_entry_of(std::string_view name) {
+constexpr PackedNetworkEntry packed_entry_of(std::string_view name) {
     return {
-        name,
-        [](std::string_view network, int threads) -> std::unique_ptr<Classifier> {
-            return std::make_unique<NetworkClassifier<Net, tenon::CpuWith<tenon::Precision::int8>>>(network, threads);
-        },
+        name, &make_packed<Net, tenon::Precision::int8>, &make_packed<Net, tenon::Precision::bfloat16>,
         [](const std::string& weights, const tenon::LoadOptions& options, int threads) -> std::unique_ptr<Calibration> {
             return std::make_unique<NetworkCalibration<Net>>(weights, options, threads);
         }};
@@ -41,12 +43,12 @@ constexpr IntegerNetworkEntry integer_entry_of(std::string_view name) {
 
 }  // namespace
 
-std::span<const IntegerNetworkEntry> networks_in_integers() {
+std::span<const PackedNetworkEntry> packed_networks() {
     using namespace tenon;
-    static constexpr IntegerNetworkEntry entries[] = {
-        integer_entry_of<FashionMnistResNet>("fashion_mnist"),
-        integer_entry_of<ResNet18<>>("resnet18"),
-        integer_entry_of<ResNet50V2<Classes<1000>>>("resnet50v2"),
+    static constexpr PackedNetworkEntry entries[] = {
+        packed_entry_of<FashionMnistResNet>("fashion_mnist"),
+        packed_entry_of<ResNet18<>>("resnet18"),
+        packed_entry_of<ResNet50V2<Classes<1000>>>("resnet50v2"),
     };
     return entries;
 }
