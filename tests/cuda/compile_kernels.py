@@ -50,14 +50,13 @@ def memory_of(messages):
 
 
 # The registers of a thread with which as many blocks of a tile run on a multiprocessor, of 65,536 registers, as
-# conv_choice.hpp's table says: 2 of 256 threads, 4 or 6 of 128.
-MAX_REGISTERS = {(64, 64): 128, (32, 32): 80}
+# conv_choice.hpp's table says: 2 of 256 threads, 4 or 6 of 128. Where threads copy fewer than 16 bytes at once, half as many.
+MAX_REGISTERS = {(64, 64): (128, 255), (32, 32): (80, 168)}
 PRODUCT = re.compile(r"ConvSpecELNS_9PrecisionE(\d)ELi(\d+)ELi(\d+)E(?:Li\d+E){4}Li(\d)ELi\dE")
 
 
 def hungry_products(messages):
-    """Convolutions with so many registers that a multiprocessor runs fewer blocks than it is believed to. Those of 256
-    threads that copy fewer than 16 bytes at once may have the registers of two."""
+    """Convolutions with so many registers that a multiprocessor runs fewer blocks than it is believed to."""
     found = []
     for name, registers in re.findall(r"Compiling entry function '(\S+)' for[^']*'[^']*'[\s\S]*?Used (\d+) registers", messages):
         match = PRODUCT.search(name)
@@ -65,10 +64,8 @@ def hungry_products(messages):
             continue
         precision, rows, columns, vector = map(int, match.groups())
         has_256_threads = precision == 0 or (rows, columns) == (128, 128)
-        copies_16_bytes = vector * (4 if precision < 2 else 2) == 16
-        if has_256_threads and not copies_16_bytes:
-            continue
-        if int(registers) > (128 if has_256_threads else MAX_REGISTERS[rows, columns]):
+        is_narrow = vector * (4 if precision < 2 else 2) != 16
+        if int(registers) > ((128, 255) if has_256_threads else MAX_REGISTERS[rows, columns])[is_narrow]:
             found.append(f"{registers} registers: {name}")
     return found
 

@@ -17,7 +17,7 @@ constexpr cuda::ConvChoice chosen(long pixels, int outputs, int depth, int copy_
 }
 static_assert(chosen(256L * 56 * 56, 256, 64).tile == 0);
 static_assert(chosen(49, 512, 4608).splits > 1);
-// One large block alone uses a multiprocessor worse than four smaller ones.
+// One large block alone uses a multiprocessor worse than two smaller ones.
 static_assert(chosen(256L * 56 * 56, 256, 64, 8).tile == 1);
 static_assert(cuda::rounds_of(3, 2) == 2 && cuda::rounds_of(3, 4) == 1.5 && cuda::rounds_of(3, 1) == 3);
 static_assert(cuda::rounds_of(9, 4) == 5 && cuda::rounds_of(1, 4) == 1 && cuda::rounds_of(0, 4) == 0);
