@@ -23,6 +23,7 @@
 #include <tenon/train/trainer.hpp>
 #include <tenon/weights/parameters.hpp>
 
+#include "report.hpp"
 #include "run_folder.hpp"
 #include "step_limit.hpp"
 
@@ -194,6 +195,40 @@ void write_results(const Trainer& trainer, const tenon::Evaluation& evaluation, 
                tenon::confusion_svg(evaluation.confusion, about.classes, title + ", " + accuracy));
     std::printf("%s: %s\nweights, logs and plots are in %s\n", about.data.c_str(), accuracy.c_str(),
                 options.output.c_str());
+}
+
+/// What a report says of the images that a network was trained, validated and tested with.
+template <class Dataset>
+std::vector<tenon::reports::Fact> data_sheet(const Dataset& training, const Dataset& validation, const Dataset& test) {
+    std::vector<tenon::reports::Fact> facts;
+    for (const auto& [name, dataset] : {std::pair{"training", &training}, {"validation", &validation}, {"test", &test}})
+        for (const tenon::reports::Fact& fact : tenon::reports::data_facts(name, *dataset)) facts.push_back(fact);
+    return facts;
+}
+
+/// Writes report.html beside the results: the training's curves, and what the network says of a source's images.
+/// Rank 0 does so alone, and classifies them once more.
+template <class Net, class Trainer, class Source>
+void write_report(Trainer& trainer, Source& source, const Description& about, const Options& options,
+                  std::vector<tenon::reports::Fact> data) {
+    if (trainer.world().rank() != 0) return;
+    tenon::reports::Report report;
+    report.title = about.network + ", " + about.data;
+    report.history = trainer.history();
+    report.classes = about.classes;
+    char recipe[160];
+    std::snprintf(recipe, sizeof recipe, "SGD, learning rate %g, weight decay %g, label smoothing %g",
+                  options.learning_rate, options.weight_decay, options.label_smoothing);
+    report.network = {{"network", about.network},
+                      {"trained with", recipe},
+                      {"images per step", std::to_string(options.batch_size * options.accumulate)},
+                      {"seed", std::to_string(options.seed)}};
+    report.data = std::move(data);
+    if (!about.input.empty()) report.data.push_back({"input", about.input});
+    report.command = options.command;
+    ::write_report<Net>(
+        file(options, "report.html"), std::move(report), trainer.weights(),
+        [&](std::span<const float> images) { return trainer.predict(images); }, source);
 }
 
 /// Half the sum of the logits of an image and of its mirror image, for each of the batches: an evaluation that takes

@@ -15,11 +15,15 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/data/archives/fashion_mnist.hpp>
+#include <tenon/data/augment/normalize.hpp>
+#include <tenon/data/loader.hpp>
 #include <tenon/image/preprocess.hpp>
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/runtime/model.hpp>
 
 #include "../common/json_document.hpp"
+#include "../common/report.hpp"
+#include "../common/run_folder.hpp"
 #include "../common/run_program.hpp"
 
 namespace {
@@ -29,6 +33,8 @@ struct Options {
     std::string weights = TENON_SOURCE_DIR "/examples/data/fashion_mnist.safetensors";
     int threads = 0;
     double minimum = 0.92;
+    std::string report;
+    std::string command;
     bool json = false;
 };
 
@@ -38,7 +44,9 @@ struct Tally {
     int right = 0;
 };
 
-std::array<Tally, 10> evaluate(tenon::Model<tenon::FashionMnistResNet>& model, const tenon::ImageDataset& dataset) {
+/// Counts the images of each class, and collects what the network says of them.
+std::array<Tally, 10> evaluate(tenon::Model<tenon::FashionMnistResNet>& model, const tenon::ImageDataset& dataset,
+                               tenon::reports::Predictions& predictions) {
     const tenon::Preprocessing& preprocessing = tenon::fashion_mnist_preprocessing;
     const std::size_t elements = preprocessing.elements();
     constexpr std::size_t batch_size = 100;
@@ -53,6 +61,7 @@ std::array<Tally, 10> evaluate(tenon::Model<tenon::FashionMnistResNet>& model, c
             preprocess(image, preprocessing, std::span(images).subspan(i * elements, elements));
         }
         const std::span<const float> logits = model(std::span(images).first(count * elements));
+        predictions.add(logits, std::span(dataset.labels).subspan(first, count));
         for (std::size_t i = 0; i < count; ++i) {
             const std::span<const float> scores = logits.subspan(i * classes, classes);
             const auto answer = static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
@@ -86,13 +95,31 @@ void print_json(const std::array<Tally, 10>& tallies, int right, std::size_t ima
     json_document::print(document);
 }
 
+/// Writes the page about the evaluation.
+void report(const Options& options, tenon::Model<tenon::FashionMnistResNet>& model, const tenon::ImageDataset& dataset,
+            tenon::reports::Predictions predictions) {
+    const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
+    tenon::Loader batches{dataset, tenon::Pipeline{tenon::Normalize{reading.mean, reading.standard_deviation}},
+                          tenon::LoaderOptions{.batch_size = 100, .shuffle = false, .threads = options.threads}};
+    tenon::reports::Report report;
+    report.title = "fashion_mnist, test images of Fashion-MNIST";
+    report.network = {{"network", "fashion_mnist"}, {"weights", options.weights}};
+    report.classes = {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
+    report.data = tenon::reports::data_facts("test", dataset);
+    report.predictions = std::move(predictions);
+    report.command = options.command;
+    const tenon::Parameters<tenon::FashionMnistResNet> parameters(options.weights);
+    write_report<tenon::FashionMnistResNet>(options.report, std::move(report), parameters, model, batches);
+}
+
 int run(const Options& options) {
     tenon::Model<tenon::FashionMnistResNet> model({.threads = options.threads});
     model.load(options.weights);
     const tenon::ImageDataset dataset = tenon::read_fashion_mnist(tenon::Subset::test, options.data);
     if (dataset.size() == 0) throw tenon::Error(options.data + ": expected test images, found none");
 
-    const std::array<Tally, 10> tallies = evaluate(model, dataset);
+    tenon::reports::Predictions predictions(static_cast<int>(tenon::fashion_mnist_classes.size()));
+    const std::array<Tally, 10> tallies = evaluate(model, dataset, predictions);
     int right = 0;
     for (const Tally& tally : tallies) right += tally.right;
     const double accuracy = right / static_cast<double>(dataset.size());
@@ -100,6 +127,7 @@ int run(const Options& options) {
         print_json(tallies, right, dataset.size());
     else
         print_text(tallies, right, dataset.size());
+    if (!options.report.empty()) report(options, model, dataset, std::move(predictions));
     if (accuracy >= options.minimum) return 0;
     std::fprintf(stderr, "evaluate_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * accuracy);
@@ -114,9 +142,15 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--minimum", options.minimum, "The accuracy below which the exit status is 1")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
+    app.add_option("--report", options.report, "Write a page about the results: one HTML file")->type_name("FILE");
     app.add_flag("--json", options.json, "Print the results as JSON");
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_program<Options>("evaluate_fashion_mnist", argc, argv, add_options, run); }
+int main(int argc, char** argv) {
+    return run_program<Options>("evaluate_fashion_mnist", argc, argv, add_options, [&](Options& options) {
+        options.command = training::command_line(argc, argv);
+        return run(options);
+    });
+}

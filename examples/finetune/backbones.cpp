@@ -202,6 +202,27 @@ Metadata stored_texts(const std::string& weights) {
     }
 }
 
+/// Writes report.html: the photos are classified once more, for the confidence in each.
+template <class Net, class Validation>
+void report(const Outcome& outcome, const Parameters<Net>& parameters, Validation& validation,
+            const std::vector<std::string>& names, const Backbone& backbone, const TrainingOptions& options,
+            const Preprocessing& reading, std::vector<reports::Fact> training_facts,
+            const std::vector<reports::Fact>& validation_facts) {
+    reports::Report report;
+    report.title = std::string(backbone.name) + " on " + options.folder;
+    report.subtitle = "validation photos";
+    report.history = outcome.history;
+    report.classes = names;
+    report.network = {{"network", std::string(backbone.name)}, {"started from", options.weights}};
+    report.data = std::move(training_facts);
+    report.data.insert(report.data.end(), validation_facts.begin(), validation_facts.end());
+    report.command = options.command;
+    Model<Net> model{{.threads = options.threads}};
+    model.set_parameters(parameters);
+    write_report<Net>(training::file_in(options.output, "report.html"), std::move(report), parameters, model,
+                      validation, reading);
+}
+
 template <class Net>
 int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const Checkpoints checkpoints(options.output);
@@ -293,6 +314,9 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const ConfusionMatrix confusion = used_part(outcome.evaluation.confusion, classes);
     training::write_text(training::file_in(options.output, "confusion.svg"),
                          confusion_svg(confusion, names, title + ", " + accuracy));
+    Loader all_photos{held_out, plain, in_order};  // not this process' part of them
+    report(outcome, parameters, all_photos, names, backbone, options, reading, reports::data_facts("training", photos),
+           reports::data_facts("validation", held_out));
     const std::string table = class_report(confusion, names);
     training::write_text(training::file_in(options.output, "classes.txt"), table);
     constexpr int max_printed = 100;

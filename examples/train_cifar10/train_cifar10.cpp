@@ -67,21 +67,23 @@ int run(const Options& options) {
                     training::accuracy_text(mirrored).c_str());
         return plain;
     };
+    training::Description about{.network = "cifar10",
+                                .data = "held-out training images of CIFAR-10",
+                                .input =
+                                    "[batch, 3, 32, 32]: uint8 / 255, then (x - [0.4914, 0.4822, 0.4465]) / "
+                                    "[0.2470, 0.2435, 0.2616]",
+                                .classes = {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()}};
     tenon::Evaluation evaluation = report("validation images", validation_batches);
-    std::string data = "held-out training images of CIFAR-10";
+    tenon::ImageDataset test;
     if (std::filesystem::exists(std::filesystem::path(options.data) / "test_batch.bin")) {
-        const tenon::ImageDataset test = tenon::read_cifar10(tenon::Subset::test, options.data);
+        test = tenon::read_cifar10(tenon::Subset::test, options.data);
         tenon::Loader test_batches{test, tenon::Pipeline{normalize}, in_order};
         evaluation = report("test images", test_batches);
-        data = "test images of CIFAR-10";
+        about.data = "test images of CIFAR-10";
     }
-    training::write_results<Net>(trainer, evaluation,
-                                 {.network = "cifar10",
-                                  .data = data,
-                                  .input = "[batch, 3, 32, 32]: uint8 / 255, then (x - [0.4914, 0.4822, 0.4465]) / "
-                                           "[0.2470, 0.2435, 0.2616]",
-                                  .classes = {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()}},
-                                 options, tenon::DType::f16);
+    training::write_results<Net>(trainer, evaluation, about, options, tenon::DType::f16);
+    tenon::Loader shown_batches{test.size() > 0 ? test : validation, tenon::Pipeline{normalize}, in_order};
+    training::write_report<Net>(trainer, shown_batches, about, options, training::data_sheet(train, validation, test));
     return 0;
 }
 

@@ -62,13 +62,13 @@ int run(const Options& options) {
     const tenon::Evaluation evaluation = trainer.evaluate(test_batches);
     std::printf("test images with mirror images: %s\n",
                 training::accuracy_text(training::evaluate_with_mirrors(trainer, test_batches)).c_str());
-    training::write_results<Net>(
-        trainer, evaluation,
-        {.network = "fashion_mnist",
-         .data = "test images of Fashion-MNIST",
-         .input = "[batch, 1, 28, 28]: uint8 / 255, then (x - 0.2860) / 0.3530",
-         .classes = {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()}},
-        options);
+    const training::Description about{
+        .network = "fashion_mnist",
+        .data = "test images of Fashion-MNIST",
+        .input = "[batch, 1, 28, 28]: uint8 / 255, then (x - 0.2860) / 0.3530",
+        .classes = {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()}};
+    training::write_results<Net>(trainer, evaluation, about, options);
+    training::write_report<Net>(trainer, test_batches, about, options, training::data_sheet(train, validation, test));
     if (evaluation.top1 >= options.minimum) return 0;
     std::fprintf(stderr, "train_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * evaluation.top1);

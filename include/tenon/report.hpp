@@ -9,6 +9,7 @@
 #include <tenon/report/class_report.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>
+#include <tenon/report/page/report.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/report/trace/iteration.hpp>

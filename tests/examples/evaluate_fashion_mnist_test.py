@@ -55,7 +55,14 @@ def main():
     if not DATA.exists():
         print(f"SKIPPED: {DATA} is absent; Debian's package dataset-fashion-mnist has it.")
         sys.exit(77)
-    done = run()
+    with tempfile.TemporaryDirectory() as folder:
+        page = pathlib.Path(folder) / "report.html"
+        done = run("--report", page)
+        report = page.read_text()
+        expect(all(f"<h2>{heading}</h2>" in report for heading in
+                   ("Confusion matrix", "Classes", "Calibration", "Mistakes it was most sure of", "Repeat it")), done)
+        accuracy = re.search(r"accuracy +(\S+) %", done.stdout)
+        expect(accuracy and f"<b>{accuracy[1]} %</b><span>accuracy" in report, done)
     print(done.stdout, done.stderr)
     expect(done.returncode == 0 and re.search(r"of 10000\)$", done.stdout, re.M), done)
 

@@ -145,6 +145,10 @@ class FineTuning(unittest.TestCase):
         for plot in ("curves.svg", "confusion.svg"):
             self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")
 
+        report = (out / "report.html").read_text()
+        self.assertIn("<h2>Calibration</h2>", report)
+        self.assertRegex(report, r"<td>validation images</td><td>6</td>")
+
         # What was held out, class by class.
         table = (out / "classes.txt").read_text()
         self.assertIn(table, text)

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -91,6 +92,12 @@ class Training(unittest.TestCase):
         self.assertEqual(sum(event["event"] == "epoch" for event in events), 2)
         for plot in ("curves.svg", "confusion.svg"):
             self.assertEqual(xml.etree.ElementTree.parse(out / plot).getroot().tag, "{http://www.w3.org/2000/svg}svg")
+
+        report = (out / "report.html").read_text()
+        self.assertIn(metadata["command"].split(" --data ")[0], report)
+        for heading in ("Training", "Confusion matrix", "Classes", "Calibration", "Environment", "Repeat it"):
+            self.assertIn(f"<h2>{heading}</h2>", report)
+        self.assertEqual(re.findall(r"<tr><td>test images</td><td>(\d+)</td>", report), ["8" if CIFAR else "24"])
 
         # The same weights, to the bit, on two threads.
         self.train("two", "--threads", "2")
