@@ -38,14 +38,19 @@ LIMITS = {
         "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
     },
 }
-LARGEST_ERROR = 1e-4  # of the largest logit
+# Of the largest logit, beside tenon in the same precision; each runtime quantizes in its own way.
+LARGEST_ERROR = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.3}
+CALIBRATION_IMAGES = 32
+# What a runtime needs beside its package in a precision.
+MORE_PACKAGES = {"int8": {"onnxruntime": ("onnx",), "openvino": ("nncf",)}}
 LARGEST_DRIFT = 0.05  # of the peak, in one series
 
 
 def packages_of(options):
     packages = {"numpy"} | ({"matplotlib"} if options.svg else set())
     for runtime in options.runtime:
-        packages.update(PACKAGES[runtime.split("-")[0]])
+        name = runtime.split("-")[0]
+        packages.update(PACKAGES[name] + MORE_PACKAGES.get(options.precision, {}).get(name, ()))
     return packages
 
 
@@ -88,8 +93,13 @@ def measure_row(network, batch, threads, options, tools, folder):
     shape = (batch, *image)
     cores = sorted(os.sched_getaffinity(0))[:threads]
     weights, graph, images = (folder / f"{network}-{batch}.{kind}" for kind in ("safetensors", "onnx", "images"))
+    samples = folder / f"{network}.samples"
+    if options.precision == "int8" and not samples.exists():
+        write_images(samples, (CALIBRATION_IMAGES, *image), seed=2)
+    calibration = ["--calibration", samples] if options.precision == "int8" else []
     if not graph.exists():
-        subprocess.run([tools.ours, "--network", network, "--weights", weights, "--onnx", graph, "--batch", str(batch)], check=True)
+        command = [tools.ours, "--network", network, "--weights", weights, "--onnx", graph, "--batch", str(batch), *calibration]
+        subprocess.run([*command, "--calibration-images", str(CALIBRATION_IMAGES)], check=True)
         write_images(images, shape)
     runners, errors = {}, {}
     with contextlib.ExitStack() as stack:
@@ -108,13 +118,14 @@ def measure_row(network, batch, threads, options, tools, folder):
             command = [tools.python, FOLDER / "peer.py", runtime, "--onnx", graph, "--input", images, "--output", output]
             try:
                 command += ["--shape", ",".join(map(str, shape)), "--threads", str(threads)]
+                command += ["--precision", options.precision, *calibration]
                 runner = Runner(command, cores, log, limits)
             except BenchError as error:
                 print(f"SKIPPED: {runtime} does not run {network}: {error}; see {log.name}", file=sys.stderr)
                 continue
             stack.callback(runner.close)
             error = largest_error(expected, output.read_bytes())
-            if not error <= LARGEST_ERROR:
+            if not error <= LARGEST_ERROR[options.precision]:
                 raise BenchError(f"{runtime} differs from tenon by {error:.1e} of the largest result of {network}")
             runners[runtime], errors[runtime] = runner, error
         for attempt in range(options.attempts):
@@ -131,6 +142,7 @@ def measure_row(network, batch, threads, options, tools, folder):
         {
             "net": network,
             "title": title,
+            "precision": options.precision,
             "batch": batch,
             "threads": threads,
             "ours_ms": round(medians["tenon"], 3),
@@ -204,6 +216,7 @@ def main(arguments, ours):
     parser.add_argument("--batch", action="append", type=int, help="default: 1 and 16")
     parser.add_argument("--threads", action="append", type=int, help="default: 1 and 2")
     parser.add_argument("--isa", choices=LIMITS, default="native", help="limit all to an instruction set (default: %(default)s)")
+    parser.add_argument("--precision", choices=LARGEST_ERROR, default="float32", help="what all compute in (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="of alternating calls in a series (default: %(default)s)")
     parser.add_argument("--attempts", type=int, default=3, help="series at most while the peak moves (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")
@@ -216,7 +229,7 @@ def main(arguments, ours):
     class tools:
         python = python_of_environment(packages_of(options))
 
-    tools.ours = ours(options.isa)
+    tools.ours = ours(options.isa, options.precision)
     rows, cold = [], {}
     with working_folder() as folder:
         for network in options.network:
@@ -224,7 +237,7 @@ def main(arguments, ours):
                 for count in threads:
                     rows += measure_row(network, batch, count, options, tools, folder)
                     print(f"bench: {network}, batch {batch}, {count} threads measured", file=sys.stderr)
-            if options.isa == "native" and 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
+            if options.isa == "native" and options.precision == "float32" and 1 in (options.batch or (1,)) and "onnxruntime" in options.runtime:
                 cold[network] = cold_start(network, threads[-1], tools, folder)
     print_table(rows, cold)
     if options.json:

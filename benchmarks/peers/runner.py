@@ -96,12 +96,12 @@ def working_folder():
             sys.exit(f"bench: {error}" + (f"\n{log.read_text()[-2000:]}" if log.exists() else ""))
 
 
-def write_images(path, shape):
+def write_images(path, shape, seed=1):
     """The same images on every machine: what they show doesn't matter, that they differ does."""
     import array
     import random
 
-    generator = random.Random(1)
+    generator = random.Random(seed)
     count = 1
     for size in shape:
         count *= size

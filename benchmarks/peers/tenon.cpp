@@ -1,5 +1,5 @@
 // tenon's side of `scripts/bench peers`: a process that loads one network, computes one batch, and then times itself on
-// command. The peers' side, peer.py, speaks the same protocol.
+// command. The peers' side, peer.py, speaks the same protocol. PEERS_PRECISION is what it computes in.
 //
 // Lines on standard input: "time N" prints the milliseconds of N calls, "peak" GFLOP/s and "bandwidth" GB/s of the
 // same threads. The first line on standard output says that the batch's results are written.
@@ -16,31 +16,45 @@
 #include "raw_file.hpp"
 #include "serve.hpp"
 
+#ifndef PEERS_PRECISION
+#define PEERS_PRECISION float32
+#endif
+
 namespace {
 
 using namespace tenon;
+constexpr Precision precision = Precision::PEERS_PRECISION;
+using Backend = std::conditional_t<precision == Precision::float32, Cpu, CpuWith<precision>>;
 using tenon_benchmark::read_floats, tenon_benchmark::write_floats;
 
 struct Options {
-    std::string network, weights, input, output, onnx;
-    int batch = 1, threads = 1;
+    std::string network, weights, input, output, onnx, calibration;
+    int batch = 1, threads = 1, calibration_images = 0;
 };
 
-/// Writes weights, and the graph for the peers, once per network and batch.
+/// Writes weights, and the graph for the peers, once per network and batch; for integers, calibrated weights.
 template <class Net>
 void prepare(const Options& options) {
     Parameters<Net> parameters;
     parameters.seed(1);
-    parameters.save(options.weights);
+    if constexpr (precision == Precision::int8) {
+        Parameters<Net> copy;
+        copy.seed(1);
+        typename Backend::template Calibrator<Net> calibrator{std::move(copy)};
+        calibrator.add(read_floats(options.calibration, options.calibration_images * input_shape<Net>.elements()));
+        calibrator.save(options.weights);
+    } else {
+        parameters.save(options.weights);
+    }
     write_onnx(options.onnx, parameters, {.batch = options.batch});
 }
 
 template <class Net>
 void serve(const Options& options) {
-    using Compiled = typename Model<Net>::Engine::Compiled;
+    using Compiled = typename Model<Net, Backend>::Engine::Compiled;
     const std::vector<float> images = read_floats(options.input, options.batch * input_shape<Net>.elements());
     std::vector<float> results(static_cast<std::size_t>(options.batch * output_shape<Net>.elements()));
-    Model<Net> model{{.threads = options.threads}};
+    Model<Net, Backend> model{{.threads = options.threads}};
     model.load(options.weights);
     model(images, results);
     write_floats(options.output, results);
@@ -60,7 +74,7 @@ constexpr Program program(const char* name) {
     return {name, prepare<Net>, serve<Net>};
 }
 
-constexpr Program programs[] = {
+constexpr Program all_programs[] = {
     program<ResNet50V2<>>("ResNet50V2"), program<MxnetResNet50V2<>>("MxnetResNet50V2"), program<ResNet50<>>("ResNet50"),
     program<ResNet18<>>("ResNet18"),     program<CifarResNet20V2<>>("CifarResNet20V2"),
 };
@@ -75,8 +89,10 @@ int main(int argc, char** argv) {
     app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
     app.add_option("--weights", options.weights, "safetensors file")->required();
     app.add_option("--onnx", options.onnx, "write weights and this graph, and end");
+    app.add_option("--calibration", options.calibration, "images to calibrate integers on, as raw floats");
+    app.add_option("--calibration-images", options.calibration_images, "how many");
     app.add_option("--input", options.input, "images, as raw floats");
     app.add_option("--output", options.output, "for the results, as raw floats");
     CLI11_PARSE(app, argc, argv);
-    return tenon_benchmark::run_network<Options>(programs, options, "peers");
+    return tenon_benchmark::run_network<Options>(all_programs, options, "peers");
 }

@@ -166,7 +166,7 @@ constexpr Program program(const char* name) {
     return {name, prepare<Net>, serve<Net>};
 }
 
-constexpr Program programs[] = {program<ResNet50V2<>>("ResNet50V2"), program<CifarResNet20V2<>>("CifarResNet20V2")};
+constexpr Program all_programs[] = {program<ResNet50V2<>>("ResNet50V2"), program<CifarResNet20V2<>>("CifarResNet20V2")};
 
 }  // namespace
 
@@ -179,5 +179,5 @@ int main(int argc, char** argv) {
     app.add_option("--onnx", options.onnx, "write this graph with the first weights, and end");
     app.add_option("--input", options.input, "images, as raw floats");
     CLI11_PARSE(app, argc, argv);
-    return tenon_benchmark::run_network<Options>(programs, options, "training");
+    return tenon_benchmark::run_network<Options>(all_programs, options, "training");
 }
