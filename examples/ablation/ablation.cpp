@@ -21,11 +21,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/datasets/cifar.hpp>
-#include <tenon/data/split.hpp>
-#include <tenon/train/callbacks/stop_on_interrupt.hpp>
-#include <tenon/train/checkpoints/checkpoint.hpp>
+#include <tenon/data.hpp>
+#include <tenon/training.hpp>
 
 #include "../common/json_document.hpp"
 #include "../common/run_folder.hpp"

@@ -15,9 +15,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/io/atomic_file.hpp>
-#include <tenon/io/read_file.hpp>
+#include <tenon/data.hpp>
+#include <tenon/inference.hpp>
 
 /// The results of runs under one budget.
 class Results {

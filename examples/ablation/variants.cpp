@@ -7,15 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/datasets/cifar.hpp>
-#include <tenon/data/loader.hpp>
-#include <tenon/models/variants.hpp>
-#include <tenon/train/callbacks/periodic_checkpoint.hpp>
-#include <tenon/train/callbacks/progress_bar.hpp>
-#include <tenon/train/callbacks/stop_on_interrupt.hpp>
-#include <tenon/train/optimizers/sgd.hpp>
-#include <tenon/train/trainer.hpp>
+#include <tenon/data.hpp>
+#include <tenon/training.hpp>
 
 #include "../common/step_limit.hpp"
 

@@ -9,7 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <tenon/data/datasets/image_dataset.hpp>
+#include <tenon/data.hpp>
 
 /// Blocks in each of the three stages: the networks have 6 * blocks + 2 layers. The paper's have 18, ResNet-110.
 #ifndef TENON_ABLATION_BLOCKS

@@ -31,17 +31,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/archives/fashion_mnist.hpp>
-#include <tenon/data/datasets/cifar.hpp>
-#include <tenon/distributed/agreement.hpp>
-#include <tenon/explain/overlay.hpp>
-#include <tenon/image/codecs/decode.hpp>
-#include <tenon/image/codecs/encode_png.hpp>
-#include <tenon/image/preprocess.hpp>
-#include <tenon/io/read_weights_info.hpp>
-#include <tenon/report/summary.hpp>
-#include <tenon/version.hpp>
+#include <tenon/distributed.hpp>
+#include <tenon/image.hpp>
+#include <tenon/inference.hpp>
+#include <tenon/report.hpp>
 
 #include "../common/answers.hpp"
 #include "../common/decoding.hpp"

@@ -12,8 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/io/read_file.hpp>
+#include <tenon/data.hpp>
+#include <tenon/network.hpp>
 
 #include "python_literal.hpp"
 

@@ -7,14 +7,9 @@
 #include <type_traits>
 #include <vector>
 
-#include <tenon/explain/explain.hpp>
-#include <tenon/image/network_preprocessing.hpp>
-#include <tenon/report/onnx.hpp>
-#include <tenon/report/profile.hpp>
-#include <tenon/report/summary.hpp>
-#include <tenon/report/trace/trace_files.hpp>
-#include <tenon/runtime/model.hpp>
-#include <tenon/weights/spare_classes.hpp>
+#include <tenon/data.hpp>
+#include <tenon/inference.hpp>
+#include <tenon/report.hpp>
 
 #include "networks.hpp"
 

@@ -1,6 +1,6 @@
 #include "networks.hpp"
 
-#include <tenon/core/error.hpp>
+#include <tenon/network.hpp>
 
 std::vector<NetworkEntry> all_networks() {
     std::vector<NetworkEntry> networks;

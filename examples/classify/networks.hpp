@@ -9,12 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include <tenon/explain/explain.hpp>
-#include <tenon/image/preprocess.hpp>
-#include <tenon/io/weights_info.hpp>
-#include <tenon/report/layer_rows.hpp>
-#include <tenon/weights/load_options.hpp>
-#include <tenon/weights/stored_parameter.hpp>
+#include <tenon/data.hpp>
+#include <tenon/inference.hpp>
+#include <tenon/report.hpp>
 
 /// A network with weights that classifies preprocessed images.
 class Classifier {

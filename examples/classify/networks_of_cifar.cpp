@@ -1,7 +1,4 @@
-#include <tenon/models/cifar.hpp>
-#include <tenon/models/cifar10_resnet.hpp>
-#include <tenon/models/fashion_mnist.hpp>
-#include <tenon/models/wide_resnet.hpp>
+#include <tenon/network.hpp>
 
 #include "network_classifier.hpp"
 

@@ -1,5 +1,4 @@
-#include <tenon/models/cifar_keras.hpp>
-#include <tenon/models/keras.hpp>
+#include <tenon/network.hpp>
 
 #include "network_classifier.hpp"
 

@@ -1,7 +1,4 @@
-#include <tenon/models/mxnet.hpp>
-#include <tenon/models/resnet_v1.hpp>
-#include <tenon/models/resnet_v2.hpp>
-#include <tenon/models/timm.hpp>
+#include <tenon/network.hpp>
 
 #include "network_classifier.hpp"
 

@@ -1,10 +1,7 @@
 // The networks that run in 8-bit integers and in bfloat16: `--precision` and `--calibrate`.
 #include <utility>
 
-#include <tenon/engine/cpu_with.hpp>
-#include <tenon/models/fashion_mnist.hpp>
-#include <tenon/models/resnet_v1.hpp>
-#include <tenon/models/resnet_v2.hpp>
+#include <tenon/inference.hpp>
 
 #include "network_classifier.hpp"
 

@@ -8,7 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/image/codecs/decode_options.hpp>
+#include <tenon/image.hpp>
 
 inline void add_decoding_options(CLI::App& app, tenon::DecodeOptions& options) {
     app.add_flag("--exif", options.exif_orientation,

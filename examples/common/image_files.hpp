@@ -11,9 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <tenon/core/error.hpp>
-#include <tenon/image/codecs/decode.hpp>
-#include <tenon/image/codecs/list_images.hpp>
+#include <tenon/image.hpp>
+#include <tenon/network.hpp>
 
 /// A file that should be an image; or why an argument of the command line gives none.
 struct ImageFile {

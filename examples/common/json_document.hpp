@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tenon/io/utf8_text.hpp>
+#include <tenon/inference.hpp>
 
 namespace json_document {
 

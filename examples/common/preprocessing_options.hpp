@@ -12,10 +12,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/core/number_text.hpp>
-#include <tenon/image/preprocess.hpp>
-#include <tenon/io/weights_info.hpp>
+#include <tenon/data.hpp>
+#include <tenon/training.hpp>
 
 /// As they were given; what wasn't given is the network's.
 struct PreprocessingOptions {

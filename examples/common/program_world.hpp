@@ -6,13 +6,13 @@
 #include <optional>
 #include <string>
 
-#include <tenon/distributed/world.hpp>
+#include <tenon/distributed.hpp>
 
 #ifdef TENON_EXAMPLE_MPI
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <tenon/distributed/mpi.hpp>
+#include <tenon/mpi.hpp>
 #endif
 
 /// Begins and ends MPI, where the program was started by it; else the program is alone. Only rank 0 has a standard

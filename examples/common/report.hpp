@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include <tenon/image/network_preprocessing.hpp>
-#include <tenon/report/page/report.hpp>
+#include <tenon/data.hpp>
+#include <tenon/report.hpp>
 
 /// Evaluates a network on a source, unless the report has its predictions, and writes the page. `logits_of(images)` is
 /// a model, or a trainer's predict; what the caller knows is in `report`, its classes included.

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include <tenon/runtime/softmax.hpp>
+#include <tenon/inference.hpp>
 
 #include "json_document.hpp"
 #include "terminal.hpp"

@@ -8,9 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <tenon/core/error.hpp>
-#include <tenon/io/atomic_file.hpp>
-#include <tenon/train/checkpoints/checkpoint.hpp>
+#include <tenon/training.hpp>
 
 namespace training {
 

@@ -11,8 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/available_threads.hpp>
-#include <tenon/core/error.hpp>
+#include <tenon/inference.hpp>
 
 #include "program_world.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tenon/train/callbacks/callback.hpp>
+#include <tenon/training.hpp>
 
 namespace training {
 

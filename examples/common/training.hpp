@@ -11,17 +11,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/augment/flip.hpp>
-#include <tenon/distributed/world.hpp>
-#include <tenon/report/training_plots.hpp>
-#include <tenon/train/callbacks/log_files.hpp>
-#include <tenon/train/callbacks/periodic_checkpoint.hpp>
-#include <tenon/train/callbacks/progress_bar.hpp>
-#include <tenon/train/callbacks/stop_on_interrupt.hpp>
-#include <tenon/train/optimizers/sgd.hpp>
-#include <tenon/train/trainer.hpp>
-#include <tenon/weights/parameters.hpp>
+#include <tenon/data.hpp>
+#include <tenon/distributed.hpp>
+#include <tenon/report.hpp>
+#include <tenon/training.hpp>
 
 #include "report.hpp"
 #include "run_folder.hpp"

@@ -18,11 +18,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/models/keras.hpp>
-#include <tenon/models/resnet_v2.hpp>
-#include <tenon/runtime/model.hpp>
-#include <tenon/weights/keras_to_listing.hpp>
+#include <tenon/inference.hpp>
 
 #include "../common/run_program.hpp"
 

@@ -13,13 +13,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/archives/fashion_mnist.hpp>
-#include <tenon/data/augment/normalize.hpp>
-#include <tenon/data/loader.hpp>
-#include <tenon/image/preprocess.hpp>
-#include <tenon/models/fashion_mnist.hpp>
-#include <tenon/runtime/model.hpp>
+#include <tenon/image.hpp>
+#include <tenon/inference.hpp>
 
 #include "../common/json_document.hpp"
 #include "../common/report.hpp"

@@ -9,19 +9,9 @@
 
 #include <unistd.h>
 
-#include <tenon/data/archives/photo_dataset.hpp>
-#include <tenon/data/loader.hpp>
-#include <tenon/data/photo_pipeline.hpp>
-#include <tenon/image/network_preprocessing.hpp>
-#include <tenon/io/read_weights_info.hpp>
-#include <tenon/models/keras.hpp>
-#include <tenon/models/resnet_v1.hpp>
-#include <tenon/models/timm.hpp>
-#include <tenon/report/class_report.hpp>
-#include <tenon/train/callbacks/terminal_line.hpp>
-#include <tenon/train/optimizers/adamw.hpp>
-#include <tenon/train/testing/feature_cache.hpp>
-#include <tenon/weights/spare_classes.hpp>
+#include <tenon/image.hpp>
+#include <tenon/report.hpp>
+#include <tenon/training.hpp>
 
 #include "../common/training.hpp"
 

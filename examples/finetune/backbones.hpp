@@ -8,9 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <tenon/distributed/world.hpp>
-#include <tenon/image/image.hpp>
-#include <tenon/image/preprocess.hpp>
+#include <tenon/data.hpp>
+#include <tenon/distributed.hpp>
 
 #include "../common/preprocessing_options.hpp"
 #include "photos.hpp"

@@ -19,10 +19,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/core/error.hpp>
-#include <tenon/image/codecs/decode.hpp>
-#include <tenon/io/read_weights_info.hpp>
-#include <tenon/io/safetensors.hpp>
+#include <tenon/image.hpp>
+#include <tenon/inference.hpp>
 
 #include "../common/answers.hpp"
 #include "../common/decoding.hpp"

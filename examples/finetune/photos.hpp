@@ -7,9 +7,8 @@
 #include <cstdio>
 #include <string>
 
-#include <tenon/core/error.hpp>
-#include <tenon/data/archives/image_folder.hpp>
-#include <tenon/data/sample_draws.hpp>
+#include <tenon/image.hpp>
+#include <tenon/network.hpp>
 
 /// The photos and how they are split.
 struct PhotoSource {

@@ -15,10 +15,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/data/datasets/cifar.hpp>
-#include <tenon/data/loader.hpp>
-#include <tenon/data/split.hpp>
-#include <tenon/models/cifar10_resnet.hpp>
+#include <tenon/data.hpp>
+#include <tenon/network.hpp>
 
 #include "../common/run_program.hpp"
 #include "../common/training.hpp"

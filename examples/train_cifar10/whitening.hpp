@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include <tenon/data/datasets/cifar.hpp>
+#include <tenon/data.hpp>
 
 namespace whitening {
 

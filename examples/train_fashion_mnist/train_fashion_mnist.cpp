@@ -15,10 +15,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/data/archives/fashion_mnist.hpp>
-#include <tenon/data/loader.hpp>
-#include <tenon/data/split.hpp>
-#include <tenon/models/fashion_mnist.hpp>
+#include <tenon/image.hpp>
+#include <tenon/network.hpp>
 
 #include "../common/run_program.hpp"
 #include "../common/training.hpp"
