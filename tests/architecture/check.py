@@ -4,7 +4,7 @@ usage: check.py arrows | doors
 
 arrows: no #include goes where the page's table doesn't let it; three rules beside the table.
 doors:  a door holds exports and nothing else; every other header names on its second line a door that exports it;
-        examples include doors alone and use no name of a namespace detail.
+        examples and pages include doors alone, and examples use no name of a namespace detail.
 
 `check.py --self-test` breaks a copy in each way that is checked and fails unless each is found.
 """
@@ -122,8 +122,11 @@ def check_doors(root):
             if re.search(r"\bdetail\b", line.split("//")[0]):
                 problems.append(f"{path.relative_to(root)}:{number}: an example uses what any program may, no detail:: "
                                 "(tenon::programs has what is beside networks)")
+    pages = [path for path in (root / "docs").rglob("*.md") if path.parent.name != "design"]
+    for path in sorted([*(root / "examples").rglob("*.[ch]pp"), *pages]):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
             if match := re.match(r"#include <tenon/(\w+/.*)>", line):
-                problems.append(f"{path.relative_to(root)}:{number}: an example includes doors, as any program, not {match[1]}")
+                problems.append(f"{path.relative_to(root)}:{number}: programs include doors, not {match[1]}")
     return problems
 
 
@@ -141,7 +144,8 @@ BREAKS = [
     ("doors", "core/shape.hpp", lambda t: t.replace("network.hpp", "gate.hpp", 1), "which does not exist"),
     ("doors", "train/metrics.hpp", lambda t: t.replace("training.hpp", "report.hpp", 1).replace("report.hpp", "data.hpp", 1), "does not export it"),
     ("doors", "../../examples/common/run_folder.hpp", lambda t: t.replace("programs::", "detail::", 1), "an example uses"),
-    ("doors", "../../examples/common/run_folder.hpp", lambda t: t + "#include <tenon/core/error.hpp>\n", "includes doors"),
+    ("doors", "../../examples/common/run_folder.hpp", lambda t: t + "#include <tenon/core/error.hpp>\n", "include doors"),
+    ("doors", "../../docs/how_to/photos.md", lambda t: t + "#include <tenon/core/error.hpp>\n", "include doors"),
 ]
 
 
@@ -150,7 +154,7 @@ def self_test():
     for check, header, change, expected in BREAKS:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
-            for part in ("include", "docs/design", "cmake", "examples"):
+            for part in ("include", "docs", "cmake", "examples"):
                 shutil.copytree(ROOT / part, copy / part)
             path = copy / "include/tenon" / header
             path.write_text(change(path.read_text()))
