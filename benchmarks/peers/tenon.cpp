@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tenon/report/onnx.hpp>
 #include <tenon/tenon.hpp>
 
 #include "../peak.hpp"
@@ -40,7 +39,7 @@ void prepare(const Options& options) {
     if constexpr (precision == Precision::int8) {
         Parameters<Net> copy;
         copy.seed(1);
-        typename Backend::template Calibrator<Net> calibrator{std::move(copy)};
+        CpuWith<Precision::int8>::Calibrator<Net> calibrator{std::move(copy)};
         calibrator.add(read_floats(options.calibration, options.calibration_images * input_shape<Net>.elements()));
         calibrator.save(options.weights);
     } else {
