@@ -187,8 +187,8 @@ TEST_CASE("files of before PyTorch 1.6: one stream, of Python 2 too") {
         "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}X\x0d\0\0\0little_endian\x88s."s;
     const std::string path = tenon_test::source_file("tests/fuzz/streams/control_characters");
     std::vector<std::byte> stream = detail::read_file(path, 1 << 20);
-    const auto bytes = std::as_bytes(std::span(begin));
-    stream.insert(stream.begin(), bytes.begin(), bytes.end());
+    const auto content = std::as_bytes(std::span(begin));
+    stream.insert(stream.begin(), content.begin(), content.end());
     CHECK(contains(error_of([&] { TensorFile{stream, "stream"}; }), "quantized (\"_rebuild_par\\u0010"));
 }
 
