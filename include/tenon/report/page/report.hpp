@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -166,8 +167,8 @@ private:
 
     void classes() {
         const ConfusionMatrix matrix = report_.predictions->confusion();
-        std::vector<int> order;
-        for (int klass = 0; klass < matrix.classes(); ++klass) order.push_back(klass);
+        std::vector<int> order(index(matrix.classes()));
+        std::iota(order.begin(), order.end(), 0);
         const bool cut = order.size() > max_rows;
         if (cut) {
             // Those with images first, the least recognized before the others.
