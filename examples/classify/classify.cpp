@@ -140,9 +140,8 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
-    app.add_option(
-           "--precision", options.precision,
-           "What it computes in on the CPU: float32, bfloat16, or int8 with weights that --calibrate has written")
+    app.add_option("--precision", options.precision,
+                   "On the CPU: float32, bfloat16, or int8 with weights that --calibrate has written")
         ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
         ->capture_default_str();
     CLI::Option* const weights =
@@ -169,7 +168,7 @@ void add_options(CLI::App& app, Options& options) {
                  "Print the network's layers, too (standard error); with --json and without images, as JSON");
     app.add_flag("--profile", options.profile, "Print the time that each step takes, too (standard error)");
     app.add_option("--trace", options.trace,
-                   "Write what each thread does with one image to FILE: .json for ui.perfetto.dev, or an image .svg")
+                   "Write what each thread does with an image: .json for ui.perfetto.dev, or .svg")
         ->type_name("FILE")
         ->check([](const std::string& path) {
             return path.ends_with(".json") || path.ends_with(".svg")
