@@ -2,12 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,9 +53,7 @@ public:
         Json run{{"variant", variant}, {"seed", seed}};
         run.update(result);
         document_["runs"].push_back(std::move(run));
-        const std::string text = document_.dump(2) + "\n";
-        const std::array parts{std::as_bytes(std::span(text))};
-        tenon::programs::write_file_atomically(path_, parts);
+        tenon::programs::write_file_atomically(path_, document_.dump(2) + "\n");
     }
 
     /// The errors of a variant in percent, sorted; infinity for runs that failed.

@@ -1,9 +1,7 @@
 // The folder into which a program writes its results, and the command that made them.
 #pragma once
 
-#include <array>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -49,8 +47,7 @@ inline void create_folder(const std::string& folder) {
 
 /// Writes a file completely or not at all. Throws tenon::Error when it can't be written.
 inline void write_text(const std::string& path, std::string_view text) {
-    const std::array parts{std::as_bytes(std::span(text))};
-    tenon::programs::write_file_atomically(path, parts);
+    tenon::programs::write_file_atomically(path, text);
 }
 
 }  // namespace training

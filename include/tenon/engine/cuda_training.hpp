@@ -30,10 +30,9 @@ public:
     static constexpr int classes = classes_of<Net>;
     static constexpr bool scales_loss = Runner::scales_loss;
 
-    /// Room for batches of up to `largest_batch` images, which up to four threads copy to pinned
-    /// memory. Throws tenon::Error for less than one
-    /// image, an invalid scaling or a device that is not there, and, quoting CUDA, where there is no usable device or
-    /// its memory is too small.
+    /// Room for batches of up to `largest_batch` images, which up to four threads copy to pinned memory. Throws
+    /// tenon::Error for less than one image, an invalid scaling or a device that is not there, and, quoting CUDA, where
+    /// there is no usable device or its memory is too small.
     explicit TrainingEngine(int largest_batch, const TrainingEngineOptions& options = {})
         : largest_batch_{checked_largest_batch(largest_batch)},
           runner_{std::make_unique<Runner>(largest_batch, checked_scaling(options.loss_scaling),

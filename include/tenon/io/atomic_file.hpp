@@ -168,6 +168,13 @@ void write_file_atomically(const std::string& path, std::span<const std::span<co
     if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+/// The same for a text.
+template <class Once = void>
+void write_file_atomically(const std::string& path, std::string_view text) {
+    const std::span<const std::byte> part = std::as_bytes(std::span(text));
+    write_file_atomically(path, std::span(&part, 1));
+}
+
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace detail
 
@@ -175,7 +182,8 @@ void write_file_atomically(const std::string& path, std::span<const std::span<co
 
 namespace tenon::programs {
 
-/// Writes a file completely or not at all. Throws tenon::Error, naming the file and the system's reason.
+/// Writes a file of bytes or a text completely or not at all. Throws tenon::Error, naming the file and the system's
+/// reason.
 using detail::write_file_atomically;
 
 }  // namespace tenon::programs

@@ -4,11 +4,9 @@
 // The page about a training or an evaluation: one file that needs no other, neither a network nor scripts.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -322,9 +320,7 @@ std::string to_html(const Report& report) {
 /// Writes the page. Throws tenon::Error as to_html, and when the file can't be written; then one that was there
 /// survives.
 inline void write(const Report& report, const std::string& path) {
-    const std::string text = to_html(report);
-    const std::array parts{std::as_bytes(std::span(text))};
-    detail::write_file_atomically(path, parts);
+    detail::write_file_atomically(path, to_html(report));
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -4,8 +4,6 @@
 // Traces as files: events for a trace viewer, and an image.
 
 #include <algorithm>
-#include <array>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -146,9 +144,7 @@ std::string to_svg(const Trace& trace) {
 /// Writes a trace: to a file whose name ends in .svg an image, else JSON. Throws tenon::Error when it can't be written;
 /// then a file that was there survives.
 inline void write(const Trace& trace, const std::string& path) {
-    const std::string text = path.ends_with(".svg") ? to_svg(trace) : to_json(trace);
-    const std::array parts{std::as_bytes(std::span(text))};
-    detail::write_file_atomically(path, parts);
+    detail::write_file_atomically(path, path.ends_with(".svg") ? to_svg(trace) : to_json(trace));
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -40,6 +40,22 @@ struct ConvProblem {
     }
 };
 
+/// Takes over a window as kernels' arguments and programs state it, but for the kernel's height.
+constexpr void set_window(ConvProblem& problem, const auto& window) {
+    problem.kernel_width = window.kernel_width;
+    problem.stride_height = window.stride_height;
+    problem.stride_width = window.stride_width;
+    problem.top = window.top;
+    problem.left = window.left;
+}
+
+/// Takes over the shape of a source.
+constexpr void set_source(ConvProblem& problem, const auto& source) {
+    problem.channels = source.channels;
+    problem.height = source.height;
+    problem.width = source.width;
+}
+
 /// A kernel's call as a problem; nothing where it is more than one convolution with bias, residual and ReLU.
 constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvArguments& arguments) {
     const ConvTermArguments& term = arguments.terms[0];
@@ -50,18 +66,12 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvA
     ConvProblem problem;
     problem.precision = precision;
     problem.images = arguments.pixels / (arguments.height * arguments.width);
-    problem.channels = term.channels;
-    problem.height = term.height;
-    problem.width = term.width;
+    set_source(problem, term);
     problem.outputs = arguments.group_outputs * arguments.groups;
     problem.result_height = arguments.height;
     problem.result_width = arguments.width;
     problem.kernel_height = term.kernel_height;
-    problem.kernel_width = term.kernel_width;
-    problem.stride_height = term.stride_height;
-    problem.stride_width = term.stride_width;
-    problem.top = term.top;
-    problem.left = term.left;
+    set_window(problem, term);
     problem.groups = arguments.groups;
     problem.bias = epilogue.shift != nullptr;
     problem.residual = epilogue.residual != nullptr;
@@ -77,18 +87,12 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const Weigh
     problem.direction = ConvDirection::weight_gradient;
     problem.precision = precision;
     problem.images = arguments.pixels / (arguments.result_height * arguments.result_width);
-    problem.channels = arguments.channels;
-    problem.height = arguments.height;
-    problem.width = arguments.width;
+    set_source(problem, arguments);
     problem.outputs = arguments.group_outputs * arguments.groups;
     problem.result_height = arguments.result_height;
     problem.result_width = arguments.result_width;
     problem.kernel_height = arguments.columns / (arguments.group_channels * arguments.kernel_width);
-    problem.kernel_width = arguments.kernel_width;
-    problem.stride_height = arguments.stride_height;
-    problem.stride_width = arguments.stride_width;
-    problem.top = arguments.top;
-    problem.left = arguments.left;
+    set_window(problem, arguments);
     problem.groups = arguments.groups;
     return problem;
 }
@@ -102,18 +106,13 @@ constexpr ConvProblem problem_of(Precision precision, ConvDirection direction, c
     problem.direction = direction;
     problem.precision = precision;
     problem.images = images;
-    problem.channels = layer.input.channels < padded_input && term.groups == 1 ? padded_input : layer.input.channels;
-    problem.height = layer.input.height;
-    problem.width = layer.input.width;
+    set_source(problem, layer.input);
+    if (layer.input.channels < padded_input && term.groups == 1) problem.channels = padded_input;
     problem.outputs = layer.output.channels;
     problem.result_height = layer.output.height;
     problem.result_width = layer.output.width;
     problem.kernel_height = term.window.kernel_height;
-    problem.kernel_width = term.window.kernel_width;
-    problem.stride_height = term.window.stride_height;
-    problem.stride_width = term.window.stride_width;
-    problem.top = term.window.top;
-    problem.left = term.window.left;
+    set_window(problem, term.window);
     problem.groups = term.groups;
     return problem;
 }

@@ -2,8 +2,8 @@
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
 // cuBLASLt as a provider of plain products: 1x1 convolutions and linear layers with bias, residual and ReLU, and the
-// gradients of their weights. Needs the
-// toolkit's headers and, when the program runs, its library. Only nvcc sees the content of this header.
+// gradients of their weights. Needs the toolkit's headers and, when the program runs, its library. Only nvcc sees the
+// content of this header.
 
 #if defined(__CUDACC__)
 
