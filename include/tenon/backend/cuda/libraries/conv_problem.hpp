@@ -30,6 +30,21 @@ struct ConvProblem {
     bool in_place = false;  ///< the result is written where the residual is
     friend constexpr auto operator<=>(const ConvProblem&, const ConvProblem&) = default;
 
+    /// Takes over a window as kernels' arguments and programs state it, but for the kernel's height.
+    constexpr void take_window(const auto& window) {
+        kernel_width = window.kernel_width;
+        stride_height = window.stride_height;
+        stride_width = window.stride_width;
+        top = window.top;
+        left = window.left;
+    }
+    /// Takes over the shape of a source.
+    constexpr void take_source(const auto& source) {
+        channels = source.channels;
+        height = source.height;
+        width = source.width;
+    }
+
     constexpr long pixels() const { return static_cast<long>(images) * result_height * result_width; }
     /// Products per output.
     constexpr int depth() const { return channels / groups * kernel_height * kernel_width; }
@@ -39,22 +54,6 @@ struct ConvProblem {
                left == 0 && groups == 1 && height == result_height && width == result_width;
     }
 };
-
-/// Takes over a window as kernels' arguments and programs state it, but for the kernel's height.
-constexpr void set_window(ConvProblem& problem, const auto& window) {
-    problem.kernel_width = window.kernel_width;
-    problem.stride_height = window.stride_height;
-    problem.stride_width = window.stride_width;
-    problem.top = window.top;
-    problem.left = window.left;
-}
-
-/// Takes over the shape of a source.
-constexpr void set_source(ConvProblem& problem, const auto& source) {
-    problem.channels = source.channels;
-    problem.height = source.height;
-    problem.width = source.width;
-}
 
 /// A kernel's call as a problem; nothing where it is more than one convolution with bias, residual and ReLU.
 constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvArguments& arguments) {
@@ -66,12 +65,12 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const ConvA
     ConvProblem problem;
     problem.precision = precision;
     problem.images = arguments.pixels / (arguments.height * arguments.width);
-    set_source(problem, term);
+    problem.take_source(term);
     problem.outputs = arguments.group_outputs * arguments.groups;
     problem.result_height = arguments.height;
     problem.result_width = arguments.width;
     problem.kernel_height = term.kernel_height;
-    set_window(problem, term);
+    problem.take_window(term);
     problem.groups = arguments.groups;
     problem.bias = epilogue.shift != nullptr;
     problem.residual = epilogue.residual != nullptr;
@@ -87,12 +86,12 @@ constexpr std::optional<ConvProblem> problem_of(Precision precision, const Weigh
     problem.direction = ConvDirection::weight_gradient;
     problem.precision = precision;
     problem.images = arguments.pixels / (arguments.result_height * arguments.result_width);
-    set_source(problem, arguments);
+    problem.take_source(arguments);
     problem.outputs = arguments.group_outputs * arguments.groups;
     problem.result_height = arguments.result_height;
     problem.result_width = arguments.result_width;
     problem.kernel_height = arguments.columns / (arguments.group_channels * arguments.kernel_width);
-    set_window(problem, arguments);
+    problem.take_window(arguments);
     problem.groups = arguments.groups;
     return problem;
 }
@@ -106,13 +105,13 @@ constexpr ConvProblem problem_of(Precision precision, ConvDirection direction, c
     problem.direction = direction;
     problem.precision = precision;
     problem.images = images;
-    set_source(problem, layer.input);
+    problem.take_source(layer.input);
     if (layer.input.channels < padded_input && term.groups == 1) problem.channels = padded_input;
     problem.outputs = layer.output.channels;
     problem.result_height = layer.output.height;
     problem.result_width = layer.output.width;
     problem.kernel_height = term.window.kernel_height;
-    set_window(problem, term.window);
+    problem.take_window(term.window);
     problem.groups = term.groups;
     return problem;
 }
