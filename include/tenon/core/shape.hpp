@@ -20,7 +20,7 @@ struct Shape {
     constexpr bool is_flat() const { return height == 0 && width == 0; }
 
     /// Pixels of one channel; 1 for a flat vector.
-    constexpr long pixels() const { return is_flat() ? 1 : static_cast<long>(height) * width; }
+    constexpr long pixels() const { return is_flat() ? 1 : long{height} * width; }
 
     /// Scalars of one sample.
     constexpr long elements() const { return channels * pixels(); }

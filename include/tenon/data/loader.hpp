@@ -22,6 +22,7 @@
 #include <tenon/core/available_threads.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/float_environment.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/augment/mixup.hpp>
@@ -132,7 +133,7 @@ public:
         Picture picture;
         for (std::size_t i = 0; i < samples; ++i) {
             dataset_.read((dataset_.size() - 1) * i / (samples - 1), picture);
-            for (const auto sample : picture.samples) add(std::bit_cast<std::uint32_t>(static_cast<float>(sample)));
+            for (const auto sample : picture.samples) add(std::bit_cast<std::uint32_t>(sample));
         }
         return value;
     }
@@ -142,7 +143,7 @@ public:
 
     /// The number of images in an epoch's batches.
     long images() const {
-        const long size = static_cast<long>(dataset_.size());
+        const long size = std::ssize(dataset_);
         return options_.drop_last ? size / options_.batch_size * options_.batch_size : size;
     }
     /// The number of batches in an epoch; without drop_last the last one may be smaller than the others.
@@ -228,7 +229,7 @@ private:
     }
     bool is_soon(Key key, Key first) const {
         const long distance = (key.epoch - first.epoch) * batches() + key.index - first.index;
-        return key != nothing && distance >= 0 && distance < static_cast<long>(slots_.size());
+        return key != nothing && distance >= 0 && distance < std::ssize(slots_);
     }
     Slot* find(Key key) {
         const auto found = std::ranges::find_if(slots_, [&](const auto& slot) { return slot->key == key; });
@@ -271,8 +272,8 @@ private:
         slot.first = is_shared ? whole * rank_ / ranks_ : 0;
         slot.whole = is_shared ? whole : 0;
         const long end = is_shared ? whole * (rank_ + 1) / ranks_ : whole;
-        const auto size = static_cast<std::size_t>(end - slot.first);
-        slot.images.resize(size * static_cast<std::size_t>(shape_.elements()));
+        const auto size = detail::index(end - slot.first);
+        slot.images.resize(size * detail::index(shape_.elements()));
         slot.labels.resize(size);
         slot.key = key;
         arena_.execute([&] { slot.tasks.run([this, &slot] { fill(slot); }); });
@@ -280,8 +281,8 @@ private:
 
     /// Makes a slot's batch. Each image is computed on its own, so the split among threads does not matter.
     void fill(Slot& slot) const {
-        const auto elements = static_cast<std::size_t>(shape_.elements());
-        const auto begin = static_cast<std::size_t>(slot.key.index * options_.batch_size + slot.first);
+        const auto elements = detail::index(shape_.elements());
+        const auto begin = detail::index(slot.key.index * options_.batch_size + slot.first);
         tbb::parallel_for(
             tbb::blocked_range<std::size_t>(0, slot.labels.size(), images_per_task),
             [&](const tbb::blocked_range<std::size_t>& range) {
@@ -301,7 +302,7 @@ private:
         if (!mixup_.is_on()) return;
         const detail::InFloatEnvironment of_loader{environment_};
         const double share = mixup_.share(options_.seed, slot.key.epoch, slot.key.index);
-        slot.targets.resize(slot.labels.size() * static_cast<std::size_t>(mixup_.classes));
+        slot.targets.resize(slot.labels.size() * detail::index(mixup_.classes));
         mixup_.mix(slot.images, slot.labels, slot.targets, share);
     }
 

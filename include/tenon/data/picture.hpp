@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
 #include <tenon/data/sample_draws.hpp>
@@ -24,20 +25,20 @@ struct Picture {
     /// Changes the shape; the samples are then undefined.
     void reshape(const Shape& other) {
         shape = other;
-        samples.resize(static_cast<std::size_t>(other.elements()));
+        samples.resize(detail::index(other.elements()));
     }
 
     /// The samples of row `y` of a channel.
     std::span<float> row(int channel, int y) {
-        return std::span(samples).subspan(row_offset(channel, y), static_cast<std::size_t>(shape.width));
+        return std::span(samples).subspan(row_offset(channel, y), detail::index(shape.width));
     }
     std::span<const float> row(int channel, int y) const {
-        return std::span(samples).subspan(row_offset(channel, y), static_cast<std::size_t>(shape.width));
+        return std::span(samples).subspan(row_offset(channel, y), detail::index(shape.width));
     }
 
 private:
     std::size_t row_offset(int channel, int y) const {
-        return static_cast<std::size_t>((static_cast<long>(channel) * shape.height + y) * shape.width);
+        return detail::index((long{channel} * shape.height + y) * shape.width);
     }
 };
 

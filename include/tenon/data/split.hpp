@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/random.hpp>
@@ -29,7 +30,7 @@ struct DatasetSplit {
 /// The images at the given positions, in the order of the positions.
 inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint32_t> positions) {
     ImageDataset taken{.shape = dataset.shape, .images = {}, .labels = {}};
-    taken.images.reserve(positions.size() * static_cast<std::size_t>(dataset.shape.elements()));
+    taken.images.reserve(positions.size() * detail::index(dataset.shape.elements()));
     taken.labels.reserve(positions.size());
     for (const std::uint32_t position : positions) {
         const std::span<const std::uint8_t> image = dataset.image(position);
@@ -77,7 +78,7 @@ PositionSplit stratified_positions(std::span<const int> labels, double share, st
     std::vector<std::vector<std::uint32_t>> members;
     for (std::size_t i = 0; i < labels.size(); ++i) {
         if (labels[i] < 0) throw Error("expected labels from 0 on, found " + std::to_string(labels[i]));
-        const auto label = static_cast<std::size_t>(labels[i]);
+        const auto label = index(labels[i]);
         if (label >= members.size()) members.resize(label + 1);
         members[label].push_back(static_cast<std::uint32_t>(i));
     }
@@ -88,8 +89,8 @@ PositionSplit stratified_positions(std::span<const int> labels, double share, st
         if (count < 2)
             throw Error("expected at least 2 images of each class, one to train with and one to validate on, found " +
                         std::string("1 of the class ") + std::string(name_of(static_cast<int>(label))));
-        const auto held_out = std::clamp<std::size_t>(
-            static_cast<std::size_t>(std::llround(share * static_cast<double>(count))), 1, count - 1);
+        const auto held_out =
+            std::clamp<std::size_t>(index(std::llround(share * static_cast<double>(count))), 1, count - 1);
         const std::vector<std::uint32_t> order = permutation(count, seed, hash_name("validation") + label);
         for (std::size_t i = 0; i < count; ++i)
             (i < held_out ? parts.validation : parts.training).push_back(members[label][order[i]]);

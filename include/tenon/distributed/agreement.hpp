@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/world.hpp>
 
 namespace tenon::detail {
@@ -18,17 +19,16 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Texts of all ranks, in their order. Called by all ranks.
 inline std::vector<std::string> gather_texts(distributed::World world, const std::string& text) {
-    const auto ranks = static_cast<std::size_t>(world.size());
+    const auto ranks = index(world.size());
     const std::uint64_t mine = text.size();
     std::vector<std::uint64_t> sizes(ranks);
     world.all_gather(std::span<const std::uint64_t>(&mine, 1), std::span<std::uint64_t>(sizes));
-    const auto longest = static_cast<std::size_t>(*std::ranges::max_element(sizes));
+    const auto longest = index(*std::ranges::max_element(sizes));
     std::string padded = text, all(longest * ranks, '\0');
     padded.resize(longest);
     world.all_gather(std::span<const char>(padded), std::span<char>(all));
     std::vector<std::string> texts;
-    for (std::size_t rank = 0; rank < ranks; ++rank)
-        texts.push_back(all.substr(rank * longest, static_cast<std::size_t>(sizes[rank])));
+    for (std::size_t rank = 0; rank < ranks; ++rank) texts.push_back(all.substr(rank * longest, index(sizes[rank])));
     return texts;
 }
 
@@ -36,7 +36,7 @@ inline std::vector<std::string> gather_texts(distributed::World world, const std
 inline void broadcast_text(distributed::World world, std::string& text) {
     std::uint64_t size = text.size();
     world.broadcast(std::span(&size, 1));
-    text.resize(static_cast<std::size_t>(size));
+    text.resize(index(size));
     world.broadcast(std::span<char>(text));
 }
 
@@ -48,7 +48,7 @@ inline constexpr char end_of_name = '\x1f', end_of_fact = '\x1e';
 /// The fact in which a rank's text differs from the first rank's, of both: "learning rate 0.1".
 inline std::pair<std::string, std::string> differing_fact(const std::string& first, const std::string& other) {
     // It begins after the last end of a fact that they have in common.
-    const auto same = static_cast<std::size_t>(std::ranges::mismatch(first, other).in1 - first.begin());
+    const auto same = index(std::ranges::mismatch(first, other).in1 - first.begin());
     const std::size_t end = same == 0 ? std::string::npos : first.rfind(end_of_fact, same - 1);
     const std::size_t begin = end == std::string::npos ? 0 : end + 1;
     const auto fact = [&](const std::string& all) {

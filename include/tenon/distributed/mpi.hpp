@@ -17,6 +17,7 @@
 
 #include <mpi.h>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/watch.hpp>
 #include <tenon/distributed/world.hpp>
 
@@ -90,7 +91,7 @@ public:
     }
     /// Throws tenon::Error for more than 2 GiB per rank.
     void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {
-        const int count = checked_count(sent.size() / static_cast<std::size_t>(size_));
+        const int count = checked_count(sent.size() / detail::index(size_));
         MPI_Alltoall(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
     }
     void barrier() { MPI_Barrier(all_); }
@@ -123,7 +124,7 @@ private:
         MPI_Abort(all_, EXIT_FAILURE);
     }
     static int checked_count(std::size_t bytes) {
-        if (bytes > static_cast<std::size_t>(INT_MAX))
+        if (bytes > detail::index(INT_MAX))
             throw Error("MPI sends at most 2 GiB at once, found " + std::to_string(bytes) + " bytes");
         return static_cast<int>(bytes);
     }

@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/world.hpp>
 
 namespace tenon::detail {
@@ -134,12 +135,12 @@ public:
         });
     }
     void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {
-        const std::size_t part = sent.size() / static_cast<std::size_t>(size());
+        const std::size_t part = sent.size() / index(size());
         move(sent, received, [&](const void* from, void* to) {
             libraries_.check(libraries_.begin_group(), "begin a group");
             int failed = 0;
             for (int peer = 0; peer < size(); ++peer) {
-                const std::size_t at = static_cast<std::size_t>(peer) * part;
+                const std::size_t at = index(peer) * part;
                 for (const int status :
                      {libraries_.send(static_cast<const char*>(from) + at, part, byte_type, peer, communicator_,
                                       stream_),

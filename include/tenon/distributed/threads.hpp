@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/world.hpp>
 
 namespace tenon::distributed {
@@ -56,7 +57,7 @@ public:
     private:
         template <class Bytes>
         static Bytes part(Bytes bytes, std::size_t size, int index) {
-            return bytes.subspan(size * static_cast<std::size_t>(index), size);
+            return bytes.subspan(size * detail::index(index), size);
         }
         Threads& all_;
         int rank_;
@@ -70,18 +71,18 @@ public:
     /// failed first.
     template <class Work>
     void run(const Work& work) {
-        std::array<std::exception_ptr, static_cast<std::size_t>(Ranks)> failures{};
+        std::array<std::exception_ptr, detail::index(Ranks)> failures{};
         // Calls f, and ends the others' waiting if it throws; that includes a thread that the system doesn't give.
         const auto guarded = [&](int rank, const auto& f) {
             try {
                 f();
             } catch (const std::exception& error) {
-                failures[static_cast<std::size_t>(rank)] = std::current_exception();
+                failures[detail::index(rank)] = std::current_exception();
                 fail(rank, error.what());
             }
         };
         std::vector<std::thread> threads;  // libc++ 16 has no std::jthread
-        threads.reserve(static_cast<std::size_t>(Ranks));
+        threads.reserve(detail::index(Ranks));
         for (int rank = 0; rank < Ranks; ++rank)
             guarded(rank, [&] {
                 threads.emplace_back([&, rank] {
@@ -93,17 +94,17 @@ public:
             });
         for (std::thread& thread : threads) thread.join();
         if (failed_ < 0) return;
-        if (const auto& failure = failures[static_cast<std::size_t>(failed_)]) std::rethrow_exception(failure);
+        if (const auto& failure = failures[detail::index(failed_)]) std::rethrow_exception(failure);
         check();  // the rank has failed without an exception
     }
 
 private:
-    std::span<const std::byte> sent(int rank) const { return sent_[static_cast<std::size_t>(rank)]; }
+    std::span<const std::byte> sent(int rank) const { return sent_[detail::index(rank)]; }
 
     /// Shows the others `bytes`, reads theirs, and keeps the own ones until all have read them.
     template <class Read>
     void exchange(int rank, std::span<const std::byte> bytes, const Read& read) {
-        sent_[static_cast<std::size_t>(rank)] = bytes;
+        sent_[detail::index(rank)] = bytes;
         wait();
         read();
         wait();
@@ -135,7 +136,7 @@ private:
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::array<std::span<const std::byte>, static_cast<std::size_t>(Ranks)> sent_{};
+    std::array<std::span<const std::byte>, detail::index(Ranks)> sent_{};
     int arrived_ = 0;
     long round_ = 0;
     int failed_ = -1;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/world.hpp>
 
 namespace tenon::detail {
@@ -53,16 +54,15 @@ public:
     /// Throws tenon::Error unless the number of ranks divides the number of shards.
     TreeSum(distributed::World world, int shards, std::size_t length)
         : world_{world}, shards_{shards}, length_{length}, rows_{rows_of(world, shards)} {
-        const std::vector<TreeNode>& mine = rows_[static_cast<std::size_t>(world.rank())];
+        const std::vector<TreeNode>& mine = rows_[index(world.rank())];
         std::size_t most = 0;
         for (const auto& row : rows_) most = std::max(most, row.size());
         sent_nodes_ = most;
         // The most nodes that a rank has at once: one per level, twice if they are not aligned, and a leaf.
-        const std::size_t buffers =
-            2 * static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(shards / world.size()))) + 1;
+        const std::size_t buffers = 2 * index(std::bit_width(static_cast<unsigned>(shards / world.size()))) + 1;
         for (std::size_t i = 0; i < buffers; ++i) free_.push_back(buffers_.emplace_back(length).data());
         row_.reserve(buffers + 1);
-        joined_.reserve(mine.size() * rows_.size() + static_cast<std::size_t>(shards));
+        joined_.reserve(mine.size() * rows_.size() + index(shards));
         if (world.size() > 1) {
             const std::size_t ranks = rows_.size();
             slice_ = std::max<std::size_t>(1, (std::min(length, segment_floats) + ranks - 1) / ranks);
@@ -119,17 +119,15 @@ private:
         if (shards < 1 || shards % world.size() != 0)
             throw Error("expected a number of shards that " + std::to_string(world.size()) +
                         " processes can share equally, found " + std::to_string(shards));
-        std::vector<std::vector<TreeNode>> rows(static_cast<std::size_t>(world.size()));
+        std::vector<std::vector<TreeNode>> rows(index(world.size()));
         for (int rank = 0; rank < world.size(); ++rank)
             for (int shard = 0; shard < shards / world.size(); ++shard)
-                push_node(rows[static_cast<std::size_t>(rank)], {first_shard(world, shards, rank) + shard, 0, nullptr},
+                push_node(rows[index(rank)], {first_shard(world, shards, rank) + shard, 0, nullptr},
                           [](const TreeNode&, const TreeNode&) {});
         return rows;
     }
     static void add_share(float* left, const float* right, std::size_t length, int worker, int workers) {
-        const auto at = [&](int part) {
-            return length * static_cast<std::size_t>(part) / static_cast<std::size_t>(workers);
-        };
+        const auto at = [&](int part) { return length * index(part) / index(workers); };
         for (std::size_t i = at(worker); i < at(worker + 1); ++i) left[i] += right[i];
     }
     /// Joins the nodes that remain when all shards are there, from the right.

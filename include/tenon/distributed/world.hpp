@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::distributed {
@@ -74,7 +75,7 @@ public:
 
     void broadcast(std::span<std::byte> bytes, int root = 0) const { calls_->broadcast(object_, bytes, root); }
     void all_gather(std::span<const std::byte> sent, std::span<std::byte> received) const {
-        expect(received.size(), sent.size() * static_cast<std::size_t>(size_));
+        expect(received.size(), sent.size() * detail::index(size_));
         calls_->all_gather(object_, sent, received);
     }
     void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) const {

@@ -11,6 +11,7 @@
 #include <tenon/backend/cpu/step_function.hpp>
 #include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/program/passes/compact_projections.hpp>
 #include <tenon/program/passes/optimize.hpp>
@@ -64,7 +65,7 @@ public:
 
     /// Room for `images` images in flight on `threads` threads and, in large batches, as many for each thread.
     TableEngine(int threads, int images)
-        : team_{threads}, images_{images}, weights_{static_cast<std::size_t>(Compiled::plan.weight_floats)} {
+        : team_{threads}, images_{images}, weights_{index(Compiled::plan.weight_floats)} {
         for (int worker = 0; worker < team_.size(); ++worker)
             contexts_.emplace_back(worker == 0 ? team_.size() : std::min(team_.size(), max_helper_threads), images);
     }
@@ -93,9 +94,8 @@ public:
                 contexts_[i].helpers.record_with(on ? threads[i] : nullptr);
         };
         record_with(true);
-        run_parallel(images, results, count, [&](int worker) {
-            return Observer{together ? team : *threads[static_cast<std::size_t>(worker)]};
-        });
+        run_parallel(images, results, count,
+                     [&](int worker) { return Observer{together ? team : *threads[index(worker)]}; });
         record_with(false);
     }
 
@@ -147,8 +147,8 @@ private:
     struct ThreadContext {
         ThreadContext(int threads, int images)
             : helpers{threads},
-              arena{static_cast<std::size_t>(Compiled::plan.arena_floats(images))},
-              scratch{static_cast<std::size_t>(Compiled::plan.scratch_floats * threads)} {}
+              arena{index(Compiled::plan.arena_floats(images))},
+              scratch{index(Compiled::plan.scratch_floats * threads)} {}
 
         HelperGroup helpers;
         Buffer<float> arena;
@@ -168,10 +168,10 @@ private:
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
         const int groups = static_cast<int>((count + group - 1) / group);
         team_.run_items(groups, [&](WorkerItems& items) {
-            ThreadContext& mine = contexts_[static_cast<std::size_t>(items.worker)];
+            ThreadContext& mine = contexts_[index(items.worker)];
             mine.is_busy = true;
             for (int g = items.next(); g >= 0; g = items.next()) {
-                const long first = static_cast<long>(group) * g;
+                const long first = long{group} * g;
                 run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
                           static_cast<int>(std::min<long>(group, count - first)), observer_of(items.worker));
             }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/engine/cpu_int8.hpp>
 #include <tenon/topology/facts.hpp>
@@ -87,16 +88,14 @@ class Calibrator {
 public:
     /// Takes over the network's parameters. `threads` as in ModelOptions.
     explicit Calibrator(Parameters<Net> parameters, int threads = 0)
-        : parameters_{std::move(parameters)},
-          engine_{threads},
-          histograms_(static_cast<std::size_t>(Engine::range_count)) {
+        : parameters_{std::move(parameters)}, engine_{threads}, histograms_(index(Engine::range_count)) {
         engine_.set_parameters(parameters_.tensors());
     }
 
     /// Runs a batch of images, as a model does, and remembers the sizes of what the layers read. Throws tenon::Error
     /// when `images` is not a whole number of images or a pixel is not a finite number; then nothing is remembered.
     void add(std::span<const float> images) {
-        constexpr std::size_t elements = static_cast<std::size_t>(input_shape<Net>.elements());
+        constexpr std::size_t elements = index(input_shape<Net>.elements());
         // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it does not see that a network has an input
         if (images.empty() || images.size() % elements != 0)
             detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ",
@@ -107,10 +106,10 @@ public:
                 detail::throw_error({"image ", std::to_string(i / elements + 1),
                                      " of the batch for calibration has a pixel that is ",
                                      (std::isnan(images[i]) ? "NaN" : "infinite"), "; expected finite numbers"});
-        std::vector<float> results(static_cast<std::size_t>(output_shape<Net>.elements()));
+        std::vector<float> results(index(output_shape<Net>.elements()));
         for (std::size_t first = 0; first < images.size(); first += elements) {
             engine_.run_image(images.data() + first, results.data(), [&](int product, bool is_positive, float value) {
-                Range& range = histograms_[static_cast<std::size_t>(product)];
+                Range& range = histograms_[index(product)];
                 range.is_positive = is_positive;
                 range.sizes.add(is_positive ? value : std::abs(value));
             });

@@ -125,8 +125,8 @@ private:
             for (int y = 0; y < tensor.height; ++y)
                 for (int x = 0; x < tensor.width; ++x)
                     visit(in_codes.product, in_codes.storage == Storage::u8,
-                          first[static_cast<long>(c / channel_block) * tensor.plane() +
-                                static_cast<long>(y) * tensor.row() + x * channel_block + c % channel_block]);
+                          first[long{c / channel_block} * tensor.plane() + long{y} * tensor.row() + x * channel_block +
+                                c % channel_block]);
     }
 };
 

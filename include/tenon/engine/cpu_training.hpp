@@ -56,7 +56,7 @@ public:
           transformed_{index(Compiled::plan.transformed.floats(largest_batch, team_.size()))},
           statistics_{index(Compiled::plan.statistics_floats)},
           partials_{index(Compiled::plan.partial_floats * largest_batch)},
-          logits_{index(static_cast<long>(classes) * largest_batch)},
+          logits_{index(long{classes} * largest_batch)},
           losses_{index(largest_batch)},
           scratch_{index(Compiled::plan.scratch_floats * team_.size())} {
         check_no_device(options.device);
@@ -129,7 +129,7 @@ public:
                Buffer<float>::mapped_bytes(index(plan.transformed.floats(batch, threads))) +
                Buffer<float>::mapped_bytes(index(plan.statistics_floats)) +
                Buffer<float>::mapped_bytes(index(plan.partial_floats * batch)) +
-               Buffer<float>::mapped_bytes(index(static_cast<long>(classes) * batch)) +
+               Buffer<float>::mapped_bytes(index(long{classes} * batch)) +
                Buffer<LossResult>::mapped_bytes(index(batch)) +
                Buffer<float>::mapped_bytes(index(plan.scratch_floats * threads)) +
                2 * Buffer<float>::mapped_bytes(index(state_count<Net>));
@@ -168,7 +168,7 @@ protected:
         frame.gradients = gradients_.values().data();
         frame.packed = packed_.data();
         frame.transformed = transformed_.data();
-        frame.transformed_floats = static_cast<long>(transformed_.size());
+        frame.transformed_floats = std::ssize(transformed_);
         frame.statistics = statistics_.data();
         frame.partials = partials_.data();
         frame.seed = seed;

@@ -13,6 +13,7 @@
 #include <tenon/backend/cuda/driver/stream.hpp>
 #include <tenon/backend/cuda/kernels/pack_weights.hpp>
 #include <tenon/backend/cuda/launch/inference.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/engine/cuda_program.hpp>
 
 namespace tenon::cuda {
@@ -34,11 +35,9 @@ public:
     explicit NetworkRunner(int images, const Options&... options) : driver_{options...}, images_{images} {
         const auto& plan = Compiled::plan;
         try {
-            arena_ =
-                allocate(static_cast<std::size_t>(plan.image_scalars) * bytes_of(1) * static_cast<std::size_t>(images));
-            weights_ = allocate(static_cast<std::size_t>(plan.weight_bytes));
-            partials_ =
-                allocate(sizeof(float) * static_cast<std::size_t>(cuda::partial_floats(P, driver_.multiprocessors())));
+            arena_ = allocate(index(plan.image_scalars) * bytes_of(1) * index(images));
+            weights_ = allocate(index(plan.weight_bytes));
+            partials_ = allocate(sizeof(float) * index(cuda::partial_floats(P, driver_.multiprocessors())));
             for (Slot& slot : slots_) {
                 slot.input = allocate(input_bytes(images));
                 slot.output = allocate(output_bytes(images));
@@ -59,7 +58,7 @@ public:
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
     void set_parameters(std::span<const float* const> tensors) {
-        std::vector<unsigned char> packed(static_cast<std::size_t>(Compiled::plan.weight_bytes));
+        std::vector<unsigned char> packed(index(Compiled::plan.weight_bytes));
         const auto& program = lowered<Net>;
         const cuda::WeightPacker<P> packer{{program.layers.begin(), program.layers.end()},
                                            {program.parameters.begin(), program.parameters.end()},
@@ -147,13 +146,9 @@ private:
         bool has_events = false;
     };
 
-    static constexpr std::size_t bytes_of(long scalars) { return static_cast<std::size_t>(scalars * number_bytes(P)); }
-    static constexpr std::size_t input_bytes(int images) {
-        return sizeof(float) * static_cast<std::size_t>(inputs * images);
-    }
-    static constexpr std::size_t output_bytes(int images) {
-        return sizeof(float) * static_cast<std::size_t>(outputs * images);
-    }
+    static constexpr std::size_t bytes_of(long scalars) { return index(scalars * number_bytes(P)); }
+    static constexpr std::size_t input_bytes(int images) { return sizeof(float) * index(inputs * images); }
+    static constexpr std::size_t output_bytes(int images) { return sizeof(float) * index(outputs * images); }
 
     void* allocate(std::size_t bytes) { return driver_.allocate(std::max<std::size_t>(bytes, 1)); }
 

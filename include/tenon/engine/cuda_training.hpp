@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/engine/cuda.hpp>
 #include <tenon/engine/cuda_training_device.hpp>
@@ -82,7 +83,7 @@ public:
 
     /// Makes the device update parameters itself from now on, in train(). To be called once.
     void prepare_updates(const UpdateRule& rule, std::span<const ParameterRun> runs, bool average) {
-        device().prepare_updates(rule, runs.data(), static_cast<long>(runs.size()), average);
+        device().prepare_updates(rule, runs.data(), std::ssize(runs), average);
     }
 
     /// forward_backward and the update in one graph. An undefined loss, or scaled gradients that overflow, change only
@@ -113,7 +114,7 @@ public:
     std::span<const float> logits() const {
         if (!logits_are_fetched_) device().get_logits(logits_.data(), batch_);
         logits_are_fetched_ = true;
-        return {logits_.data(), static_cast<std::size_t>(batch_ * classes)};
+        return {logits_.data(), index(batch_ * classes)};
     }
 
     int threads() const { return 1; }
@@ -135,7 +136,7 @@ private:
         check_smoothing(options.label_smoothing);
         begin_step();
         batch_ = batch.size;
-        logits_.resize(static_cast<std::size_t>(batch_ * classes));
+        logits_.resize(index(batch_ * classes));
         return batch;
     }
 

@@ -9,6 +9,7 @@
 #include <tenon/backend/cuda/driver/graph_cache.hpp>
 #include <tenon/backend/cuda/driver/host_copier.hpp>
 #include <tenon/backend/cuda/launch/training.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/engine/cuda_loss_scale.hpp>
 #include <tenon/engine/cuda_parameter_update.hpp>
 #include <tenon/engine/training_options.hpp>
@@ -137,7 +138,7 @@ private:
     template <class Element>
     void stage(Element* to, Element* through, const Element* from, long count) {
         std::copy_n(from, count, through);
-        driver_.upload(to, through, sizeof(Element) * static_cast<std::size_t>(count), cuda::Stream::copy);
+        driver_.upload(to, through, sizeof(Element) * index(count), cuda::Stream::copy);
     }
 
     /// What the last iteration did.
@@ -154,8 +155,7 @@ private:
 
     void run(const TrainingBatch& batch, const cuda::StepScalars& scalars, UpdateParts parts) {
         const auto size = static_cast<int>(batch.size);
-        upload_through(driver_, copier_, input_, host_input_, batch.images,
-                       sizeof(float) * static_cast<std::size_t>(inputs * size));
+        upload_through(driver_, copier_, input_, host_input_, batch.images, sizeof(float) * index(inputs * size));
         if (batch.labels) stage(labels_, host_labels_, batch.labels, size);
         if (batch.targets) stage(targets_, host_targets_, batch.targets, long{classes} * size);
         stage(scalars_, host_scalars_, &scalars, 1);
@@ -168,7 +168,7 @@ private:
     /// Launches the last iteration's graph `times` times, copies the losses of the last launch and waits.
     void launch(int times) {
         for (int i = 0; i < times; ++i) driver_.launch_graph(last_.graph);
-        const std::size_t bytes = sizeof(cuda::ImageLoss) * static_cast<std::size_t>(last_.size);
+        const std::size_t bytes = sizeof(cuda::ImageLoss) * index(last_.size);
         driver_.download(host_losses_, losses_, bytes, cuda::Stream::compute);
         if (last_.parts.update) update_.download(driver_);
         if constexpr (scales_loss) scale_.download(driver_);

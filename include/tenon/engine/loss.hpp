@@ -10,6 +10,7 @@
 
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon {
@@ -57,8 +58,8 @@ public:
     }
 
     double operator()(long image, int klass, int classes) const {
-        if (soft_.empty()) return labels_[static_cast<std::size_t>(image)] == klass ? 1.0 : 0.0;
-        return static_cast<double>(soft_[static_cast<std::size_t>(image * classes + klass)]);
+        if (soft_.empty()) return labels_[detail::index(image)] == klass ? 1.0 : 0.0;
+        return static_cast<double>(soft_[detail::index(image * classes + klass)]);
     }
 
 private:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tenon/backend/shared/namespaces.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/program/program.hpp>
 
@@ -58,7 +59,7 @@ std::vector<ParameterRun> parameter_runs(std::span<const Parameter> tensors, con
     std::vector<ParameterRun> runs;
     for (int i = 0; i < static_cast<int>(tensors.size()); ++i) {
         if (!is_trained(i)) continue;
-        const Parameter& tensor = tensors[static_cast<std::size_t>(i)];
+        const Parameter& tensor = tensors[index(i)];
         const bool decays = decayed(tensor.role);
         if (!runs.empty() && runs.back().end == tensor.offset && runs.back().decays == decays)
             runs.back().end += tensor.elements();

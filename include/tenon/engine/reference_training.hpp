@@ -4,6 +4,7 @@
 // The naive training engine: the oracle that the fast engines are compared with.
 
 #include <tenon/backend/reference/training_backward.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/engine/concepts.hpp>
 #include <tenon/engine/reference.hpp>
 #include <tenon/engine/training_options.hpp>
@@ -15,7 +16,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Net, class Scalar>
 class Arena {
 public:
-    Arena() : values_(static_cast<std::size_t>(state_count<Net>)) {}
+    Arena() : values_(detail::index(state_count<Net>)) {}
 
     static constexpr int count() { return lowered<Net>.parameters.size(); }
     static std::span<const Parameter> infos() {
@@ -25,7 +26,7 @@ public:
     /// The values of one tensor, row-major in its own shape.
     std::span<Scalar> operator[](int index) {
         const Parameter& info = lowered<Net>.parameters[index];
-        return values().subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.elements()));
+        return values().subspan(detail::index(info.offset), detail::index(info.elements()));
     }
     /// All values.
     std::span<Scalar> values() { return values_; }
@@ -109,12 +110,12 @@ public:
         return forward_backward(images, Targets<Scalar>{targets}, options);
     }
 
-    std::span<const Scalar> logits() const { return state_.values[static_cast<std::size_t>(program.output)]; }
+    std::span<const Scalar> logits() const { return state_.values[detail::index(program.output)]; }
 
     /// The gradient of the input; empty where no gradient flows there.
     std::span<const Scalar> input_gradient() const {
         if (program.input_gradient < 0) return {};
-        return state_.values[static_cast<std::size_t>(program.input_gradient)];
+        return state_.values[detail::index(program.input_gradient)];
     }
 
     /// The values of the last iteration by number, for tests that look inside.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tenon/backend/cpu/training/synchronized_norm.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/engine/cpu_training.hpp>
 
 namespace tenon {
@@ -81,7 +82,7 @@ public:
         for (const int images : images_of_parts) whole += images;
         checked_batch<Net>(index(whole * elements), whole);
         for (std::size_t i = 0; i < parts.size(); ++i) {
-            const long images = static_cast<long>(parts[i].images.size()) / elements;
+            const long images = std::ssize(parts[i].images) / elements;
             parts[i].targets.check(images, Base::classes);
             if (images > room - mine)
                 throw Error("parts of " + std::to_string(mine + images) + " images do not fit a training engine for " +

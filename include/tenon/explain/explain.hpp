@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/engine/reference_place.hpp>
 #include <tenon/explain/class_maps.hpp>
 #include <tenon/program/places.hpp>
@@ -114,7 +115,7 @@ inline std::vector<explanations::ClassMap> explain(const GradientProgram& progra
         maps.push_back({.place = place.name,
                         .method = options.method,
                         .label = label,
-                        .logit = static_cast<double>(found.logits[index(label)]),
+                        .logit = double{found.logits[index(label)]},
                         .height = shape.height,
                         .width = shape.width,
                         .values = class_map<float>(options.method, shape, found.values, gradient),

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/explain/color_map.hpp>
 #include <tenon/explain/explain.hpp>
 #include <tenon/image/image.hpp>
@@ -31,7 +32,7 @@ inline double map_at(std::span<const float> map, int height, int width, double y
         return Between{low, std::min(low + 1, size - 1), pixel - low};
     };
     const Between row = between(y, height), column = between(x, width);
-    const auto value = [&](int r, int c) { return static_cast<double>(map[index(r * width + c)]); };
+    const auto value = [&](int r, int c) { return double{map[index(r * width + c)]}; };
     const auto along = [&](int r) {
         return value(r, column.low) * (1 - column.share) + value(r, column.high) * column.share;
     };
@@ -71,8 +72,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// photo or a map without pixels, and for a map that is infinite or NaN somewhere.
 inline Image overlay(const Image& photo, const ClassMap& map) {
     if (photo.empty()) throw Error("expected a photo to draw a map on, found one without pixels");
-    if (map.height < 1 || map.width < 1 ||
-        map.values.size() != static_cast<std::size_t>(map.height) * static_cast<std::size_t>(map.width))
+    if (map.height < 1 || map.width < 1 || map.values.size() != detail::index(map.height) * detail::index(map.width))
         throw Error("expected a map of " + std::to_string(map.height) + " x " + std::to_string(map.width) +
                     " pixels to draw, found " + std::to_string(map.values.size()) + " values");
     if (!std::ranges::all_of(map.values, [](float value) { return std::isfinite(value); }))
@@ -80,25 +80,25 @@ inline Image overlay(const Image& photo, const ClassMap& map) {
     constexpr int least = 224, gap = 8, bar = 16, label = 14;
     const int shorter = std::min(photo.height(), photo.width()), zoom = std::max(1, (least + shorter - 1) / shorter);
     const int height = photo.height() * zoom, width = photo.width() * zoom;
-    const double largest = std::max(0.0, static_cast<double>(std::ranges::max(map.values)));
+    const double largest = std::max(0.0, double{std::ranges::max(map.values)});
     const std::vector<detail::Rgb> colors = detail::map_colors();
     const Image rgb = to_rgb(photo), gray = to_gray(photo);
     detail::Canvas canvas(height, 2 * width + 2 * gap + bar + label);
     for (int y = 0; y < height; ++y)
         for (int x = 0; x < width; ++x) {
-            const auto pixel = rgb.row(y / zoom).subspan(static_cast<std::size_t>(x / zoom) * 3, 3);
+            const auto pixel = rgb.row(y / zoom).subspan(detail::index(x / zoom) * 3, 3);
             canvas.set(y, x, {pixel[0], pixel[1], pixel[2]});
             const double value =
                 detail::map_at(map.values, map.height, map.width, (y + 0.5) / height, (x + 0.5) / width);
-            detail::Rgb color = colors[static_cast<std::size_t>(largest > 0 ? std::lround(255 * value / largest) : 0)];
-            const int luma = gray.row(y / zoom)[static_cast<std::size_t>(x / zoom)];
+            detail::Rgb color = colors[detail::index(largest > 0 ? std::lround(255 * value / largest) : 0)];
+            const int luma = gray.row(y / zoom)[detail::index(x / zoom)];
             for (std::uint8_t& sample : color) sample = static_cast<std::uint8_t>((sample + luma + 1) / 2);
             canvas.set(y, width + gap + x, color);
         }
     const int left = 2 * width + 2 * gap;
     const int last = std::max(1, height - 1);  // at least 223, which static analysis doesn't see
     for (int y = 0; y < height; ++y)
-        for (int x = 0; x < bar; ++x) canvas.set(y, left + x, colors[static_cast<std::size_t>(255 - 255 * y / last)]);
+        for (int x = 0; x < bar; ++x) canvas.set(y, left + x, colors[detail::index(255 - 255 * y / last)]);
     canvas.digit(0, left + bar + 4, 1);
     canvas.digit(height - 10, left + bar + 4, 0);
     return std::move(canvas).image();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
 
@@ -56,11 +57,9 @@ public:
 
     /// The samples of row `y`, 0 <= y < height.
     std::span<const std::uint8_t> row(int y) const {
-        return {pixels_.data() + static_cast<std::size_t>(y) * row_size(), row_size()};
+        return {pixels_.data() + detail::index(y) * row_size(), row_size()};
     }
-    std::span<std::uint8_t> row(int y) {
-        return {pixels_.data() + static_cast<std::size_t>(y) * row_size(), row_size()};
-    }
+    std::span<std::uint8_t> row(int y) { return {pixels_.data() + detail::index(y) * row_size(), row_size()}; }
 
     friend bool operator==(const Image&, const Image&) = default;
 
@@ -71,7 +70,7 @@ private:
                         std::to_string(height) + " x " + std::to_string(width) + " pixels with " +
                         std::to_string(channels) + " channels");
         }
-        return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
+        return detail::index(height) * detail::index(width) * detail::index(channels);
     }
 
     detail::ClearedByMove<int> height_ = 0;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/image/image.hpp>
 
@@ -96,7 +97,7 @@ inline Image apply_orientation(Image image, int orientation) {
     const bool columns_reversed = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     const int height = image.height();
     const int width = image.width();
-    const auto channels = static_cast<std::size_t>(image.channels());
+    const auto channels = index(image.channels());
     Image turned(exchanged ? width : height, exchanged ? height : width, image.channels());
     std::uint8_t* target = turned.pixels().data();
     for (int y = 0; y < turned.height(); ++y) {
@@ -105,7 +106,7 @@ inline Image apply_orientation(Image image, int orientation) {
             int column = exchanged ? y : x;
             if (rows_reversed) row = height - 1 - row;
             if (columns_reversed) column = width - 1 - column;
-            std::memcpy(target, image.row(row).data() + static_cast<std::size_t>(column) * channels, channels);
+            std::memcpy(target, image.row(row).data() + index(column) * channels, channels);
             target += channels;
         }
     }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/image/image.hpp>
@@ -107,7 +108,7 @@ inline void check_preprocessing(const Preprocessing& options) {
     }
     if (!std::isfinite(options.scale))
         throw Error("expected a Preprocessing with a finite scale, found " + detail::fixed_text(options.scale));
-    for (std::size_t i = 0; i < static_cast<std::size_t>(options.channels); ++i) {
+    for (std::size_t i = 0; i < detail::index(options.channels); ++i) {
         const std::string channel = " of channel " + std::to_string(i) + " that is ";
         if (!std::isfinite(options.mean[i]))
             throw Error("expected a Preprocessing with a mean" + channel + "a finite number, found " +
@@ -192,7 +193,7 @@ void write_normalized(const Image::View& view, const Preprocessing& options, std
     const Overlap rows = center_overlap(view.height, options.crop_height, options.crop_offset);
     const Overlap columns = center_overlap(view.width, options.crop_width, options.crop_offset);
     const std::byte* const first = view.data + rows.source * view.row_step + columns.source * view.pixel_step;
-    const std::size_t plane = options.elements() / static_cast<std::size_t>(options.channels);
+    const std::size_t plane = options.elements() / detail::index(options.channels);
     const bool has_border = rows.count < options.crop_height || columns.count < options.crop_width;
     // The sample of one color (0 red, 1 green, 2 blue) of a pixel; views may be unaligned.
     const auto sample = [&](const std::byte* pixel, int color) {
@@ -202,7 +203,7 @@ void write_normalized(const Image::View& view, const Preprocessing& options, std
         return value;
     };
     for (int channel = 0; channel < options.channels; ++channel) {
-        const auto index = static_cast<std::size_t>(channel);
+        const auto index = detail::index(channel);
         // In these steps the floats equal torchvision's bit for bit.
         const auto normalized = [&](double value) {
             return (static_cast<float>(value * options.scale) - options.mean[index]) /
@@ -210,7 +211,7 @@ void write_normalized(const Image::View& view, const Preprocessing& options, std
         };
         std::array<float, 256> values;  // of all samples of 8 bits
         if constexpr (std::is_same_v<Sample, std::uint8_t>)
-            for (int value = 0; value < 256; ++value) values[static_cast<std::size_t>(value)] = normalized(value);
+            for (int value = 0; value < 256; ++value) values[detail::index(value)] = normalized(value);
         const std::span<float> target = output.subspan(index * plane, plane);
         if (has_border) std::ranges::fill(target, normalized(0));
         const auto write = [&](const auto& value_of) {
@@ -249,7 +250,7 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 
     const detail::Overlap rows = detail::center_overlap(image.height(), height, offset);
     const detail::Overlap columns = detail::center_overlap(image.width(), width, offset);
-    const auto channels = static_cast<std::size_t>(image.channels());
+    const auto channels = detail::index(image.channels());
     for (int y = 0; y < rows.count; ++y) {
         const auto source = image.row(rows.source + y);
         std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(detail::index(columns.source) * channels),

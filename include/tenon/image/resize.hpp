@@ -117,7 +117,7 @@ public:
     }
 
     Window window(int i) const {
-        const auto index = static_cast<std::size_t>(i);
+        const auto index = detail::index(i);
         return {firsts_[index], std::span(weights_).subspan(starts_[index], starts_[index + 1] - starts_[index])};
     }
 
@@ -158,7 +158,7 @@ void resize_rows(const PixelRows& source, Image& target, const Resampling& resam
         std::uint8_t* result = target.row(y).data();
         for (int x = 0; x < target.width(); ++x) {
             const Resampling::Window window = resampling.window(x);
-            const std::uint8_t* samples = row + static_cast<std::size_t>(window.first) * Channels;
+            const std::uint8_t* samples = row + detail::index(window.first) * Channels;
             int sums[array_bound<Channels>];
             std::fill_n(sums, Channels, Resampling::one_half);
             for (const int weight : window.weights) {

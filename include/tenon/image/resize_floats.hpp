@@ -56,7 +56,7 @@ inline FloatPlanes resize_width(const Image::View& source, int width, ResizeFilt
                 const auto window = resampling.window(x);
                 const float* samples = line.data() + window.first;
                 double sum = 0;
-                for (const double weight : window.weights) sum += static_cast<double>(*samples++) * weight;
+                for (const double weight : window.weights) sum += double{*samples++} * weight;
                 result[x] = static_cast<float>(sum);
             }
         }
@@ -74,7 +74,7 @@ inline FloatPlanes resize_height(const FloatPlanes& source, int height, ResizeFi
             int row = window.first;
             for (const double weight : window.weights) {
                 const float* samples = source.row(channel, row++);
-                for (double& sum : sums) sum += static_cast<double>(*samples++) * weight;
+                for (double& sum : sums) sum += double{*samples++} * weight;
             }
             std::ranges::transform(sums, target.row(channel, y), [](double sum) { return static_cast<float>(sum); });
         }

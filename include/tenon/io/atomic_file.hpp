@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/mapped_file.hpp>
@@ -41,7 +42,7 @@ std::string follow_links(const std::string& path) {
         if (length < 0 && (errno == EINVAL || errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
             return target;  // no link; what else may be wrong is found when it is used
         if (length < 0) throw file_error(path, joined({"cannot follow the link ", target}));
-        const std::string_view next(text, static_cast<std::size_t>(length));
+        const std::string_view next(text, index(length));
         target.resize(next.starts_with('/') ? 0 : target.rfind('/') + 1);  // npos + 1 is 0
         target += next;
     }
@@ -134,7 +135,7 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) {
         const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        bytes = bytes.subspan(index(written));
     }
     return true;
 }

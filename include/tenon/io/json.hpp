@@ -17,6 +17,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/function_ref.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -160,7 +161,7 @@ public:
         const auto [end, status] = std::from_chars(begin, text_.data() + text_.size(), value);
         if (status == std::errc::result_out_of_range) fail("the integer does not fit into 64 bits");
         if (first == '0' && end - begin > 1) fail("an integer has a leading zero");
-        position_ += static_cast<std::size_t>(end - begin);
+        position_ += index(end - begin);
         if (position_ < text_.size() && std::string_view(".eE").find(text_[position_]) != std::string_view::npos)
             fail_expected("a non-negative integer without fraction or exponent");
         return value;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 
@@ -72,7 +73,7 @@ public:
         if (status.st_size == 0) return;  // mmap refuses an empty mapping
         if (static_cast<unsigned long long>(status.st_size) > std::numeric_limits<std::size_t>::max())
             throw_error({path, ": the file is larger than the address space"});
-        const auto size = static_cast<std::size_t>(status.st_size);
+        const auto size = index(status.st_size);
         void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
         if (address == MAP_FAILED) throw file_error(path, "cannot map the file into memory");
         bytes_ = {static_cast<const std::byte*>(address), size};

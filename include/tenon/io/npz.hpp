@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/dtype.hpp>
@@ -145,7 +146,7 @@ private:
                 strided.strides.push_back(stride);
                 stride *= dimension;
             }
-            copies_.push_back(in_row_major(strided, data, static_cast<std::size_t>(dtype_bits(header.dtype) / 8)));
+            copies_.push_back(in_row_major(strided, data, index(dtype_bits(header.dtype) / 8)));
             entry.bytes = copies_.back();
         }
         tensors_.push_back(std::move(entry));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
@@ -81,9 +82,8 @@ private:
 
     std::string_view take(std::uint64_t size) {
         if (bytes_.size() - at_ < size) fail("it ends in the middle of an instruction");
-        const std::string_view taken{reinterpret_cast<const char*>(bytes_.data()) + at_,
-                                     static_cast<std::size_t>(size)};
-        at_ += static_cast<std::size_t>(size);
+        const std::string_view taken{reinterpret_cast<const char*>(bytes_.data()) + at_, detail::index(size)};
+        at_ += detail::index(size);
         return taken;
     }
 
@@ -130,7 +130,7 @@ private:
     }
 
     void tuple(int size) {
-        std::vector<const PickleValue*> items(static_cast<std::size_t>(size));
+        std::vector<const PickleValue*> items(detail::index(size));
         for (std::size_t i = items.size(); i-- > 0;) items[i] = pop();
         set_items(make(Kind::tuple), std::move(items));
     }
@@ -197,15 +197,14 @@ private:
 
     void remember(std::uint64_t index) {  // picklers count from 0
         if (index >= max_values) fail(too_many);
-        if (index >= memo_.size()) memo_.resize(static_cast<std::size_t>(index) + 1);
-        PickleValue*& place = memo_[static_cast<std::size_t>(index)];
+        if (index >= memo_.size()) memo_.resize(detail::index(index) + 1);
+        PickleValue*& place = memo_[detail::index(index)];
         if (!place) ++remembered_;
         place = &top();
     }
     void recall(std::uint64_t index) {
-        if (index >= memo_.size() || !memo_[static_cast<std::size_t>(index)])
-            fail("it recalls what was never remembered");
-        stack_.push_back(memo_[static_cast<std::size_t>(index)]);
+        if (index >= memo_.size() || !memo_[detail::index(index)]) fail("it recalls what was never remembered");
+        stack_.push_back(memo_[detail::index(index)]);
     }
 
     void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -182,7 +183,7 @@ private:
             if (count > (bytes.size() - at) / type->bytes)
                 throw_error({"the file is truncated in ", name, ", of which it says that it has ",
                              std::to_string(count), " elements"});
-            const std::size_t size = static_cast<std::size_t>(count) * type->bytes;
+            const std::size_t size = index(count) * type->bytes;
             if (!storages.by_key.try_emplace(std::string(key->text), storages.bytes.size()).second)
                 throw_error({name, " is there twice"});
             storages.bytes.push_back(bytes.subspan(at, size));
@@ -202,8 +203,7 @@ private:
         const auto available = type ? static_cast<std::int64_t>(whole.size() / type->bytes) : 0;
         if (view.size() != 3 || view[1] < 0 || view[2] < 0 || view[1] > available || view[2] > available - view[1])
             fail_tensor(name, {"its storage is a view that leads outside of another"});
-        return whole.subspan(static_cast<std::size_t>(view[1]) * type->bytes,
-                             static_cast<std::size_t>(view[2]) * type->bytes);
+        return whole.subspan(index(view[1]) * type->bytes, index(view[2]) * type->bytes);
     }
 
     static void expect(bool condition, const std::string& name) {
@@ -260,8 +260,7 @@ private:
         const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / type->bytes), name);
         if (is_row_major(strided)) {
             tensors_.push_back({name, *type->dtype, strided.shape,
-                                bytes.subspan(static_cast<std::size_t>(strided.offset) * type->bytes,
-                                              static_cast<std::size_t>(count) * type->bytes)});
+                                bytes.subspan(index(strided.offset) * type->bytes, index(count) * type->bytes)});
             return;
         }
         if (static_cast<std::uint64_t>(count) > room / type->bytes)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/mapped_file.hpp>
@@ -35,7 +36,7 @@ std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes)
     constexpr std::size_t min_step = 1 << 16;
     const auto stated = static_cast<std::uintmax_t>(has_status ? status.st_size : 0);
     std::size_t step = min_step;
-    if (stated > 0 && stated <= max_bytes) step = static_cast<std::size_t>(stated) + 1;
+    if (stated > 0 && stated <= max_bytes) step = index(stated) + 1;
 
     std::vector<std::byte> bytes;
     while (true) {

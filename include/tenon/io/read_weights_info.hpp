@@ -15,6 +15,7 @@
 
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/file_kind.hpp>
@@ -65,7 +66,7 @@ private:
 
     std::string_view take(std::uint64_t length) {
         if (length > bytes_.size()) fail();
-        const std::string_view taken = bytes_.substr(0, static_cast<std::size_t>(length));
+        const std::string_view taken = bytes_.substr(0, index(length));
         bytes_.remove_prefix(taken.size());
         return taken;
     }

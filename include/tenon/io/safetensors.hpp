@@ -24,6 +24,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -162,7 +163,7 @@ private:
             detail::throw_error({"the file is truncated: expected a header of ", std::to_string(length),
                                  " bytes, found ", std::to_string(rest)});
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + detail::header_length_bytes,
-                                    static_cast<std::size_t>(length));
+                                    detail::index(length));
         if (!text.starts_with('{')) throw Error("not a safetensors file: expected a header that begins with '{'");
         return text;
     }
@@ -241,7 +242,7 @@ private:
         if (end > data.size())
             fail({"its data ends at byte ", std::to_string(end), ", but the file has only ",
                   std::to_string(data.size()), " bytes of data (truncated?)"});
-        entry.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        entry.bytes = data.subspan(detail::index(begin), detail::index(end - begin));
         detail::check_size(entry);
         return entry;
     }
@@ -262,7 +263,7 @@ private:
         std::size_t covered = 0;
         const TensorEntry* previous = nullptr;
         for (const TensorEntry& entry : tensors_) {
-            const auto begin = static_cast<std::size_t>(entry.bytes.data() - data.data());
+            const auto begin = detail::index(entry.bytes.data() - data.data());
             if (begin < covered)
                 detail::throw_error({"the data of tensor ", detail::quote_name(entry.name), " begins at byte ",
                                      std::to_string(begin), ", but that of tensor ", detail::quote_name(previous->name),

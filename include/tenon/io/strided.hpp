@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -69,13 +70,12 @@ std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, c
 template <class Once = void>
 std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
                                     std::size_t element_size) {
-    const auto count = static_cast<std::size_t>(*element_count(tensor.shape));
+    const auto count = index(*element_count(tensor.shape));
     std::vector<std::byte> result(count * element_size);
     std::vector<std::int64_t> index(tensor.shape.size(), 0);
     std::int64_t at = tensor.offset;
     for (std::size_t i = 0; i < count; ++i) {
-        std::memcpy(result.data() + i * element_size, storage.data() + static_cast<std::size_t>(at) * element_size,
-                    element_size);
+        std::memcpy(result.data() + i * element_size, storage.data() + detail::index(at) * element_size, element_size);
         for (std::size_t d = index.size(); d-- > 0;) {
             if (tensor.shape[d] == 1) continue;  // its stride may be anything
             at += tensor.strides[d];

@@ -118,7 +118,7 @@ WeightsInfo weights_info(Metadata metadata) {
 /// Throws tenon::Error, naming the file, unless there are as many names as classes, or none.
 template <class Once = void>
 void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
-    if (!info.classes.empty() && static_cast<long>(info.classes.size()) != classes)
+    if (!info.classes.empty() && std::ssize(info.classes) != classes)
         throw_error({path, ": expected ", std::to_string(classes),
                      " names of classes, one for each result of the network, found ",
                      std::to_string(info.classes.size())});

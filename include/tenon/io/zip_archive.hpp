@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -155,7 +156,7 @@ private:
         if (data > bytes_.size() || bytes_.size() - data < size || (entry.method == 0 && full != size))
             fail({"the entry ", quote_name(entry.name), " takes ", std::to_string(size),
                   " bytes, more than the file has (truncated?)"});
-        entry.bytes = bytes_.subspan(static_cast<std::size_t>(data), static_cast<std::size_t>(size));
+        entry.bytes = bytes_.subspan(index(data), index(size));
         entries_.push_back(std::move(entry));
         return extra_end + comment_size;
     }

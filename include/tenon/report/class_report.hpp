@@ -9,6 +9,7 @@
 #include <string>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/train/metrics.hpp>
@@ -23,13 +24,13 @@ inline namespace TENON_ISA_NAMESPACE {
 /// sklearn.metrics.classification_report.
 inline std::string class_report(const ConfusionMatrix& confusion, std::span<const std::string> names) {
     const int classes = confusion.classes();
-    if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
+    if (classes < 1 || names.size() != detail::index(classes))
         throw Error("expected a name for each of the " + std::to_string(classes) +
                     " classes of a confusion matrix, found " + std::to_string(names.size()));
-    const auto name_of = [&](int klass) -> const std::string& { return names[static_cast<std::size_t>(klass)]; };
+    const auto name_of = [&](int klass) -> const std::string& { return names[detail::index(klass)]; };
     // The number of characters, for a name in UTF-8.
     const auto length = [](const std::string& text) {
-        return static_cast<std::size_t>(
+        return detail::index(
             std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
     };
     std::size_t widest = 8;

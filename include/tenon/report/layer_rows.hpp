@@ -30,7 +30,7 @@ struct LayerRow {
 
     bool is_scope() const { return kind == "scope"; }
     /// Bytes of parameters and statistics as floats, as a weights file has them.
-    long parameter_bytes() const { return (parameters + frozen + statistics) * static_cast<long>(sizeof(float)); }
+    long parameter_bytes() const { return (parameters + frozen + statistics) * long{sizeof(float)}; }
 
     void add(const LayerRow& other) {
         parameters += other.parameters;
@@ -62,7 +62,7 @@ inline reports::LayerRow layer_row(const Op& op, std::span<const LayerInfo> laye
                                        : row.parameters) += parameter.elements();
     }
     row.multiply_adds = multiply_adds_of(layers, parameters, op);
-    row.output_bytes = layer.output.elements() * static_cast<long>(sizeof(float));
+    row.output_bytes = layer.output.elements() * long{sizeof(float)};
     return row;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/weights_info.hpp>
 #include <tenon/report/onnx_graph.hpp>
@@ -54,14 +55,13 @@ inline ProtobufMessage onnx_model(ProtobufMessage graph, const Metadata& metadat
 /// Reduces a network's last Linear, and the values after it, to its first classes.
 inline void keep_used_classes(const auto& ops, const ClassifierIndices& classifier, int used,
                               std::vector<Shape>& values, std::vector<Parameter>& parameters) {
-    const int layer = parameters[static_cast<std::size_t>(classifier.weight)].layer;
+    const int layer = parameters[detail::index(classifier.weight)].layer;
     bool is_after = false;
     for (const Op& op : ops) {
         is_after = is_after || (op.kind == OpKind::linear && op.layer() == layer);
-        if (is_after) values[static_cast<std::size_t>(op.target)].channels = used;
+        if (is_after) values[detail::index(op.target)].channels = used;
     }
-    for (const int index : {classifier.weight, classifier.bias})
-        parameters[static_cast<std::size_t>(index)].dimensions[0] = used;
+    for (const int index : {classifier.weight, classifier.bias}) parameters[detail::index(index)].dimensions[0] = used;
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -92,7 +92,7 @@ void write_onnx(const std::string& path, const Parameters<Net>& parameters, cons
     } else if (options.used_classes != 0) {
         throw Error(path + ": spare classes need a network that ends in one Linear with a bias");
     }
-    detail::check_class_count(options.info, values[static_cast<std::size_t>(program.output)].elements(), path);
+    detail::check_class_count(options.info, values[detail::index(program.output)].elements(), path);
     const detail::OnnxSource source{{program.ops.begin(), program.ops.end()},
                                     values,
                                     {program.layers.begin(), program.layers.end()},

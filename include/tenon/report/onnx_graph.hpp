@@ -144,8 +144,7 @@ private:
         const Parameter& parameter = source_.parameters[i];
         const std::vector<std::int64_t> shape(parameter.dimensions, parameter.dimensions + parameter.rank);
         ProtobufMessage message = tensor(parameter_name(static_cast<int>(i)), shape, element_float);
-        message.add_borrowed(
-            9, std::as_bytes(std::span(source_.tensors[i], static_cast<std::size_t>(parameter.elements()))));
+        message.add_borrowed(9, std::as_bytes(std::span(source_.tensors[i], detail::index(parameter.elements()))));
         graph_.add_message(5, std::move(message));
     }
 
@@ -200,7 +199,7 @@ private:
         const LayerInfo& layer = source_.layers[index(op.layer())];
         std::vector<std::string> inputs = with_parameters(x, op);
         if (parameter_of(layer, source_.parameters.data(), ParameterRole::gamma) < 0) {
-            const auto channels = static_cast<std::size_t>(layer.input.channels);
+            const auto channels = detail::index(layer.input.channels);
             const std::vector<std::int64_t> shape{layer.input.channels};
             inputs.insert(inputs.begin() + 1, {add_constant(path + ".one", shape, std::vector<float>(channels, 1)),
                                                add_constant(path + ".zero", shape, std::vector<float>(channels, 0))});

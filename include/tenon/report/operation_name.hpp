@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include <tenon/core/index.hpp>
 #include <tenon/program/program.hpp>
 
 namespace tenon::detail {
@@ -13,7 +14,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The canonical name of an occurrence of a layer.
 inline std::string layer_name(std::span<const LayerInfo> layers, int layer) {
-    return to_string(layers[static_cast<std::size_t>(layer)].path);
+    return to_string(layers[index(layer)].path);
 }
 
 /// The name of an operation's layer; where it has none, as a load of the input, the name of its kind:

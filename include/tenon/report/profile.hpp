@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/report/operation_name.hpp>
 #include <tenon/report/summary.hpp>
@@ -44,8 +45,7 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
     std::vector<StepProfile> profiles;
     for (const cpu::Step& step : steps) {
         const bool transfer = traits_of(step.kind).is_transfer;
-        const cpu::Step* const follower =
-            step.follower < 0 ? nullptr : &followers[static_cast<std::size_t>(step.follower)];
+        const cpu::Step* const follower = step.follower < 0 ? nullptr : &followers[index(step.follower)];
         const cpu::Tensor& first = step.kind == OpKind::load_input ? step.target : step.source();
         const cpu::Tensor& last = follower                 ? follower->result()
                                   : step.result().exists() ? step.result()
@@ -58,7 +58,7 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
         for (const cpu::Step* part : {&step, follower}) {
             if (!part) continue;
             if (!transfer) {
-                const Op& op = ops[static_cast<std::size_t>(part->op)];
+                const Op& op = ops[index(part->op)];
                 if (part == follower) profile.name += ", ";
                 profile.name += operation_name(op, layers);
                 if (const ConvTerm* second = op.second_convolution())
@@ -70,13 +70,13 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
             const bool same_source = second.exists() && second.offset == source.offset;
             for (const cpu::Tensor* tensor : {&source, &second, &part->residual, &part->target, &part->activated})
                 if (tensor->exists() && !tensor->is_strip() && !(same_source && tensor == &second))
-                    floats += static_cast<long>(tensor->channels) * tensor->pixels();
+                    floats += long{tensor->channels} * tensor->pixels();
             if (part->kind == OpKind::conv) weights += part->panel_floats * part->panels;
             if (part->winograd.m > 0 || part->pair_floats > 0) profile.saves_products = true;
         }
         if (step.kind == OpKind::linear) weights += step.source().floats() * step.target.channels;
-        profile.weight_bytes = weights * static_cast<long>(sizeof(float));
-        profile.bytes = (floats + weights) * static_cast<long>(sizeof(float));
+        profile.weight_bytes = weights * long{sizeof(float)};
+        profile.bytes = (floats + weights) * long{sizeof(float)};
         profiles.push_back(profile);
     }
     return profiles;

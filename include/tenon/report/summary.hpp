@@ -21,7 +21,7 @@ inline namespace TENON_ISA_NAMESPACE {
 inline std::string with_commas(long number) {
     std::string digits = std::to_string(number);
     for (int at = static_cast<int>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
-        digits.insert(static_cast<std::size_t>(at), 1, ',');
+        digits.insert(index(at), 1, ',');
     return digits;
 }
 

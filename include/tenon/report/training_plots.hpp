@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/report/svg.hpp>
 #include <tenon/train/callbacks/history.hpp>
@@ -169,7 +170,7 @@ inline std::string curves_svg(const History& history, std::string_view title = {
 inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<const std::string> names,
                                  std::string_view title = {}) {
     const int classes = confusion.classes();
-    if (classes < 1 || names.size() != static_cast<std::size_t>(classes))
+    if (classes < 1 || names.size() != detail::index(classes))
         throw Error("expected a name for each of the " + std::to_string(classes) +
                     " classes of a confusion matrix, found " + std::to_string(names.size()));
     // With up to 20 classes, cells have numbers; with more, they are smaller.
@@ -198,9 +199,8 @@ inline std::string confusion_svg(const ConfusionMatrix& confusion, std::span<con
         for (int column = 0; column < classes; ++column) images += confusion(row, column);
         const double y = top + cell * row;
         if (label > 0) {
-            svg.text({left - 8, y + cell / 2 + 4}, names[static_cast<std::size_t>(row)], label, "#333333",
-                     detail::SvgAnchor::end);
-            svg.text({left + cell * (row + 0.5) + 4, top - 8}, names[static_cast<std::size_t>(row)], label, "#333333",
+            svg.text({left - 8, y + cell / 2 + 4}, names[detail::index(row)], label, "#333333", detail::SvgAnchor::end);
+            svg.text({left + cell * (row + 0.5) + 4, top - 8}, names[detail::index(row)], label, "#333333",
                      detail::SvgAnchor::start, false, -60);
         }
         for (int column = 0; column < classes; ++column) {

@@ -4,6 +4,7 @@
 // Model: a network with weights on a backend, ready to run.
 
 #include <tenon/core/exclusive_use.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/monotonic_time.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/sentence.hpp>
@@ -180,7 +181,7 @@ template <class Net, class Backend>
 auto Model<Net, Backend>::operator()(std::span<const Scalar> images) -> std::span<const Scalar> {
     const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
-    const std::size_t size = static_cast<std::size_t>(count * output_shape<Net>.elements());
+    const std::size_t size = detail::index(count * output_shape<Net>.elements());
     if (results_.size() < size) results_ = detail::Buffer<Scalar>{size};
     run(images.data(), results_.data(), count);
     return {results_.data(), size};
@@ -190,7 +191,7 @@ template <class Net, class Backend>
 void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<Scalar> results) {
     const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
-    if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(results.size()) != expected)
+    if (const long expected = count * output_shape<Net>.elements(); std::ssize(results) != expected)
         detail::throw_error({"the results of ", std::to_string(count), " images take ", std::to_string(expected),
                              " scalars, but the span given for them has ", std::to_string(results.size())});
     run(images.data(), results.data(), count);
@@ -200,12 +201,12 @@ template <class Net, class Backend>
 std::vector<double> Model<Net, Backend>::profile(std::span<const Scalar> images) {
     const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
-    std::vector<Scalar> results(static_cast<std::size_t>(count * output_shape<Net>.elements()));
-    std::vector<double> seconds(static_cast<std::size_t>(Engine::Compiled::steps));
+    std::vector<Scalar> results(detail::index(count * output_shape<Net>.elements()));
+    std::vector<double> seconds(detail::index(Engine::Compiled::steps));
     double last = detail::monotonic_seconds();
     engine_.run(images.data(), results.data(), count, [&](int step) {
         const double now = detail::monotonic_seconds();
-        seconds[static_cast<std::size_t>(step)] += now - last;
+        seconds[detail::index(step)] += now - last;
         last = now;
     });
     return seconds;

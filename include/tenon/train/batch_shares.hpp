@@ -23,8 +23,8 @@ struct ShardOptions {
 
 /// The images of a batch from `first` to `end`, of all ranks' images.
 inline Batch part_of(const Batch& batch, long first, long end, long elements) {
-    const long images = static_cast<long>(batch.images.size()) / elements;
-    const long classes = images > 0 ? static_cast<long>(batch.targets.size()) / images : 0;
+    const long images = std::ssize(batch.images) / elements;
+    const long classes = images > 0 ? std::ssize(batch.targets) / images : 0;
     const auto cut = [&](auto values, long scalars) {
         return values.empty() ? values
                               : values.subspan(index((first - batch.first) * scalars), index((end - first) * scalars));
@@ -37,7 +37,7 @@ inline Batch part_of(const Batch& batch, long first, long end, long elements) {
 
 /// A batch with `whole` filled in. Throws tenon::Error unless it holds the images of a rank.
 inline Batch checked_share(Batch batch, distributed::World world, long elements) {
-    const long images = static_cast<long>(batch.images.size()) / elements;
+    const long images = std::ssize(batch.images) / elements;
     if (batch.whole == 0) batch.whole = images;
     const long first = batch.whole * world.rank() / world.size(), end = batch.whole * (world.rank() + 1) / world.size();
     if (batch.first > first || batch.first + images < end)

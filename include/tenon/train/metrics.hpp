@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/engine/loss.hpp>
@@ -18,7 +19,7 @@ inline namespace TENON_ISA_NAMESPACE {
 class ConfusionMatrix {
 public:
     explicit ConfusionMatrix(int classes = 0)
-        : classes_{classes}, counts_(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes)) {}
+        : classes_{classes}, counts_(detail::index(classes) * detail::index(classes)) {}
 
     int classes() const { return classes_; }
     void add(int label, int predicted) { ++counts_[at(label, predicted)]; }
@@ -53,8 +54,7 @@ private:
         return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
     }
     std::size_t at(int label, int predicted) const {
-        return static_cast<std::size_t>(label) * static_cast<std::size_t>(classes_) +
-               static_cast<std::size_t>(predicted);
+        return detail::index(label) * static_cast<std::size_t>(classes_) + detail::index(predicted);
     }
 
     detail::ClearedByMove<int> classes_;
@@ -111,11 +111,11 @@ public:
     template <class Take>
     void judge(std::span<const float> logits, const Batch& batch, const Take& take) const {
         moved_from_.check("sum of metrics");
-        const auto images = static_cast<long>(logits.size()) / classes_;
+        const auto images = std::ssize(logits) / classes_;
         const Targets<float> targets =
             batch.targets.empty() ? Targets<float>{batch.labels} : Targets<float>{batch.targets};
         targets.check(images, classes_);
-        std::vector<float> gradient(static_cast<std::size_t>(classes_));
+        std::vector<float> gradient(detail::index(classes_));
         for (long n = 0; n < images; ++n) {
             const float* const row = logits.data() + n * classes_;
             detail::JudgedImage image;

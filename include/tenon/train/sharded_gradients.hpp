@@ -144,7 +144,7 @@ private:
     Batch shard_of(const Batch& batch, int shard) const {
         return part_of(batch, begin_of_shard(batch, shard), begin_of_shard(batch, shard + 1), elements);
     }
-    static long images_of(const Batch& part) { return static_cast<long>(part.images.size()) / elements; }
+    static long images_of(const Batch& part) { return std::ssize(part.images) / elements; }
 
     /// Writes the gradients of a part times its images to `target`, or adds them; and likewise what it changes in the
     /// running statistics.

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/world.hpp>
 #include <tenon/train/batch_shares.hpp>
 #include <tenon/train/metrics.hpp>
@@ -34,8 +35,8 @@ public:
 
     /// Adds the images of all ranks to `metrics`. Returns whether all ranks want to go on. Called by all ranks.
     bool give_to(Metrics& metrics, distributed::World world, long whole, bool goes_on) {
-        const auto ranks = static_cast<std::size_t>(world.size());
-        const std::size_t room = 1 + (static_cast<std::size_t>(whole) + ranks - 1) / ranks;
+        const auto ranks = index(world.size());
+        const std::size_t room = 1 + (index(whole) + ranks - 1) / ranks;
         // The first entry says how many follow, and whether to go on.
         mine_.front().label = static_cast<int>(mine_.size()) - 1;
         mine_.front().predicted = goes_on ? 1 : 0;
@@ -46,8 +47,7 @@ public:
         for (std::size_t rank = 0; rank < ranks; ++rank) {
             const auto images = std::span<const JudgedImage>(all_).subspan(rank * room, room);
             all_go_on = all_go_on && images.front().predicted != 0;
-            for (const JudgedImage& image : images.subspan(1, static_cast<std::size_t>(images.front().label)))
-                metrics.add(image);
+            for (const JudgedImage& image : images.subspan(1, index(images.front().label))) metrics.add(image);
         }
         return all_go_on;
     }

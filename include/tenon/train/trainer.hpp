@@ -3,6 +3,7 @@
 
 // Trainer: trains a network on batches and evaluates it; it can stop at any iteration and resume from there.
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/distributed/agreement.hpp>
 #include <tenon/runtime/model.hpp>
@@ -266,7 +267,7 @@ private:
             detail::FitProgress::Clocks clocks;
         };
         const Wish mine{wants_stop_ ? 1 : 0, wants_interrupt_ ? 1 : 0, progress_.clocks()};
-        std::vector<Wish> all(static_cast<std::size_t>(world_.size()));
+        std::vector<Wish> all(detail::index(world_.size()));
         world_.all_gather(std::span<const Wish>(&mine, 1), std::span<Wish>(all));
         progress_.decide_by(all.front().clocks);
         stopping_ = wants_stop_ = std::ranges::any_of(all, [](const Wish& wish) { return wish.stop != 0; });

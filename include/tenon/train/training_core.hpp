@@ -82,7 +82,7 @@ public:
         const long number = state.step + 1 - state.skipped;  // index of the update, from 1
         StepReport report;
         if (const auto scale = loss_scale()) report.loss_scale = double{scale->scale};
-        report.images = static_cast<long>(batch.images.size()) / input_shape<Net>.elements();
+        report.images = std::ssize(batch.images) / input_shape<Net>.elements();
         report.learning_rate = rate;
         const auto with_targets = [&](auto function, const auto&... more) {
             return batch.targets.empty() ? function(batch.images, batch.labels, step, more...)

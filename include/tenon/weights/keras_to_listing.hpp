@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/weights/parameters.hpp>
 
@@ -31,7 +32,7 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
     const std::vector<std::string> from_names = detail::parameter_names<Keras>(Naming::canonical),
                                    to_names = detail::parameter_names<Listing>(Naming::canonical);
     detail::NameIndex from;
-    for (int i = 0; i < keras.count(); ++i) from[from_names[static_cast<std::size_t>(i)]] = static_cast<std::size_t>(i);
+    for (int i = 0; i < keras.count(); ++i) from[from_names[detail::index(i)]] = detail::index(i);
     const auto find = [&](const std::string& name) -> std::span<const float> {
         const auto found = from.find(name);
         if (found == from.end()) detail::throw_error({"the network of Keras has no parameter ", name});
@@ -44,8 +45,8 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
     Parameters<Listing> listing;
     std::vector<double> dropped;  // what the dropped biases would have added to the trunk, per channel
     for (int i = 0; i < listing.count(); ++i) {
-        const std::string& name = to_names[static_cast<std::size_t>(i)];
-        const detail::Parameter& info = listing.infos()[static_cast<std::size_t>(i)];
+        const std::string& name = to_names[detail::index(i)];
+        const detail::Parameter& info = listing.infos()[detail::index(i)];
         const std::span<const float> values = find(name);
         const std::span<float> target = listing[i];
         if (values.size() != target.size())

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -71,8 +72,7 @@ private:
             i += field.size() + 1;
             const bool silent_zero = field.starts_with('_');
             if (silent_zero) field.remove_prefix(1);
-            int number = field[0] == 'n' ? static_cast<int>(counts_[name]++)
-                                         : numbers.at(static_cast<std::size_t>(field[0] - '0'));
+            int number = field[0] == 'n' ? static_cast<int>(counts_[name]++) : numbers.at(index(field[0] - '0'));
             if (silent_zero && number == 0) continue;
             if (field.size() == 3) number += field[2] - '0';
             if (silent_zero) name += '_';

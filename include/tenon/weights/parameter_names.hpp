@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/models/naming.hpp>
 #include <tenon/topology/network.hpp>
 #include <tenon/weights/layer_namer.hpp>
@@ -71,9 +72,9 @@ std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
         order.insert(order.end(), shortcut.begin(), shortcut.end());
         shortcut.clear();
     };
-    const auto path_of = [&](int layer) -> const Path& { return layers[static_cast<std::size_t>(layer)].path; };
+    const auto path_of = [&](int layer) -> const Path& { return layers[index(layer)].path; };
     for (int i = 0; i < static_cast<int>(layers.size()); ++i) {
-        if (layers[static_cast<std::size_t>(i)].parameters == 0) continue;
+        if (layers[index(i)].parameters == 0) continue;
         if (!shortcut.empty() && !in_block_of_shortcut(path_of(i), path_of(shortcut.front()))) finish_block();
         bool in_shortcut = false;
         for (int k = 0; k < path_of(i).depth; ++k)
@@ -90,7 +91,7 @@ std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const Na
     std::vector<std::string> names(layers.size());
     LayerNamer name{convention.rules};
     for (const int layer : layers_as_made(layers)) {
-        const auto i = static_cast<std::size_t>(layer);
+        const auto i = index(layer);
         names[i] = name(to_string(layers[i].path));
     }
     return names;
@@ -111,7 +112,7 @@ std::vector<std::string> parameter_names(std::span<const LayerInfo> layers, std:
     std::vector<std::string> names;
     names.reserve(parameters.size());
     for (const Parameter& parameter : parameters)
-        names.push_back(tensor_name(layer[static_cast<std::size_t>(parameter.layer)], parameter.role, convention));
+        names.push_back(tensor_name(layer[index(parameter.layer)], parameter.role, convention));
     return names;
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <string>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/replace_head.hpp>
@@ -87,7 +88,7 @@ void close_spare_classes(Parameters<Net>& parameters, int used) {
                              std::to_string(classes), " of them, not for ", std::to_string(used)});
     const detail::ClassifierIndices at = detail::classifier_indices<Net>();
     const std::span<float> weight = parameters[at.weight], bias = parameters[at.bias];
-    const std::size_t features = weight.size() / bias.size(), open = static_cast<std::size_t>(used);
+    const std::size_t features = weight.size() / bias.size(), open = detail::index(used);
     std::ranges::fill(weight.subspan(open * features), 0.0f);
     std::ranges::fill(bias.subspan(open), detail::closed_bias);
 }
@@ -103,7 +104,7 @@ StoredNetwork stored_network_of_classes(Naming naming, int classes, bool may_be_
     StoredNetwork stored = stored_network<Net>(naming);
     const ClassifierIndices at = classifier_indices<Net>();
     for (const int index : {at.weight, at.bias}) {
-        StoredParameter& parameter = stored.parameters[static_cast<std::size_t>(index)];
+        StoredParameter& parameter = stored.parameters[detail::index(index)];
         parameter.parameter.dimensions[0] = classes;
         parameter.shape = stored_shape(parameter.parameter, parameter.layout);
         parameter.may_be_missing = may_be_missing;
@@ -124,7 +125,7 @@ int stored_classes(const std::string& path, const LoadOptions& options) {
     const Naming naming = options.naming.value_or(naming_of<Net>);
     // Weights of any number of classes: -1.
     const detail::StoredNetwork any = detail::stored_network_of_classes<Net>(naming, -1, options.allow_missing_head);
-    const std::string& name = any.parameters[static_cast<std::size_t>(detail::classifier_indices<Net>().bias)].name;
+    const std::string& name = any.parameters[detail::index(detail::classifier_indices<Net>().bias)].name;
     LoadOptions silent = options;
     silent.notes = nullptr;
     const TensorFile tensors{path, detail::file_options(silent, [&](std::span<const TensorEntry> entries) {
@@ -152,9 +153,9 @@ int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path
         options.naming.value_or(naming_of<Net>), classes == 0 ? max_classes : classes, options.allow_missing_head);
     const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < parameters.count(); ++i) {
-        const auto index = static_cast<std::size_t>(i);
+        const auto index = detail::index(i);
         if (!file.tensors()[index]) continue;
-        const auto there = static_cast<std::size_t>(stored.parameters[index].parameter.elements());
+        const auto there = detail::index(stored.parameters[index].parameter.elements());
         std::copy_n(file.tensors()[index], std::min(there, parameters[i].size()), parameters[i].begin());
     }
     if (classes > 0 && classes < max_classes) close_spare_classes(parameters, classes);

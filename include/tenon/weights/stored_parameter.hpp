@@ -42,7 +42,7 @@ struct StoredParameter {
                 for (int i = 0; i < d[1]; ++i)
                     for (int y = 0; y < d[2]; ++y)
                         for (int x = 0; x < d[3]; ++x)
-                            visit(own++, index(((static_cast<long>(y) * d[3] + x) * d[1] + i) * d[0] + o));
+                            visit(own++, index(((long{y} * d[3] + x) * d[1] + i) * d[0] + o));
             return;
         }
         // [out, in], [in, out]. A map has pixels, a flat vector counts as one; the analyzer can't see that.
@@ -51,8 +51,7 @@ struct StoredParameter {
         for (int o = 0; o < d[0]; ++o)
             for (long c = 0; c < channels; ++c)
                 for (long pixel = 0; pixel < pixels; ++pixel)
-                    visit(index(static_cast<long>(o) * d[1] + c * pixels + pixel),
-                          index((pixel * channels + c) * d[0] + o));
+                    visit(index(long{o} * d[1] + c * pixels + pixel), index((pixel * channels + c) * d[0] + o));
     }
 
     /// Copies from the file's order into tenon's; both spans are as long as the parameter.
@@ -105,11 +104,11 @@ StoredNetwork stored_network(Naming naming = naming_of<Net>) {
         if (op.kind != OpKind::linear) continue;
         const int producer = program.producer(op.source());
         if (producer >= 0 && program.ops[producer].kind == OpKind::flatten)
-            flattened[static_cast<std::size_t>(op.layer())] = program.values[program.ops[producer].source()];
+            flattened[detail::index(op.layer())] = program.values[program.ops[producer].source()];
     }
     StoredNetwork stored{{}, {}, convention};
     for (const Parameter& parameter : program.parameters) {
-        const auto layer = static_cast<std::size_t>(parameter.layer);
+        const auto layer = detail::index(parameter.layer);
         stored.parameters.push_back({.name = tensor_name(names[layer], parameter.role, convention),
                                      .shape = stored_shape(parameter, convention.layout),
                                      .parameter = parameter,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/compile_once.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
@@ -54,7 +55,7 @@ public:
             for (const StoredConstant& constant : network.constants) check_constant(constant);
             for (const TensorEntry& entry : file_.tensors())
                 if (entry.name == ranges_name) {
-                    ranges_.resize(static_cast<std::size_t>(*element_count(entry.shape)));
+                    ranges_.resize(index(*element_count(entry.shape)));
                     to_float(entry, ranges_);
                 }
         } catch (const Error& error) {
@@ -218,7 +219,7 @@ private:
         const auto address = std::bit_cast<std::uintptr_t>(entry.bytes.data());
         if (parameter.has_native_layout() && entry.dtype == DType::f32 && address % alignof(float) == 0)
             return reinterpret_cast<const float*>(entry.bytes.data());
-        std::vector<float> stored(static_cast<std::size_t>(*element_count(entry.shape)));
+        std::vector<float> stored(index(*element_count(entry.shape)));
         to_float(entry, stored);
         if (parameter.has_native_layout()) return copies_.emplace_back(std::move(stored)).data();
         auto& own = copies_.emplace_back(stored.size());
@@ -230,7 +231,7 @@ private:
     void check_constant(const StoredConstant& constant) const {
         const TensorEntry& entry = file_.tensors()[by_name_.at(constant.name)];
         expect_shape(entry, std::vector{constant.size});
-        std::vector<float> values(static_cast<std::size_t>(constant.size));
+        std::vector<float> values(index(constant.size));
         to_float(entry, values);
         for (const float value : values)
             if (value != constant.value)

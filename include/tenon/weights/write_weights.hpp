@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tenon/core/compile_once.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/safetensors_writer.hpp>
@@ -46,7 +47,7 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
     };
     for (std::size_t i = 0; i < stored.parameters.size(); ++i) {
         const StoredParameter& parameter = stored.parameters[i];
-        std::span<const float> values{tensors[i], static_cast<std::size_t>(parameter.parameter.elements())};
+        std::span<const float> values{tensors[i], index(parameter.parameter.elements())};
         if (!parameter.has_native_layout()) {
             parameter.to_file(values, copies.emplace_back(values.size()));
             values = copies.back();
@@ -54,8 +55,7 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
         add(parameter.name, parameter.shape, values);
     }
     for (const StoredConstant& constant : stored.constants)
-        add(constant.name, {constant.size},
-            copies.emplace_back(static_cast<std::size_t>(constant.size), constant.value));
+        add(constant.name, {constant.size}, copies.emplace_back(index(constant.size), constant.value));
     if (!ranges.empty())
         entries.push_back(
             make_tensor_entry(std::string(ranges_name), {static_cast<std::int64_t>(ranges.size())}, ranges));

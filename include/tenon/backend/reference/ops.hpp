@@ -42,8 +42,8 @@ void for_each_product(const ConvTerm& term, bool is_linear, Shape in, Shape out,
                     for (int row = 0; row < out.height; ++row) {
                         const int y = row * w.stride_height + ky - w.top;
                         if (y < 0 || y >= in.height) continue;
-                        const long to = (static_cast<long>(o) * out.height + row) * out.width;
-                        const long from = (static_cast<long>(o / outputs * inputs + i) * in.height + y) * in.width;
+                        const long to = (long{o} * out.height + row) * out.width;
+                        const long from = (long{o / outputs * inputs + i} * in.height + y) * in.width;
                         for (int column = begin; column < end; ++column)
                             f(to + column, from + column * w.stride_width + shift, weight);
                     }
@@ -64,8 +64,7 @@ void for_each_window_pixel(const Op& op, Shape in, Shape out, const F& f) {
                     for (int kx = 0; kx < w.kernel_width; ++kx) {
                         const int y = row * w.stride_height + ky - w.top, x = column * w.stride_width + kx - w.left;
                         const bool inside = y >= 0 && y < in.height && x >= 0 && x < in.width;
-                        f((static_cast<long>(c) * rows + row) * columns + column, inside,
-                          (static_cast<long>(c) * in.height + y) * in.width + x);
+                        f((long{c} * rows + row) * columns + column, inside, (long{c} * in.height + y) * in.width + x);
                     }
 }
 
@@ -76,8 +75,8 @@ void for_each_padded_pixel(const Window& window, Shape in, Shape out, const F& f
     for (int c = 0; c < in.channels; ++c)
         for (int y = 0; y < out.height; ++y)
             for (int x = 0; x < out.width; ++x)
-                f((static_cast<long>(before + c) * out.height + y) * out.width + x,
-                  (static_cast<long>(c) * in.height + y * window.stride_height) * in.width + x * window.stride_width);
+                f((long{before + c} * out.height + y) * out.width + x,
+                  (long{c} * in.height + y * window.stride_height) * in.width + x * window.stride_width);
 }
 
 /// For each output of a pooling of one image: the input that is its maximum, the first in the order of the scan (-1: it

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/split.hpp>
@@ -47,7 +48,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The number of files of each class, in the order of `classes`.
 inline std::vector<long> class_counts(const ImageFolder& folder) {
     std::vector<long> counts(folder.classes.size());
-    for (const int label : folder.labels) ++counts[static_cast<std::size_t>(label)];
+    for (const int label : folder.labels) ++counts[index(label)];
     return counts;
 }
 
@@ -112,8 +113,7 @@ inline FolderSplit stratified_split(const ImageFolder& folder, double share, std
     FolderSplit split;
     try {
         const detail::PositionSplit parts = detail::stratified_positions(
-            folder.labels, share, seed,
-            [&](int label) -> std::string { return folder.classes[static_cast<std::size_t>(label)]; });
+            folder.labels, share, seed, [&](int label) -> std::string { return folder.classes[detail::index(label)]; });
         const auto take = [&](const std::vector<std::uint32_t>& positions, ImageFolder& part) {
             part.classes = folder.classes;
             part.root = folder.root;
@@ -153,13 +153,13 @@ inline namespace TENON_ISA_NAMESPACE {
 inline ImageDataset read_image_folder(const ImageFolder& folder, const detail::FolderImageSize& size = {}) {
     ImageDataset dataset{
         .shape = {size.color == Color::rgb ? 3 : 1, size.height, size.width}, .images = {}, .labels = folder.labels};
-    dataset.images.reserve(folder.files.size() * static_cast<std::size_t>(dataset.shape.elements()));
+    dataset.images.reserve(folder.files.size() * detail::index(dataset.shape.elements()));
     for (const std::filesystem::path& file : folder.files) {
         const Image image =
             center_crop(detail::resize_shorter_side(read_image(file, {.color = size.color}), size.resize, size.filter),
                         size.height, size.width);
         const std::span<const std::uint8_t> pixels = image.pixels();
-        const auto channels = static_cast<std::size_t>(image.channels());
+        const auto channels = detail::index(image.channels());
         for (std::size_t channel = 0; channel < channels; ++channel)
             for (std::size_t i = channel; i < pixels.size(); i += channels) dataset.images.push_back(pixels[i]);
     }

@@ -21,6 +21,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/float_environment.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
 #include <tenon/data/archives/image_folder.hpp>
@@ -181,7 +182,7 @@ private:
 
     /// Copies a photo's samples, which are pixel by pixel, into a picture, channel by channel.
     void write(const Image& photo, Picture& picture) const {
-        const auto channels = static_cast<std::size_t>(photo.channels());
+        const auto channels = detail::index(photo.channels());
         picture.reshape({photo.channels(), photo.height(), photo.width()});
         const std::uint8_t* const pixels = photo.pixels().data();
         const std::size_t plane = photo.pixels().size() / channels;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/data/picture.hpp>
@@ -106,14 +107,14 @@ struct RandomResizedCrop {
         spare.reshape({channels, from.height, width});
         for (int c = 0; c < channels; ++c)
             for (int y = 0; y < from.height; ++y) {
-                const auto source = picture.row(c, from.top + y).subspan(static_cast<std::size_t>(from.left));
+                const auto source = picture.row(c, from.top + y).subspan(detail::index(from.left));
                 const auto target = spare.row(c, y);
                 for (int x = 0; x < width; ++x) {
                     const auto window = columns.window(x);
                     float sum = 0;
                     for (std::size_t i = 0; i < window.weights.size(); ++i)
-                        sum += weight(window.weights[i]) * source[static_cast<std::size_t>(window.first) + i];
-                    target[static_cast<std::size_t>(x)] = sum;
+                        sum += weight(window.weights[i]) * source[detail::index(window.first) + i];
+                    target[detail::index(x)] = sum;
                 }
             }
         picture.reshape({channels, height, width});

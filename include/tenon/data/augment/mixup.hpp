@@ -11,6 +11,7 @@
 #include <string>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/random.hpp>
@@ -64,9 +65,9 @@ struct MixUp {
         }
         std::ranges::fill(targets, 0.0f);
         for (std::size_t i = 0; i < count; ++i) {
-            const auto row = targets.subspan(i * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
-            row[static_cast<std::size_t>(labels[i])] += s;
-            row[static_cast<std::size_t>(labels[count - 1 - i])] += rest;
+            const auto row = targets.subspan(i * detail::index(classes), detail::index(classes));
+            row[detail::index(labels[i])] += s;
+            row[detail::index(labels[count - 1 - i])] += rest;
         }
     }
 };

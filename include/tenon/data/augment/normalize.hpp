@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/data/picture.hpp>
@@ -32,16 +33,16 @@ struct Normalize {
         if (shape.channels < 1 || shape.channels > 3)
             throw Error("expected images of 1 to 3 channels for Normalize, found " + to_string(shape));
         for (int c = 0; c < shape.channels; ++c)
-            if (const float value = deviation[static_cast<std::size_t>(c)]; !(value > 0 && std::isfinite(value)))
+            if (const float value = deviation[detail::index(c)]; !(value > 0 && std::isfinite(value)))
                 throw Error("expected Normalize with positive deviations, found " + detail::fixed_text(value));
         return shape;
     }
     void apply(Picture& picture, Picture&, const detail::SampleDraws&) const {
-        const auto plane = static_cast<std::size_t>(picture.shape.pixels());
-        for (std::size_t c = 0; c < static_cast<std::size_t>(picture.shape.channels); ++c) {
+        const auto plane = detail::index(picture.shape.pixels());
+        for (std::size_t c = 0; c < detail::index(picture.shape.channels); ++c) {
             float* const samples = picture.samples.data() + c * plane;
             for (std::size_t i = 0; i < plane; ++i)
-                samples[i] = (static_cast<float>(static_cast<double>(samples[i]) * scale) - mean[c]) / deviation[c];
+                samples[i] = (static_cast<float>(double{samples[i]} * scale) - mean[c]) / deviation[c];
         }
     }
 };

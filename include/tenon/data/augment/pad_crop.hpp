@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/data/picture.hpp>
 
@@ -53,7 +54,7 @@ struct PadCrop {
                 const auto source = std::as_const(picture).row(c, from);
                 for (int x = 0; x < width; ++x) {
                     const int column = source_of(x + right, width);
-                    target[static_cast<std::size_t>(x)] = column < 0 ? 0.0f : source[static_cast<std::size_t>(column)];
+                    target[detail::index(x)] = column < 0 ? 0.0f : source[detail::index(column)];
                 }
             }
         std::swap(picture, spare);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/shape.hpp>
 #include <tenon/data/picture.hpp>
@@ -32,7 +33,7 @@ struct ImageDataset {
 
     /// The samples of image `index`, 0 <= index < size().
     std::span<const std::uint8_t> image(std::size_t index) const {
-        const auto elements = static_cast<std::size_t>(shape.elements());
+        const auto elements = detail::index(shape.elements());
         return std::span(images).subspan(index * elements, elements);
     }
 
@@ -46,10 +47,10 @@ struct ImageDataset {
     }
     /// Throws tenon::Error unless `images` has exactly the samples of one image per label.
     void check() const {
-        if (images.size() != size() * static_cast<std::size_t>(shape.elements()))
+        if (images.size() != size() * detail::index(shape.elements()))
             throw Error("a data set of " + std::to_string(size()) + " labels and images of " + to_string(shape) +
-                        " needs " + std::to_string(size() * static_cast<std::size_t>(shape.elements())) +
-                        " samples, found " + std::to_string(images.size()));
+                        " needs " + std::to_string(size() * detail::index(shape.elements())) + " samples, found " +
+                        std::to_string(images.size()));
     }
 };
 

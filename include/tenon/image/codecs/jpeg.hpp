@@ -25,6 +25,7 @@
 // clang-format on
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/image.hpp>
@@ -128,8 +129,7 @@ private:
     /// between two scans lacks those that follow, and libjpeg doesn't mind.
     bool has_all_scans() const {
         if (decompress_.coef_bits == nullptr)
-            return std::ranges::all_of(std::span(scanned_).first(static_cast<std::size_t>(components())),
-                                       std::identity{});
+            return std::ranges::all_of(std::span(scanned_).first(index(components())), std::identity{});
         for (int component = 0; component < components(); ++component)
             for (const int missing_bits : decompress_.coef_bits[component])
                 if (missing_bits != 0) return false;
@@ -205,7 +205,7 @@ private:
         if (count <= 0) return;
         jpeg_source_mgr& source = session_of(decompress).source_;
         // At the end of the data libjpeg calls on_end_of_data next.
-        const std::size_t step = std::min(static_cast<std::size_t>(count), source.bytes_in_buffer);
+        const std::size_t step = std::min(index(count), source.bytes_in_buffer);
         source.next_input_byte += step;
         source.bytes_in_buffer -= step;
     }
@@ -215,7 +215,7 @@ private:
         JpegSession& session = session_of(info);
         if (decompress->input_scan_number > max_scans) session.fail("it has more than 500 scans");
         for (int i = 0; i < decompress->comps_in_scan; ++i)
-            session.scanned_[static_cast<std::size_t>(decompress->cur_comp_info[i]->component_index)] = true;
+            session.scanned_[index(decompress->cur_comp_info[i]->component_index)] = true;
     }
 
     jpeg_decompress_struct decompress_{};
@@ -258,7 +258,7 @@ inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name
 
     Image image;
     const auto read_pixels = [&](J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t channels) {
-        if (!session.read_pixels(color_space, pixels, static_cast<std::size_t>(width) * channels)) {
+        if (!session.read_pixels(color_space, pixels, index(width) * channels)) {
             throw decode_error(name, "JPEG", session.message());
         }
         if (!session.warning().empty()) warn(warning, name, session.warning());
@@ -273,7 +273,7 @@ inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name
             read_pixels(JCS_RGB, image.pixels().data(), 3);
             break;
         case 4: {
-            std::vector<std::uint8_t> cmyk(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 4);
+            std::vector<std::uint8_t> cmyk(index(height) * index(width) * 4);
             read_pixels(JCS_CMYK, cmyk.data(), 4);
             image = rgb_from_inverted_cmyk(height, width, cmyk);
             break;

@@ -18,6 +18,7 @@
 #include <png.h>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/image.hpp>
@@ -101,7 +102,7 @@ public:
         png_colorp colors = nullptr;
         int count = 0;
         png_get_PLTE(png_, info_, &colors, &count);
-        return {colors, static_cast<std::size_t>(count)};
+        return {colors, detail::index(count)};
     }
 
 private:
@@ -196,8 +197,8 @@ inline Image decode_png(std::span<const std::byte> bytes, std::string_view name,
     const bool has_palette = session.has_palette();
     Image image(static_cast<int>(session.height()), static_cast<int>(session.width()),
                 session.has_color() && !has_palette ? 3 : 1);
-    std::vector<png_bytep> rows(static_cast<std::size_t>(image.height()));
-    for (int y = 0; y < image.height(); ++y) rows[static_cast<std::size_t>(y)] = image.row(y).data();
+    std::vector<png_bytep> rows(detail::index(image.height()));
+    for (int y = 0; y < image.height(); ++y) rows[detail::index(y)] = image.row(y).data();
     if (!session.read_pixels(rows, image.row_size())) throw decode_error(name, "PNG", session.message());
     if (!session.warning().empty()) warn(warning, name, session.warning());
 

@@ -64,7 +64,7 @@ template <class Dataset>
 std::vector<Fact> data_facts(const std::string& name, const Dataset& dataset) {
     std::vector<long> counts;
     for (std::size_t i = 0; i < dataset.size(); ++i) {
-        const auto label = static_cast<std::size_t>(dataset.label(i));
+        const auto label = detail::index(dataset.label(i));
         if (label >= counts.size()) counts.resize(label + 1);
         ++counts[label];
     }

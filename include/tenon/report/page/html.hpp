@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/io/utf8_text.hpp>
 
@@ -117,7 +118,7 @@ Image shrunk(const Image& image, int side) {
     if (block <= 1) return image;
     Image small(image.height() / block > 0 ? image.height() / block : 1,
                 image.width() / block > 0 ? image.width() / block : 1, image.channels());
-    const auto channels = static_cast<std::size_t>(image.channels());
+    const auto channels = index(image.channels());
     for (int y = 0; y < small.height(); ++y)
         for (std::size_t x = 0; x < small.row_size(); ++x) {
             int sum = 0, count = 0;
@@ -126,7 +127,7 @@ Image shrunk(const Image& image, int side) {
                     const int from_y = y * block + dy;
                     const int from_x = static_cast<int>(x / channels) * block + dx;
                     if (from_y >= image.height() || from_x >= image.width()) continue;
-                    sum += image.row(from_y)[static_cast<std::size_t>(from_x) * channels + x % channels];
+                    sum += image.row(from_y)[index(from_x) * channels + x % channels];
                     ++count;
                 }
             small.row(y)[x] = static_cast<std::uint8_t>((sum + count / 2) / count);

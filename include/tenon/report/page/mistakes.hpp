@@ -47,9 +47,7 @@ inline Image seen_image(std::span<const float> input, const Preprocessing& how) 
         const std::size_t to = how.order == ChannelOrder::bgr ? channels - 1 - c : c;
         for (std::size_t i = 0; i < pixels; ++i) {
             const double sample =
-                (static_cast<double>(input[c * pixels + i]) * static_cast<double>(how.standard_deviation[c]) +
-                 static_cast<double>(how.mean[c])) /
-                how.scale;
+                (double{input[c * pixels + i]} * double{how.standard_deviation[c]} + double{how.mean[c]}) / how.scale;
             image.pixels()[i * channels + to] = static_cast<std::uint8_t>(std::lround(std::clamp(sample, 0.0, 255.0)));
         }
     }
@@ -62,7 +60,7 @@ template <class Net, BatchSource Source>
 std::vector<Mistake> mistakes(const Parameters<Net>& parameters, const Predictions& predictions, Source&& source,
                               const Preprocessing& preprocessing, const MistakeOptions& options = {}) {
     std::vector<Mistake> found;
-    const auto elements = static_cast<std::size_t>(input_shape<Net>.elements());
+    const auto elements = detail::index(input_shape<Net>.elements());
     const auto maps = static_cast<std::size_t>(options.multiply_adds / static_cast<double>(multiply_adds<Net>));
     const std::size_t per_batch = source.batches() > 0 ? source.batch(0, 0).labels.size() : 1;
     for (const std::size_t image : predictions.most_confident_mistakes(options.count)) {

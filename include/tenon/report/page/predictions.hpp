@@ -140,13 +140,13 @@ private:
             throw Error("a logit is infinite or NaN, so there is no prediction to report on");
         const auto largest = std::ranges::max_element(logits);
         double sum = 0;
-        for (const float logit : logits) sum += std::exp(static_cast<double>(logit - *largest));
+        for (const float logit : logits) sum += std::exp(double{logit - *largest});
         Prediction result;
         result.label = label;
         result.predicted = static_cast<int>(largest - logits.begin());
         result.confidence = 1 / sum;
         const float own = logits[detail::index(label)];
-        result.loss = std::log(sum) - static_cast<double>(own - *largest);
+        result.loss = std::log(sum) - double{own - *largest};
         for (std::size_t c = 0; c < logits.size(); ++c)
             if (logits[c] > own || (logits[c] == own && static_cast<int>(c) < label)) ++result.before;
         return result;

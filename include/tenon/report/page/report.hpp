@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/explain/overlay.hpp>
 #include <tenon/io/atomic_file.hpp>
@@ -58,7 +59,7 @@ class ReportPage {
 public:
     explicit ReportPage(const reports::Report& report) : report_{report} {
         if (!report.predictions) return;
-        const auto classes = static_cast<std::size_t>(report.predictions->classes());
+        const auto classes = detail::index(report.predictions->classes());
         if (report.classes.size() != classes)
             throw Error("expected a name for each of the " + std::to_string(classes) +
                         " classes of a report's predictions, found " + std::to_string(report.classes.size()));
@@ -113,7 +114,7 @@ private:
             if (all.classes() > 5) tile(percent(all.accuracy(5), 2), "label among the best five");
             tile(number_text(all.loss(), std::chars_format::fixed, 4), "mean loss");
             tile(percent(all.calibration_error(), 2), "calibration error (ECE)");
-            tile(with_commas(static_cast<long>(all.size())), "images");
+            tile(with_commas(std::ssize(all)), "images");
         }
         if (!report_.history.empty()) {
             double seconds = 0;
@@ -259,13 +260,13 @@ private:
     static Image heat(const explanations::ClassMap& map) {
         constexpr int side = 28;
         const std::vector<Rgb> colors = map_colors();
-        const double largest = std::max(0.0, static_cast<double>(std::ranges::max(map.values)));
+        const double largest = std::max(0.0, double{std::ranges::max(map.values)});
         Image image(side, side, 3);
         for (int y = 0; y < side; ++y)
             for (int x = 0; x < side; ++x) {
                 const double value = map_at(map.values, map.height, map.width, (y + 0.5) / side, (x + 0.5) / side);
                 const double share = largest > 0 && std::isfinite(value) ? value / largest : 0;
-                const Rgb& color = colors[static_cast<std::size_t>(std::lround(255 * std::clamp(share, 0.0, 1.0)))];
+                const Rgb& color = colors[detail::index(std::lround(255 * std::clamp(share, 0.0, 1.0)))];
                 std::ranges::copy(color, image.row(y).begin() + 3 * static_cast<std::ptrdiff_t>(x));
             }
         return image;

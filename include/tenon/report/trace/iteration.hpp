@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/engine/cpu_training.hpp>
 #include <tenon/report/trace/trace.hpp>
 
@@ -84,11 +85,11 @@ inline std::vector<reports::TraceStep> trace_steps(std::span<const TrainingOp> o
         described.input = shape_of(source);
         described.output = shape_of(step.step.result().exists() ? step.step.result() : source);
         for (const auto* places : {&use.reads, &use.writes})
-            for (const ArenaPlace& place : *places) described.bytes += place.floats * static_cast<long>(sizeof(float));
+            for (const ArenaPlace& place : *places) described.bytes += place.floats * long{sizeof(float)};
         result.push_back(described);
     }
     const std::vector<long> live = live_floats(uses, {{input.offset, input.floats()}});
-    for (std::size_t i = 0; i < result.size(); ++i) result[i].arena_bytes = live[i] * static_cast<long>(sizeof(float));
+    for (std::size_t i = 0; i < result.size(); ++i) result[i].arena_bytes = live[i] * long{sizeof(float)};
     return result;
 }
 

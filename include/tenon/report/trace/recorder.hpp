@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/runtime/model.hpp>
 
 namespace tenon {
@@ -35,7 +36,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Collects events on all threads of an engine. A row is written by one thread at a time: its worker's.
 class TraceRecording {
 public:
-    TraceRecording(int workers, std::size_t events) : rows_(static_cast<std::size_t>(workers)) {
+    TraceRecording(int workers, std::size_t events) : rows_(index(workers)) {
         for (auto& row : rows_) row.reserve(events);
         lanes_.push_back(std::make_unique<Lane>(*this, 0, true));
         for (int worker = 0; worker < workers; ++worker) {
@@ -104,7 +105,7 @@ private:
     };
 
     double now() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-    void add(const reports::TraceEvent& event) { rows_[static_cast<std::size_t>(event.worker)].push_back(event); }
+    void add(const reports::TraceEvent& event) { rows_[index(event.worker)].push_back(event); }
 
     Clock::time_point start_ = Clock::now();
     std::vector<std::vector<reports::TraceEvent>> rows_;

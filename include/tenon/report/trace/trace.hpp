@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/report/trace/processor_peak.hpp>
 #include <tenon/report/trace/recorder.hpp>
 #include <tenon/report/trace/trace_steps.hpp>
@@ -33,13 +34,13 @@ struct Trace {
 
     /// GFLOP/s of a complete step: two operations for each multiply-add as the layer defines it; 0 without any.
     double rate(const TraceEvent& event) const {
-        const TraceStep& step = steps[static_cast<std::size_t>(event.step)];
+        const TraceStep& step = steps[detail::index(event.step)];
         const double work = 2e-9 * static_cast<double>(step.multiply_adds) * event.images;
         return event.seconds() > 0 ? work / event.seconds() : 0;
     }
     /// Bytes that a step must read or write once, for all of its images.
     double bytes(const TraceEvent& event) const {
-        const TraceStep& step = steps[static_cast<std::size_t>(event.step)];
+        const TraceStep& step = steps[detail::index(event.step)];
         return static_cast<double>(step.weight_bytes) +
                static_cast<double>(step.bytes - step.weight_bytes) * event.images;
     }
@@ -94,7 +95,7 @@ Trace record(Model<Net, Cpu>& model, std::span<const float> images, int calls = 
     trace.steps = detail::trace_steps(step_profiles<Net>(), {plan.steps.begin(), plan.steps.end()},
                                       {plan.followers.begin(), plan.followers.end()}, plan.joint,
                                       {plan.handovers.begin(), plan.handovers.end()});
-    const std::size_t count = images.size() / static_cast<std::size_t>(input_shape<Net>.elements());
+    const std::size_t count = images.size() / detail::index(input_shape<Net>.elements());
     detail::keep_quickest(trace, calls, 4 * count * trace.steps.size(), [&](detail::TraceRecording& recording) {
         model.record(images, results, recording.team(), recording.threads());
     });

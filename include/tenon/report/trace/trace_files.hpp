@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/json.hpp>
@@ -35,7 +36,7 @@ std::string to_json(const Trace& trace) {
                 ",\"args\":{\"name\":\"worker " + std::to_string(worker) + "\"}}";
     const bool is_shared = trace.is_shared();
     for (const TraceEvent& event : trace.events) {
-        const TraceStep& step = trace.steps[static_cast<std::size_t>(event.step)];
+        const TraceStep& step = trace.steps[detail::index(event.step)];
         text += ",\n{\"ph\":\"X\",\"name\":" + detail::json_string(step.name) +
                 ",\"cat\":" + detail::json_string(event.is_part ? "part" : step.kind) +
                 ",\"pid\":1,\"tid\":" + std::to_string(event.worker) + ",\"ts\":" + number(1e6 * event.begin, 3) +
@@ -127,7 +128,7 @@ std::string to_svg(const Trace& trace) {
     for (const bool parts : {false, true})
         for (const TraceEvent& event : trace.events) {
             if (event.is_part != parts) continue;
-            const TraceStep& step = trace.steps[static_cast<std::size_t>(event.step)];
+            const TraceStep& step = trace.steps[detail::index(event.step)];
             const double x = x_at(event.begin), wide = x_at(event.end) - x, y = top + row * event.worker;
             std::string tip = step.name + "\n" + step.kind + ", " + to_string(step.input) + " to " +
                               to_string(step.output) + "\n" + detail::formatted("%.3f ms", 1e3 * event.seconds());

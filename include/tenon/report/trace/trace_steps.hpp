@@ -68,7 +68,7 @@ inline std::vector<reports::TraceStep> trace_steps(std::span<const StepProfile> 
     for (const long floats : live_floats({uses.begin() + joint, uses.end()}, arriving)) live.push_back(floats);
     std::vector<reports::TraceStep> result;
     for (std::size_t i = 0; i < steps.size(); ++i)
-        result.push_back({profiles[i], kind_of(steps[i]), live[i] * static_cast<long>(sizeof(float))});
+        result.push_back({profiles[i], kind_of(steps[i]), live[i] * long{sizeof(float)}});
     return result;
 }
 

@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/train/callbacks/callback.hpp>
 #include <tenon/train/callbacks/terminal_line.hpp>
@@ -135,9 +136,9 @@ private:
     static std::string format(const char* pattern, double value) { return detail::formatted(pattern, value); }
     static std::string drawn(double share, int width) {
         const int full = static_cast<int>(std::lround(share * width));
-        std::string bar(static_cast<std::size_t>(width), '.');
+        std::string bar(detail::index(width), '.');
         std::fill_n(bar.begin(), full, '=');
-        if (full > 0 && full < width) bar[static_cast<std::size_t>(full) - 1] = '>';
+        if (full > 0 && full < width) bar[detail::index(full) - 1] = '>';
         return " [" + bar + "]";
     }
     static std::string figures(double loss, double accuracy) {

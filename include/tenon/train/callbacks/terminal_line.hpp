@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::detail {
@@ -30,7 +31,7 @@ inline std::size_t terminal_columns(int descriptor) {
     if (const char* const text = std::getenv("COLUMNS"))
         if (const long wanted = std::strtol(text, nullptr, 10); wanted > 0)
             columns = columns > 0 ? std::min(columns, wanted) : wanted;
-    return columns > 0 ? static_cast<std::size_t>(columns) : 80;
+    return columns > 0 ? index(columns) : 80;
 }
 
 /// The descriptor of the standard output or error; -1 for other streams.

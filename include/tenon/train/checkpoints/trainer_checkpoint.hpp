@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/distributed/agreement.hpp>
 #include <tenon/io/read_weights_info.hpp>
 #include <tenon/train/checkpoints/checkpoint.hpp>
@@ -133,7 +134,7 @@ private:
         }
         const TrainerState state = TrainerState::read(file);
         const std::optional<LossScale> scale = read_loss_scale(file);
-        constexpr auto size = static_cast<std::size_t>(state_count<Net>);
+        constexpr auto size = index(state_count<Net>);
         for (const auto& [name, values] : arenas) file.tensor<float>(name, size);
         const TensorEntry* const weights = file.find("kept") ? &file.tensor<float>("kept", size) : nullptr;
         const TensorEntry* const history = file.find("history");

@@ -44,7 +44,7 @@ public:
                 int workers = 1) const {
         constexpr long grain = 64;
         const auto kept = static_cast<Scalar>(decay(step)), taken = static_cast<Scalar>(1 - decay(step));
-        const long size = static_cast<long>(values.size()), blocks = (size + grain - 1) / grain;
+        const long size = std::ssize(values), blocks = (size + grain - 1) / grain;
         const long begin = blocks * worker / workers * grain,
                    end = std::min(blocks * (worker + 1) / workers * grain, size);
         using Block = ScalarBlock<Scalar>;

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/engine/parameter_runs.hpp>
 
@@ -24,24 +25,24 @@ public:
     /// Computes the sums in the share of `worker` among `workers`.
     template <class Scalar>
     void accumulate(std::span<const Scalar> gradients, int worker = 0, int workers = 1) {
-        const auto count = static_cast<long>(runs_.size());
+        const auto count = std::ssize(runs_);
         for (long i = count * worker / workers; i < count * (worker + 1) / workers; ++i) {
-            const ParameterRun& run = runs_[static_cast<std::size_t>(i)];
+            const ParameterRun& run = runs_[index(i)];
             constexpr long width = 8;
             double partial[width]{};
             long k = run.begin;
             for (; k + width <= run.end; k += width)
                 for (long lane = 0; lane < width; ++lane) {
-                    const auto g = static_cast<double>(gradients[static_cast<std::size_t>(k + lane)]);
+                    const auto g = static_cast<double>(gradients[index(k + lane)]);
                     partial[lane] += g * g;
                 }
             for (; k < run.end; ++k) {
-                const auto g = static_cast<double>(gradients[static_cast<std::size_t>(k)]);
+                const auto g = static_cast<double>(gradients[index(k)]);
                 partial[0] += g * g;
             }
             double sum = 0;
             for (const double value : partial) sum += value;
-            sums_[static_cast<std::size_t>(i)] = sum;
+            sums_[index(i)] = sum;
         }
     }
 
@@ -49,10 +50,10 @@ public:
     /// runs.
     template <class Scalar>
     void scale(std::span<Scalar> gradients, Scalar factor, int worker = 0, int workers = 1) const {
-        const auto count = static_cast<long>(runs_.size());
+        const auto count = std::ssize(runs_);
         for (long i = count * worker / workers; i < count * (worker + 1) / workers; ++i) {
-            const ParameterRun& run = runs_[static_cast<std::size_t>(i)];
-            for (long k = run.begin; k < run.end; ++k) gradients[static_cast<std::size_t>(k)] *= factor;
+            const ParameterRun& run = runs_[index(i)];
+            for (long k = run.begin; k < run.end; ++k) gradients[index(k)] *= factor;
         }
     }
 

@@ -14,6 +14,7 @@
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/engine/parameter_runs.hpp>
 #include <tenon/engine/training_types.hpp>
@@ -42,7 +43,7 @@ class Optimizer {
 public:
     /// `count` slots for `scalars` parameters, of which `runs` are changed.
     Optimizer(std::vector<ParameterRun> runs, long scalars, int count) : runs_{std::move(runs)} {
-        for (int i = 0; i < count; ++i) slots_.emplace_back(static_cast<std::size_t>(scalars));
+        for (int i = 0; i < count; ++i) slots_.emplace_back(detail::index(scalars));
     }
     Optimizer(const Optimizer&) = delete;
     Optimizer& operator=(const Optimizer&) = delete;
@@ -50,9 +51,9 @@ public:
 
     /// Computes the share of `worker` among `workers` of one update.
     void step(const OptimizerStep<Scalar>& step, int worker = 0, int workers = 1) {
-        const auto count = static_cast<long>(runs_.size());
+        const auto count = std::ssize(runs_);
         for (long i = count * worker / workers; i < count * (worker + 1) / workers; ++i)
-            update(step, runs_[static_cast<std::size_t>(i)]);
+            update(step, runs_[detail::index(i)]);
     }
 
     /// Kind and options as text: two optimizers of the same identity compute the same.
@@ -70,7 +71,7 @@ public:
 protected:
     virtual void update(const OptimizerStep<Scalar>& step, const ParameterRun& run) = 0;
 
-    Scalar* slot(int index, long offset) { return slots_[static_cast<std::size_t>(index)].data() + offset; }
+    Scalar* slot(int index, long offset) { return slots_[detail::index(index)].data() + offset; }
 
 private:
     std::vector<ParameterRun> runs_;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/weights/parameters.hpp>
@@ -26,9 +27,9 @@ inline long first_undefined(std::span<const float> values) {
 template <class Net>
 std::string undefined_tensor(const Parameters<Net>& parameters, bool statistics = false) {
     for (int i = 0; i < parameters.count(); ++i) {
-        const ParameterRole role = parameters.infos()[static_cast<std::size_t>(i)].role;
+        const ParameterRole role = parameters.infos()[index(i)].role;
         if (is_trainable(role) != statistics && first_undefined(parameters[i]) >= 0)
-            return parameter_names<Net>(Naming::canonical)[static_cast<std::size_t>(i)];
+            return parameter_names<Net>(Naming::canonical)[index(i)];
     }
     return {};
 }
@@ -48,7 +49,7 @@ std::string diagnose_undefined(std::span<const float> images, const Parameters<N
                                std::span<const float> logits) {
     if (const long pixel = first_undefined(images); pixel >= 0)
         return "image " + std::to_string(pixel / input_shape<Net>.elements()) + " of the batch has a pixel that is " +
-               fixed_text(images[static_cast<std::size_t>(pixel)]);
+               fixed_text(images[index(pixel)]);
     if (const std::string name = undefined_tensor<Net>(parameters); !name.empty())
         return "the parameter " + name + " was undefined before, so a smaller learning rate or clipping may help";
     // The iteration has already updated the running statistics, so the first undefined one shows where values

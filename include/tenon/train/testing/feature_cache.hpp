@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/data/batch.hpp>
@@ -59,8 +60,8 @@ public:
                 take(labels_, batch.labels, batch);
                 take(targets_, batch.targets, batch);
             }
-        images_ = static_cast<long>(values_.size()) / features_ / options.passes;
-        if (targets_.empty() && static_cast<long>(labels_.size()) != images_ * options.passes)
+        images_ = std::ssize(values_) / features_ / options.passes;
+        if (targets_.empty() && std::ssize(labels_) != images_ * options.passes)
             throw Error("the source has " + std::to_string(labels_.size()) + " labels for " +
                         std::to_string(images_ * options.passes) + " images");
     }
@@ -76,13 +77,12 @@ public:
             throw Error("there is no batch " + std::to_string(index) + " among " + std::to_string(batches()));
         order(epoch);
         const long first = index * options_.batch_size, count = std::min<long>(options_.batch_size, images_ - first);
-        const long pass = epoch % options_.passes,
-                   classes = static_cast<long>(targets_.size()) / images_ / options_.passes;
+        const long pass = epoch % options_.passes, classes = std::ssize(targets_) / images_ / options_.passes;
         batch_values_.clear();
         batch_labels_.clear();
         batch_targets_.clear();
         for (long n = first; n < first + count; ++n) {
-            const long image = pass * images_ + order_[static_cast<std::size_t>(n)];
+            const long image = pass * images_ + order_[detail::index(n)];
             append(batch_values_, values_, image, features_);
             if (classes > 0)
                 append(batch_targets_, targets_, image, classes);
@@ -102,20 +102,20 @@ private:
             return;
         }
         const auto first_of = [&](int rank) { return batch.whole * rank / world.size(); };
-        const auto images_of = [&](int rank) { return static_cast<std::size_t>(first_of(rank + 1) - first_of(rank)); };
+        const auto images_of = [&](int rank) { return detail::index(first_of(rank + 1) - first_of(rank)); };
         // A process without images does not know how many numbers one has.
-        std::vector<std::size_t> sizes(static_cast<std::size_t>(world.size()));
+        std::vector<std::size_t> sizes(detail::index(world.size()));
         const std::size_t size = mine.size();
         world.all_gather(std::span(&size, 1), std::span(sizes));
         std::size_t scalars = 0;
         for (int rank = 0; rank < world.size(); ++rank)
-            if (images_of(rank) > 0) scalars = sizes[static_cast<std::size_t>(rank)] / images_of(rank);
+            if (images_of(rank) > 0) scalars = sizes[detail::index(rank)] / images_of(rank);
         const std::size_t room = *std::ranges::max_element(sizes);
         std::vector<T> padded(mine.begin(), mine.end()), all(room * sizes.size());
         padded.resize(room);
         world.all_gather(std::span<const T>(padded), std::span<T>(all));
         for (int rank = 0; rank < world.size(); ++rank) {
-            const auto begin = all.begin() + static_cast<std::ptrdiff_t>(room * static_cast<std::size_t>(rank));
+            const auto begin = all.begin() + static_cast<std::ptrdiff_t>(room * detail::index(rank));
             to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(images_of(rank) * scalars));
         }
     }

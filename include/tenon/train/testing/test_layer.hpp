@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <tenon/core/index.hpp>
 #include <tenon/engine/reference_training.hpp>
 
 namespace tenon {
@@ -50,13 +51,13 @@ LayerTestResult test_network(LayerTestOptions options = {}) {
     };
     auto& parameters = engine.parameters();
     for (int i = 0; i < parameters.count(); ++i) {
-        const ParameterRole role = parameters.infos()[static_cast<std::size_t>(i)].role;
+        const ParameterRole role = parameters.infos()[index(i)].role;
         const bool positive = role == ParameterRole::gamma || role == ParameterRole::running_variance;
         draw(parameters[i], static_cast<std::uint64_t>(i) + 1, positive ? 0.5 : -0.8, positive ? 1.5 : 0.8);
     }
-    std::vector<double> images(static_cast<std::size_t>(options.batch * input_shape<Net>.elements()));
+    std::vector<double> images(index(options.batch * input_shape<Net>.elements()));
     draw(images, 1000, -1, 1);
-    std::vector<double> weights(static_cast<std::size_t>(options.batch * output_shape<Net>.elements()));
+    std::vector<double> weights(index(options.batch * output_shape<Net>.elements()));
     draw(weights, 1001, -1, 1);
     const auto loss = [&] {
         const std::span<const double> results = engine.forward(images, options.seed);
@@ -71,7 +72,7 @@ LayerTestResult test_network(LayerTestOptions options = {}) {
     const auto probe = [&](std::span<double> values, std::vector<double> derivatives, const std::string& name) {
         double scale = 1e-3;
         for (const double derivative : derivatives) scale = std::max(scale, std::abs(derivative));
-        const std::size_t count = std::min(values.size(), static_cast<std::size_t>(options.probes));
+        const std::size_t count = std::min(values.size(), index(options.probes));
         for (std::size_t k = 0; k < count; ++k) {
             const std::size_t i = k * values.size() / count;
             const double value = values[i];
@@ -101,7 +102,7 @@ LayerTestResult test_network(LayerTestOptions options = {}) {
     probe(images, {input_gradient.begin(), input_gradient.end()}, "input");
     for (int i = 0; i < parameters.count(); ++i) {
         if (!engine.is_trained(i)) continue;
-        const Parameter& info = parameters.infos()[static_cast<std::size_t>(i)];
+        const Parameter& info = parameters.infos()[index(i)];
         const auto derivatives = engine.gradients()[i];
         probe(parameters[i], {derivatives.begin(), derivatives.end()},
               "layer" + std::to_string(info.layer) + "." + std::string(role_name(info.role)));

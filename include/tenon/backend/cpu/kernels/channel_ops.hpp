@@ -17,7 +17,7 @@ void run_multiply(const AnyStep& step, const Frame& frame) {
     const Tensor &a = step.terms[0].source, &b = step.terms[1].source;
     for_each_plane(step, frame, [&](int image, int plane) {
         const auto row = [&](const Tensor& tensor, int y) {
-            return End::source_plane(tensor, frame.image(image), plane) + static_cast<long>(y) * tensor.row();
+            return End::source_plane(tensor, frame.image(image), plane) + long{y} * tensor.row();
         };
         const End epilogue{step, frame, image, plane};
         for (int y = 0; y < a.height; ++y)
@@ -35,13 +35,13 @@ template <class End, class AnyStep, class F>
 void map_elements(const AnyStep& step, const Frame& frame, const F& f) {
     const Tensor& source = step.source();
     for_each_plane(step, frame, [&](int image, int plane) {
-        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
+        const float* from = frame.image(image) + source.origin() + long{plane} * source.plane();
         const int channels = std::min(channel_block, source.channels - plane * channel_block);
         const End epilogue{step, frame, image, plane};
         alignas(64) float pixel[channel_block]{};
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x) {
-                f(from + static_cast<long>(y) * source.row() + x * channel_block, pixel, channels);
+                f(from + long{y} * source.row() + x * channel_block, pixel, channels);
                 for (int lane = 0; lane < channel_block; lane += vector_width) epilogue(y, x, lane, load(pixel + lane));
             }
     });
@@ -91,11 +91,10 @@ void run_pad_channels(const AnyStep& step, const Frame& frame) {
             for (int x_begin = 0; x_begin < result.width; x_begin += group) {
                 const int count = std::min(group, result.width - x_begin);
                 for (int i = 0; i < count; ++i) {
-                    const float* pixel = from + static_cast<long>(y) * window.stride_height * source.row() +
-                                         static_cast<long>(x_begin + i) * window.stride_width * channel_block;
+                    const float* pixel = from + long{y} * window.stride_height * source.row() +
+                                         long{x_begin + i} * window.stride_width * channel_block;
                     const auto at = [&](int c) {
-                        return pixel + static_cast<long>((first + c) / channel_block) * source.plane() +
-                               (first + c) % channel_block;
+                        return pixel + long{(first + c) / channel_block} * source.plane() + (first + c) % channel_block;
                     };
                     if (by_quads)
                         for (int c = begin; c < end; c += 4) std::memcpy(&pixels[i][c], at(c), 4 * sizeof(float));

@@ -12,9 +12,9 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The offset of the first pixel that a tile reads of a source, in its first plane.
 inline long window_offset(const StepTerm& term, const TilePlace& place) {
-    return term.source.origin() - term.window.top * static_cast<long>(term.source.row()) -
-           static_cast<long>(term.window.left) * term.source.pixel() + static_cast<long>(place.y) * row_stride(term) +
-           static_cast<long>(place.x) * column_stride(term);
+    return term.source.origin() - term.window.top * long{term.source.row()} -
+           long{term.window.left} * term.source.pixel() + long{place.y} * row_stride(term) +
+           long{place.x} * column_stride(term);
 }
 
 /// How many of a panel's first tiles share the prefetching of the next one: too many misses at once would stall the
@@ -49,7 +49,7 @@ public:
     /// Tells where the strip that the step writes or reads is: `memory` holds its rows from `first_row` on.
     void strip(float* memory, int first_row) {
         for (const Tensor* tensor : {&step_.source(), &step_.target, &step_.activated})
-            if (tensor->is_strip()) strip_ = memory - static_cast<long>(first_row) * tensor->row();
+            if (tensor->is_strip()) strip_ = memory - long{first_row} * tensor->row();
     }
 
     /// Moves to a panel of output channels; the next panel is prefetched while the first tiles are computed.
@@ -74,12 +74,12 @@ public:
             const StepTerm& term = step_.terms[i];
             if (term.exists())
                 arguments_.terms[i].source = base(term.source, image) + window_offset(term, place) +
-                                             static_cast<long>(term.first_plane(first)) * term.source.plane();
+                                             long{term.first_plane(first)} * term.source.plane();
         }
         const TilePlace result = place.in_results(step_.grid);
         if (step_.grid.wraps > 0) arguments_.wrap = step_.grid.wraps - result.x;
         const auto at = [&](const Tensor& tensor, int stride) {
-            return base(tensor, image) + result.offset_in(tensor, stride) + static_cast<long>(first) * tensor.plane();
+            return base(tensor, image) + result.offset_in(tensor, stride) + long{first} * tensor.plane();
         };
         if (step_.residual.exists()) arguments_.residual = at(step_.residual, step_.residual_stride);
         if (step_.target.exists()) arguments_.target = at(step_.target, 1);

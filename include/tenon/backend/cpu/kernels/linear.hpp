@@ -21,7 +21,7 @@ TENON_HOT [[gnu::noinline]] void linear_tile(const Step& step, const Frame& fram
         TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[i][v] =
             load(frame.weights + step.shift + first_block * channel_block + v * vector_width);
     }
-    const float* weights = frame.weights + step.weights + static_cast<long>(first_block) * channel_block * depth;
+    const float* weights = frame.weights + step.weights + long{first_block} * channel_block * depth;
     for (int k = 0; k < depth; ++k, weights += Blocks * channel_block) {
         Vector pixels[array_bound<Images>];
         TENON_UNROLL for (int i = 0; i < Images; ++i) pixels[i] = broadcast(from[i][k]);

@@ -78,7 +78,7 @@ private:
                     }
                 }
             }
-            term_begin += static_cast<long>(term.planes) * pixel * taps;
+            term_begin += long{term.planes} * pixel * taps;
         }
         store_shift(step, shift, arena);
     }
@@ -98,9 +98,7 @@ private:
             const float* weight = tensor(term.layer, ParameterRole::weight);
             const int inputs = term.source.channels, half = term.planes / 2 * channel_block;
             const auto weight_of = [&](int o, int i) {
-                return o < outputs && i < inputs
-                           ? double{weight[static_cast<long>(o) * inputs + i]} * affine.scale[index(o)]
-                           : 0.0;
+                return o < outputs && i < inputs ? double{weight[long{o} * inputs + i]} * affine.scale[index(o)] : 0.0;
             };
             for (int panel = 0; panel < step.panels; panel += 2)
                 for (int o = 0; o < width; ++o) {
@@ -138,7 +136,7 @@ private:
                 for (int tap = 0; tap < 9; ++tap) taps[tap] = double{weight[tap]} * affine.scale[index(o)];
                 transform_filter<M>(taps, transformed);
                 for (int point = 0; point < points; ++point)
-                    to[(static_cast<long>(point) * term.planes * channel_block + i) * width] =
+                    to[(long{point} * term.planes * channel_block + i) * width] =
                         static_cast<float>(transformed[point]);
             }
         }
@@ -169,13 +167,13 @@ private:
         for (int o = 0; o < outputs; ++o) {
             const int first_block = o / channel_block / linear_blocks * linear_blocks;
             const int width = std::min(linear_blocks, blocks - first_block) * channel_block;
-            float* to = arena + step.weights + static_cast<long>(first_block) * channel_block * depth +
-                        (o - first_block * channel_block);
+            float* to =
+                arena + step.weights + long{first_block} * channel_block * depth + (o - first_block * channel_block);
             for (int c = 0; c < source.channels; ++c)
                 for (int y = 0; y < source.height; ++y)
                     for (int x = 0; x < source.width; ++x) {
-                        const long k = inside + static_cast<long>(c / channel_block) * source.plane() +
-                                       static_cast<long>(y) * source.row() + x * channel_block + c % channel_block;
+                        const long k = inside + long{c / channel_block} * source.plane() + long{y} * source.row() +
+                                       x * channel_block + c % channel_block;
                         to[k * width] = static_cast<float>(double{*weight++} * affine.scale[index(o)]);
                     }
         }

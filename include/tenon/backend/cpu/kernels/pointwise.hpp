@@ -15,7 +15,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// pixel's first one.
 struct FloatSource {
     static const float* source_plane(const Tensor& source, const float* image, int plane) {
-        return image + source.origin() + static_cast<long>(plane) * source.plane();
+        return image + source.origin() + long{plane} * source.plane();
     }
     TENON_INLINE static Vector source_vector(const float* pixel, int lane) { return load(pixel + lane); }
 };
@@ -41,8 +41,8 @@ protected:
         return step_.relu ? relu(value) : value;
     }
     TENON_INLINE float* at(const Tensor& tensor, int y, int x) const {
-        return image_ + tensor.origin() + static_cast<long>(plane_) * tensor.plane() +
-               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
+        return image_ + tensor.origin() + long{plane_} * tensor.plane() + long{y} * tensor.row() +
+               long{x} * channel_block;
     }
 
     const AnyStep& step_;
@@ -100,8 +100,7 @@ void run_pointwise(const AnyStep& step, const Frame& frame) {
         for (int y = 0; y < source.height; ++y)
             for (int x = 0; x < source.width; ++x)
                 for (int lane = 0; lane < channel_block; lane += vector_width)
-                    epilogue(y, x, lane,
-                             End::source_vector(from + static_cast<long>(y) * source.row() + x * channel_block, lane));
+                    epilogue(y, x, lane, End::source_vector(from + long{y} * source.row() + x * channel_block, lane));
     });
 }
 
@@ -109,8 +108,8 @@ void run_pointwise(const AnyStep& step, const Frame& frame) {
 inline void run_planar_norm(const Step& step, const Frame& frame) {
     const Tensor &source = step.source(), &target = step.activated;
     for_each_plane(step, frame, [&](int image, int plane) {
-        const float* from = frame.image(image) + source.origin() + static_cast<long>(plane) * source.plane();
-        float* to = frame.image(image) + target.origin() + static_cast<long>(plane) * target.plane();
+        const float* from = frame.image(image) + source.origin() + long{plane} * source.plane();
+        float* to = frame.image(image) + target.origin() + long{plane} * target.plane();
         const float* scales = frame.weights + step.activated_scale;
         const float scale = scales[plane], shift = scales[target.planes() * channel_block + plane];
         for (int y = 0; y < source.height; ++y, from += source.row(), to += target.row())
@@ -133,16 +132,16 @@ inline void run_softmax(const Step& step, const Frame& frame) {
             for (int plane = 0; plane < source.planes(); ++plane)
                 for (int pixel = 0; pixel < source.pixels(); ++pixel)
                     for (int c = 0; c < channel_block && plane * channel_block + c < source.channels; ++c)
-                        f((static_cast<long>(plane) * source.pixels() + pixel) * channel_block + c);
+                        f((long{plane} * source.pixels() + pixel) * channel_block + c);
         };
         float largest = -std::numeric_limits<float>::infinity();
         for_each([&](long at) { largest = std::max(largest, from[at]); });
         double sum = 0;
         for_each([&](long at) {
             to[at] = std::exp(from[at] - largest);
-            sum += static_cast<double>(to[at]);
+            sum += double{to[at]};
         });
-        for_each([&](long at) { to[at] = static_cast<float>(static_cast<double>(to[at]) / sum); });
+        for_each([&](long at) { to[at] = static_cast<float>(double{to[at]} / sum); });
     });
 }
 

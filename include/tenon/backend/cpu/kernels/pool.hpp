@@ -36,7 +36,7 @@ TENON_HOT void pool_rows(const Step& step, const End& epilogue, const float* fro
             const int x_begin = std::max(left, 0), x_end = std::min(left + window.kernel_width, source.width);
             const int inside = (y_end - y_begin) * (x_end - x_begin);
             if (is_usual && inside == window.taps()) {
-                const float* const corner = from + static_cast<long>(top) * source.row() + left * channel_block;
+                const float* const corner = from + long{top} * source.row() + left * channel_block;
                 TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
                     epilogue(y, x, v * vector_width,
                              largest_of_window<3, 3, End>(corner, v * vector_width, source.row()));
@@ -45,8 +45,7 @@ TENON_HOT void pool_rows(const Step& step, const End& epilogue, const float* fro
             }
             const bool from_zero = average || (inside < window.taps() && pad_counts);
             const auto pixel = [&](int row, int column, int v) {
-                return End::source_vector(from + static_cast<long>(row) * source.row() + column * channel_block,
-                                          v * vector_width);
+                return End::source_vector(from + long{row} * source.row() + column * channel_block, v * vector_width);
             };
             Vector values[vectors_per_block];
             TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
@@ -90,8 +89,7 @@ void run_global_pool(const AnyStep& step, const Frame& frame) {
             Vector value = average ? zero() : End::source_vector(from, lane);
             for (int y = 0; y < source.height; ++y)
                 for (int x = 0; x < source.width; ++x) {
-                    const Vector pixel =
-                        End::source_vector(from + static_cast<long>(y) * source.row() + x * channel_block, lane);
+                    const Vector pixel = End::source_vector(from + long{y} * source.row() + x * channel_block, lane);
                     value = average ? add(value, pixel) : maximum(value, pixel);
                 }
             epilogue(0, 0, lane, average ? multiply(value, scale) : value);

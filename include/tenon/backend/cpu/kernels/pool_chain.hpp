@@ -17,8 +17,7 @@ inline namespace TENON_ISA_NAMESPACE {
 inline void move_rows(const Tensor& strip, float* memory, int begin, int end) {
     if (begin == 0 || begin >= end) return;
     for (int plane = 0; plane < strip.planes(); ++plane, memory += strip.plane())
-        std::copy(memory + static_cast<long>(begin) * strip.row(), memory + static_cast<long>(end) * strip.row(),
-                  memory);
+        std::copy(memory + long{begin} * strip.row(), memory + long{end} * strip.row(), memory);
 }
 
 /// Runs a convolution and the pooling that is the only reader of its result, strip of rows by strip of rows: rows stay
@@ -56,8 +55,7 @@ template <class Once = void>
             held = needed;
             before = s;
             for (int plane = 0; plane < strip.planes(); ++plane) {
-                const float* from =
-                    memory + static_cast<long>(plane) * strip.plane() - static_cast<long>(needed.begin) * strip.row();
+                const float* from = memory + long{plane} * strip.plane() - long{needed.begin} * strip.row();
                 pool_rows(pool, Epilogue{pool, frame, image, plane}, from, {begin, end});
             }
         }

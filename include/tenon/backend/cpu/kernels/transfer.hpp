@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <tenon/backend/cpu/layout/step.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -17,23 +18,21 @@ inline void run_load_input(const Step& step, const Frame& frame) {
     frame.team->for_each(frame.images * planes, [&](int i) {
         const int image = i / planes, plane = i % planes;
         zero_border(target, frame.image(image), plane, plane + 1);
-        float* to = frame.image(image) + target.origin() + static_cast<long>(plane) * target.plane();
-        const float* from = frame.input + static_cast<long>(image) * target.channels * target.pixels();
+        float* to = frame.image(image) + target.origin() + long{plane} * target.plane();
+        const float* from = frame.input + long{image} * target.channels * target.pixels();
         if (target.planar) {
-            from += static_cast<long>(plane) * target.pixels();
+            from += long{plane} * target.pixels();
             for (int y = 0; y < target.height; ++y)
-                std::memcpy(to + static_cast<long>(y) * target.row(), from + static_cast<long>(y) * target.width,
-                            sizeof(float) * static_cast<std::size_t>(target.width));
+                std::memcpy(to + long{y} * target.row(), from + long{y} * target.width,
+                            sizeof(float) * index(target.width));
             return;
         }
         for (int y = 0; y < target.height; ++y)
             for (int x = 0; x < target.width; ++x)
                 for (int c = 0; c < channel_block; ++c) {
                     const int channel = plane * channel_block + c;
-                    to[static_cast<long>(y) * target.row() + x * channel_block + c] =
-                        channel < target.channels
-                            ? from[static_cast<long>(channel) * target.pixels() + y * target.width + x]
-                            : 0.0f;
+                    to[long{y} * target.row() + x * channel_block + c] =
+                        channel < target.channels ? from[long{channel} * target.pixels() + y * target.width + x] : 0.0f;
                 }
     });
 }
@@ -43,12 +42,11 @@ inline void run_store_output(const Step& step, const Frame& frame) {
     const Tensor& source = step.source();
     frame.team->for_each(frame.images * source.channels, [&](int i) {
         const int image = i / source.channels, channel = i % source.channels;
-        const float* from = frame.image(image) + source.origin() +
-                            static_cast<long>(channel / channel_block) * source.plane() + channel % channel_block;
-        float* to = frame.output + static_cast<long>(i) * source.pixels();
+        const float* from = frame.image(image) + source.origin() + long{channel / channel_block} * source.plane() +
+                            channel % channel_block;
+        float* to = frame.output + long{i} * source.pixels();
         for (int y = 0; y < source.height; ++y)
-            for (int x = 0; x < source.width; ++x)
-                *to++ = from[static_cast<long>(y) * source.row() + x * channel_block];
+            for (int x = 0; x < source.width; ++x) *to++ = from[long{y} * source.row() + x * channel_block];
     });
 }
 

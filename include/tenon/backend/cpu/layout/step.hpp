@@ -130,8 +130,7 @@ struct TilePlace {
     }
     /// The offset of this pixel, times a stride, in the first block of channels of a tensor.
     long offset_in(const Tensor& tensor, int stride = 1) const {
-        return tensor.origin() + static_cast<long>(y) * stride * tensor.row() +
-               static_cast<long>(x) * stride * channel_block;
+        return tensor.origin() + long{y} * stride * tensor.row() + long{x} * stride * channel_block;
     }
 };
 

@@ -28,9 +28,9 @@ struct Tensor {
     constexpr int pixel() const { return planar ? 1 : 16; }
     constexpr int row() const { return (left + width + right) * pixel(); }
     constexpr int plane() const { return (top + (is_strip() ? strip_rows : height) + bottom) * row(); }
-    constexpr long floats() const { return static_cast<long>(planes()) * plane(); }
+    constexpr long floats() const { return long{planes()} * plane(); }
     /// The offset of pixel (0, 0), inside the border.
-    constexpr long origin() const { return offset + static_cast<long>(top) * row() + left * pixel(); }
+    constexpr long origin() const { return offset + long{top} * row() + left * pixel(); }
     constexpr bool has_border() const { return top + left + bottom + right > 0; }
     constexpr int pixels() const { return height * width; }
 
@@ -52,12 +52,12 @@ inline void zero_border(const Tensor& tensor, float* image, int begin, int end) 
         for (long i = 0; i < count; ++i) from[i] = 0.0f;
     };
     for (int plane = begin; plane < end; ++plane) {
-        float* p = image + tensor.offset + static_cast<long>(plane) * tensor.plane();
-        clear(p, static_cast<long>(tensor.top) * row);
-        clear(p + static_cast<long>(rows - tensor.bottom) * row, static_cast<long>(tensor.bottom) * row);
+        float* p = image + tensor.offset + long{plane} * tensor.plane();
+        clear(p, long{tensor.top} * row);
+        clear(p + long{rows - tensor.bottom} * row, long{tensor.bottom} * row);
         for (int y = tensor.top; y < rows - tensor.bottom; ++y) {
-            clear(p + static_cast<long>(y) * row, left);
-            clear(p + static_cast<long>(y + 1) * row - right, right);
+            clear(p + long{y} * row, left);
+            clear(p + long{y + 1} * row - right, right);
         }
     }
 }

@@ -51,8 +51,8 @@ struct TrainingFrame {
 
     /// Pixel (y, x) of a plane of a tensor.
     float* at(const Tensor& tensor, int image, int plane, int y, int x) const {
-        return frame.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
-               static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
+        return frame.image(image) + tensor.origin() + long{plane} * tensor.plane() + long{y} * tensor.row() +
+               long{x} * channel_block;
     }
 
 private:
@@ -91,7 +91,7 @@ struct NormNumbers {
     static constexpr int count = 6;
 
     NormNumbers(const TrainingStep& step, const TrainingFrame& frame, int channel = 0) {
-        const long stride = static_cast<long>(step.source().planes()) * channel_block;
+        const long stride = long{step.source().planes()} * channel_block;
         float* begin = frame.statistics + step.statistics + channel;
         mean = begin;
         inverse = begin + stride;

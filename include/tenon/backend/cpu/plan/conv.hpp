@@ -50,7 +50,7 @@ constexpr long plan_direct_conv(Step& step, ConvAlgorithm algorithm = ConvAlgori
             }
             term.planes = max_planes;
         }
-        depth += static_cast<long>(term.planes) * term.source.pixel() * term.window.taps();
+        depth += long{term.planes} * term.source.pixel() * term.window.taps();
     }
     step.grid = choose_grid(step, flat, false);
     step.panels = (result.planes() + panel_blocks - 1) / panel_blocks;
@@ -68,7 +68,7 @@ constexpr long plan_winograd_conv(Step& step) {
     term.group_inputs = term.source.channels;
     term.group_outputs = result.channels;
     const bool plain = step.winograd.plain_filters;
-    const long depth = static_cast<long>(term.planes) * channel_block * (plain ? 9 : step.winograd.points());
+    const long depth = long{term.planes} * channel_block * (plain ? 9 : step.winograd.points());
     const int blocks = plain ? 1 : panel_blocks;
     step.panels = (result.planes() + blocks - 1) / blocks;
     step.panel_floats = depth * blocks * channel_block;

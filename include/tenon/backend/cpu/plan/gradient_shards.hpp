@@ -33,7 +33,7 @@ struct GradientSums {
     constexpr explicit GradientSums(const Step& step) {
         const long planes = step.target.planes(), panels = (planes + panel_blocks - 1) / panel_blocks;
         const bool winograd = step.winograd.m > 0;
-        const long depth = winograd ? static_cast<long>(step.winograd.points()) * step.source().planes() * channel_block
+        const long depth = winograd ? long{step.winograd.points()} * step.source().planes() * channel_block
                                     : step.panel_floats / (panel_blocks * channel_block);
         count = depth * planes * channel_block;
         floats = depth * panels * panel_blocks * channel_block;

@@ -269,7 +269,7 @@ private:
     constexpr void plan_conv(Step& step, bool in_chain) {
         plan_direct_conv(step, algorithm_, in_chain);
         step.weights = take_weights(step.panel_floats * step.result().planes() / panel_blocks);
-        step.shift = take_weights(static_cast<long>(step.result().planes()) * channel_block);
+        step.shift = take_weights(long{step.result().planes()} * channel_block);
         need_scratch(strassen_scratch_floats(step));
     }
 

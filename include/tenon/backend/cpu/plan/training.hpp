@@ -153,8 +153,7 @@ private:
             long& offset = statistics_[forward_op.layer()];
             if (offset < 0) {
                 offset = plan_.statistics_floats;
-                plan_.statistics_floats +=
-                    static_cast<long>(NormNumbers::count) * step.source().planes() * channel_block;
+                plan_.statistics_floats += long{NormNumbers::count} * step.source().planes() * channel_block;
             }
             training.statistics = offset;
             need_partials(step.source());

@@ -39,13 +39,12 @@ public:
 private:
     TENON_INLINE void store(Vector value, const Tensor& floats, bool stores_floats, const Codes& codes, int y, int x,
                             int lane) const {
-        if (stores_floats) cpu::store(pixel(floats, y, x, static_cast<long>(plane_) * floats.plane()) + lane, value);
+        if (stores_floats) cpu::store(pixel(floats, y, x, long{plane_} * floats.plane()) + lane, value);
         if (codes.exist()) store_codes_of(codes, y, x, lane, value);
     }
 
     float* pixel(const Tensor& tensor, int y, int x, long block) const {
-        return image_ + tensor.origin() + block + static_cast<long>(y) * tensor.row() +
-               static_cast<long>(x) * channel_block;
+        return image_ + tensor.origin() + block + long{y} * tensor.row() + long{x} * channel_block;
     }
 };
 

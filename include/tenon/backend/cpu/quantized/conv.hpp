@@ -127,7 +127,7 @@ public:
         if (step_.grid.wraps > 0) arguments_.wrap = step_.grid.wraps - result.x;
         const int block = panel_ * panel_blocks;
         const auto floats = [&](const Tensor& tensor, int stride) {
-            return image + result.offset_in(tensor, stride) + static_cast<long>(block) * tensor.plane();
+            return image + result.offset_in(tensor, stride) + long{block} * tensor.plane();
         };
         const auto codes = [&](const Codes& of, int stride) {
             return image + result.offset_in(of.tensor, stride) + block_offset(of.tensor, of.storage, block);

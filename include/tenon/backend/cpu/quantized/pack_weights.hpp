@@ -9,6 +9,7 @@
 #include <tenon/backend/cpu/kernels/pack_weights.hpp>
 #include <tenon/backend/cpu/quantized/bfloat16.hpp>
 #include <tenon/backend/cpu/quantized/plan.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -71,9 +72,9 @@ private:
         const double source = scale_of(step.source_codes);
         const int pack = weight_pack_of(step.source_codes.storage);
         const int all_words = step.words * pack_of(step.source_codes.storage) / pack;
-        for (int o = 0; o < outputs; ++o, weight += static_cast<long>(inputs) * taps) {
+        for (int o = 0; o < outputs; ++o, weight += long{inputs} * taps) {
             double largest = 0;
-            for (long i = 0; i < static_cast<long>(inputs) * taps; ++i)
+            for (long i = 0; i < long{inputs} * taps; ++i)
                 largest = std::max(largest, std::abs(double{weight[i]} * affine.scale[index(o)]));
             const bool rounds = step.source_codes.storage == Storage::bf16;
             const double scale = rounds ? 1 : largest > 0 ? largest / step.weight_limit : 1;
@@ -85,7 +86,7 @@ private:
             float* const to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * channel_block);
             for (int i = 0; i < inputs; ++i)
                 for (int tap = 0; tap < taps; ++tap) {
-                    const double value = double{weight[static_cast<long>(i) * taps + tap]} * affine.scale[index(o)];
+                    const double value = double{weight[long{i} * taps + tap]} * affine.scale[index(o)];
                     const long code = rounds ? static_cast<std::int16_t>(to_bfloat16(static_cast<float>(value)))
                                              : std::lrint(value / scale);
                     const int word = i / pack, plane = term.source.planar ? word : word / channel_block;
@@ -93,8 +94,7 @@ private:
                     const int words =
                         term.source.planar ? 1 : std::min(channel_block, all_words - plane * channel_block);
                     const long before = term.source.planar ? plane : plane * channel_block;  // words per tap
-                    store_weight(to + (before * taps + static_cast<long>(tap) * words + in_plane) * width, i % pack,
-                                 pack, code);
+                    store_weight(to + (before * taps + long{tap} * words + in_plane) * width, i % pack, pack, code);
                 }
         }
     }

@@ -315,26 +315,26 @@ private:
             step.grid = make_grid(result.height, result.width, tile_pixels);
 
         const int blocks = result.planes();
-        const long depth = static_cast<long>(term.source.planar ? term.planes : step.words) * window.taps() *
+        const long depth = long{term.source.planar ? term.planes : step.words} * window.taps() *
                            pack_of(step.source_codes.storage) / weight_pack_of(step.source_codes.storage);
         step.panels = (blocks + panel_blocks - 1) / panel_blocks;
         step.panel_floats = depth * panel_blocks * channel_block;
         step.weights = take_weights(depth * blocks * channel_block);
-        step.shift = take_weights(static_cast<long>(blocks) * channel_block);
-        step.factors = take_weights(static_cast<long>(blocks) * channel_block);
+        step.shift = take_weights(long{blocks} * channel_block);
+        step.factors = take_weights(long{blocks} * channel_block);
     }
 
     constexpr void plan_float_conv(QuantizedStep& step) {
         plan_direct_conv(step);
         step.weights = take_weights(step.panel_floats * step.result().planes() / panel_blocks);
-        step.shift = take_weights(static_cast<long>(step.result().planes()) * channel_block);
+        step.shift = take_weights(long{step.result().planes()} * channel_block);
     }
 
     constexpr void plan_float_linear(QuantizedStep& step) {
         const int blocks = step.target.planes();
         step.panels = (blocks + linear_blocks - 1) / linear_blocks;
         step.weights = take_weights(step.source().floats() * blocks * channel_block);
-        step.shift = take_weights(static_cast<long>(blocks) * channel_block);
+        step.shift = take_weights(long{blocks} * channel_block);
     }
 
     Program<C> program_;

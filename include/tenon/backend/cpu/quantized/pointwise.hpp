@@ -33,7 +33,7 @@ public:
     /// Stores a vector in units of codes.
     TENON_INLINE void store_codes_of(const Codes& codes, int y, int x, int lane, Vector in_codes) const {
         float* const block = image_ + codes.tensor.origin() + block_offset(codes.tensor, codes.storage, plane_) +
-                             static_cast<long>(y) * codes.tensor.row() + static_cast<long>(x) * channel_block;
+                             long{y} * codes.tensor.row() + long{x} * channel_block;
         if (codes.storage == Storage::u8)
             store_codes<Storage::u8>(block, lane, in_codes, codes.limit);
         else
@@ -65,14 +65,13 @@ void make_codes(const QuantizedStep& step, const Frame& frame) {
         for_each_plane(step, frame, [&](int image, int plane) {
             const End end{step, frame, image, plane};
             const Vector factor = broadcast(frame.weights[step.numbers + static_cast<int>(inverse)]);
-            const float* from = frame.image(image) + floats.origin() + static_cast<long>(plane) * floats.plane();
+            const float* from = frame.image(image) + floats.origin() + long{plane} * floats.plane();
             for (int y = 0; y < floats.height; ++y)
                 for (int x = 0; x < floats.width; ++x)
                     for (int lane = 0; lane < channel_block; lane += vector_width)
                         end.store_codes_of(
                             codes, y, x, lane,
-                            multiply(load(from + static_cast<long>(y) * floats.row() + x * channel_block + lane),
-                                     factor));
+                            multiply(load(from + long{y} * floats.row() + x * channel_block + lane), factor));
         });
     };
     make(step.target, step.target_codes, StepNumber::target_inverse);
@@ -98,8 +97,8 @@ inline void load_rounded_planes(const QuantizedStep& step, const Frame& frame) {
         const int plane = i % to.channels;
         float* const image = frame.image(i / to.channels);
         zero_border(to, image, plane, plane + 1);
-        float* row = image + to.origin() + static_cast<long>(plane) * to.plane();
-        const float* from = frame.input + static_cast<long>(i / to.channels * channels + plane) * pixels;
+        float* row = image + to.origin() + long{plane} * to.plane();
+        const float* from = frame.input + long{i / to.channels * channels + plane} * pixels;
         for (int y = 0; y < to.height; ++y, row += to.row())
             for (int x = 0; x < to.width; ++x)
                 row[x] = plane < channels ? from_bfloat16(to_bfloat16(from[y * to.width + x])) : 0.0f;
@@ -117,13 +116,13 @@ void run_load_codes(const QuantizedStep& step, const Frame& frame) {
     if (!words.planar) {
         for_each_plane(step, frame, [&](int image, int plane) {
             const End end{step, frame, image, plane};
-            const float* from = frame.input + static_cast<long>(image) * channels * pixels;
+            const float* from = frame.input + long{image} * channels * pixels;
             alignas(64) float block[channel_block]{};
             for (int y = 0; y < image_shape.height; ++y)
                 for (int x = 0; x < image_shape.width; ++x) {
                     for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c)
-                        block[c] = with_plain_nan(
-                            from[static_cast<long>(plane * channel_block + c) * pixels + y * image_shape.width + x]);
+                        block[c] =
+                            with_plain_nan(from[long{plane * channel_block + c} * pixels + y * image_shape.width + x]);
                     for (int lane = 0; lane < channel_block; lane += vector_width)
                         end.store_codes_of(step.target_codes, y, x, lane,
                                            multiply(load(block + lane), broadcast(inverse)));
@@ -138,10 +137,8 @@ void run_load_codes(const QuantizedStep& step, const Frame& frame) {
         const int y = i % words.height;
         float* const base = frame.image(image);
         if (y == 0) zero_border(words, base, plane, plane + 1);
-        float* to =
-            base + words.origin() + static_cast<long>(plane) * words.plane() + static_cast<long>(y) * words.row();
-        const float* first = frame.input + (static_cast<long>(image) * channels + 2 * plane) * pixels +
-                             static_cast<long>(y) * words.width;
+        float* to = base + words.origin() + long{plane} * words.plane() + long{y} * words.row();
+        const float* first = frame.input + (long{image} * channels + 2 * plane) * pixels + long{y} * words.width;
         const bool has_second = 2 * plane + 1 < channels;
         for (int x = 0; x < words.width; ++x) {
             const std::int16_t pair[2] = {

@@ -73,7 +73,7 @@ constexpr Tensor words_of(const Tensor& map, Storage storage, bool planar) {
 /// blocks as a word holds channels.
 constexpr long block_offset(const Tensor& words, Storage storage, int block) {
     const int pack = pack_of(storage);
-    return static_cast<long>(block / pack) * words.plane() + block % pack * block_words(storage);
+    return long{block / pack} * words.plane() + block % pack * block_words(storage);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -140,7 +140,7 @@ private:
             const TileTerm &left = first_.terms[t], &right = second_.terms[t];
             a.planes[t] = left.planes / 2;
             a.source_plane[t] = left.plane;
-            const long half = static_cast<long>(a.planes[t]) * left.plane;
+            const long half = long{a.planes[t]} * left.plane;
             const float* const direct[] = {left.source, left.source + half, right.source + half};
             const float* next = stored;
             for (int product = 0; product < strassen_products; ++product) {

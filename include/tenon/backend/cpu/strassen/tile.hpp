@@ -112,7 +112,7 @@ TENON_HOT void combine_pixels(const float* first, const float* second, int plane
                               long operand) {
     constexpr TileSpec tile = S.tile;
     constexpr int s1 = S.copies() ? 3 : 2;  // index of S1: after S2, S3 and perhaps A22
-    const long half = static_cast<long>(planes) * source_plane, fetched = 3L * source_plane;
+    const long half = long{planes} * source_plane, fetched = 3L * source_plane;
     for (int i = 0; i < planes; ++i, first += source_plane, second += source_plane, to += S.plane())
         for (int p = 0; p < tile.pixels; ++p) {
             const int from = tile.offset(p, channel_block, tile.source_row);

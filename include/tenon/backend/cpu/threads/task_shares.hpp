@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tenon/core/function_ref.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cpu {
@@ -28,7 +29,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Law: each task is taken exactly once, whoever takes it (test: tests/backend/task_shares_test.cpp).
 class TaskShares {
 public:
-    explicit TaskShares(int workers) : ends_(static_cast<std::size_t>(workers)) {}
+    explicit TaskShares(int workers) : ends_(detail::index(workers)) {}
 
     /// Deals `count_of(worker)` tasks to each worker. To be called before the workers of a job start.
     void deal(detail::FunctionRef<int(int)> count_of) {
@@ -62,7 +63,7 @@ private:
     static constexpr std::uint32_t left(std::uint64_t ends) { return back(ends) - front(ends); }
 
     int workers() const { return static_cast<int>(ends_.size()); }
-    std::atomic<std::uint64_t>& at(int worker) { return ends_[static_cast<std::size_t>(worker)].value; }
+    std::atomic<std::uint64_t>& at(int worker) { return ends_[detail::index(worker)].value; }
 
     /// The share with the most tasks left; -1 if no tasks are left.
     int most_left() {

@@ -40,7 +40,7 @@ inline void set_affine(const TrainingStep& step, const TrainingFrame& frame, con
 /// separately first, which is more exact. The sums are stored as partials of the image.
 template <class F>
 TENON_INLINE void sum_plane(const TrainingFrame& frame, const Tensor& tensor, int image, int plane, const F& f) {
-    float* partial = frame.partials + (static_cast<long>(image) * tensor.planes() + plane) * 2 * channel_block;
+    float* partial = frame.partials + (long{image} * tensor.planes() + plane) * 2 * channel_block;
     for (int lane = 0; lane < channel_block; lane += vector_width) {
         Vector first = zero(), second = zero();
         for (int y = 0; y < tensor.height; ++y) {
@@ -56,9 +56,8 @@ TENON_INLINE void sum_plane(const TrainingFrame& frame, const Tensor& tensor, in
 
 /// Partial sum `which` (0 or 1) of one channel of an image.
 inline double partial(const TrainingFrame& frame, const Tensor& tensor, int image, int channel, int which) {
-    return double{
-        frame.partials[(static_cast<long>(image) * tensor.planes() + channel / channel_block) * 2 * channel_block +
-                       which * channel_block + channel % channel_block]};
+    return double{frame.partials[(long{image} * tensor.planes() + channel / channel_block) * 2 * channel_block +
+                                 which * channel_block + channel % channel_block]};
 }
 
 /// Mean of each channel of a plane of one image, and its sum of squared distances from that mean, in two passes over
@@ -78,7 +77,7 @@ inline void plane_statistics(const TrainingFrame& frame, const Tensor& x, int im
         store(sums, sum);
         for (int i = 0; i < vector_width; ++i) means[lane + i] = sums[i] * share_of_pixel;
     }
-    float* partial = frame.partials + (static_cast<long>(image) * x.planes() + plane) * 2 * channel_block;
+    float* partial = frame.partials + (long{image} * x.planes() + plane) * 2 * channel_block;
     for (int lane = 0; lane < channel_block; lane += vector_width) {
         alignas(64) float center[vector_width];
         std::copy_n(means + lane, vector_width, center);

@@ -20,9 +20,7 @@ struct PackedBlock {
     long place;              ///< index in the packed weights: first input, first tap, output 0
     int width, input_count;  ///< outputs of the panel, and inputs of the plane
 
-    long at(int output, int i, int tap) const {
-        return place + (static_cast<long>(tap) * input_count + i) * width + output;
-    }
+    long at(int output, int i, int tap) const { return place + (long{tap} * input_count + i) * width + output; }
 };
 
 /// Calls f(block) for all weights of a panel of a convolution step.
@@ -39,7 +37,7 @@ void for_each_packed_block(const Step& step, const StepTerm& term, long term_beg
         for (int i = 0, count = 0; i < term.group_inputs; i += count) {
             const int in_plane = (first_input + i) % pixel, plane = (first_input + i) / pixel - first_plane;
             count = std::min(pixel - in_plane, term.group_inputs - i);
-            const long depth = term_begin + static_cast<long>(plane) * taps * pixel + in_plane;
+            const long depth = term_begin + long{plane} * taps * pixel + in_plane;
             f(PackedBlock{.begin = begin,
                           .end = end,
                           .group = group,
@@ -72,16 +70,15 @@ inline void pack_training_conv(const TrainingStep& training, const TrainingFrame
                 for_each_packed_block(step, term, begin, panel, [&](const PackedBlock& to) {
                     for (int i = 0; i < to.inputs; ++i)
                         for (int tap = 0; tap < taps; ++tap) {
-                            const long layer_output = static_cast<long>(to.group) * inputs + to.input + i;
+                            const long layer_output = long{to.group} * inputs + to.input + i;
                             const float* from = weight + (layer_output - to.group) * outputs * taps + (taps - 1 - tap);
-                            for (int o = to.begin; o < to.end; ++o)
-                                packed[to.at(o, i, tap)] = from[static_cast<long>(o) * taps];
+                            for (int o = to.begin; o < to.end; ++o) packed[to.at(o, i, tap)] = from[long{o} * taps];
                         }
                 });
             } else {
                 for_each_packed_block(step, term, begin, panel, [&](const PackedBlock& to) {
                     for (int o = to.begin; o < to.end; ++o) {
-                        const float* from = weight + (static_cast<long>(o) * inputs + to.input) * taps;
+                        const float* from = weight + (long{o} * inputs + to.input) * taps;
                         for (int i = 0; i < to.inputs; ++i)
                             for (int tap = 0; tap < taps; ++tap) packed[to.at(o, i, tap)] = *from++;
                     }
@@ -90,7 +87,7 @@ inline void pack_training_conv(const TrainingStep& training, const TrainingFrame
                     for (int c = 0; c < planes * channel_block && first + c < step.result().channels; ++c)
                         shift[c] += bias[first + c];
             }
-            begin += static_cast<long>(term.planes) * term.source.pixel() * taps;
+            begin += long{term.planes} * term.source.pixel() * taps;
         }
     });
 }
@@ -125,26 +122,26 @@ void pack_training_winograd(const TrainingStep& training, const TrainingFrame& f
         const int first = panel * panel_blocks * channel_block;
         const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * channel_block;
         const int count = std::min(width, outputs - first);
-        const long point = static_cast<long>(term.planes) * channel_block * width;
+        const long point = long{term.planes} * channel_block * width;
         float* packed = frame.packed + step.weights + panel * step.panel_floats;
         for (int plane = 0; plane < term.planes; ++plane) {
             const int first_input = plane * channel_block, in_plane = std::min(channel_block, inputs - first_input);
             alignas(64) float taps[channel_block][9][panel_blocks * channel_block]{};
             if (transposed) {
                 for (int i = 0; i < in_plane; ++i) {
-                    const float* from = weight + (static_cast<long>(first_input + i) * outputs + first) * 9;
+                    const float* from = weight + (long{first_input + i} * outputs + first) * 9;
                     for (int o = 0; o < count; ++o)
                         for (int tap = 0; tap < 9; ++tap) taps[i][8 - tap][o] = *from++;
                 }
             } else {
                 for (int o = 0; o < count; ++o) {
-                    const float* from = weight + (static_cast<long>(first + o) * inputs + first_input) * 9;
+                    const float* from = weight + (long{first + o} * inputs + first_input) * 9;
                     for (int i = 0; i < in_plane; ++i)
                         for (int tap = 0; tap < 9; ++tap) taps[i][tap][o] = *from++;
                 }
             }
             for (int i = 0; i < channel_block; ++i)
-                transform_filters<M>(taps[i], packed + static_cast<long>(first_input + i) * width, point, width);
+                transform_filters<M>(taps[i], packed + long{first_input + i} * width, point, width);
         }
         float* shift = frame.packed + step.shift + first;
         std::fill_n(shift, width, 0.0f);
@@ -159,8 +156,8 @@ void for_each_feature(const Tensor& tensor, const F& f) {
     for (int c = 0; c < tensor.channels; ++c)
         for (int y = 0; y < tensor.height; ++y)
             for (int x = 0; x < tensor.width; ++x)
-                f(feature++, tensor.origin() - tensor.offset + static_cast<long>(c / channel_block) * tensor.plane() +
-                                 static_cast<long>(y) * tensor.row() + x * channel_block + c % channel_block);
+                f(feature++, tensor.origin() - tensor.offset + long{c / channel_block} * tensor.plane() +
+                                 long{y} * tensor.row() + x * channel_block + c % channel_block);
 }
 
 /// The index of the weight of (output, depth) in a linear step's packed weights.
@@ -176,7 +173,7 @@ inline void pack_training_linear(const TrainingStep& training, const TrainingFra
                                  bool transposed) {
     const Step& step = training.step;
     const LayerInfo& layer = frame.layer(training.layer);
-    const long inputs = features.channels * static_cast<long>(features.pixels());
+    const long inputs = features.channels * long{features.pixels()};
     const int outputs = layer.output.channels;
     float* packed = frame.packed + step.weights;
     const float* weight = frame.parameter(training.layer, ParameterRole::weight);

@@ -98,8 +98,8 @@ inline void run_dropout(const TrainingStep& step, const TrainingFrame& frame) {
         for (int i = 0; i < vector_width; ++i) {
             const long channel = plane * channel_block + lane + i;
             if (channel >= from.channels) break;
-            const long feature = (static_cast<long>(image) * from.channels + channel) * from.pixels();
-            factors[i] = static_cast<float>(mask(feature + static_cast<long>(y) * from.width + x));
+            const long feature = (long{image} * from.channels + channel) * from.pixels();
+            factors[i] = static_cast<float>(mask(feature + long{y} * from.width + x));
         }
         return multiply(load(frame.at(from, image, plane, y, x) + lane), load(factors));
     });

@@ -8,6 +8,7 @@
 
 #include <tenon/backend/cpu/training/norm.hpp>
 #include <tenon/core/function_ref.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -25,7 +26,7 @@ struct NormExchange {
 template <class Find, class Use>
 void share_pairs(const Tensor& x, std::span<const TrainingFrame> parts, const NormExchange& exchange, const Find& find,
                  const Use& use) {
-    const std::size_t length = 2 * static_cast<std::size_t>(x.channels);
+    const std::size_t length = 2 * index(x.channels);
     const std::span<double> mine = exchange.mine.first(parts.size() * length),
                             all = exchange.all.first(exchange.images.size() * length);
     std::ranges::fill(mine, 0.0);

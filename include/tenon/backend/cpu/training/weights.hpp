@@ -22,8 +22,8 @@ public:
     GradientChunks(const Tensor& source, const Tensor& gradient, const Window& window, Range images)
         : all_{images}, height_{gradient.height} {
         constexpr long limit = CacheShare::gradient_pixels;
-        const long row_bytes = 4L * (source.planes() * window.stride_height * static_cast<long>(source.row()) +
-                                     gradient.planes() * static_cast<long>(gradient.row()));
+        const long row_bytes = 4L * (source.planes() * window.stride_height * long{source.row()} +
+                                     gradient.planes() * long{gradient.row()});
         const long image_bytes = 4 * (source.floats() + gradient.floats());
         if (image_bytes <= limit)
             images_ = static_cast<int>(limit / image_bytes);
@@ -83,17 +83,17 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
     const int ky = source.planar ? tap : tap / window.kernel_width,
               kx = source.planar ? first_input : tap % window.kernel_width;
     const int inputs = source.planar ? std::min(gradient_inputs, window.kernel_width - first_input) : gradient_inputs;
-    const long depth = source.planar ? (static_cast<long>(plane) * window.kernel_height + ky) * window.kernel_width + kx
-                                     : (static_cast<long>(plane) * window.taps() + tap) * channel_block + first_input;
+    const long depth = source.planar ? (long{plane} * window.kernel_height + ky) * window.kernel_width + kx
+                                     : (long{plane} * window.taps() + tap) * channel_block + first_input;
     const int first_image = pixels.images.begin, first_row = pixels.rows.begin;
     WeightTile tile{};
     tile.source = frame.frame.image(first_image) + source.origin() +
-                  static_cast<long>(term.first_plane(panel * panel_blocks) + plane) * source.plane() +
-                  (static_cast<long>(first_row) * window.stride_height + ky - window.top) * source.row() +
-                  static_cast<long>(kx - window.left) * source.pixel() + (source.planar ? 0 : first_input);
+                  long{term.first_plane(panel * panel_blocks) + plane} * source.plane() +
+                  (long{first_row} * window.stride_height + ky - window.top) * source.row() +
+                  long{kx - window.left} * source.pixel() + (source.planar ? 0 : first_input);
     tile.gradient = frame.at(gradient, first_image, panel * panel_blocks, first_row, 0);
     tile.source_image = tile.gradient_image = frame.frame.image_floats;
-    tile.source_row = static_cast<long>(window.stride_height) * source.row();
+    tile.source_row = long{window.stride_height} * source.row();
     tile.gradient_row = gradient.row();
     tile.source_column = window.stride_width * source.pixel();
     tile.gradient_plane = gradient.plane();
@@ -106,10 +106,10 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
     if (source.planar) {
         tile.next_stride = 0;
     } else if (tap == 0 && part == 0) {
-        tile.next += (planes_left > 0 ? 1 : -plane) * static_cast<long>(source.plane());
+        tile.next += (planes_left > 0 ? 1 : -plane) * long{source.plane()};
         tile.next_stride = channel_block;
     } else if (tap == tiles.taps - 1 && part == tiles.parts - 1 && planes_left < panel_blocks) {
-        tile.next = tile.gradient + (panel_blocks + planes_left) * static_cast<long>(gradient.plane());
+        tile.next = tile.gradient + (panel_blocks + planes_left) * long{gradient.plane()};
         tile.next_stride = channel_block;
     }
     tile.sums_stride = blocks * channel_block;
@@ -124,7 +124,7 @@ inline void run_weight_tile(const Step& step, const TrainingFrame& frame, const 
 inline void run_bias_gradient(const Tensor& gradient, const TrainingFrame& frame, float* result) {
     frame.team().for_each(frame.frame.images * gradient.planes(), [&](int k) {
         const int image = k / gradient.planes(), plane = k % gradient.planes();
-        float* partial = frame.partials + static_cast<long>(k) * 2 * channel_block;
+        float* partial = frame.partials + long{k} * 2 * channel_block;
         for (int lane = 0; lane < channel_block; lane += vector_width) {
             Vector sum = zero();
             for (int y = 0; y < gradient.height; ++y) {
@@ -140,8 +140,7 @@ inline void run_bias_gradient(const Tensor& gradient, const TrainingFrame& frame
         for (int c = 0; c < channels; ++c) {
             double sum = 0;
             for (int image = 0; image < frame.frame.images; ++image)
-                sum += double{
-                    frame.partials[(static_cast<long>(image) * gradient.planes() + plane) * 2 * channel_block + c]};
+                sum += double{frame.partials[(long{image} * gradient.planes() + plane) * 2 * channel_block + c]};
             result[first + c] = static_cast<float>(sum);
         }
     });
@@ -188,7 +187,7 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
 /// The gradients of a linear layer's weights and bias: sums over the images in order.
 inline void run_linear_weight_gradient(const TrainingStep& training, const TrainingFrame& frame) {
     const Tensor &source = training.source(), &gradient = training.step.target;
-    const long inputs = static_cast<long>(source.channels) * source.pixels();
+    const long inputs = long{source.channels} * source.pixels();
     const bool flat = source.pixels() == 1 && !source.has_border();
     float* const weight = frame.gradient(training.layer, ParameterRole::weight);
     frame.team().for_each(gradient.channels, [&](int o) {

@@ -46,23 +46,21 @@ private:
         int tiles;
         float* sources;
 
-        long source_point() const {
-            return static_cast<long>(part.planes.size()) * tiles * channel_block + channel_block;
-        }
-        long gradient_point() const { return static_cast<long>(blocks.size()) * tiles * channel_block + channel_block; }
+        long source_point() const { return std::ssize(part.planes) * tiles * channel_block + channel_block; }
+        long gradient_point() const { return std::ssize(blocks) * tiles * channel_block + channel_block; }
         float* gradients() const { return sources + part.rows.size() * n * source_point(); }
         float* source(int point, int plane) const {
-            return sources + point * source_point() + static_cast<long>(plane) * tiles * channel_block;
+            return sources + point * source_point() + long{plane} * tiles * channel_block;
         }
         float* gradient(int point, int of_blocks) const {
-            return gradients() + point * gradient_point() + static_cast<long>(of_blocks) * tiles * channel_block;
+            return gradients() + point * gradient_point() + long{of_blocks} * tiles * channel_block;
         }
     };
 
     /// The sums at a point, of a panel and a plane of the source.
     float* sums(int shard, int point, int panel, int plane) const {
         return frame_.packed + shard * shards_.floats +
-               ((static_cast<long>(point) * panels_ + panel) * source_.planes() + plane) * channel_block * width;
+               ((long{point} * panels_ + panel) * source_.planes() + plane) * channel_block * width;
     }
 
     /// Computes a worker's part, in its share of the memory for transformed tiles.
@@ -133,7 +131,7 @@ private:
         const int plane = unit % source_.planes(), panel = unit / source_.planes();
         const int first = panel * width, outputs = std::min(width, gradient_.channels - first);
         const int inputs = std::min(channel_block, source_.channels - plane * channel_block);
-        const long point = static_cast<long>(panels_) * source_.planes() * channel_block * width;
+        const long point = long{panels_} * source_.planes() * channel_block * width;
         alignas(64) float taps[channel_block][9][width];
         for (int p = 0; p < n * n; ++p)
             shards_.add_up(frame_.packed, sums(0, p, panel, plane) - frame_.packed, channel_block * width);
@@ -142,7 +140,7 @@ private:
                 transform_filter_gradient<M>(sums(0, 0, panel, plane) + i * width + o, point, taps[i][0] + o, width);
         float* const gradient = frame_.gradient(training_.layer, ParameterRole::weight);
         for (int o = 0; o < outputs; ++o) {
-            float* to = gradient + (static_cast<long>(first + o) * source_.channels + plane * channel_block) * 9;
+            float* to = gradient + (long{first + o} * source_.channels + plane * channel_block) * 9;
             for (int i = 0; i < inputs; ++i)
                 for (int tap = 0; tap < 9; ++tap) *to++ = taps[i][tap][o];
         }

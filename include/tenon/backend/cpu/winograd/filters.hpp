@@ -33,7 +33,7 @@ public:
             for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
                 const int index = tile - tiles_.begin;
                 const float* window = maps_.window(plane, tile);
-                float* out = group(index / filter_tiles) + static_cast<long>(plane) * filter_group_floats +
+                float* out = group(index / filter_tiles) + long{plane} * filter_group_floats +
                              index % filter_tiles * channel_block;
                 for (int lane = 0; lane < channel_block; lane += vector_width)
                     transform_window<S.m, true>(window + lane, step_.source().row(), out + lane, filter_point_floats);
@@ -48,8 +48,8 @@ public:
         for (int first = 0; first < count; first += filter_tiles) {
             const float* const input = group(first / filter_tiles);
             for (int plane = 0; plane < planes_; plane += filter_chunk_planes)
-                multiply_filters({input + static_cast<long>(plane) * filter_group_floats,
-                                  filters + static_cast<long>(plane) * filter_plane_floats,
+                multiply_filters({input + long{plane} * filter_group_floats,
+                                  filters + long{plane} * filter_plane_floats,
                                   std::min(filter_chunk_planes, planes_ - plane), plane > 0, sums_});
             for (int t = 0; t < filter_tiles && first + t < count; ++t)
                 maps_.transform_back(sums_ + t * channel_block, filter_point_floats, panel, tiles_.begin + first + t);
@@ -57,7 +57,7 @@ public:
     }
 
 private:
-    float* group(int index) const { return input_ + static_cast<long>(index) * planes_ * filter_group_floats; }
+    float* group(int index) const { return input_ + long{index} * planes_ * filter_group_floats; }
 
     const Step& step_;
     const Frame& frame_;

@@ -42,7 +42,7 @@ public:
     const float* window(int plane, int tile) const {
         const Tensor& source = step_.source();
         const auto [image, y, x] = place(tile);
-        return frame_.image(image) + source.origin() + static_cast<long>(plane) * source.plane() +
+        return frame_.image(image) + source.origin() + long{plane} * source.plane() +
                (static_cast<long>(y) - step_.window().top) * source.row() +
                static_cast<long>(x - step_.window().left) * channel_block;
     }
@@ -54,7 +54,7 @@ public:
         const Tensor& result = step_.result();
         const int rows = std::min(S.m, result.height - y), columns = std::min(S.m, result.width - x);
         const auto at = [&](const Tensor& tensor) {
-            return frame_.image(image) + tensor.origin() + static_cast<long>(plane) * tensor.plane() +
+            return frame_.image(image) + tensor.origin() + long{plane} * tensor.plane() +
                    static_cast<long>(y) * tensor.row() + static_cast<long>(x) * channel_block;
         };
         Corner corner{};
@@ -105,7 +105,7 @@ private:
                 if (!Whole && j >= columns) continue;
                 Vector sum = add(sums[i][j], shift);
                 const auto pixel = [&](const Tensor& tensor) {
-                    return i * static_cast<long>(tensor.row()) + j * channel_block + lane;
+                    return i * long{tensor.row()} + j * channel_block + lane;
                 };
                 if constexpr (S.has_residual) sum = add(sum, load(corner.residual + pixel(step_.residual)));
                 if constexpr (S.relu) sum = relu(sum);

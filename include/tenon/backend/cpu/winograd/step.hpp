@@ -41,8 +41,7 @@ public:
         for (int plane = 0; plane < source.planes(); ++plane)
             for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
                 const float* window = maps_.window(plane, tile);
-                float* out =
-                    input_ + (static_cast<long>(plane) * step_.winograd.room + tile - tiles_.begin) * channel_block;
+                float* out = input_ + (long{plane} * step_.winograd.room + tile - tiles_.begin) * channel_block;
                 for (int lane = 0; lane < channel_block; lane += vector_width)
                     transform_window<S.m>(window + lane, source.row(), out + lane, point);
             }
@@ -60,7 +59,7 @@ private:
     void run_blocks(int panel) const {
         const WinogradGrid& grid = step_.winograd;
         const int planes = step_.source().planes();
-        const long weights_of_point = static_cast<long>(planes) * channel_block * Blocks * channel_block;
+        const long weights_of_point = long{planes} * channel_block * Blocks * channel_block;
         alignas(64) static constexpr float zeros[panel_blocks * channel_block] = {};
         TileArguments a{};
         a.terms[0] = {.source = nullptr,
@@ -93,7 +92,7 @@ private:
         }
         for (int b = 0; b < Blocks; ++b)
             for (int tile = 0; tile < count; ++tile)
-                maps_.transform_back(products_ + (static_cast<long>(b) * grid.room + tile) * channel_block,
+                maps_.transform_back(products_ + (long{b} * grid.room + tile) * channel_block,
                                      grid.product_point(panel_blocks), panel * panel_blocks + b, tiles_.begin + tile);
     }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tenon/backend/cuda/driver/stream.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cuda {
@@ -41,7 +42,7 @@ public:
     /// Room for `count` zeros on the device.
     float* allocate_zeros(long count) {
         float* const memory = allocate<float>(count);
-        const std::vector<float> zeros(static_cast<std::size_t>(count));
+        const std::vector<float> zeros(index(count));
         upload(memory, zeros.data(), count);
         return memory;
     }
@@ -61,7 +62,7 @@ public:
 private:
     template <class Element>
     static std::size_t bytes_of(long count) {
-        return sizeof(Element) * static_cast<std::size_t>(count);
+        return sizeof(Element) * index(count);
     }
 
     Driver& driver_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tenon/backend/cuda/driver/stream.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::cuda {
@@ -46,7 +47,7 @@ public:
         const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
         const int count = std::min(threads > 0 ? threads : cores, max_threads) - 1;
         try {
-            for (int i = 0; i < count; ++i) helpers_.emplace_back([this, i] { help(static_cast<std::size_t>(i)); });
+            for (int i = 0; i < count; ++i) helpers_.emplace_back([this, i] { help(index(i)); });
         } catch (const std::system_error&) {
         }
     }

@@ -9,6 +9,7 @@
 
 #include <tenon/backend/cuda/kernels/conv_loader.hpp>
 #include <tenon/backend/cuda/kernels/product_tile.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -168,14 +169,13 @@ private:
         if (output >= arguments.group_outputs) return;
         const int channel = loader.group * arguments.group_outputs + output;
         if (arguments.splits > 1) {
-            float* const sums =
-                arguments.partials + static_cast<long>(split) * arguments.pixels * arguments.epilogue.channels;
+            float* const sums = arguments.partials + long{split} * arguments.pixels * arguments.epilogue.channels;
             for (int row = first_row; row < Spec.tile_pixels; row += rows) {
                 const int pixel = loader.first_pixel + row;
                 if (pixel >= arguments.pixels) return;
                 float values[Spec.output_vector];
                 load_floats(&result[row][column], values);
-                store_floats(values, sums + static_cast<long>(pixel) * arguments.epilogue.channels + channel);
+                store_floats(values, sums + long{pixel} * arguments.epilogue.channels + channel);
             }
             return;
         }

@@ -77,7 +77,7 @@ constexpr ConvChoice choose_conv(Precision precision, long pixels, int outputs, 
     for (int tile = 0; tile < conv_tiles; ++tile) {
         const ConvTile shape = conv_tile(precision, tile);
         const int at_once = blocks_at_once(precision, tile, copy_bytes);
-        const long slots = static_cast<long>(multiprocessors) * at_once;
+        const long slots = long{multiprocessors} * at_once;
         const long blocks = blocks_of(pixels, shape.pixels) * blocks_of(outputs, shape.outputs) * groups;
         for (int splits = 1; splits <= max_splits; splits *= 2) {
             if (splits > 1 && (blocks * splits > slots || blocks_of(depth, tile_depth) < min_tiles * splits)) break;
@@ -102,7 +102,7 @@ constexpr long partial_floats(Precision precision, int multiprocessors) {
     long max_sums = 0;
     for (int tile = 0; tile < conv_tiles; ++tile) {
         const ConvTile shape = conv_tile(precision, tile);
-        max_sums = std::max(max_sums, static_cast<long>(shape.pixels) * shape.outputs * shape.blocks);
+        max_sums = std::max(max_sums, long{shape.pixels} * shape.outputs * shape.blocks);
     }
     return max_sums * multiprocessors;
 }

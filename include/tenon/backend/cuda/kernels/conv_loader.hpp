@@ -107,13 +107,13 @@ private:
             const bool exists = pixel < arguments.pixels && row < Spec.tile_pixels;
             place.y[i] = exists ? y * term.stride_height - term.top : -0x10000;
             place.x[i] = (inside - y * arguments.width) * term.stride_width - term.left;
-            const long row_of_map = static_cast<long>(image) * term.height + place.y[i] + place.ky;
+            const long row_of_map = long{image} * term.height + place.y[i] + place.ky;
             const long at = (row_of_map * term.width + place.x[i] + place.kx) * term.channels +
                             group * term.group_channels + place.channel;
             place.source[i] = source + static_cast<std::uintptr_t>(at * number_size);
         }
         place.row_bytes = rows_at_once * term.depth * number_size;
-        const long output = static_cast<long>(group) * arguments.group_outputs + first_output + thread / vectors;
+        const long output = long{group} * arguments.group_outputs + first_output + thread / vectors;
         place.weights = reinterpret_cast<std::uintptr_t>(term.weights) +
                         static_cast<std::uintptr_t>((output * term.depth + k) * number_size);
         find_valid(thread, place, term);
@@ -142,7 +142,7 @@ private:
             if (++place.kx == term.kernel_width) {
                 place.kx = 0;
                 ++place.ky;
-                distance += static_cast<long>(term.width - term.kernel_width) * term.channels;
+                distance += long{term.width - term.kernel_width} * term.channels;
             }
         }
         TENON_CUDA_UNROLL

@@ -48,8 +48,7 @@ TENON_DEVICE void load_residual(const EpilogueArguments& arguments, long pixel, 
         const int map = arguments.height * arguments.width;
         const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
         const int y = inside / arguments.width, x = inside % arguments.width;
-        at = (static_cast<long>(image) * arguments.residual_height + y * arguments.residual_stride) *
-                 arguments.residual_width +
+        at = (long{image} * arguments.residual_height + y * arguments.residual_stride) * arguments.residual_width +
              x * arguments.residual_stride;
     }
     load_floats(static_cast<const NumberType*>(arguments.residual) + at * arguments.channels + channel, residual);

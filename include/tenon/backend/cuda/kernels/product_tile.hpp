@@ -15,8 +15,7 @@ struct DepthShare {
     int begin, end;
 
     TENON_DEVICE static DepthShare of(int tiles, int split, int splits) {
-        return {static_cast<int>(static_cast<long>(tiles) * split / splits),
-                static_cast<int>(static_cast<long>(tiles) * (split + 1) / splits)};
+        return {static_cast<int>(long{tiles} * split / splits), static_cast<int>(long{tiles} * (split + 1) / splits)};
     }
 };
 

@@ -4,6 +4,7 @@
 // Kernels whose blocks sum up or compare many elements, in a fixed order: global pooling and softmax.
 
 #include <tenon/backend/cuda/kernels/map.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -45,10 +46,10 @@ struct GlobalPoolKernel {
             const int channel = index.y * channels + thread % channels, row = thread / channels;
             float value = arguments.average ? 0.0f : -INFINITY;
             if (channel < all) {
-                const NumberType* from = static_cast<const NumberType*>(arguments.source) +
-                                         static_cast<long>(index.x) * arguments.pixels * all + channel;
+                const NumberType* from =
+                    static_cast<const NumberType*>(arguments.source) + long{index.x} * arguments.pixels * all + channel;
                 for (int pixel = row; pixel < arguments.pixels; pixel += rows) {
-                    const float next = to_float(from[static_cast<long>(pixel) * all]);
+                    const float next = to_float(from[long{pixel} * all]);
                     if (arguments.average)
                         value += next;
                     else if (next > value || next != next)

@@ -24,6 +24,7 @@
 
 #include <tenon/backend/cuda/language/number.hpp>
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
@@ -69,7 +70,7 @@ public:
         const Shuffle shuffle{Kernel::threads, seed_++};
         for (int i = 0; i < Kernel::threads; ++i) {
             const int thread = static_cast<int>(shuffle(i));
-            f(thread, registers_[static_cast<std::size_t>(thread)]);
+            f(thread, registers_[detail::index(thread)]);
         }
     }
 
@@ -97,7 +98,7 @@ public:
             for (int lane = 0; lane < 32; ++lane) {
                 std::uint32_t(&words)[4] = select(registers(lane));
                 for (std::size_t m = 0; m < 4; ++m)
-                    std::memcpy(&words[m], rows[8 * m + static_cast<std::size_t>(lane / 4)] + lane % 4 * 4, 4);
+                    std::memcpy(&words[m], rows[8 * m + detail::index(lane / 4)] + lane % 4 * 4, 4);
             }
         }
 
@@ -111,8 +112,7 @@ public:
                 for (std::size_t m = 0; m < 4; ++m) {
                     std::uint16_t halves[2];
                     for (std::size_t i = 0; i < 2; ++i)
-                        std::memcpy(&halves[i], rows[8 * m + static_cast<std::size_t>(lane % 4 * 2) + i] + lane / 4 * 2,
-                                    2);
+                        std::memcpy(&halves[i], rows[8 * m + detail::index(lane % 4 * 2) + i] + lane / 4 * 2, 2);
                     std::memcpy(&words[m], halves, 4);
                 }
             }
@@ -159,13 +159,13 @@ public:
         std::array<const unsigned char*, 32> matrix_rows(const Address& address) const {
             std::array<const unsigned char*, 32> rows;
             for (int lane = 0; lane < 32; ++lane) {
-                rows[static_cast<std::size_t>(lane)] = static_cast<const unsigned char*>(address(index_ * 32 + lane));
-                if (reinterpret_cast<std::uintptr_t>(rows[static_cast<std::size_t>(lane)]) % 16 != 0)
+                rows[detail::index(lane)] = static_cast<const unsigned char*>(address(index_ * 32 + lane));
+                if (reinterpret_cast<std::uintptr_t>(rows[detail::index(lane)]) % 16 != 0)
                     throw Error("a kernel loads a matrix whose rows are not aligned to 16 bytes");
             }
             return rows;
         }
-        Registers& registers(int lane) { return block_.registers_[static_cast<std::size_t>(index_ * 32 + lane)]; }
+        Registers& registers(int lane) { return block_.registers_[detail::index(index_ * 32 + lane)]; }
         EmulatedBlock& block_;
         int index_;
     };
@@ -200,9 +200,9 @@ public:
         for (; mine.done < end; ++mine.done) {
             const Copy& copy = mine.pending[mine.done];
             if (copy.valid)
-                std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
+                std::memcpy(copy.to, copy.from, detail::index(copy.bytes));
             else
-                std::memset(copy.to, 0, static_cast<std::size_t>(copy.bytes));
+                std::memset(copy.to, 0, detail::index(copy.bytes));
         }
     }
 
@@ -219,7 +219,7 @@ private:
         std::size_t done = 0;
     };
 
-    Copies& copies(int thread) { return copies_[static_cast<std::size_t>(thread)]; }
+    Copies& copies(int thread) { return copies_[detail::index(thread)]; }
 
     Grid index_;
     std::uint64_t seed_;
@@ -231,7 +231,7 @@ private:
 /// Runs all blocks of a kernel. With seed 0, blocks and threads run in order; other seeds shuffle them.
 template <class Kernel>
 void emulate(Grid grid, const typename Kernel::Arguments& arguments, std::uint64_t seed) {
-    const long count = static_cast<long>(grid.x) * grid.y * grid.z;
+    const long count = long{grid.x} * grid.y * grid.z;
     const Shuffle shuffle{count, seed};
     for (long i = 0; i < count; ++i) {
         const long at = shuffle(i);

@@ -125,7 +125,7 @@ void launch_conv(const Step& step, const Frame<Driver>& frame) {
     (std::make_integer_sequence<int, conv_tiles>{});
     if (choice.splits == 1) return;
     SumSplitsBody<Number<P>, OutputVector> sum{};
-    sum.count = static_cast<long>(arguments.pixels) * arguments.epilogue.channels / OutputVector;
+    sum.count = long{arguments.pixels} * arguments.epilogue.channels / OutputVector;
     sum.partials = frame.partials;
     sum.splits = choice.splits;
     sum.epilogue = arguments.epilogue;

@@ -24,7 +24,7 @@ void launch_pack(const TrainingStep& training, const TrainingFrame<Driver>& fram
         if (!term.source.exists()) continue;
         const TermPacking& packing = training.packing[i];
         PackWeightsBody<P> body{};
-        body.count = static_cast<long>(packing.rows) * term.depth;
+        body.count = long{packing.rows} * term.depth;
         body.weights = frame.parameter(training.layers[i].weight);
         body.target = reinterpret_cast<Number<P>*>(frame.packed + term.weights);
         body.outputs = packing.outputs;
@@ -93,7 +93,7 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
     (std::make_integer_sequence<int, weight_gradient_tiles>{});
     SumWeightGradientBody sum{};
-    sum.count = static_cast<long>(step.target.channels) * term.depth;
+    sum.count = long{step.target.channels} * term.depth;
     sum.partials = frame.frame.partials;
     sum.gradient = frame.parameter_gradient(training.layers[0].weight);
     sum.splits = in_library ? 1 : choice.splits;

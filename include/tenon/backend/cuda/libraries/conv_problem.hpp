@@ -45,7 +45,7 @@ struct ConvProblem {
         width = source.width;
     }
 
-    constexpr long pixels() const { return static_cast<long>(images) * result_height * result_width; }
+    constexpr long pixels() const { return long{images} * result_height * result_width; }
     /// Products per output.
     constexpr int depth() const { return channels / groups * kernel_height * kernel_width; }
     /// Whether it is a product of two matrices that are in memory as they are.

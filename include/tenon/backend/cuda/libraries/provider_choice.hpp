@@ -35,7 +35,7 @@ constexpr Provider choose_provider(const ConvProblem& problem, Providers there, 
         // With fewer products per value that is read, tenon's kernel waits for memory too: of an H100, 3.0 TB/s and the
         // 250 TFLOP/s of its tensor cores that are expected make 83 of 16 bits.
         constexpr long min_products = 96;
-        const long products = static_cast<long>(problem.outputs) * problem.depth();
+        const long products = long{problem.outputs} * problem.depth();
         if (products < min_products * (problem.channels + problem.outputs)) return Provider::own;
         if (problem.is_plain_product()) return there.cublaslt ? Provider::cublaslt : Provider::own;
         // cuDNN gives gradients of 16 bits where the maps have 16 bits.

@@ -50,10 +50,10 @@ constexpr void plan_product(Step& step, const Op& op, int number_bytes, const Ta
         }
         term.group_channels = term.source.pitch / step.groups;
         term.depth = term.window.taps() * term.group_channels;
-        term.weights = take_weights(static_cast<long>(term.depth) * outputs * number_bytes);
+        term.weights = take_weights(long{term.depth} * outputs * number_bytes);
         step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
     }
-    step.shift = take_weights(outputs * static_cast<long>(sizeof(float)));
+    step.shift = take_weights(outputs * long{sizeof(float)});
     step.output_vector = vector_of(outputs / step.groups, copy_bytes / number_bytes);
 }
 
@@ -112,8 +112,7 @@ private:
             plan_product(step, op, number_bytes_, [&](long bytes) { return take_weights(bytes); });
         else
             step.output_vector = channels > 0 ? vector_of(channels, 4) : 1;
-        if (step.activated.exists())
-            step.activated_scale = take_weights(2 * channels * static_cast<long>(sizeof(float)));
+        if (step.activated.exists()) step.activated_scale = take_weights(2 * channels * long{sizeof(float)});
         plan_.steps.push_back(step);
     }
 

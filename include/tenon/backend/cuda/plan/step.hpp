@@ -17,7 +17,7 @@ struct Tensor {
     long offset = -1;
 
     constexpr bool exists() const { return channels > 0; }
-    constexpr long pixels() const { return static_cast<long>(height) * width; }
+    constexpr long pixels() const { return long{height} * width; }
     constexpr long scalars() const { return pixels() * pitch; }
     constexpr bool same_form(const Tensor& other) const {
         return channels == other.channels && pitch == other.pitch && height == other.height && width == other.width;

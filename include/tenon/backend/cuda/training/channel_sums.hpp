@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include <tenon/backend/cuda/kernels/map.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -129,8 +130,8 @@ struct MergeSumsKernel {
             if (channel < chunks.channels)
                 for (int chunk = chunks.chunks * row / rows; chunk < chunks.chunks * (row + 1) / rows; ++chunk) {
                     const float* from = arguments.partials + 2L * chunk * chunks.channels + channel;
-                    first += static_cast<double>(from[0]);
-                    second += static_cast<double>(from[chunks.channels]);
+                    first += double{from[0]};
+                    second += double{from[chunks.channels]};
                 }
             shared.first[row][thread % channels] = first;
             shared.second[row][thread % channels] = second;

@@ -6,6 +6,7 @@
 #include <tenon/backend/cuda/training/map.hpp>
 #include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/backend/shared/loss_scale.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -73,12 +74,10 @@ struct LossKernel {
     TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
         Shared& shared = block.shared();
         const int image = block.index().x, classes = arguments.classes;
-        const NumberType* logits =
-            static_cast<const NumberType*>(arguments.logits) + static_cast<long>(image) * classes;
+        const NumberType* logits = static_cast<const NumberType*>(arguments.logits) + long{image} * classes;
         const auto target = [&](int c) {
-            const double given = arguments.labels
-                                     ? (arguments.labels[image] == c ? 1.0 : 0.0)
-                                     : static_cast<double>(arguments.targets[static_cast<long>(image) * classes + c]);
+            const double given = arguments.labels ? (arguments.labels[image] == c ? 1.0 : 0.0)
+                                                  : double{arguments.targets[long{image} * classes + c]};
             return (1 - arguments.scalars->label_smoothing) * given + arguments.scalars->label_smoothing / classes;
         };
         block.threads([&](int thread, Registers&) {
@@ -86,10 +85,9 @@ struct LossKernel {
             int place[2]{-1, -1};
             for (int c = thread; c < classes; c += threads) {
                 const float logit = to_float(logits[c]);
-                arguments.stored_logits[static_cast<long>(image) * classes + c] = logit;
-                const float values[2] = {logit, arguments.labels
-                                                    ? (arguments.labels[image] == c ? 1.0f : 0.0f)
-                                                    : arguments.targets[static_cast<long>(image) * classes + c]};
+                arguments.stored_logits[long{image} * classes + c] = logit;
+                const float values[2] = {logit, arguments.labels ? (arguments.labels[image] == c ? 1.0f : 0.0f)
+                                                                 : arguments.targets[long{image} * classes + c]};
                 TENON_CUDA_UNROLL
                 for (int i = 0; i < 2; ++i)
                     if (place[i] < 0 || replaces(values[i], c, largest[i], place[i])) {
@@ -139,7 +137,7 @@ struct LossKernel {
         add_threads(block, shared.sums[1], threads);
         add_threads(block, shared.sums[2], threads);
         block.threads([&](int thread, Registers&) {
-            NumberType* gradient = static_cast<NumberType*>(arguments.gradient) + static_cast<long>(image) * classes;
+            NumberType* gradient = static_cast<NumberType*>(arguments.gradient) + long{image} * classes;
             const float scale = arguments.scale ? arguments.scale->scale : 1.0f;
             for (int c = thread; c < classes; c += threads) {
                 const double probability = ::exp(distance(c)) / shared.sums[0][0];

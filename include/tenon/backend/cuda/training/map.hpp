@@ -107,8 +107,8 @@ struct SpreadBody {
     int stride_height = 1, stride_width = 1;
 
     TENON_DEVICE void operator()(long index) const {
-        const long pixel = index / channels, image = pixel / (static_cast<long>(height) * width);
-        const int inside = static_cast<int>(pixel % (static_cast<long>(height) * width));
+        const long pixel = index / channels, image = pixel / (long{height} * width);
+        const int inside = static_cast<int>(pixel % (long{height} * width));
         const int y = inside / width, x = inside % width;
         float value = sum ? to_float(sum[index]) : 0.0f;
         if (y % stride_height == 0 && x % stride_width == 0 && y / stride_height < gradient_height &&
@@ -141,7 +141,7 @@ struct PackWeightsBody {
         float value = 0;
         if (transposed && linear) {
             // One tap, the features as rows: `rest` is pixel * inputs + input.
-            value = weights[(static_cast<long>(channel) * inputs + rest % inputs) * taps + rest / inputs];
+            value = weights[(long{channel} * inputs + rest % inputs) * taps + rest / inputs];
         } else if (transposed) {
             const int tap = static_cast<int>(rest % taps);
             const long row = rest / taps, group = row / inputs, input = row % inputs;

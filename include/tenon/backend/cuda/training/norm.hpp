@@ -4,6 +4,7 @@
 // Batch norm in training: statistics of the batch; normalization itself is the epilogue of a map.
 
 #include <tenon/backend/cuda/training/channel_sums.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -18,7 +19,7 @@ struct NormNumbers {
     int channels = 0;
     double epsilon = 0, momentum = 0;
 
-    TENON_HOST_DEVICE float* array(int index) const { return derived + static_cast<long>(index) * channels; }
+    TENON_HOST_DEVICE float* array(int index) const { return derived + long{index} * channels; }
     TENON_HOST_DEVICE float* mean() const { return array(0); }
     TENON_HOST_DEVICE float* inverse() const { return array(1); }
     TENON_HOST_DEVICE float* scale() const { return array(2); }  ///< followed by the shifts, as the epilogue reads them
@@ -32,8 +33,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Derives a channel's numbers from mean and variance.
 TENON_DEVICE void derive(const NormNumbers& numbers, int channel, double mean, double variance) {
     const double inverse = 1 / ::sqrt(variance + numbers.epsilon);
-    const double gamma = numbers.gamma ? static_cast<double>(numbers.gamma[channel]) : 1.0;
-    const double beta = numbers.beta ? static_cast<double>(numbers.beta[channel]) : 0.0;
+    const double gamma = numbers.gamma ? double{numbers.gamma[channel]} : 1.0;
+    const double beta = numbers.beta ? double{numbers.beta[channel]} : 0.0;
     numbers.mean()[channel] = static_cast<float>(mean);
     numbers.inverse()[channel] = static_cast<float>(inverse);
     numbers.scale()[channel] = static_cast<float>(gamma * inverse);
@@ -48,8 +49,7 @@ struct FrozenNormBody {
 
     TENON_DEVICE void operator()(long index) const {
         const int channel = static_cast<int>(index);
-        derive(numbers, channel, static_cast<double>(numbers.running_mean[channel]),
-               static_cast<double>(numbers.running_variance[channel]));
+        derive(numbers, channel, double{numbers.running_mean[channel]}, double{numbers.running_variance[channel]});
     }
 };
 
@@ -152,16 +152,15 @@ struct MergeStatisticsKernel {
             const int channel = first_channel + thread % channels, row = thread / channels;
             Moments sum{0, 0, 0};
             if (channel < chunks.channels) {
-                const double pivot = static_cast<double>(arguments.partials[channel]);
+                const double pivot = double{arguments.partials[channel]};
                 const int first = chunks.chunks * row / rows, last = chunks.chunks * (row + 1) / rows;
                 long begin = chunks.begin(first);
                 for (int chunk = first; chunk < last; ++chunk) {
                     const float* from = arguments.partials + 2L * chunk * chunks.channels + channel;
                     const long end = chunks.begin(chunk + 1);
                     const double count = static_cast<double>(end - begin);
-                    const double distance = static_cast<double>(from[0]) - pivot;
-                    sum.add({count, count * distance,
-                             static_cast<double>(from[chunks.channels]) + count * distance * distance});
+                    const double distance = double{from[0]} - pivot;
+                    sum.add({count, count * distance, double{from[chunks.channels]} + count * distance * distance});
                     begin = end;
                 }
             }
@@ -173,15 +172,15 @@ struct MergeStatisticsKernel {
             Moments sum{0, 0, 0};
             for (int row = 0; row < rows; ++row) sum.add(shared.moments[row][thread]);
             const double offset = sum.distances / sum.count;
-            const double mean = static_cast<double>(arguments.partials[channel]) + offset;
+            const double mean = double{arguments.partials[channel]} + offset;
             const double squares = sum.squares - sum.distances * offset;
             const NormNumbers& numbers = arguments.epilogue;
             derive(numbers, channel, mean, squares / sum.count);
             const double momentum = numbers.momentum;
             float &running_mean = numbers.running_mean[channel], &running_variance = numbers.running_variance[channel];
-            running_mean = static_cast<float>((1 - momentum) * static_cast<double>(running_mean) + momentum * mean);
-            running_variance = static_cast<float>((1 - momentum) * static_cast<double>(running_variance) +
-                                                  momentum * (squares / (sum.count - 1)));
+            running_mean = static_cast<float>((1 - momentum) * double{running_mean} + momentum * mean);
+            running_variance =
+                static_cast<float>((1 - momentum) * double{running_variance} + momentum * (squares / (sum.count - 1)));
         });
     }
 

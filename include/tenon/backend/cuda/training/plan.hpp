@@ -103,7 +103,7 @@ private:
         long& offset = statistics_[layer];
         if (offset < 0) {
             offset = plan_.statistics_floats;
-            plan_.statistics_floats += round_up(static_cast<long>(NormNumbers::count) * channels, 4);
+            plan_.statistics_floats += round_up(long{NormNumbers::count} * channels, 4);
         }
         training.statistics = offset;
         need_channels(channels);
@@ -164,7 +164,7 @@ private:
         step.vector = vector_of(term.group_channels, 16 / number_bytes_);
         step.output_vector = vector_of(step.target.channels / step.groups, 16 / number_bytes_);
         training.pack = vector_of(step.target.channels, 4);
-        plan_.largest_weights = std::max(plan_.largest_weights, static_cast<long>(term.depth) * step.target.channels);
+        plan_.largest_weights = std::max(plan_.largest_weights, long{term.depth} * step.target.channels);
         need_channels(step.target.channels);
     }
 

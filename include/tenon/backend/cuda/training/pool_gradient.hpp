@@ -5,6 +5,7 @@
 // order that depends on threads.
 
 #include <tenon/backend/cuda/kernels/map.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
@@ -36,7 +37,7 @@ struct PoolGradientBody {
 
     TENON_DEVICE void operator()(long index) const {
         const int packs = channels / Count, channel = static_cast<int>(index % packs) * Count;
-        const long pixel = index / packs, map = static_cast<long>(height) * width, image = pixel / map;
+        const long pixel = index / packs, map = long{height} * width, image = pixel / map;
         const int inside = static_cast<int>(pixel % map), y = inside / width, x = inside % width;
         float result[Count]{};
         if (sum) load_floats(sum + index * Count, result);
@@ -139,15 +140,15 @@ struct GlobalMaxGradientKernel {
         const Grid index = block.index();
         Shared& shared = block.shared();
         const int all = arguments.channels;
-        const long image = static_cast<long>(index.y) * arguments.pixels * all;
+        const long image = long{index.y} * arguments.pixels * all;
         block.threads([&](int thread, Registers&) {
             const int channel = index.x * channels + thread % channels, row = thread / channels;
             float largest = 0;
             int place = -1;
             if (channel < all)
                 for (int pixel = row; pixel < arguments.pixels; pixel += rows) {
-                    const float value = to_float(static_cast<const NumberType*>(
-                        arguments.source)[image + static_cast<long>(pixel) * all + channel]);
+                    const float value =
+                        to_float(static_cast<const NumberType*>(arguments.source)[image + long{pixel} * all + channel]);
                     if (place < 0 || replaces(value, pixel, largest, place)) {
                         largest = value;
                         place = pixel;
@@ -170,10 +171,10 @@ struct GlobalMaxGradientKernel {
         block.threads([&](int thread, Registers&) {
             const int channel = index.x * channels + thread % channels;
             if (channel >= all) return;
-            const float gradient = to_float(
-                static_cast<const NumberType*>(arguments.gradient)[static_cast<long>(index.y) * all + channel]);
+            const float gradient =
+                to_float(static_cast<const NumberType*>(arguments.gradient)[long{index.y} * all + channel]);
             for (int pixel = thread / channels; pixel < arguments.pixels; pixel += rows) {
-                const long at = image + static_cast<long>(pixel) * all + channel;
+                const long at = image + long{pixel} * all + channel;
                 float value = pixel == shared.place[0][thread % channels] ? gradient : 0.0f;
                 if (arguments.sum) value += to_float(static_cast<const NumberType*>(arguments.sum)[at]);
                 static_cast<NumberType*>(arguments.target)[at] = from_float<NumberType>(value);

@@ -8,6 +8,7 @@
 
 #include <tenon/backend/cuda/training/loss.hpp>
 #include <tenon/backend/shared/update_rule.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -77,7 +78,7 @@ struct SquaresKernel {
         block.threads([&](int thread, Registers&) {
             double sum = 0;
             for (long i = run.begin + thread; i < run.end; i += threads) {
-                const double gradient = static_cast<double>(arguments.gradients[i]);
+                const double gradient = double{arguments.gradients[i]};
                 sum += gradient * gradient;
             }
             shared.sums[thread] = sum;

@@ -9,6 +9,7 @@
 
 #include <tenon/backend/cuda/kernels/product_tile.hpp>
 #include <tenon/backend/cuda/training/weight_gradient_loader.hpp>
+#include <tenon/core/index.hpp>
 
 namespace tenon::cuda {
 
@@ -155,8 +156,7 @@ private:
         const Arguments& arguments = loader.arguments;
         const auto put = [&](int output, int column, float value) {
             if (output >= arguments.group_outputs || column >= arguments.columns) return;
-            const long row =
-                (static_cast<long>(split) * arguments.groups + loader.group) * arguments.group_outputs + output;
+            const long row = (long{split} * arguments.groups + loader.group) * arguments.group_outputs + output;
             arguments.partials[row * arguments.columns + column] = value;
         };
         if constexpr (tensor_cores) {

@@ -53,7 +53,7 @@ struct WeightGradientLoader {
         const int map = arguments.result_height * arguments.result_width;
         place.source_pixel = first_pixel + thread / source_vectors;
         const int image = place.source_pixel / map, inside = place.source_pixel - image * map;
-        place.image = static_cast<long>(image) * arguments.height * arguments.width * arguments.channels;
+        place.image = long{image} * arguments.height * arguments.width * arguments.channels;
         place.y = inside / arguments.result_width;
         place.x = inside - place.y * arguments.result_width;
         place.gradient_pixel = first_pixel + thread / gradient_vectors;
@@ -71,8 +71,7 @@ struct WeightGradientLoader {
             const int x = place.x * arguments.stride_width + place.column;
             const bool valid = place.source_pixel < arguments.pixels && y >= 0 && y < arguments.height && x >= 0 &&
                                x < arguments.width;
-            const long at =
-                place.image + static_cast<long>(y * arguments.width + x) * arguments.channels + place.channel;
+            const long at = place.image + long{y * arguments.width + x} * arguments.channels + place.channel;
             copy<Spec.vector>(
                 block, thread,
                 &stage.source[thread / source_vectors + i * source_rows][thread % source_vectors * Spec.vector],
@@ -83,8 +82,8 @@ struct WeightGradientLoader {
         TENON_CUDA_UNROLL
         for (int i = 0; i < depth / gradient_rows; ++i) {
             const bool valid = place.gradient_pixel < arguments.pixels && output < arguments.group_outputs;
-            const long at = static_cast<long>(place.gradient_pixel) * outputs +
-                            static_cast<long>(group) * arguments.group_outputs + output;
+            const long at =
+                static_cast<long>(place.gradient_pixel) * outputs + long{group} * arguments.group_outputs + output;
             copy<Spec.output_vector>(block, thread,
                                      &stage.gradient[thread / gradient_vectors + i * gradient_rows]
                                                     [thread % gradient_vectors * Spec.output_vector],
@@ -101,7 +100,7 @@ private:
             place.x -= arguments.result_width;
             if (++place.y == arguments.result_height) {
                 place.y = 0;
-                place.image += static_cast<long>(arguments.height) * arguments.width * arguments.channels;
+                place.image += long{arguments.height} * arguments.width * arguments.channels;
             }
         }
     }

@@ -58,7 +58,7 @@ constexpr WeightGradientChoice choose_weight_gradient(Precision precision, long 
     const bool large = outputs > 64 && columns > 64;
     const WeightGradientSpec spec = weight_gradient_spec(precision, large ? 0 : 1, 1, 1);
     const long blocks = blocks_of(outputs, spec.tile_outputs) * blocks_of(columns, spec.tile_columns) * groups;
-    const long slots = static_cast<long>(multiprocessors) * weight_gradient_blocks;
+    const long slots = long{multiprocessors} * weight_gradient_blocks;
     const long tiles = blocks_of(pixels, spec.depth_bytes / number_bytes(precision));
     const long splits = std::max(1L, std::min(slots / blocks, tiles / min_tiles));
     return {large ? 0 : 1, static_cast<int>(splits)};
@@ -68,8 +68,7 @@ constexpr WeightGradientChoice choose_weight_gradient(Precision precision, long 
 /// channels times outputs). With several splits there are no more blocks than can run at once.
 constexpr long weight_gradient_floats(Precision precision, long largest, int multiprocessors) {
     const WeightGradientSpec spec = weight_gradient_spec(precision, 0, 1, 1);
-    return std::max(
-        largest, static_cast<long>(spec.tile_outputs) * spec.tile_columns * multiprocessors * weight_gradient_blocks);
+    return std::max(largest, long{spec.tile_outputs} * spec.tile_columns * multiprocessors * weight_gradient_blocks);
 }
 
 /// The scalars of a weight gradient's call.
