@@ -108,6 +108,13 @@ def state_dicts(content, tensor_class, path="", depth=3):
     return found
 
 
+def whole_network(checkpoint):
+    """Says which entry of a checkpoint is a complete network instead of its state_dict; empty if none is."""
+    import pytorch_file
+    names = [name for name in USUAL_KEYS if isinstance(checkpoint.get(name), pytorch_file.Inert)]
+    return f"; {names[0]!r} is an object of type {type(checkpoint[names[0]]).__name__}; save its state_dict() instead" if names else ""
+
+
 def find_state_dict(content, key, tensor_class):
     """The part of a file's content that maps names to tensors; says what is left out beside it."""
     def count(value):
@@ -134,7 +141,10 @@ def find_state_dict(content, key, tensor_class):
             key = weights[0]
         elif count(content) == 0:
             raise ConversionError("expected a state_dict or a checkpoint, found no tensors; its keys are: "
-                                  f"{keys([str(name) for name in content])}")
+                                  f"{keys([str(name) for name in content])}{whole_network(content)}")
+        elif not any(isinstance(value, tensor_class) and value.ndim > 0 for value in content.values()):
+            raise ConversionError("expected a state_dict or a checkpoint, found no tensors but single numbers; its keys are: "
+                                  f"{keys([str(name) for name in content])}{whole_network(content)}")
         else:
             return content
     others = [name for name in weights if name != key]

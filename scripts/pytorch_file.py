@@ -70,9 +70,19 @@ _KNOWN = {
 }
 
 
+_BIG_ENDIAN = ("the file was written on a big-endian machine; torch.save(torch.load(path), other_path) on an ordinary machine "
+               "turns it")
+_UNREAD = {
+    "_rebuild_sparse_tensor": "a tensor is sparse, which isn't read; save it with to_dense()",
+    "_rebuild_qtensor": "a tensor is quantized, which isn't read; save it with dequantize()",
+    "_rebuild_meta_tensor_no_storage": "a tensor has no values, as it was on PyTorch's device meta",
+}
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file, find_storage=None):
-        super().__init__(file, encoding="utf-8")
+        # Texts of Python 2 are bytes, as are the numbers of numpy that it wrote, which are none.
+        super().__init__(file, encoding="utf-8", errors="backslashreplace")
         self._find_storage = find_storage
 
     def find_class(self, module, name):
@@ -81,7 +91,7 @@ class _Unpickler(pickle.Unpickler):
         if module == "torch" and name in _TYPE_OF_STORAGE:
             return name  # not the type itself: a pickle may change the state of what it was given
         if module.startswith("torch") and (name.startswith("_rebuild") or name.endswith("Storage")):
-            raise FileError(f"a tensor is of a kind that can't be read, such as sparse or quantized ({name})")
+            raise FileError(_UNREAD.get(name, f"a tensor is of a kind that isn't read ({name})"))
         return type(name, (Inert,), {"__module__": module})
 
     def persistent_load(self, identifier):
@@ -107,7 +117,7 @@ def _load_archive(path):
         if f"{folder}/constants.pkl" in names:
             raise FileError("expected a state_dict, found a TorchScript archive; save the model's state_dict() instead")
         if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") != b"little":
-            raise FileError("the file was written on a big-endian machine")
+            raise FileError(_BIG_ENDIAN)
         storages = {}
 
         def find_storage(data_type, key, count, *view):
@@ -133,7 +143,7 @@ def _load_stream(path):
             raise FileError("expected a file that torch.save wrote, found another pickle")
         system = _Unpickler(file).load()
         if not isinstance(system, dict) or system.get("little_endian") is not True:
-            raise FileError("the file was written on a big-endian machine")
+            raise FileError(_BIG_ENDIAN)
         storages = {}
 
         def find_storage(data_type, key, count, view=None):

@@ -64,6 +64,21 @@ class FilesTest(ConverterTest):
             with self.subTest(kind):
                 self.assert_refused(path, "weights.pth: expected a file that torch.save wrote: " + kind)
 
+    def test_networks_and_tensors_that_are_not_read_are_named(self):
+        for name, said in (("module.pth", "found an object of type Linear"), ("module_stream.pth", "found an object of type Net"),
+                           ("module_inside.pth", "found no tensors but single numbers; its keys are: 'model', 'best'; 'model' is an "
+                                                 "object of type Linear; save its state_dict() instead"),
+                           ("sparse.pth", "a tensor is sparse, which isn't read; save it with to_dense()"),
+                           ("sparse_only.pth", "a tensor is sparse"), ("quantized.pth", "a tensor is quantized, which isn't read"),
+                           ("without_values.pth", "a tensor has no values"), ("big_endian.pth", "written on a big-endian machine")):
+            with self.subTest(name):
+                self.assert_refused(CHECKPOINTS / name, said)
+
+    def test_texts_of_python2_are_bytes(self):
+        for name in ("python2.pth", "python2_checkpoint.pth"):
+            tensors, _ = self.convert(CHECKPOINTS / name)
+            self.assertEqual([array.shape for array in tensors.values()], [(2, 2)])
+
     def test_more_than_the_file_holds(self):
         self.assert_refused(CHECKPOINTS / "transposed_often.pth", "describes 1,638,400 bytes of tensors")
 

@@ -68,19 +68,6 @@ TEST_CASE("arrays of NumPy") {
     CHECK(values(npz, "scalar", {}) == std::vector<float>{2.5f});
 }
 
-TEST_CASE("what is refused, and what to do instead") {
-    CHECK(contains(error_of_file("module.pth"), "\"torch.nn.modules.linear.Linear\""));
-    CHECK(contains(error_of_file("module.pth"), "torch.save(model.state_dict(), path)"));
-    CHECK(contains(error_of_file("compressed.npz"), "is compressed"));
-    CHECK(contains(error_of_file("objects.npz"), "expected little-endian numbers"));
-    CHECK(contains(error_of_file("big_endian.npz"), "'>f4'"));
-    const std::string hdf = "\x89HDF\r\n\x1a\n";
-    CHECK(contains(error_of([&] {
-                       TensorFile{std::as_bytes(std::span(hdf)), "weights.h5"};
-                   }),
-                   "scripts/convert_weights.py"));
-}
-
 /// The names of a file's tensors, and what was said when it was opened.
 struct Opened {
     std::vector<std::string> names, notes;
@@ -94,6 +81,38 @@ Opened opened(const std::string& name, TensorFile::Options options = {}) {
 }
 const std::vector<std::string> first_layers{"conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean",
                                             "bn1.running_var"};
+
+TEST_CASE("what is refused, and what to do instead") {
+    CHECK(contains(error_of_file("module.pth"), "\"torch.nn.modules.linear.Linear\""));
+    CHECK(contains(error_of_file("module.pth"), "torch.save(model.state_dict(), path)"));
+    // The same from before PyTorch 1.6, and as an entry of a checkpoint, alone or beside a number.
+    CHECK(contains(error_of_file("module_stream.pth"), "found an object of \"tiny.Net\", which is not read"));
+    const char* const inside = "\"model\" is an object of \"torch.nn.modules.linear.Linear\", which is not read";
+    CHECK(contains(opened("module_inside.pth").notes.front(), inside));
+    for (const auto& [name, said] :
+         {std::pair{"sparse.pth", "\"a.weight\": it is sparse, which isn't read; save it with to_"},
+          {"sparse_only.pth", "\"a.weight\": it is sparse"},
+          {"quantized.pth", "\"a.weight\": it is quantized, which isn't read; save it with de"},
+          {"without_values.pth", "\"a.weight\": it has no values"},
+          {"big_endian.pth", "big-endian order; expected little-endian: torch.save("}}) {
+        CAPTURE(name);
+        CHECK(contains(error_of_file(name), said));
+    }
+    // Streams say which order is theirs in a dictionary; True is followed by the dictionary's other entries.
+    std::string big_endian = tenon_test::read_file(file("legacy.pth"));
+    const std::size_t order = big_endian.find('\x88', big_endian.find("little_endian"));
+    REQUIRE(order != std::string::npos);
+    big_endian[order] = '\x89';
+    CHECK(contains(error_of([&] { TensorFile{std::as_bytes(std::span(big_endian)), "file"}; }), "big-endian order"));
+    CHECK(contains(error_of_file("compressed.npz"), "is compressed"));
+    CHECK(contains(error_of_file("objects.npz"), "expected little-endian numbers"));
+    CHECK(contains(error_of_file("big_endian.npz"), "'>f4'"));
+    const std::string hdf = "\x89HDF\r\n\x1a\n";
+    CHECK(contains(error_of([&] {
+                       TensorFile{std::as_bytes(std::span(hdf)), "weights.h5"};
+                   }),
+                   "scripts/convert_weights.py"));
+}
 
 TEST_CASE("checkpoints as training scripts write them: the state_dict is found, whatever is beside it") {
     const TensorFile plain{file("parameters.pth")};  // of nn.Parameter
@@ -171,7 +190,7 @@ TEST_CASE("prefixes that all names have are taken off and named, in every format
 
 TEST_CASE("files of before PyTorch 1.6: one stream, of Python 2 too") {
     const std::vector<float> expected{-1, -.75f, -.5f, -.25f};
-    for (const char* name : {"legacy.pth", "python2.pth", "stream_checkpoint.pth"})
+    for (const char* name : {"legacy.pth", "python2.pth", "python2_checkpoint.pth", "stream_checkpoint.pth"})
         CHECK(values(TensorFile{file(name)}, "a.weight", {2, 2}) == expected);
     CHECK(opened("stream_checkpoint.pth").names == std::vector<std::string>{"a.weight", "a.bias"});
     CHECK(values(TensorFile{file("stream_checkpoint.pth")}, "a.bias", {2}) == std::vector<float>{1, 2});
@@ -189,7 +208,7 @@ TEST_CASE("files of before PyTorch 1.6: one stream, of Python 2 too") {
     std::vector<std::byte> stream = detail::read_file(path, 1 << 20);
     const auto content = std::as_bytes(std::span(begin));
     stream.insert(stream.begin(), content.begin(), content.end());
-    CHECK(contains(error_of([&] { TensorFile{stream, "stream"}; }), "quantized (\"_rebuild_par\\u0010"));
+    CHECK(contains(error_of([&] { TensorFile{stream, "stream"}; }), "isn't read (\"_rebuild_par\\u0010"));
 }
 
 TEST_CASE("wrong files are named for what they are") {

@@ -170,9 +170,17 @@ private:
             }
     }
 
+    /// The name of what is called; that of a class which a stream has with its source: ('module', class, file, source).
+    static std::string_view callee(const PickleValue& function) {
+        if (function.kind != Kind::persistent) return function.text;
+        const auto& description = function.items[0]->items;
+        const bool is_class = description.size() > 1 && description[0]->text == "module";
+        return is_class ? description[1]->text : std::string_view{};
+    }
+
     /// Makes the value that a call returns.
     void call(const PickleValue& function, const PickleValue& arguments) {
-        const std::string_view name = function.text;
+        const std::string_view name = callee(function);
         const std::size_t count = arguments.items.size();
         const bool is_call = function.kind == Kind::global && arguments.kind == Kind::tuple;
         if (is_call && is_dictionary(name)) {

@@ -86,7 +86,7 @@ public:
         if (const auto* order = archive.find(folder + "byteorder")) {
             const auto bytes = ZipArchive::stored(*order);
             if (std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) != "little")
-                throw Error("the weights are stored in big-endian order; expected little-endian");
+                fail_big_endian();
         }
         PickleReader reader{ZipArchive::stored(*pickle)};
         const PickleValue& content = reader.read();
@@ -107,8 +107,7 @@ public:
         if (version.kind != Kind::integer || version.integer != 1001)
             throw Error("expected version 1001 of torch.save's older format, found another");
         for_each_entry(reader.read(), [](std::string_view key, const PickleValue& value) {
-            if (key == "little_endian" && value.kind == Kind::boolean && value.integer == 0)
-                throw Error("the weights are stored in big-endian order; expected little-endian");
+            if (key == "little_endian" && value.kind == Kind::boolean && value.integer == 0) fail_big_endian();
         });
         const PickleValue& content = reader.read();
         const Storages storages = read_storages(reader, bytes);
@@ -142,6 +141,12 @@ private:
         for (const ZipArchive::Entry& entry : archive.entries())
             if (entry.name == pickle_name || entry.name.ends_with("/data.pkl")) return &entry;
         return nullptr;
+    }
+
+    [[noreturn, gnu::cold]] static void fail_big_endian() {
+        throw Error(
+            "the weights are stored in big-endian order; expected little-endian: "
+            "torch.save(torch.load(path), other_path) on an ordinary machine turns them");
     }
 
     /// Whether a value describes a storage: 'storage', type, key, device, number of elements.
@@ -229,19 +234,18 @@ private:
                       StorageOf storage_of) {
         std::uint64_t room = file_bytes + small;
         std::vector<std::string> others;
-        for_each_entry(
-            find_weights(content, options, [](const PickleValue& dictionary) { return describe(dictionary); }),
-            [&](std::string_view key, const PickleValue& value) {
-                const std::string name{key};
-                if (value.kind == Kind::tensor)
-                    add(name, value, room, storage_of);
-                else if (value.text.starts_with("torch._utils _rebuild"))
-                    fail_tensor(name, {"it is of a kind that isn't read, such as sparse or quantized (",
-                                       quote_name(value.text.substr(value.text.find(' ') + 1)), ")"});
-                else
-                    others.push_back(name);
-            });
-        if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out");
+        const PickleValue& weights =
+            find_weights(content, options, [](const PickleValue& dictionary) { return describe(dictionary); });
+        for_each_entry(weights, [&](std::string_view key, const PickleValue& value) {
+            const std::string name{key};
+            if (value.kind == Kind::tensor)
+                add(name, value, room, storage_of);
+            else if (is_unread_tensor(value))
+                fail_tensor(name, {unread_kind(value)});
+            else
+                others.push_back(name);
+        });
+        if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out" + whole_network(weights));
     }
 
     void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {

@@ -41,6 +41,31 @@ struct StateDict {
     bool is_optimizer() const { return key.starts_with("optim"); }  // which remembers tensors, too
 };
 
+/// Whether a value is a tensor of a kind that isn't read: one that another function of PyTorch's makes.
+inline bool is_unread_tensor(const PickleValue& value) {
+    return value.kind == PickleValue::Kind::object && value.text.starts_with("torch._utils _rebuild");
+}
+
+/// What such a tensor is: `it is sparse, which isn't read; save it with to_dense()`.
+template <class Once = void>
+std::string unread_kind(const PickleValue& value) {
+    const std::string_view maker = value.text.substr(value.text.find(' ') + 1);
+    if (maker == "_rebuild_sparse_tensor") return "it is sparse, which isn't read; save it with to_dense()";
+    if (maker == "_rebuild_qtensor") return "it is quantized, which isn't read; save it with dequantize()";
+    if (maker.starts_with("_rebuild_meta_tensor")) return "it has no values, as it was on PyTorch's device meta";
+    return "it is of a kind that isn't read (" + quote_name(maker) + ")";
+}
+
+/// The class of an object as Python writes it: `torch.nn.modules.linear.Linear`, in quotes; empty where it isn't known.
+template <class Once = void>
+std::string class_of(const PickleValue& value) {
+    if (value.kind != PickleValue::Kind::object || value.text.find(' ') == value.text.npos) return {};
+    std::string name{value.text};
+    for (char& c : name)
+        if (c == ' ') c = '.';
+    return quote_name(name);
+}
+
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.
 template <class Once = void>
 void for_each_entry(const PickleValue& dictionary, FunctionRef<void(std::string_view, const PickleValue&)> f) {
@@ -64,7 +89,7 @@ private:
         const auto [known, is_new] = tensors_.try_emplace(&dictionary, 0);
         if (is_new)
             for_each_entry(dictionary, [&](std::string_view, const PickleValue& value) {
-                if (value.kind == PickleValue::Kind::tensor) ++known->second;
+                if (value.kind == PickleValue::Kind::tensor || is_unread_tensor(value)) ++known->second;
             });
         if (known->second > 0) found.push_back({key, &dictionary, known->second});
         if (depth == 0 || !is_new) return;
@@ -79,22 +104,33 @@ private:
 };
 using StateDictFinder = StateDictFinderOf<>;
 
+/// Says which entry of a checkpoint is a complete network instead of its state_dict; empty if none is.
+template <class Once = void>
+std::string whole_network(const PickleValue& checkpoint) {
+    std::string text;
+    for_each_entry(checkpoint, [&](std::string_view key, const PickleValue& value) {
+        const std::string name = class_of(value);
+        if (text.empty() && !name.empty() && StateDict{std::string(key)}.rank() < std::size(usual_keys))
+            text = "; " + quote_name(key) + " is an object of " + name + ", which is not read";
+    });
+    return text;
+}
+
 /// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
 template <class Once = void>
 [[noreturn, gnu::cold]] void fail_without_tensors(const PickleValue& content) {
     const std::string advice = "; save one with torch.save(model.state_dict(), path)";
-    if (content.kind == PickleValue::Kind::object && !content.text.empty()) {
-        std::string name{content.text};
-        for (char& c : name)
-            if (c == ' ') c = '.';
-        throw_error({"expected a state_dict, found an object of ", quote_name(name), ", which is not read", advice});
-    }
+    if (const std::string name = class_of(content); !name.empty())
+        throw_error({"expected a state_dict, found an object of ", name, ", which is not read", advice});
     if (content.kind != PickleValue::Kind::dictionary)
-        throw_error({"expected a state_dict, a dictionary of names and tensors", advice});
+        throw_error(
+            {"expected a state_dict, a dictionary of names and tensors",
+             (content.kind == PickleValue::Kind::tensor || is_unread_tensor(content) ? ", found one tensor" : ""),
+             advice});
     std::vector<std::string> keys;
     for_each_entry(content, [&](std::string_view key, const PickleValue&) { keys.emplace_back(key); });
     throw_error({"expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found ",
-                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)), advice});
+                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)), whole_network(content), advice});
 }
 
 /// The dictionary of weights in a file's content: the one that the options name; else the first that fits; else the

@@ -3,6 +3,7 @@
 import collections
 import pathlib
 import sys
+import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
 
@@ -32,7 +33,24 @@ torch.save({"epoch": 3, "best": 91.5, "arch": "tiny", "state_dict": {"module.a.w
             "optimizer": {"lr": [0.1, 0.01]}}, HERE / "checkpoint.pth")
 torch.save({"a.weight": values(2, 2)}, HERE / "legacy.pth", _use_new_zipfile_serialization=False)
 torch.save(torch.nn.Linear(1, 1), HERE / "module.pth")
+torch.save({"model": torch.nn.Linear(1, 1), "best": torch.tensor(3.0)}, HERE / "module_inside.pth")
 torch.save({"a": values(1).expand(5)}, HERE / "expanded.pth")
+torch.save({"a.weight": values(2, 3).to_sparse(), "a.bias": values(2)}, HERE / "sparse.pth")
+torch.save({"epoch": 3, "state_dict": {"a.weight": values(2, 3).to_sparse_csr()}}, HERE / "sparse_only.pth")
+torch.save({"a.weight": torch.quantize_per_tensor(values(2, 3), 0.25, 0, torch.qint8)}, HERE / "quantized.pth",
+           _use_new_zipfile_serialization=False)
+torch.save({"a.weight": torch.empty(2, 3, device="meta")}, HERE / "without_values.pth", _use_new_zipfile_serialization=False)
+# As PyTorch writes it on a machine whose numbers begin with their highest byte.
+torch.save({"a.weight": values(2, 3)}, HERE / "big_endian.pth")
+with zipfile.ZipFile(HERE / "big_endian.pth") as little:
+    entries = {name: little.read(name) for name in little.namelist()}
+with zipfile.ZipFile(HERE / "big_endian.pth", "w") as big:
+    for name, content in entries.items():
+        if name.endswith("/byteorder"):
+            content = b"big"
+        elif "/data/" in name:
+            content = numpy.frombuffer(content, "<f4").byteswap().tobytes()
+        big.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content)
 single = values(2, 3).numpy()
 numpy.savez(HERE / "kinds.npz", **{"a/kernel": single, "double": single.astype("<f8"), "half": single.astype("<f2"),
                                    "column_major": numpy.asfortranarray(single), "scalar": numpy.float32(2.5),

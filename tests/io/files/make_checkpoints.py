@@ -7,6 +7,8 @@ import datetime
 import io
 import pathlib
 import pickle
+import pickletools
+import re
 import struct
 import sys
 import types
@@ -34,6 +36,7 @@ def stand_in(module, *names):
 
 torch = stand_in("torch", "FloatStorage", "device", "dtype", "Size")
 utils = stand_in("torch._utils")
+tiny = stand_in("tiny", "Net")
 
 
 def _rebuild_tensor_v2(*arguments):
@@ -79,9 +82,12 @@ def parameter(values):
 class Pickler(pickle.Pickler):
     def __init__(self, file, legacy):
         super().__init__(file, 2)
-        self.storages, self.legacy = [], legacy
+        self.storages, self.legacy, self.has_class = [], legacy, False
 
     def persistent_id(self, value):
+        if self.legacy and value is tiny.Net and not self.has_class:  # the class of a module, with its source
+            self.has_class = True
+            return ("module", value, "tiny.py", "class Net(torch.nn.Module):\n    pass\n")
         if not isinstance(value, Storage):
             return None
         if value not in self.storages:
@@ -145,6 +151,22 @@ body = pickled[2:-1].replace(b"X\x07\x00\x00\x00storage", b"U\x07storage").repla
     b"X\x01\x00\x00\x000", b"U\x010")
 assert body.count(b"U") >= 3, body
 save_stream("python2.pth", b"\x80\x02ccollections\nOrderedDict\n](](U\x08a.weight" + body + b"ee\x85R.", storages)
+
+
+def of_python2(pickled):
+    """The same with all texts as bytes, and numpy's numbers as bytes that aren't UTF-8."""
+    operations = list(pickletools.genops(pickled))
+    ends = [position for _, _, position in operations[1:]] + [len(pickled)]
+    content = b"".join(b"U" + bytes([len(text)]) + text.encode("latin-1") if operation.name == "BINUNICODE" else pickled[begin:end]
+                       for (operation, text, begin), end in zip(operations, ends))
+    encoded = re.compile(rb"c_codecs\nencode\n.*?U\x06latin1(q.)?\x86(q.)?R", re.DOTALL)
+    assert len(encoded.findall(content)) == 1
+    return encoded.sub(lambda _: b"U\x08" + struct.pack("<d", 91.3), content)
+
+
+pickled, storages = dump({"epoch": 3, "best_prec1": numpy.float64(91.3), "state_dict": {"module.a.weight": tensor(values)}}, legacy=True)
+save_stream("python2_checkpoint.pth", of_python2(pickled), storages)
+save_stream("module_stream.pth", *dump(tiny.Net(), legacy=True))
 save_stream("stream_checkpoint.pth", *dump({"epoch": 3, "best_prec1": numpy.float64(91.25),
                                             "state_dict": collections.OrderedDict([("module.a.weight", tensor(values)),
                                                                                    ("module.a.bias", tensor([1, 2]))])}, legacy=True))
