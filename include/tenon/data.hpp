@@ -14,6 +14,7 @@
 #include <tenon/image/image_view.hpp>
 #include <tenon/image/network_preprocessing.hpp>
 #include <tenon/image/preprocess.hpp>
+#include <tenon/image/preprocessing.hpp>
 #include <tenon/image/resize.hpp>
 // IWYU pragma: end_exports
 

@@ -10,7 +10,7 @@
 
 #include <tenon/core/isa.hpp>
 #include <tenon/data/pipeline.hpp>
-#include <tenon/image/preprocess.hpp>
+#include <tenon/image/preprocessing.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {

@@ -6,7 +6,7 @@
 //     std::vector<float> input = preprocess(read_image("cat.jpg"), preprocessing_of<KerasResNet50V2<>>);
 
 #include <tenon/core/shape.hpp>
-#include <tenon/image/preprocess.hpp>
+#include <tenon/image/preprocessing.hpp>
 #include <tenon/models/image_convention.hpp>
 #include <tenon/topology/facts.hpp>
 

@@ -45,9 +45,9 @@ struct SafetensorsParts {
     std::vector<std::span<const std::byte>> data;
 };
 
-/// Throws tenon::Error as safetensors_bytes does.
+/// Throws tenon::Error when two tensors share a name or one can't be written.
 template <class Once = void>
-SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+void check_tensors(std::span<const TensorEntry> tensors) {
     NameIndex names;
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
@@ -55,53 +55,78 @@ SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const M
         if (!names.try_emplace(tensor.name).second) throw_error({"two tensors are named ", quote_name(tensor.name)});
         check_size(tensor);
     }
+}
+
+/// Writes the members of a safetensors header.
+template <class Once = void>
+class SafetensorsHeader {
+public:
+    void add_metadata(const Metadata& metadata) {
+        if (metadata.empty()) return;
+        begin_member(metadata_key);
+        json_ += '{';
+        for (const auto& [key, value] : metadata) {
+            if (!is_utf8(key) || !is_utf8(value)) throw Error("the metadata is not UTF-8");
+            begin_member(key);
+            json_ += json_string(value);
+        }
+        json_ += '}';
+    }
+
+    /// Adds a tensor whose data comes after that of the tensors before.
+    void add_tensor(const TensorEntry& tensor) {
+        const std::size_t begin = end_;
+        end_ += tensor.bytes.size();
+        begin_member(tensor.name);
+        json_ += "{\"dtype\":\"" + std::string(dtype_name(tensor.dtype)) + "\",\"shape\":[";
+        for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
+            if (d > 0) json_ += ',';
+            json_ += std::to_string(tensor.shape[d]);
+        }
+        json_ += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end_) + "]}";
+    }
+
+    /// The length and the header, with spaces at its end so that the data begins at a multiple of 64 bytes.
+    std::string bytes() {
+        json_ += '}';
+        constexpr std::size_t alignment = 64;
+        const std::size_t before_data = (header_length_bytes + json_.size() + alignment - 1) / alignment * alignment;
+        json_.resize(before_data - header_length_bytes, ' ');
+        if (json_.size() > max_header_bytes)
+            throw_error({"the header is ", std::to_string(json_.size()), " bytes long, expected at most ",
+                         std::to_string(max_header_bytes)});
+        const std::uint64_t length = json_.size();
+        std::string all(header_length_bytes, '\0');
+        std::memcpy(all.data(), &length, sizeof length);
+        return all + json_;
+    }
+
+private:
+    void begin_member(std::string_view key) {
+        if (json_.back() != '{') json_ += ',';
+        json_ += json_string(key) + ":";
+    }
+
+    std::string json_ = "{";
+    std::size_t end_ = 0;  // of the data of all tensors so far
+};
+
+/// Throws tenon::Error as safetensors_bytes does.
+template <class Once = void>
+SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+    check_tensors(tensors);
     // Larger elements first: with a data section that is aligned, every tensor is then aligned for its elements.
     const std::vector<std::size_t> order = sorted_order(tensors.size(), [&](std::size_t a, std::size_t b) {
         return dtype_bits(tensors[a].dtype) > dtype_bits(tensors[b].dtype);
     });
-
-    std::string json = "{";
-    const auto begin_member = [&](std::string_view key) {
-        if (json.back() != '{') json += ',';
-        json += json_string(key) + ":";
-    };
-    if (!metadata.empty()) {
-        begin_member(metadata_key);
-        json += '{';
-        for (const auto& [key, value] : metadata) {
-            if (!is_utf8(key) || !is_utf8(value)) throw Error("the metadata is not UTF-8");
-            begin_member(key);
-            json += json_string(value);
-        }
-        json += '}';
-    }
+    SafetensorsHeader<> header;
+    header.add_metadata(metadata);
     SafetensorsParts parts;
-    std::size_t end = 0;
     for (const std::size_t i : order) {
-        const TensorEntry* const tensor = &tensors[i];
-        const std::size_t begin = end;
-        end += tensor->bytes.size();
-        begin_member(tensor->name);
-        json += "{\"dtype\":\"" + std::string(dtype_name(tensor->dtype)) + "\",\"shape\":[";
-        for (std::size_t d = 0; d < tensor->shape.size(); ++d) {
-            if (d > 0) json += ',';
-            json += std::to_string(tensor->shape[d]);
-        }
-        json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
-        parts.data.push_back(tensor->bytes);
+        header.add_tensor(tensors[i]);
+        parts.data.push_back(tensors[i].bytes);
     }
-    json += '}';
-
-    constexpr std::size_t alignment = 64;  // of the data section within the file
-    const std::size_t before_data = (header_length_bytes + json.size() + alignment - 1) / alignment * alignment;
-    json.resize(before_data - header_length_bytes, ' ');
-    if (json.size() > max_header_bytes)
-        throw_error({"the header is ", std::to_string(json.size()), " bytes long, expected at most ",
-                     std::to_string(max_header_bytes)});
-    const std::uint64_t length = json.size();
-    parts.header.resize(header_length_bytes);
-    std::memcpy(parts.header.data(), &length, sizeof length);
-    parts.header += json;
+    parts.header = header.bytes();
     return parts;
 }
 

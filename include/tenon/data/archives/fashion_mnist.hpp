@@ -20,7 +20,7 @@
 #include <tenon/data/archives/gzip.hpp>
 #include <tenon/data/archives/idx.hpp>
 #include <tenon/data/datasets/image_dataset.hpp>
-#include <tenon/image/preprocess.hpp>
+#include <tenon/image/preprocessing.hpp>
 
 namespace tenon {
 

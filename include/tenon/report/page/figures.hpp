@@ -33,7 +33,7 @@ inline std::string curves_figure(std::string_view title, const std::vector<PlotC
     if (!has_values) return {};
     constexpr double width = 380, height = 230;
     Svg svg(width + 96, height + 108);
-    draw_curves(svg, {68, 50}, width, height, title, curves, unit);
+    CurvesPlot(svg, {68, 50}, width, height, curves).draw(title, unit);
     return svg.str();
 }
 

@@ -13,7 +13,7 @@
 #include <tenon/core/index.hpp>
 #include <tenon/explain/explain.hpp>
 #include <tenon/image/image.hpp>
-#include <tenon/image/preprocess.hpp>
+#include <tenon/image/preprocessing.hpp>
 #include <tenon/report/page/predictions.hpp>
 
 namespace tenon {

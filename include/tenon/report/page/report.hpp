@@ -3,21 +3,25 @@
 
 // The page about a training or an evaluation: one file that needs no other, neither a network nor scripts.
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
-#include <tenon/explain/overlay.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/report/page/environment.hpp>
 #include <tenon/report/page/figures.hpp>
 #include <tenon/report/page/html.hpp>
 #include <tenon/report/page/mistakes.hpp>
+#include <tenon/report/page/mistakes_section.hpp>
+#include <tenon/report/page/page_text.hpp>
+#include <tenon/report/page/prediction_sections.hpp>
+#include <tenon/report/page/predictions.hpp>
 #include <tenon/report/page/style.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/train/callbacks/history.hpp>
@@ -66,54 +70,47 @@ public:
     }
 
     std::string write() {
-        text_ =
+        page_.text =
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
             "img-src data:\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
-        text_ += html_text(report_.title) + "</title>\n<style>";
-        text_ += page_style;
-        text_ += "</style>\n</head>\n<body>\n<main>\n<header><h1>" + html_text(report_.title) + "</h1>\n";
-        if (!report_.subtitle.empty()) text_ += "<p class=\"soft\">" + html_text(report_.subtitle) + "</p>";
-        text_ += "</header>\n";
+        page_.text += html_text(report_.title) + "</title>\n<style>";
+        page_.text += page_style;
+        page_.text += "</style>\n</head>\n<body>\n<main>\n<header><h1>" + html_text(report_.title) + "</h1>\n";
+        if (!report_.subtitle.empty()) page_.text += "<p class=\"soft\">" + html_text(report_.subtitle) + "</p>";
+        page_.text += "</header>\n";
         tiles();
         training();
         if (report_.predictions && report_.predictions->size() > 0) {
-            confusion();
-            classes();
-            reliability();
-            mistakes();
-            pairs();
+            PredictionSections<> sections(page_, *report_.predictions, report_.classes);
+            sections.confusion();
+            sections.classes();
+            sections.reliability();
+            MistakesSection<>(page_, report_.mistakes, report_.classes).write();
+            sections.pairs();
         }
         facts("Network", report_.network);
         facts("Data", report_.data);
         facts("Environment", report_.environment);
         if (!report_.command.empty()) {
-            open("Repeat it");
-            text_ += "<pre>" + html_text(report_.command) + "</pre>\n</section>\n";
+            page_.open("Repeat it");
+            page_.text += "<pre>" + html_text(report_.command) + "</pre>\n</section>\n";
         }
-        return text_ + "</main>\n</body>\n</html>\n";
+        return page_.text + "</main>\n</body>\n</html>\n";
     }
 
 private:
-    static std::string percent(double share, int digits = 1) {
-        return number_text(100 * share, std::chars_format::fixed, digits) + " %";
-    }
-    static std::string share_of(double share, bool is_defined) { return is_defined ? percent(share) : "\xE2\x80\x93"; }
-    std::string name(int klass) const { return html_text(report_.classes[index(klass)]); }
-
-    void open(std::string_view heading) { text_.append("<section><h2>").append(heading).append("</h2>\n"); }
-
     void tiles() {
-        text_ += "<div class=\"tiles\">\n";
+        page_.text += "<div class=\"tiles\">\n";
         const auto tile = [&](const std::string& figure, const std::string& what) {
-            text_ += "<div class=\"tile\"><b>" + figure + "</b><span>" + what + "</span></div>\n";
+            page_.text += "<div class=\"tile\"><b>" + figure + "</b><span>" + what + "</span></div>\n";
         };
         if (report_.predictions && report_.predictions->size() > 0) {
             const reports::Predictions& all = *report_.predictions;
-            tile(percent(all.accuracy(), 2), "accuracy");
-            if (all.classes() > 5) tile(percent(all.accuracy(5), 2), "label among the best five");
+            tile(page_percent(all.accuracy(), 2), "accuracy");
+            if (all.classes() > 5) tile(page_percent(all.accuracy(5), 2), "label among the best five");
             tile(number_text(all.loss(), std::chars_format::fixed, 4), "mean loss");
-            tile(percent(all.calibration_error(), 2), "calibration error (ECE)");
+            tile(page_percent(all.calibration_error(), 2), "calibration error (ECE)");
             tile(with_commas(std::ssize(all)), "images");
         }
         if (!report_.history.empty()) {
@@ -124,7 +121,7 @@ private:
                                : number_text(seconds / 60, std::chars_format::fixed, 1) + " min",
                  "of training");
         }
-        text_ += "</div>\n";
+        page_.text += "</div>\n";
     }
 
     void training() {
@@ -140,169 +137,25 @@ private:
             validation_accuracy.values.push_back(100 * epoch.validation_accuracy);
             rate.values.push_back(epoch.learning_rate);
         }
-        open("Training");
-        text_ += "<div class=\"row\">\n";
-        figure(curves_figure("Loss", {loss, validation_loss}, ""));
-        figure(curves_figure("Accuracy", {accuracy, validation_accuracy}, " %"));
-        figure(curves_figure("Learning rate at the end of each epoch", {rate}, ""));
-        text_ += "</div>\n</section>\n";
-    }
-
-    void figure(const std::string& svg, std::string_view kind = "") {
-        if (svg.empty()) return;
-        text_.append("<figure").append(kind).append(">").append(svg).append("</figure>\n");
-    }
-
-    void confusion() {
-        if (report_.predictions->classes() > max_matrix) return;
-        open("Confusion matrix");
-        text_ +=
-            "<p class=\"soft\">A row is a class, a column what its images were taken for. The fuller a color, the "
-            "larger "
-            "the share of the row: blue is right, orange wrong.</p>\n";
-        figure(confusion_figure(report_.predictions->confusion(), report_.classes), " class=\"wide\"");
-        text_ += "</section>\n";
-    }
-
-    void classes() {
-        const ConfusionMatrix matrix = report_.predictions->confusion();
-        std::vector<int> order(index(matrix.classes()));
-        std::iota(order.begin(), order.end(), 0);
-        const bool cut = order.size() > max_rows;
-        if (cut) {
-            // Those with images first, the least recognized before the others.
-            std::ranges::stable_sort(order, [&](int a, int b) {
-                const auto rank = [&](int klass) { return matrix.images(klass) > 0 ? matrix.recall(klass) : 2.0; };
-                return rank(a) < rank(b);
-            });
-            order.resize(max_rows);
-        }
-        open("Classes");
-        if (cut)
-            text_ += "<p class=\"soft\">The " + std::to_string(max_rows) + " of " + std::to_string(matrix.classes()) +
-                     " classes with the lowest recall.</p>\n";
-        text_ +=
-            "<table><tr><th>class</th><th class=\"n\">images</th><th class=\"n\">precision</th><th class=\"bar\"></th>"
-            "<th class=\"n\">recall</th><th class=\"bar\"></th><th class=\"n\">F1</th></tr>\n";
-        const auto bar = [](double share, std::string_view kind) {
-            return "<td class=\"bar\"><div" + std::string(kind) + " style=\"width:" + Svg::number(100 * share) +
-                   "%\"></div></td>";
-        };
-        for (const int klass : order) {
-            const bool has_images = matrix.images(klass) > 0, is_taken = matrix.taken_for(klass) > 0;
-            text_ += "<tr><td>" + name(klass) + "</td><td class=\"n\">" + with_commas(matrix.images(klass)) +
-                     "</td><td class=\"n\">" + share_of(matrix.precision(klass), is_taken) + "</td>" +
-                     bar(matrix.precision(klass), "") + "<td class=\"n\">" +
-                     share_of(matrix.recall(klass), has_images) + "</td>" +
-                     bar(matrix.recall(klass), " class=\"second\"") + "<td class=\"n\">" +
-                     share_of(matrix.f1(klass), has_images || is_taken) + "</td></tr>\n";
-        }
-        text_ += "</table>\n</section>\n";
-    }
-
-    void reliability() {
-        open("Calibration");
-        text_ += "<div class=\"row\">\n";
-        figure(reliability_figure(report_.predictions->reliability()));
-        text_ +=
-            "<div class=\"text\"><p>Of the images that the network is 80 % sure of, 80 % should be right. Bars show "
-            "how many are, in 15 intervals of confidence; a point is at the mean confidence of its interval. Below "
-            "the dashed line the network is too sure of itself, above it not sure enough.</p>\n<p>The expected "
-            "calibration error, the mean distance over all images, is <b>" +
-            percent(report_.predictions->calibration_error(), 2) +
-            "</b> (Guo et al. 2017).</p></div>\n</div>\n</section>\n";
-    }
-
-    void mistakes() {
-        if (report_.mistakes.empty()) return;
-        open("Mistakes it was most sure of");
-        const bool has_maps = std::ranges::any_of(
-            report_.mistakes, [](const reports::Mistake& mistake) { return !mistake.map.values.empty(); });
-        if (has_maps) {
-            std::string gradient;
-            const std::vector<Rgb> colors = map_colors();
-            for (std::size_t i = 0; i < colors.size(); i += 51) gradient += ", " + css(colors[i]);
-            text_ +=
-                "<p class=\"soft\">Beside each image: what spoke for the wrong class (Grad-CAM), from nothing<span "
-                "class=\"scale\" style=\"background:linear-gradient(to right" +
-                gradient + ")\"></span>to most.</p>\n";
-        }
-        text_ += "<div class=\"mistakes\">\n";
-        for (const reports::Mistake& mistake : report_.mistakes) show(mistake);
-        text_ += "</div>\n</section>\n";
-    }
-
-    static std::string css(const Rgb& color) {
-        return "rgb(" + std::to_string(color[0]) + "," + std::to_string(color[1]) + "," + std::to_string(color[2]) +
-               ")";
-    }
-
-    void show(const reports::Mistake& mistake) {
-        const std::string label = name(mistake.prediction.label), predicted = name(mistake.prediction.predicted);
-        text_ += "<div><div class=\"pictures\">";
-        if (!mistake.photo.empty()) {
-            const Image small = shrunk(mistake.photo, 112);
-            const std::string address = image_address(small);
-            const std::string pixels = small.width() < 64 ? " pixels" : "";
-            text_ += "<div class=\"picture\"><img class=\"photo" + pixels + "\" alt=\"" + label + "\" src=\"" +
-                     address + "\"></div>";
-            if (!mistake.map.values.empty())
-                text_ += "<div class=\"picture\"><img class=\"gray" + pixels + "\" alt=\"\" src=\"" + address +
-                         "\"><img class=\"heat\" alt=\"what spoke for " + predicted + "\" src=\"" +
-                         image_address(heat(mistake.map)) + "\"></div>";
-        }
-        text_ += "</div><b>" + predicted + "</b> " + percent(mistake.prediction.confidence) +
-                 "<br><span class=\"soft\">is " + label + ", image " + std::to_string(mistake.image) +
-                 "</span></div>\n";
-    }
-
-    /// A map in its colors, of as many pixels as look smooth.
-    static Image heat(const explanations::ClassMap& map) {
-        constexpr int side = 28;
-        const std::vector<Rgb> colors = map_colors();
-        const double largest = std::max(0.0, double{std::ranges::max(map.values)});
-        Image image(side, side, 3);
-        for (int y = 0; y < side; ++y)
-            for (int x = 0; x < side; ++x) {
-                const double value = map_at(map.values, map.height, map.width, (y + 0.5) / side, (x + 0.5) / side);
-                const double share = largest > 0 && std::isfinite(value) ? value / largest : 0;
-                const Rgb& color = colors[detail::index(std::lround(255 * std::clamp(share, 0.0, 1.0)))];
-                std::ranges::copy(color, image.row(y).begin() + 3 * static_cast<std::ptrdiff_t>(x));
-            }
-        return image;
-    }
-
-    void pairs() {
-        const std::vector<std::pair<int, int>> confused = report_.predictions->most_confused(12);
-        if (confused.empty()) return;
-        const ConfusionMatrix matrix = report_.predictions->confusion();
-        open("Classes that are confused most");
-        text_ +=
-            "<table><tr><th>label</th><th>taken for</th><th class=\"n\">images</th><th class=\"n\">of its "
-            "class</th></tr>\n";
-        for (const auto& [label, predicted] : confused)
-            text_ +=
-                "<tr><td>" + name(label) + "</td><td>" + name(predicted) + "</td><td class=\"n\">" +
-                with_commas(matrix(label, predicted)) + "</td><td class=\"n\">" +
-                percent(static_cast<double>(matrix(label, predicted)) / static_cast<double>(matrix.images(label))) +
-                "</td></tr>\n";
-        text_ += "</table>\n</section>\n";
+        page_.open("Training");
+        page_.text += "<div class=\"row\">\n";
+        page_.figure(curves_figure("Loss", {loss, validation_loss}, ""));
+        page_.figure(curves_figure("Accuracy", {accuracy, validation_accuracy}, " %"));
+        page_.figure(curves_figure("Learning rate at the end of each epoch", {rate}, ""));
+        page_.text += "</div>\n</section>\n";
     }
 
     void facts(std::string_view heading, const std::vector<reports::Fact>& all) {
         if (all.empty()) return;
-        open(heading);
-        text_ += "<table class=\"facts\">\n";
+        page_.open(heading);
+        page_.text += "<table class=\"facts\">\n";
         for (const reports::Fact& fact : all)
-            text_ += "<tr><td>" + html_text(fact.name) + "</td><td>" + html_text(fact.value) + "</td></tr>\n";
-        text_ += "</table>\n</section>\n";
+            page_.text += "<tr><td>" + html_text(fact.name) + "</td><td>" + html_text(fact.value) + "</td></tr>\n";
+        page_.text += "</table>\n</section>\n";
     }
 
-    static constexpr int max_matrix = 100;
-    static constexpr std::size_t max_rows = 100;
-
     const reports::Report& report_;
-    std::string text_;
+    PageText page_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE
