@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <tenon/image/network_preprocessing.hpp>
+#include <tenon/image/preprocess.hpp>
 #include <tenon/models/cifar.hpp>
 #include <tenon/models/cifar_keras.hpp>
 #include <tenon/models/fashion_mnist.hpp>
