@@ -52,7 +52,7 @@ def _tensor(storage, offset, size, stride, *rest):
         raise FileError(f"a tensor of shape {list(size)} reaches beyond its storage of {len(storage)} elements")
     if 0 in size:
         return numpy.empty(size, storage.dtype)
-    steps = [step * storage.dtype.itemsize for step in stride]
+    steps = [step * storage.dtype.itemsize if n > 1 else 0 for n, step in zip(size, stride)]  # unused steps may be any
     return numpy.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False)
 
 

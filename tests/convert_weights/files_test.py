@@ -81,6 +81,9 @@ class FilesTest(ConverterTest):
 
     def test_more_than_the_file_holds(self):
         self.assert_refused(CHECKPOINTS / "transposed_often.pth", "describes 1,638,400 bytes of tensors")
+        # Steps of dimensions of size 1 don't matter, however large they are.
+        tensors, _ = self.convert(CHECKPOINTS / "stride_overflow.pth")
+        self.assertEqual([array.shape for array in tensors.values()], [(2, 1, 3)])
 
     def test_truncated_and_damaged_files(self):
         damaged = self.folder / "damaged.pth"
