@@ -1,5 +1,6 @@
 // The callbacks, without a network: a trainer that only plays reports.
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 #include <doctest/doctest.h>
@@ -204,11 +205,15 @@ TEST_CASE("the log of events has steps and epochs, and a resumed fit keeps those
                          "\n"));
 
     tenon_test::write_file(path, text + R"({"event":"step","step":1)");  // a line that a kill cut off
+    const std::string before = read_file(path);
+    std::filesystem::create_hard_link(path, folder.file("before"));
     JsonlLog resumed{path, 4};
     FitPlan plan;
     plan.step = 7;
     resumed.on_begin(plan, stage);
     CHECK(read_file(path) == four);
+    // The earlier file is not cut but replaced: a process that is killed meanwhile loses no line.
+    CHECK(read_file(folder.file("before")) == before);
     plan.step = 1'000'000;
     tenon_test::write_file(path, text);
     JsonlLog later{path, 4};
