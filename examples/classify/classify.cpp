@@ -19,12 +19,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,29 +38,18 @@
 #include "../common/decoding.hpp"
 #include "../common/image_files.hpp"
 #include "../common/json_document.hpp"
-#include "../common/nearest_names.hpp"
 #include "../common/preprocessing_options.hpp"
 #include "../common/run_program.hpp"
-#include "labels.hpp"
+#include "chosen_network.hpp"
 #include "networks.hpp"
 
 namespace {
 
-const std::filesystem::path data_folder = std::filesystem::path(TENON_SOURCE_DIR) / "examples" / "data";
-
 /// The command line.
-struct Options {
+struct Options : NetworkOptions {
     std::vector<std::string> images;
-    std::optional<std::string> model;  ///< empty: the one that the weights name, or the default
-    std::string backend = "cpu";
-    std::string precision = "float32";
     std::string calibrate;
-    std::string weights;
-    std::string key;
-    std::string labels;
     int top = 5;
-    int threads = 0;
-    std::optional<std::uint64_t> seed;
     bool json = false;
     bool summary = false;
     bool profile = false;
@@ -78,23 +65,6 @@ struct Options {
     PreprocessingOptions preprocessing;
 };
 
-bool is_network(const std::string& name) {
-    const std::vector<std::string> all = network_names();
-    return std::ranges::find(all, name) != all.end();
-}
-
-/// Why a name on the command line is not a network's; empty when it is.
-std::string refuse_unknown_network(const std::string& name) {
-    if (is_network(name)) return {};
-    std::string similar;
-    const std::vector<std::string> nearest = nearest_names(name, network_names());
-    for (const std::string& each : nearest) similar += (similar.empty() ? "" : ", ") + each;
-    const bool holds_name = !nearest.empty() && nearest[0].find(name) != std::string::npos;
-    return "there is no network " + name +
-           (similar.empty() ? ""
-                            : (holds_name ? "; there are " : "; did you mean ") + similar + (holds_name ? "" : "?"));
-}
-
 std::string refuse_other_than_png(const std::string& path) {
     return path.ends_with(".png") ? "" : "expected a file name that ends in .png, found " + path;
 }
@@ -104,20 +74,6 @@ std::map<std::string, tenon::explanations::Method> explanation_methods() {
     for (const tenon::explanations::Method method : tenon::explanations::methods)
         methods.emplace(tenon::explanations::method_name(method), method);
     return methods;
-}
-
-/// All networks, in lines of at most 100 characters.
-std::string list_of_networks() {
-    constexpr std::size_t width = 100;
-    std::string text = "Networks:", line;
-    for (const std::string& name : network_names()) {
-        if (line.empty() || line.size() + name.size() + 1 > width) {
-            text += line;
-            line = "\n ";
-        }
-        line += " " + name;
-    }
-    return text + line;
 }
 
 void add_options(CLI::App& app, Options& options) {
@@ -131,38 +87,10 @@ void add_options(CLI::App& app, Options& options) {
                                           std::to_string(TENON_VERSION_PATCH));
     app.add_option("images", options.images, "Image files, or folders of them; - is the standard input")
         ->type_name("IMAGE");
-    app.add_option(
-           "-m,--model", options.model,
-           "The network, one of those below; else the one in the weights' file, or " + std::string(default_network))
-        ->check(CLI::Validator(refuse_unknown_network, ""))
-        ->type_name("NAME");
-    app.footer(list_of_networks());
-    app.add_option("--backend", options.backend, "What it runs on: cpu, or cuda where the program was built for it")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
-        ->capture_default_str();
-    app.add_option("--precision", options.precision,
-                   "On the CPU: float32, bfloat16, or int8 with weights that --calibrate has written")
-        ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
-        ->capture_default_str();
-    CLI::Option* const weights =
-        app.add_option("-w,--weights", options.weights,
-                       "Its weights: safetensors, .pth or .npz with its library's names, or finetune's folder")
-            ->type_name("FILE");
-    app.add_option("--key", options.key,
-                   "The weights' entry of a PyTorch checkpoint, such as model_ema; else one that fits")
-        ->needs(weights)
-        ->type_name("KEY");
-    app.add_option("-l,--labels", options.labels,
-                   "The names of its classes: lines, a list or a dictionary (JSON, Python); else its file's")
-        ->type_name("FILE");
+    add_network_options(app, options);
     app.add_option("-k,--top", options.top, "The number of classes shown for each image")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
-    app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")
-        ->check(CLI::Range(0, 1024))
-        ->capture_default_str();
-    app.add_option("--seed", options.seed, "Draw random weights from this seed instead, to try a network's speed")
-        ->excludes(weights);
     app.add_flag("--json", options.json, "Print the results as JSON");
     app.add_flag("--summary", options.summary,
                  "Print the network's layers, too (standard error); with --json and without images, as JSON");
@@ -206,74 +134,6 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     add_decoding_options(app, options.decoding);
     add_preprocessing_options(app, options.preprocessing);
-}
-
-/// The weights that the command line names, and the information in their file.
-struct Weights {
-    std::string path;
-    tenon::WeightsInfo info = {};
-    std::string problem = {};  ///< why the information can't be read
-};
-
-/// The weights in a file, or in a folder that finetune wrote.
-Weights find_weights(const std::filesystem::path& path) {
-    std::error_code unknown;
-    const bool is_folder = std::filesystem::is_directory(path, unknown);
-    Weights weights{.path = (is_folder ? path / "weights.safetensors" : path).string()};
-    if (weights.path.empty()) return weights;
-    try {
-        weights.info = tenon::read_weights_info(weights.path);
-    } catch (const tenon::Error& error) {
-        weights.problem = error.what();  // reported only if the weights themselves can be read
-    }
-    return weights;
-}
-
-/// The network: as the command line says, else as the weights' file says.
-std::string choose_network(const Options& options, const Weights& weights) {
-    if (options.model) return *options.model;
-    const std::string& name = weights.info.network;
-    if (is_network(name)) return name;
-    // Former names of the training examples' networks.
-    if (name == "tenon::FashionMnistResNet") return "fashion_mnist";
-    if (name == "tenon::Cifar10ResNet") return "cifar10";
-    if (!name.empty())
-        throw tenon::Error(weights.path + ": the file's weights are those of a network " + name +
-                           ", which classify doesn't know; say which of its networks they fit with --model NAME");
-    return std::string(default_network);
-}
-
-/// Gives the classifier its weights and returns the names of their classes; none when nothing states them.
-std::vector<std::string> take_weights(Classifier& classifier, const std::string& model, const Options& options,
-                                      const Weights& weights) {
-    if (options.seed) {
-        classifier.initialize(*options.seed);
-    } else if (!weights.path.empty()) {
-        std::vector<std::string> notes;
-        classifier.load(weights.path, {.key = options.key, .notes = &notes});
-        for (const std::string& note : notes)
-            std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
-        if (!weights.problem.empty()) std::fprintf(stderr, "classify: warning: %s\n", weights.problem.c_str());
-    } else {
-        throw tenon::Error("the network " + model + " needs --weights FILE (or --seed N for random weights)");
-    }
-    if (!options.labels.empty()) return labels::read(options.labels, classifier.classes());
-    const std::vector<std::string>& names = weights.info.classes;
-    if (!names.empty() && names.size() != static_cast<std::size_t>(classifier.classes()))
-        throw tenon::Error(weights.path + ": the file names " + std::to_string(names.size()) +
-                           " classes and has weights of " + std::to_string(classifier.classes()));
-    return names;
-}
-
-/// Default names: those of the data set that a network was made for, or numbers.
-std::vector<std::string> default_names(const Classifier& classifier, const std::string& model) {
-    if (model == "fashion_mnist") return {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
-    if (classifier.network_classes() == 10 && classifier.classes() == 10)
-        return {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()};
-    std::vector<std::string> names;
-    names.reserve(static_cast<std::size_t>(classifier.classes()));
-    for (int i = 0; i < classifier.classes(); ++i) names.push_back("class " + std::to_string(i));
-    return names;
 }
 
 /// An image as it was decoded and as the network reads it.
@@ -337,12 +197,6 @@ double classify(Classifier& classifier, const std::vector<ImageFile>& files, con
     return seconds.count();
 }
 
-/// The options of decoding, in the colors that are read.
-tenon::DecodeOptions decoding_for(const tenon::Preprocessing& preprocessing, tenon::DecodeOptions options) {
-    options.color = preprocessing.channels == 1 ? tenon::Color::gray : tenon::Color::rgb;
-    return options;
-}
-
 /// Calibrates a network on the images of a folder, and writes the weights with what was measured.
 int calibrate(const Options& options, const std::string& model, const Weights& weights) {
     if (options.world.size() > 1) throw tenon::Error("--calibrate runs in one process");
@@ -391,20 +245,6 @@ void check_explain(const Classifier& classifier, const std::string& model, const
     throw tenon::Error("the network " + model + " has no place '" + options.place + "'; its places are " + all);
 }
 
-/// What a network sees of an image: resized and cut, with samples from 0 to 255.
-tenon::Image cut_for_network(const tenon::Image& image, tenon::Preprocessing how) {
-    how.scale = 1;
-    how.mean = {0, 0, 0};
-    how.standard_deviation = {1, 1, 1};
-    how.order = tenon::ChannelOrder::rgb;
-    const std::vector<float> samples = preprocess(image, how);
-    tenon::Image cut(how.crop_height, how.crop_width, how.channels);
-    const std::size_t channels = static_cast<std::size_t>(how.channels), pixels = samples.size() / channels;
-    for (std::size_t i = 0; i < samples.size(); ++i)
-        cut.pixels()[i] = static_cast<std::uint8_t>(samples[i % channels * pixels + i / channels]);
-    return cut;
-}
-
 /// Writes pictures of the two most likely classes of an image, and says what they show.
 void explain(const Classifier& classifier, const Options& options, const std::vector<std::string>& names,
              const tenon::Preprocessing& preprocessing, const SeenImage& seen) {
@@ -428,23 +268,11 @@ void print_summary(const Classifier& classifier, const std::string& model) {
     json_document::print(document);
 }
 
-/// The network, without weights, on the backend and in the precision that the command line says.
-std::unique_ptr<Classifier> make_chosen_classifier(const std::string& model, const Options& options) {
-    const bool on_device = options.backend == "cuda", is_float32 = options.precision == "float32";
-    if (on_device && !is_float32) throw tenon::Error("--precision " + options.precision + " is for --backend cpu");
-    if (on_device) return make_classifier_on_cuda(model);
-    if (is_float32) return make_classifier(model, options.threads);
-    const PackedNetworkEntry& entry = packed_network(model, options.precision);
-    const auto make = options.precision == "int8" ? entry.make_in_integers : entry.make_in_bfloat16;
-    return make(model, options.threads);
-}
-
 int run(const Options& options) {
     const bool on_device = options.backend == "cuda";
     Weights weights = find_weights(options.weights);
-    const std::string model = choose_network(options, weights);
-    if (weights.path.empty() && !options.seed && (model == "fashion_mnist" || model == "cifar10"))
-        weights = find_weights(data_folder / (model + ".safetensors"));
+    const std::string model = choose_network(options, weights, "classify");
+    if (weights.path.empty()) weights = find_weights(options, model);
     if (!options.calibrate.empty()) return calibrate(options, model, weights);
     const std::unique_ptr<Classifier> classifier = make_chosen_classifier(model, options);
     const bool has_defaults = model == default_network, writes = !options.save.empty() || !options.onnx.empty();
@@ -469,7 +297,7 @@ int run(const Options& options) {
         if (options.summary && !inspects && !writes) return 0;
         if (!inspects && !writes) throw tenon::Error("expected image files to classify with " + model + ", found none");
     }
-    std::vector<std::string> names = take_weights(*classifier, model, options, weights);
+    std::vector<std::string> names = take_weights(*classifier, model, options, weights, "classify");
     tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
     preprocessing::write(chosen, info.more);
     if (!options.save.empty() && is_first) classifier->save(options.save, info);
@@ -477,7 +305,7 @@ int run(const Options& options) {
     if (writes && options.images.empty() && !inspects) return 0;
     if (names.empty()) names = default_names(*classifier, model);
     std::vector<std::string> arguments = options.images;
-    if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder / "images").string()};
+    if (arguments.empty() && has_defaults) arguments = {std::filesystem::proximate(data_folder() / "images").string()};
     const ImageFiles images = find_images(arguments);
 
     Answers answers{{.program = "classify",

@@ -49,6 +49,8 @@ inline void write_png(const std::string& path, const Image& image) {
 
 namespace tenon::programs {
 
+/// The bytes of a PNG file of an image, without loss. Throws tenon::Error for an image without pixels.
+using detail::encode_png;
 /// Writes an image as a PNG file, completely or not at all. Throws tenon::Error, naming the file.
 using detail::write_png;
 
