@@ -16,7 +16,7 @@ import statistics
 import subprocess
 
 BOUND = 1.05
-SEGMENT = 16 << 20  # bytes that are exchanged at once, see include/tenon/distributed/tree_sum.hpp
+MESSAGE, EXCHANGE = 256 << 10, 16 << 20  # bytes to a process, and to all, at once: include/tenon/distributed/tree_sum.hpp
 # More processes than cores, as root in a container; what doesn't apply is ignored.
 ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -31,11 +31,15 @@ NETWORKS = {"10 Gbit/s": (30e-6, 0.9 * 1.25e9), "100 Gbit/s": (5e-6, 0.9 * 12.5e
 MACHINES = (2, 8, 32, 128, 512)
 
 
+def segments(size, processes):
+    return math.ceil(size / min(EXCHANGE, processes * MESSAGE))
+
+
 def fit(rows, processes):
     """Seconds per message and per byte: least squares of the relative errors of t = messages * a + bytes * b."""
     sums = [0.0] * 5
     for row in rows:
-        messages = 2 * (processes - 1) * math.ceil(row["bytes"] / SEGMENT)
+        messages = 2 * (processes - 1) * segments(row["bytes"], processes)
         x, y, t = messages / row["seconds"], row["bytes"] / row["seconds"], 1.0
         for i, value in enumerate((x * x, x * y, y * y, x * t, y * t)):
             sums[i] += value
@@ -46,8 +50,7 @@ def fit(rows, processes):
 
 def predicted(size, machines, latency, bandwidth, per_byte):
     """Seconds to sum `size` bytes: messages, bytes over the line, and what the machine does with each byte."""
-    segments = math.ceil(size / SEGMENT)
-    return 2 * (machines - 1) * (segments * latency + size / (machines * bandwidth)) + size * per_byte
+    return 2 * (machines - 1) * (segments(size, machines) * latency + size / (machines * bandwidth)) + size * per_byte
 
 
 def main(arguments, build):
@@ -102,7 +105,7 @@ def main(arguments, build):
     print(f"\n2 processes: {1e6 * latency:.1f} us a message and {1e9 * per_byte:.3f} ns a byte ({1e-9 / per_byte:.1f} GB/s) on this machine.")
 
     print(f"\nPredicted, not measured: ms to sum {size / 1e6:.0f} MB on n machines: 2 (n - 1) (s a + S / (n B)) + S b, with s segments of "
-          f"16 MiB, B = 90 % of the line, a = 30 us at 10 Gbit/s and 5 us at 100 Gbit/s (assumed), and b as measured here; in brackets the "
+          f"256 KiB per machine, 16 MiB at most, B = 90 % of the line, a = 30 us at 10 Gbit/s and 5 us at 100 Gbit/s (assumed), and b as measured here; in brackets the "
           f"share of an iteration that computes {1e3 * statistics.median(seconds[processes]):.0f} ms, as here.\n")
     print("| machines | " + " | ".join(map(str, MACHINES)) + " |\n| --- |" + " ---: |" * len(MACHINES))
     computing = statistics.median(seconds[processes]) * (1 - part)

@@ -1,8 +1,8 @@
 // The program of `scripts/bench distributed`, run by mpirun or alone. Rank 0 prints JSON.
 //
-//     distributed step BATCH THREADS SHARDS STEPS   seconds of training iterations, and of their sums over the
-//     processes distributed exchange MAX_BYTES                seconds of a sum over the processes, by the size of what
-//     is summed
+//     distributed step BATCH THREADS SHARDS STEPS    seconds of training iterations, and of their sums over processes
+//     distributed exchange MAX_BYTES                 seconds of a sum over processes, by the size of what is summed
+//     distributed overlap BATCH THREADS STEPS        seconds of computing and summing, in turns and at the same time
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -45,24 +45,27 @@ private:
 };
 
 struct Stopwatch : Callback {
+    explicit Stopwatch(const Trainer<Net>& of) : trainer{of} {}
     void on_step(const StepReport&, TrainerControl&) override {
         seconds.push_back(since(start));
+        exchange_seconds.push_back(trainer.exchange_seconds());
         start = Clock::now();
     }
+    const Trainer<Net>& trainer;
     Clock::time_point start = Clock::now();
-    std::vector<double> seconds{};
+    std::vector<double> seconds{}, exchange_seconds{};
 };
 
 void time_steps(distributed::World world, int batch, int threads, int shards, long steps) {
     Trainer<Net> trainer{SgdOptions{.learning_rate = 1e-4, .momentum = 0.9},
                          {.batch_size = batch, .threads = threads, .world = world, .shards = shards}};
     OneBatch source{batch, steps + 1};
-    Stopwatch stopwatch;
+    Stopwatch stopwatch{trainer};
     trainer.fit(source, {.epochs = 1, .callbacks = {&stopwatch}});
     if (world.rank() != 0) return;
     std::printf("{\"parameters\": %ld, \"exchange_seconds\": %.6f, \"seconds\": [",
                 static_cast<long>(trainer.parameters().values().size()),
-                trainer.exchange_seconds() / static_cast<double>(steps + 1));
+                (stopwatch.exchange_seconds.back() - stopwatch.exchange_seconds.front()) / static_cast<double>(steps));
     for (std::size_t i = 1; i < stopwatch.seconds.size(); ++i)  // the first one touches the memory
         std::printf("%s%.6f", i > 1 ? ", " : "", stopwatch.seconds[i]);
     std::printf("]}\n");
@@ -76,11 +79,10 @@ void time_exchanges(distributed::World world, std::size_t max_bytes) {
         std::vector<float> result(length);
         std::vector<double> seconds;
         for (int i = 0; i < 12; ++i) {
-            std::ranges::fill(sum.leaf(), 1.0f);
-            sum.add(alone);
+            std::ranges::fill(result, 1.0f);
             world.barrier();
             const auto start = Clock::now();
-            sum.finish(result, alone);
+            sum.finish(result, 1, 1, result, alone);
             seconds.push_back(since(start));
         }
         if (world.rank() != 0) continue;
@@ -100,10 +102,7 @@ void time_overlap(distributed::World world, int batch, int threads, long steps) 
     const auto alone = [](const auto& function) { function(0, 1); };
     detail::TreeSum sum{world, world.size(), static_cast<std::size_t>(state_count<Net>)};
     std::vector<float> result(static_cast<std::size_t>(state_count<Net>));
-    const auto exchange = [&] {
-        sum.add(alone);
-        sum.finish(result, alone);
-    };
+    const auto exchange = [&] { sum.finish(result, 1, 1, result, alone); };
     std::vector<double> blocking, overlapped;
     for (long i = 0; i <= steps; ++i) {
         world.barrier();

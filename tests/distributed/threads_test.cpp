@@ -27,7 +27,7 @@ float sum_of_tree(std::span<const float> shards) {
     return sum_of_tree(shards.first(left)) + sum_of_tree(shards.subspan(left));
 }
 
-constexpr std::size_t length = 1003;
+constexpr float factor = 3, divisor = 7;
 
 float value_of(std::size_t shard, std::size_t i) {
     const auto bits = detail::random_bits(7, shard, i);
@@ -35,27 +35,30 @@ float value_of(std::size_t shard, std::size_t i) {
 }
 
 template <int ranks>
-void check_sums(int shards) {
+void check_sums(int shards, std::size_t length = 1003) {
     if (shards % ranks != 0) return;
     CAPTURE(ranks);
     CAPTURE(shards);
     std::vector<float> expected, values(static_cast<std::size_t>(shards));
     for (std::size_t i = 0; i < length; ++i) {
-        for (std::size_t s = 0; s < values.size(); ++s) values[s] = value_of(s, i);
-        expected.push_back(sum_of_tree(values));
+        for (std::size_t s = 0; s < values.size(); ++s) values[s] = value_of(s, i) * factor;
+        expected.push_back(sum_of_tree(values) / divisor);
     }
     std::atomic<int> equal = 0;
     distributed::Threads<ranks>{}.run([&](auto& world) {
         detail::TreeSum sum{world, shards, length};
-        const auto alone = [](const auto& function) { function(0, 1); };
+        const auto workers = [](const auto& function) {
+            for (const int worker : {2, 0, 1}) function(worker, 3);
+        };
         std::vector<float> found(length);
         for (int round = 0; round < 2; ++round) {
-            for (int s = 0; s < shards / ranks; ++s) {
-                const auto shard = static_cast<std::size_t>(shards / ranks * world.rank() + s);
-                for (std::size_t i = 0; i < length; ++i) sum.leaf()[i] = value_of(shard, i);
-                sum.add(alone);
+            const int local = shards / ranks;
+            for (int s = 0; s < local; ++s) {
+                const auto shard = static_cast<std::size_t>(local * world.rank() + s);
+                for (std::size_t i = 0; i < length; ++i) found[i] = value_of(shard, i);
+                if (s + 1 < local) sum.add(found, factor, workers);
             }
-            sum.finish(found, alone);
+            sum.finish(found, factor, divisor, found, workers);
             if (std::memcmp(found.data(), expected.data(), length * sizeof(float)) == 0) ++equal;
         }
     });
@@ -70,6 +73,7 @@ TEST_CASE("a sum has the same bits for any number of ranks that share the shards
         check_sums<4>(shards);
         check_sums<8>(shards);
     }
+    check_sums<2>(6, 150'001);  // in several messages, the last ones shorter
     CHECK(contains(error_of([] { detail::TreeSum({}, 0, 1); }),
                    "expected a number of shards that 1 processes can share equally, found 0"));
 }
@@ -92,6 +96,11 @@ TEST_CASE("ranks get each other's bytes") {
             world.all_to_all(std::span<const int>(mine), std::span<int>(received));
             for (int from = 0; from < ranks; ++from)
                 good &= received[static_cast<std::size_t>(from)] == 100 * from + round + world.rank();
+            std::vector<int> ranks_of_all(ranks);
+            const auto own = static_cast<std::size_t>(world.rank());
+            ranks_of_all[own] = world.rank();
+            world.all_gather(std::span<const int>(ranks_of_all).subspan(own, 1), std::span<int>(ranks_of_all));
+            for (int from = 0; from < ranks; ++from) good &= ranks_of_all[static_cast<std::size_t>(from)] == from;
             world.broadcast(std::span<int>(first), round % ranks);
             good &= first[0] == round % ranks + round;
             mine.assign(mine.size(), -1);  // what has been sent may be written to again

@@ -14,6 +14,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <mpi.h>
 
@@ -48,6 +49,8 @@ public:
         MPI_Comm_dup(MPI_COMM_WORLD, &all_);
         MPI_Comm_rank(all_, &rank_);
         MPI_Comm_size(all_, &size_);
+        counts_.resize(detail::index(size_));
+        places_.resize(counts_.size());
         watch_.emplace(World{*this});
     }
     Mpi(const Mpi&) = delete;
@@ -87,12 +90,20 @@ public:
     /// Throws tenon::Error for more than 2 GiB per rank.
     void all_gather(std::span<const std::byte> sent, std::span<std::byte> received) {
         const int count = checked_count(sent.size());
-        MPI_Allgather(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
+        const bool is_in_place = sent.data() == received.data() + sent.size() * detail::index(rank_);
+        MPI_Allgather(is_in_place ? MPI_IN_PLACE : sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE,
+                      all_);
     }
-    /// Throws tenon::Error for more than 2 GiB per rank.
+    /// Throws tenon::Error for more than 2 GiB of all ranks.
     void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {
         const int count = checked_count(sent.size() / detail::index(size_));
-        MPI_Alltoall(sent.data(), count, MPI_BYTE, received.data(), count, MPI_BYTE, all_);
+        checked_count(sent.size());
+        for (int rank = 0; rank < size_; ++rank) {
+            counts_[detail::index(rank)] = rank == rank_ ? 0 : count;
+            places_[detail::index(rank)] = rank * count;
+        }
+        MPI_Alltoallv(sent.data(), counts_.data(), places_.data(), MPI_BYTE, received.data(), counts_.data(),
+                      places_.data(), MPI_BYTE, all_);
     }
     void barrier() { MPI_Barrier(all_); }
     /// What to resume from: said if the process of another rank ends, which ends all.
@@ -131,6 +142,7 @@ private:
 
     MPI_Comm all_ = MPI_COMM_NULL;
     int rank_ = 0, size_ = 1;
+    std::vector<int> counts_, places_;  ///< of what all_to_all sends
     int exceptions_ = std::uncaught_exceptions();
     std::optional<detail::Watch> watch_;
 };

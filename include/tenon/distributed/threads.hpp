@@ -41,7 +41,8 @@ public:
         void all_gather(std::span<const std::byte> sent, std::span<std::byte> received) {
             all_.exchange(rank_, sent, [&] {
                 for (int from = 0; from < Ranks; ++from)
-                    std::ranges::copy(all_.sent(from), part(received, sent.size(), from).begin());
+                    if (const auto to = part(received, sent.size(), from); to.data() != sent.data())
+                        std::ranges::copy(all_.sent(from), to.begin());
             });
         }
         void all_to_all(std::span<const std::byte> sent, std::span<std::byte> received) {

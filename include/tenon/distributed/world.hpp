@@ -24,8 +24,11 @@ inline namespace TENON_ISA_NAMESPACE {
 /// that their bits don't depend on the communicator.
 ///
 /// - `broadcast(bytes, root)`: every rank gets the bytes of `root`.
-/// - `all_gather(sent, received)`: every rank gets what all have sent, in the order of ranks.
-/// - `all_to_all(sent, received)`: of `size()` equal parts, part i is sent to rank i; received in the order of ranks.
+/// - `all_gather(sent, received)`: every rank gets what all have sent, in the order of ranks. `sent` may be the rank's
+/// own
+///   part of `received`.
+/// - `all_to_all(sent, received)`: of `size()` equal parts, part i is sent to rank i; received in the order of ranks. A
+///   rank need not get its own part, which it has.
 /// - `barrier()`: returns when all ranks have called it.
 /// - `fail(reason)`: ends the work of all ranks, which may be waiting for this one; says who failed and why.
 ///
@@ -55,7 +58,7 @@ public:
 
 private:
     static void copy(std::span<const std::byte> sent, std::span<std::byte> received) {
-        std::ranges::copy(sent, received.begin());
+        if (sent.data() != received.data()) std::ranges::copy(sent, received.begin());
     }
 };
 

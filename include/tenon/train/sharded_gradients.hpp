@@ -53,18 +53,20 @@ public:
         : options_{options},
           local_shards_{options.shards / std::max(1, options.world.size())},
           sum_{options.world, options.shards, index(state_count<Net>)},
-          before_(index(state_count<Net>)),
           local_(index(local_shards_)),
           all_(index(options.shards)) {
         if (options.accumulate > 1)
-            for (int i = 0; i < local_shards_; ++i) kept_.emplace_back(before_.size());
+            for (int i = 0; i < local_shards_; ++i) kept_.emplace_back(index(state_count<Net>));
         if constexpr (SynchronizesNorms<Engine>) {
             engine.prepare_parts(local_shards_, options.shards);
             parts_.reserve(local_.size());
             images_of_shards_.resize(all_.size());
         }
         for (const Parameter& tensor : Parameters<Net>::infos())
-            if (!is_trainable(tensor.role)) statistics_.push_back({index(tensor.offset), index(tensor.elements())});
+            if (!is_trainable(tensor.role)) {
+                statistics_.push_back({index(tensor.offset), index(tensor.elements()), before_.size()});
+                before_.resize(before_.size() + index(tensor.elements()));
+            }
     }
 
     /// The sum of an iteration over all ranks.
@@ -78,7 +80,9 @@ public:
     template <class Fetch, class Check, class OnThreads>
     Result run(Engine& engine, const Fetch& fetch, int batches, const StepOptions& step, const Check& check,
                const OnThreads& on_threads) {
-        copy_statistics(std::as_const(engine).parameters().values(), before_);
+        const auto now = std::as_const(engine).parameters().values();
+        for (const auto& [offset, size, kept] : statistics_)
+            std::ranges::copy(now.subspan(offset, size), before_.begin() + static_cast<std::ptrdiff_t>(kept));
         std::ranges::fill(local_, Tally{});
         for (int i = 0; i < batches; ++i) {
             const Batch batch = checked_share(fetch(i), options_.world, elements);
@@ -90,34 +94,25 @@ public:
             };
             if constexpr (SynchronizesNorms<Engine>) run_shards(engine, batch, options_of, check);
             for (int shard = 0; shard < local_shards_; ++shard) {
-                const std::span<float> target = batches > 1 ? std::span<float>(kept_[index(shard)]) : sum_.leaf();
+                Leaf leaf;
                 if constexpr (SynchronizesNorms<Engine>)
-                    add_gradients(engine.gradients_of_part(shard), batch.whole, target, i == 0, on_threads);
+                    leaf = {engine.gradients_of_part(shard), static_cast<float>(batch.whole)};
                 else
-                    run_shard(engine, shard_of(batch, shard), target, i == 0, shard, options_of(shard), check,
-                              on_threads);
-                if (batches == 1) sum_.add(on_threads);
+                    leaf = run_shard(engine, shard_of(batch, shard), shard, options_of(shard), check);
+                if (batches > 1)
+                    keep(leaf, kept_[index(shard)], i == 0, on_threads);
+                else
+                    add(leaf, shard, engine, on_threads);
             }
         }
-        for (int shard = 0; batches > 1 && shard < local_shards_; ++shard) {
-            std::ranges::copy(kept_[index(shard)], sum_.leaf().begin());
-            sum_.add(on_threads);
-        }
-        const std::span<float> gradients = engine.gradients().values();
-        const auto start = std::chrono::steady_clock::now();
-        sum_.finish(gradients, on_threads);
-        const Result result = total();
-        exchange_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        const auto images = static_cast<float>(result.images);
-        on_threads([&](int worker, int workers) {
-            const std::size_t end = share_begin(worker + 1, workers);
-            for (std::size_t i = share_begin(worker, workers); i < end; ++i) gradients[i] /= images;
-        });
-        const std::span<float> parameters = engine.parameters().values();
-        for (const auto& [offset, size] : statistics_)
-            for (std::size_t i = offset; i < offset + size; ++i) {
-                parameters[i] = before_[i] + gradients[i];
-                gradients[i] = 0;
+        for (int shard = 0; batches > 1 && shard < local_shards_; ++shard)
+            add({std::span<float>(kept_[index(shard)]), 1}, shard, engine, on_threads);
+        const Result result = total_;
+        const std::span<float> gradients = engine.gradients().values(), parameters = engine.parameters().values();
+        for (const auto& [offset, size, kept] : statistics_)
+            for (std::size_t i = 0; i < size; ++i) {
+                parameters[offset + i] = before_[kept + i] + gradients[offset + i];
+                gradients[offset + i] = 0;
             }
         return result;
     }
@@ -132,10 +127,16 @@ private:
         long correct = 0, images = 0;
     };
     int first_shard() const { return TreeSum::first_shard(options_.world, options_.shards); }
-    std::size_t share_begin(int worker, int workers) const { return before_.size() * index(worker) / index(workers); }
-    void copy_statistics(std::span<const float> from, std::span<float> to) const {
-        for (const auto& [offset, size] : statistics_)
-            std::ranges::copy(from.subspan(offset, size), to.subspan(offset, size).begin());
+    /// Gradients that are means over `factor` images.
+    struct Leaf {
+        std::span<const float> gradients{};
+        float factor = 0;
+    };
+    void restore_statistics(Engine& engine) const {
+        const std::span<float> parameters = engine.parameters().values();
+        for (const auto& [offset, size, kept] : statistics_)
+            std::copy_n(before_.begin() + static_cast<std::ptrdiff_t>(kept), size,
+                        parameters.begin() + static_cast<std::ptrdiff_t>(offset));
     }
 
     long begin_of_shard(const Batch& batch, int shard) const {
@@ -146,24 +147,23 @@ private:
     }
     static long images_of(const Batch& part) { return std::ssize(part.images) / elements; }
 
-    /// Writes the gradients of a part times its images to `target`, or adds them; and likewise what it changes in the
-    /// running statistics.
-    template <class Check, class OnThreads>
-    void run_shard(Engine& engine, const Batch& part, std::span<float> target, bool is_first, int shard,
-                   const StepOptions& step, const Check& check, const OnThreads& on_threads) {
+    /// Computes the gradients of a part; and, in their place, what it changes in the running statistics.
+    template <class Check>
+    Leaf run_shard(Engine& engine, const Batch& part, int shard, const StepOptions& step, const Check& check) {
         const long images = images_of(part);
+        const std::span<float> gradients = engine.gradients().values();
         if (images == 0) {
-            if (is_first) std::ranges::fill(target, 0.0f);
-            return;
+            std::ranges::fill(gradients, 0.0f);
+            return {gradients, 1};
         }
-        copy_statistics(before_, engine.parameters().values());
+        restore_statistics(engine);
         const LossResult result = part.targets.empty() ? engine.forward_backward(part.images, part.labels, step)
                                                        : engine.forward_backward(part.images, part.targets, step);
         check(result, part);
         count(result, images, shard);
-        const std::span<float> gradients = engine.gradients().values();
-        write_changes(engine, gradients, 1);
-        add_gradients(gradients, images, target, is_first, on_threads);
+        const std::span<float> found = engine.gradients().values();
+        write_changes(engine, found, 1);
+        return {found, static_cast<float>(images)};
     }
 
     /// Computes the gradients of all shards of this process, of the mean loss over the batch of all processes.
@@ -180,7 +180,7 @@ private:
                               part.targets.empty() ? Targets<float>{part.labels} : Targets<float>{part.targets},
                               options_of(shard).seed});
         }
-        copy_statistics(before_, engine.parameters().values());
+        restore_statistics(engine);
         const LossResult result = engine.forward_backward(
             parts_, images_of_shards_, options_of(0).label_smoothing,
             [&](std::span<const double> mine, std::span<double> all) { options_.world.all_gather(mine, all); });
@@ -203,19 +203,29 @@ private:
     /// Writes what a batch has changed in the running statistics, times a factor, to where their gradients would be.
     void write_changes(const Engine& engine, std::span<float> gradients, float factor) const {
         const std::span<const float> parameters = engine.parameters().values();
-        for (const auto& [offset, size] : statistics_)
-            for (std::size_t i = offset; i < offset + size; ++i) gradients[i] = (parameters[i] - before_[i]) * factor;
+        for (const auto& [offset, size, kept] : statistics_)
+            for (std::size_t i = 0; i < size; ++i)
+                gradients[offset + i] = (parameters[offset + i] - before_[kept + i]) * factor;
     }
-    /// Writes gradients times the images that they are means over to `target`, or adds them.
+    /// Writes the sum of gradients over a shard's images to `target`, or adds it.
     template <class OnThreads>
-    void add_gradients(std::span<const float> gradients, long images, std::span<float> target, bool is_first,
-                       const OnThreads& on_threads) const {
-        const auto factor = static_cast<float>(images);
+    static void keep(const Leaf& leaf, std::span<float> target, bool is_first, const OnThreads& on_threads) {
         on_threads([&](int worker, int workers) {
-            const std::size_t end = share_begin(worker + 1, workers);
-            for (std::size_t i = share_begin(worker, workers); i < end; ++i)
-                target[i] = is_first ? gradients[i] * factor : target[i] + gradients[i] * factor;
+            const auto share = [&](int part) { return target.size() * index(part) / index(workers); };
+            for (std::size_t i = share(worker); i < share(worker + 1); ++i)
+                target[i] = is_first ? leaf.gradients[i] * leaf.factor : target[i] + leaf.gradients[i] * leaf.factor;
         });
+    }
+    /// Adds the gradients of a shard to the sum; with the last one, writes the mean over all images of all ranks to the
+    /// engine's gradients.
+    template <class OnThreads>
+    void add(const Leaf& leaf, int shard, Engine& engine, const OnThreads& on_threads) {
+        if (shard + 1 < local_shards_) return sum_.add(leaf.gradients, leaf.factor, on_threads);
+        const auto start = std::chrono::steady_clock::now();
+        total_ = total();
+        sum_.finish(leaf.gradients, leaf.factor, static_cast<float>(total_.images), engine.gradients().values(),
+                    on_threads);
+        exchange_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
 
     /// The sum over all shards, in their order.
@@ -237,11 +247,12 @@ private:
     std::vector<float> before_;        ///< the running statistics at the beginning of an iteration
     std::vector<Buffer<float>> kept_;  ///< sums over the batches of an iteration, one per shard
     std::vector<Tally> local_, all_;
+    Result total_;
     std::vector<PartOf<Engine>> parts_;  ///< where batch norms see all shards: those of this process,
     std::vector<int> images_of_shards_;  ///< and the images of all
     double exchange_seconds_ = 0;
     struct Extent {
-        std::size_t offset, size;
+        std::size_t offset, size, kept;  ///< in the parameters, and where before_ has them
     };
     std::vector<Extent> statistics_;
 };
