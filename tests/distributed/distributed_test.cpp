@@ -40,7 +40,7 @@ TEST_CASE("training ends with the same bits for any number of processes") {
         const std::string expected = result_of_run(alone, options);
         CHECK(together<2>(options) == expected);
         CHECK(together<4>(options) == expected);
-        // With 8 shards of the last batch's 5 images, some have none.
+        // With 8 shards of a batch of 4 images, or of 3, some have none.
         const RunOptions eighths{.shards = 8, .accumulate = accumulate};
         CHECK(together<8>(eighths) == result_of_run(alone, eighths));
         // Shards and batches per iteration are part of the recipe: they change the bits.

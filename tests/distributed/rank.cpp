@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
                                    .other_seed = setting("TENON_TEST_DEATH") == "seed",
                                    .callback = &dying};
     if (const std::string shards = setting("TENON_TEST_SHARDS"); !shards.empty()) options.shards = std::stoi(shards);
+    if (const std::string epochs = setting("TENON_TEST_EPOCHS"); !epochs.empty()) options.epochs = std::stoi(epochs);
     if (const std::string steps = setting("TENON_TEST_STEPS"); !steps.empty()) options.steps = std::stol(steps);
     options.resume = !options.checkpoint.empty() && std::filesystem::exists(options.checkpoint);
     try {

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include <tenon/data/augment/flip.hpp>
+#include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/pipeline.hpp>
+#include <tenon/data/split.hpp>
 #include <tenon/engine/reference_training.hpp>
 #include <tenon/models/cifar.hpp>
 #include <tenon/train/callbacks/log_files.hpp>
@@ -19,10 +23,13 @@
 namespace tenon_test {
 namespace {
 
+/// The blocks of a CIFAR network (strides, shortcuts that pad channels), fewer and narrower; and dropout.
 struct SharedNet
-    : tenon::Network<tenon::Input<3, 8, 8>, tenon::Stem<tenon::Conv<8, tenon::Kernel<3>, tenon::Padding<1>>>,
-                     tenon::Head<tenon::BatchNorm, tenon::ReLU, tenon::GlobalAvgPool, tenon::Dropout<tenon::Rate<1, 4>>,
-                                 tenon::Linear<6>>> {};
+    : tenon::Network<tenon::Input<3, 32, 32>,
+                     tenon::Stem<tenon::Conv<8, tenon::Kernel<3>, tenon::Padding<1>>, tenon::BatchNorm, tenon::ReLU>,
+                     tenon::detail::CifarStage<tenon::detail::CifarBlock, 16, 1, 2, true>,
+                     tenon::detail::CifarStage<tenon::detail::CifarBlock, 32, 1, 2, true>,
+                     tenon::Head<tenon::GlobalAvgPool, tenon::Dropout<tenon::Rate<1, 4>>, tenon::Linear<10>>> {};
 
 /// Without dropout, which depends on how a batch is divided.
 struct NormNet : tenon::Network<tenon::Input<3, 8, 8>, tenon::Stem<tenon::Conv<20, tenon::Kernel<3>, tenon::Stride<2>>>,
@@ -37,18 +44,53 @@ struct InterruptAfter : tenon::Callback {
     long steps;
 };
 
+/// Invented images of noise over one pattern per class, in CIFAR-10's binary format.
+std::string cifar_file(std::size_t count, std::uint64_t seed) {
+    std::string records;
+    for (std::uint64_t n = 0; n < count; ++n) {
+        records.push_back(static_cast<char>(n % 10));
+        for (std::uint64_t k = 0; k < 3072; ++k)
+            records.push_back(static_cast<char>((tenon::detail::random_bits(1, n % 10, k) >> 57) +
+                                                (tenon::detail::random_bits(seed, n, k) >> 57)));
+    }
+    return records;
+}
+
+tenon::ImageDataset cifar_images(tenon::Subset subset) {
+    const bool is_training = subset == tenon::Subset::training;
+    if (const char* folder = std::getenv("TENON_TEST_CIFAR")) {
+        std::vector<std::uint32_t> first(is_training ? 515 : 131);
+        std::iota(first.begin(), first.end(), 0U);
+        return tenon::take(tenon::read_cifar10(subset, folder), first);
+    }
+    const std::string file = is_training ? cifar_file(19, 2) : cifar_file(13, 3);
+    tenon::ImageDataset images;
+    tenon::detail::append_cifar(std::as_bytes(std::span(file)), tenon::detail::CifarRecord::cifar10, "file", images);
+    return images;
+}
+
+/// The data of a network: those of CIFAR-10, or small ones.
+template <class Net>
+tenon::ImageDataset images_of(tenon::Subset subset) {
+    if constexpr (tenon::input_shape<Net> == tenon::Shape{3, 32, 32}) return cifar_images(subset);
+    return subset == tenon::Subset::training ? shared_images(53) : shared_images(31, 3);
+}
+
 template <class Net, class Backend>
 std::string result_of(tenon::distributed::World world, const RunOptions& options) {
     using namespace tenon;
     const bool second = world.rank() == 1;
-    const ImageDataset data = shared_images(53, second && options.other_data ? 2 : 1), held_out = shared_images(31, 3);
+    ImageDataset data = images_of<Net>(Subset::training);
+    const ImageDataset held_out = images_of<Net>(Subset::test);
+    if (second && options.other_data) data.images[7] ^= 1;
+    const int batch_size = data.size() < 50 ? 4 : data.size() < 500 ? 12 : 64;
     const Normalize normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}};
-    Loader loader{data, Pipeline{PadCrop{1}, RandomFlip{}, normalize}, {.batch_size = 12, .seed = 5}};
+    Loader loader{data, Pipeline{PadCrop{1}, RandomFlip{}, normalize}, {.batch_size = batch_size, .seed = 5}};
     Loader validation{held_out, Pipeline{normalize}, {.batch_size = 10, .shuffle = false}};
     loader.shard(world);
     if (options.other_sharding) loader.shard(OtherRank{world.size() - 1 - world.rank(), world.size()});
     Trainer<Net, Backend> trainer{SgdOptions{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4},
-                                  {.batch_size = 12,
+                                  {.batch_size = batch_size,
                                    .seed = second && options.other_seed ? 4U : 3U,
                                    .threads = 1,
                                    .label_smoothing = 0.1,

@@ -1,4 +1,5 @@
-// A small training run that ranks of any kind of world do together, for tests: its result as bytes.
+// A small training run that ranks of any kind of world do together, for tests: its result as bytes. A small network of
+// CIFAR's, on images in CIFAR-10's format: invented ones, or the first 515 in the folder that TENON_TEST_CIFAR names.
 #pragma once
 
 #include <cstddef>
