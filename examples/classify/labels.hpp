@@ -114,6 +114,7 @@ inline std::vector<std::string> names_of_dictionary(const Json& dictionary, cons
         found[*number] = is_inverse ? key : name_of(value, file);
     }
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (std::optional<std::string>& name : found) names.push_back(std::move(*name));
     return names;
 }
