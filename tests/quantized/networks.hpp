@@ -12,9 +12,10 @@ namespace quantized_test {
 
 using namespace tenon;
 
-/// One product whose source is never negative, and so stored as bytes: whole planes of words, several planes with an
-/// incomplete last one and an odd number of output blocks, and a stride.
-struct Bytes3x3 : Network<Input<64, 9, 9>, ReLU, Conv<32, Kernel<3>, Padding<1>>> {};
+/// One product whose source is never negative, and so stored as bytes: by Winograd, where sums of chunks of channels
+/// are added and the last tiles reach over the edge; several planes with an incomplete last one and an odd number of
+/// output blocks; and a stride.
+struct Bytes3x3 : Network<Input<144, 9, 9>, ReLU, Conv<48, Kernel<3>, Padding<1>>> {};
 struct Bytes1x1 : Network<Input<176, 5, 7>, ReLU, Conv<80, Kernel<1>>> {};
 struct BytesStrided : Network<Input<24, 11, 30>, ReLU, Conv<16, Kernel<3>, Stride<2>, Padding<1>>> {};
 struct BytesLinear : Network<Input<200>, ReLU, Linear<48>> {};

@@ -112,6 +112,18 @@ struct ExactCase {
 
 constexpr int exact_networks = 6;  // the first ones
 
+/// How many of a network's steps are computed by Winograd.
+template <class Net>
+constexpr int winograd_steps() {
+    int count = 0;
+    for (const auto& step : cpu::QuantizedNetwork<Net, cpu::Packing::integers>::plan.steps)
+        count += step.winograd.m > 0 ? 1 : 0;
+    return count;
+}
+static_assert(cpu::has_dot4 || (winograd_steps<Bytes3x3>() == 1 && winograd_steps<Bytes1x1>() == 0 &&
+                                winograd_steps<BytesStrided>() == 0 && winograd_steps<WordsBlocks>() == 0));
+static_assert(cpu::has_dot4 || (winograd_steps<Preactivated>() > 0 && winograd_steps<Postactivated>() > 0));
+
 /// Checks one instruction set's sums, on 1 and 3 threads.
 void check_exact(Run run) {
     for_each_network<0, exact_networks>([&]<int Index>() {

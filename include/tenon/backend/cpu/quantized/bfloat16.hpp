@@ -35,8 +35,6 @@ constexpr float with_plain_nan(float value) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-attributes"
 
-using UnsignedBits [[gnu::vector_size(4 * vector_width)]] = unsigned;
-
 /// The upper number of each word, and the lower one, as floats.
 TENON_INLINE Vector upper_numbers(Sums words) { return reinterpret_cast<Vector>(words & -0x10000); }
 TENON_INLINE Vector lower_numbers(Sums words) { return reinterpret_cast<Vector>(words << 16); }

@@ -84,19 +84,37 @@ private:
             const int panel = o / (panel_blocks * channel_block);
             const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * channel_block;
             float* const to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * channel_block);
-            for (int i = 0; i < inputs; ++i)
+            for (int i = 0; i < inputs; ++i) {
+                const int word = i / pack;
+                long codes[9]{};
                 for (int tap = 0; tap < taps; ++tap) {
                     const double value = double{weight[long{i} * taps + tap]} * affine.scale[index(o)];
                     const long code = rounds ? static_cast<std::int16_t>(to_bfloat16(static_cast<float>(value)))
                                              : std::lrint(value / scale);
-                    const int word = i / pack, plane = term.source.planar ? word : word / channel_block;
+                    if (step.winograd.m > 0) {
+                        codes[tap] = code;
+                        continue;
+                    }
+                    const int plane = term.source.planar ? word : word / channel_block;
                     const int in_plane = term.source.planar ? 0 : word % channel_block;
                     const int words =
                         term.source.planar ? 1 : std::min(channel_block, all_words - plane * channel_block);
                     const long before = term.source.planar ? plane : plane * channel_block;  // words per tap
                     store_weight(to + (before * taps + long{tap} * words + in_plane) * width, i % pack, pack, code);
                 }
+                if (step.winograd.m > 0) store_points(to, codes, step.words, i, width);
+            }
         }
+    }
+
+    /// Stores the points of a filter: chunk after chunk of words, all points of a chunk, all words at a point.
+    static void store_points(float* to, const long (&codes)[9], int all_words, int input, int width) {
+        const int word = input / 2, first = word / winograd_chunk_words * winograd_chunk_words;
+        const int words = std::min(winograd_chunk_words, all_words - first);
+        long points[36];
+        transform_codes_of_filter(codes, points);
+        for (int point = 0; point < 36; ++point)
+            store_weight(to + (long{first} * 36 + point * words + word - first) * width, input % 2, 2, points[point]);
     }
 
     static void store_weight(float* word, int position, int pack, long code) {

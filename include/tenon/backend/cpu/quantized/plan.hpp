@@ -14,7 +14,7 @@
 #include <limits>
 
 #include <tenon/backend/cpu/plan/conv.hpp>
-#include <tenon/backend/cpu/quantized/step.hpp>
+#include <tenon/backend/cpu/quantized/winograd_plan.hpp>
 #include <tenon/backend/shared/lower_step.hpp>
 #include <tenon/program/memory/plan_memory.hpp>
 #include <tenon/program/passes/add_transfers.hpp>
@@ -197,7 +197,19 @@ private:
             source.left = std::max(source.left, window.left);
             source.bottom = std::max(source.bottom, window.bottom);
             source.right = std::max(source.right, window.right);
+            const WinogradGrid grid = winograd_of(op);
+            if (grid.m == 0) continue;  // Winograd's last tiles read over the edge
+            source.bottom = std::max(source.bottom, grid.source_rows() - window.top - source.height);
+            source.right = std::max(source.right, grid.source_columns() - window.left - source.width);
         }
+    }
+
+    /// The tiles of a convolution of bytes that is computed by Winograd.
+    constexpr WinogradGrid winograd_of(const Op& op) const {
+        if (packing_ != Packing::integers || op.kind != OpKind::conv || !is_packed(op)) return {};
+        if (values_[op.source()].codes.storage != Storage::u8) return {};
+        return choose_integer_winograd(op.terms[0], program_.values[op.source()],
+                                       program_.values[op.target >= 0 ? op.target : op.activated]);
     }
 
     /// Whether the codes of a value are planes of words: the image's, with few channels, if only products read it.
@@ -301,6 +313,9 @@ private:
         step.words = term.source.planar ? 1 : term.source.channels;
         if (!in_bfloat16()) step.weight_limit = weight_limit_of(step.source_codes.storage, depth_of(op));
 
+        step.winograd = winograd_of(op);
+        if (step.winograd.m > 0) return plan_winograd(step);
+
         // Tiles may be one long row where all that is read and written is one, or runs over the ends of rows.
         Step shape = step;
         if (!step.stores_target && step.target_codes.exist()) shape.target = step.target_codes.tensor;
@@ -314,9 +329,19 @@ private:
         if (flat && step.grid.wraps == 0 && step.grid.rows == 1 && result.height > 1 && !dense_codes)
             step.grid = make_grid(result.height, result.width, tile_pixels);
 
-        const int blocks = result.planes();
         const long depth = long{term.source.planar ? term.planes : step.words} * window.taps() *
                            pack_of(step.source_codes.storage) / weight_pack_of(step.source_codes.storage);
+        take_panels(step, depth);
+    }
+
+    constexpr void plan_winograd(QuantizedStep& step) {
+        take_panels(step, long{step.winograd.points()} * step.words);
+        plan_.scratch_floats = std::max(plan_.scratch_floats, integer_winograd_scratch(step));
+    }
+
+    /// Takes room for a product's weights, `depth` words of them per output channel, and for what its sums become.
+    constexpr void take_panels(QuantizedStep& step, long depth) {
+        const int blocks = step.result().planes();
         step.panels = (blocks + panel_blocks - 1) / panel_blocks;
         step.panel_floats = depth * panel_blocks * channel_block;
         step.weights = take_weights(depth * blocks * channel_block);

@@ -140,7 +140,19 @@ void run_load_codes(const QuantizedStep& step, const Frame& frame) {
         float* to = base + words.origin() + long{plane} * words.plane() + long{y} * words.row();
         const float* first = frame.input + (long{image} * channels + 2 * plane) * pixels + long{y} * words.width;
         const bool has_second = 2 * plane + 1 < channels;
-        for (int x = 0; x < words.width; ++x) {
+        const float high = static_cast<float>(limit), low = storage == Storage::s16 ? -high : 0.0f;
+        const auto codes_at = [&](const float* from) {
+            Vector values;
+            std::memcpy(&values, from, sizeof values);
+            return to_integers(clamp(multiply(values, broadcast(inverse)), low, high));
+        };
+        int x = 0;
+        for (; storage != Storage::bf16 && x + vector_width <= words.width; x += vector_width) {
+            Sums pairs = codes_at(first + x) & 0xffff;
+            if (has_second) pairs |= codes_at(first + pixels + x) << 16;
+            std::memcpy(to + x, &pairs, sizeof pairs);
+        }
+        for (; x < words.width; ++x) {
             const std::int16_t pair[2] = {
                 code_of(first[x], inverse, limit, storage),
                 has_second ? code_of(first[pixels + x], inverse, limit, storage) : std::int16_t{0}};

@@ -4,7 +4,7 @@
 // Which kernel a step of a quantized network calls.
 
 #include <tenon/backend/cpu/quantized/bfloat16_pointwise.hpp>
-#include <tenon/backend/cpu/quantized/conv.hpp>
+#include <tenon/backend/cpu/quantized/winograd.hpp>
 #include <tenon/backend/cpu/step_function.hpp>
 
 namespace tenon::cpu {
@@ -22,7 +22,9 @@ template <const auto& Plan, int Index, class End>
 consteval QuantizedFunction quantized_function() {
     constexpr const QuantizedStep& step = Plan.steps[Index];
     using enum OpKind;
-    if constexpr (step.is_packed)
+    if constexpr (step.winograd.m > 0)
+        return &run_integer_winograd<integer_winograd_spec(step)>;
+    else if constexpr (step.is_packed)
         return &run_quantized_conv<quantized_conv_spec(step)>;
     else if constexpr (step.kind == conv)
         return &run_in_floats<End, &run_conv<conv_spec(step)>>;

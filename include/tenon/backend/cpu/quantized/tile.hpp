@@ -4,66 +4,11 @@
 // The register tile of convolutions of packed numbers: several output pixels x one panel of output channels, all sums
 // in registers, as in kernels/tile.hpp; a word holds the numbers of 2 or 4 channels.
 
-#include <tenon/backend/cpu/machine.hpp>
-#include <tenon/backend/cpu/quantized/bfloat16.hpp>
-#include <tenon/backend/cpu/quantized/step.hpp>
+#include <tenon/backend/cpu/quantized/result.hpp>
 
 namespace tenon::cpu {
 
-/// Which form a tile's operand or result has, and the distances in words between its pixels: along a row, and between
-/// rows where a tile has several. Scalars only, like all specs of kernels.
-struct QuantizedTileSpec {
-    int pixels = 1, rows = 1;               ///< output pixels in all, and the rows they are in
-    int blocks = 1;                         ///< blocks of 16 output channels
-    int source_column = 0, source_row = 0;  ///< between the windows of neighboring output pixels
-    bool bytes = false;                     ///< the source is of bytes, four to a word
-    bool bfloat16 = false;                  ///< the source is of bfloat16, and so are weights and all codes
-    bool planar = false;
-    int residual_column = 0, residual_row = 0;  ///< column 0: there is none
-    Storage residual = Storage::f32;
-    bool stores_target = false, stores_activated = false;
-    Storage target_codes = Storage::f32, activated_codes = Storage::f32;  ///< f32: there are none
-    int target_row = 0, target_codes_row = 0, activated_row = 0, activated_codes_row = 0;
-    bool activates = false, only_target_codes = false, only_activated_codes = false;
-    bool relu = false, activated_relu = false;
-    int code_limit = 0, activated_limit = 0;
-    int crossings = 0;  ///< row ends that the pixels may run over: at most 2
-
-    constexpr int offset(int pixel, int column, int row) const {
-        const int width = pixels / rows;
-        return pixel / width * row + pixel % width * column;
-    }
-    /// Whether pixels are floats and weights are packed (see multiplies_bfloat16).
-    constexpr bool in_floats() const { return bfloat16 && TENON_MULTIPLIES_BFLOAT16 == 0; }
-};
-
 inline namespace TENON_ISA_NAMESPACE {
-
-/// Where a tile's part of a tensor is: its first pixel, the distance between planes, and, where tiles run over the ends
-/// of rows, the words from the end of a row to the next.
-struct QuantizedPlace {
-    float* at = nullptr;
-    int plane = 0, gap = 0;
-};
-
-/// The words from a panel's first block of channels to another one: a panel's blocks are in one plane of packed words.
-constexpr int offset_of_block(const QuantizedPlace& place, Storage storage, int block) {
-    return pack_of(storage) > 1 ? block * block_words(storage) : block * place.plane;
-}
-
-/// The addresses of a tile.
-struct QuantizedTileArguments {
-    const float* source;
-    int planes, plane, words, last_words;  ///< words of a pixel in each plane, and in the last one
-    int next_plane;                        ///< of floats, where a word of weights or a line of them is of two planes
-    int kernel_height, kernel_width, tap_row, tap_column;
-    const float* weights;
-    const float* next_weights;  ///< prefetched into the second-level cache, `next_stride` words per step of the sums
-    int next_stride;
-    const float *factors, *shift, *scale, *activated_shift, *numbers;
-    QuantizedPlace residual, target, target_codes, activated, activated_codes;
-    int wrap, width;  ///< pixels up to the end of the row that the tile begins in, and pixels of a row
-};
 
 /// Adds the products of a word of weights with the word of each pixel.
 template <QuantizedTileSpec S>
@@ -150,25 +95,7 @@ TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bou
     }
 }
 
-/// Stores a result's codes: the nearest ones, of integers within the limits of the storage.
-template <Storage Kind>
-TENON_INLINE void store_codes(float* block, int lane, Vector in_codes, int limit) {
-    if constexpr (Kind == Storage::bf16) return store_bfloat16(block, lane, in_codes);
-    const float high = static_cast<float>(limit), low = Kind == Storage::u8 ? 0.0f : -high;
-    store_packed<Kind>(block, lane, to_integers(clamp(in_codes, low, high)));
-}
-
-/// Codes as floats: of bfloat16, the values themselves.
-template <Storage Kind>
-TENON_INLINE Vector load_codes(const float* block, int lane) {
-    if constexpr (Kind == Storage::bf16)
-        return load_bfloat16(block, lane);
-    else
-        return load_packed<Kind>(block, lane);
-}
-
-/// Computes and stores one tile: sum * factor + shift + residual, and the rest of the epilogue (see Op). All of it is
-/// rounded operation by operation, so that every instruction set has the same bits. In bfloat16 all factors are 1.
+/// Computes and stores one tile.
 template <QuantizedTileSpec S>
 [[gnu::noinline]] void quantized_tile(const QuantizedTileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
@@ -182,63 +109,15 @@ template <QuantizedTileSpec S>
     }
     accumulate_words<S>(sums, a);
 
-    const auto place = [&](const QuantizedPlace& at, int p, int column, int row) {
-        return at.at + S.offset(p, column, row) + (S.crossings > 0 && p >= a.wrap ? at.gap : 0) +
-               (S.crossings > 1 && p >= a.wrap + a.width ? at.gap : 0);
-    };
-    const auto number = [&](StepNumber which) { return broadcast(a.numbers[static_cast<int>(which)]); };
+    const int wrap = a.wrap, width = a.width;
     TENON_UNROLL for (int v = 0; v < vectors; ++v) {
-        const int block = v / vectors_per_block, lane = v % vectors_per_block * vector_width;
-        const Vector shift = load(a.shift + v * vector_width);
-        Vector factor = zero();
-        if constexpr (!S.bfloat16) factor = load(a.factors + v * vector_width);
-        Vector scale = zero(), activated_shift = zero();
-        if constexpr (S.activates) {
-            scale = load(a.scale + v * vector_width);
-            activated_shift = load(a.activated_shift + v * vector_width);
-        }
+        const QuantizedResult<S> result{a, v};
         TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-            Vector value;
-            if constexpr (S.bfloat16)
-                value = add(reinterpret_cast<Vector>(sums[p][v]), shift);
-            else
-                value = add(rounded_product(to_floats(sums[p][v]), factor), shift);
-            if constexpr (S.residual_column != 0) {
-                const float* const from = place(a.residual, p, S.residual_column, S.residual_row);
-                Vector residual;
-                if constexpr (S.residual == Storage::f32)
-                    residual = load(from + block * a.residual.plane + lane);
-                else
-                    residual = load_codes<S.residual>(from + offset_of_block(a.residual, S.residual, block), lane);
-                if constexpr (!S.bfloat16 && (S.residual != Storage::f32 || S.only_target_codes))
-                    residual = rounded_product(residual, number(StepNumber::residual_factor));
-                value = add(value, residual);
-            }
-            if constexpr (S.relu) value = relu(value);
-            if constexpr (S.stores_target)
-                store(place(a.target, p, channel_block, S.target_row) + block * a.target.plane + lane, value);
-            if constexpr (S.target_codes != Storage::f32) {
-                Vector in_codes = value;
-                if constexpr (!S.only_target_codes && !S.bfloat16)
-                    in_codes = multiply(value, number(StepNumber::target_inverse));
-                store_codes<S.target_codes>(place(a.target_codes, p, channel_block, S.target_codes_row) +
-                                                offset_of_block(a.target_codes, S.target_codes, block),
-                                            lane, in_codes, S.code_limit);
-            }
-            if constexpr (S.activates) {
-                value = add(rounded_product(value, scale), activated_shift);
-                if constexpr (S.activated_relu) value = relu(value);
-                if constexpr (S.stores_activated)
-                    store(place(a.activated, p, channel_block, S.activated_row) + block * a.activated.plane + lane,
-                          value);
-                if constexpr (S.activated_codes != Storage::f32) {
-                    if constexpr (!S.only_activated_codes && !S.bfloat16)
-                        value = multiply(value, number(StepNumber::activated_inverse));
-                    store_codes<S.activated_codes>(place(a.activated_codes, p, channel_block, S.activated_codes_row) +
-                                                       offset_of_block(a.activated_codes, S.activated_codes, block),
-                                                   lane, value, S.activated_limit);
-                }
-            }
+            const auto place = [&](const QuantizedPlace& at, int column, int row) {
+                return at.at + S.offset(p, column, row) + (S.crossings > 0 && p >= wrap ? at.gap : 0) +
+                       (S.crossings > 1 && p >= wrap + width ? at.gap : 0);
+            };
+            result.finish(sums[p][v], place);
         }
     }
 }

@@ -48,6 +48,8 @@ constexpr int block_words(Storage storage) { return channel_block / pack_of(stor
 
 /// As many 32-bit integers as a Vector has floats.
 using Sums = VectorBits;
+/// The same bits, for arithmetic modulo 2^32.
+using UnsignedBits [[gnu::vector_size(4 * vector_width)]] = unsigned;
 
 TENON_INLINE Sums zero_sums() { return Sums{}; }
 
@@ -60,11 +62,13 @@ TENON_INLINE Sums broadcast_word(const float* from) {
 
 /// Loads words from memory aligned to the vector.
 TENON_INLINE Sums load_words(const float* from) { return *reinterpret_cast<const Sums*>(from); }
+/// Stores words to memory aligned to the vector.
+TENON_INLINE void store_words(float* to, Sums words) { *reinterpret_cast<Sums*>(to) = words; }
 
 // Products and additions are written out: GCC 12 copies the sums of the intrinsics from register to register, and then
 // spills them (test: backend.spills).
 
-/// sums + the two products of 16-bit numbers in each word.
+/// sums + the two products of 16-bit numbers in each word, modulo 2^32.
 TENON_INLINE Sums add_dot2(Sums sums, Sums a, Sums b) {
 #if defined(__AVX512VNNI__)
     asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
@@ -81,7 +85,8 @@ TENON_INLINE Sums add_dot2(Sums sums, Sums a, Sums b) {
     asm("pmaddwd %2, %1\n\tpaddd %1, %0" : "+x"(sums), "+x"(a) : "x"(b));
     return sums;
 #else
-    return sums + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+    const Sums products = ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+    return reinterpret_cast<Sums>(reinterpret_cast<UnsignedBits>(sums) + reinterpret_cast<UnsignedBits>(products));
 #endif
 }
 
@@ -138,10 +143,24 @@ TENON_INLINE Vector rounded_product(Vector a, Vector b) {
     return product;
 }
 
+/// The smaller of each two elements; b where they are equal or either is NaN: x86's minimum.
+TENON_INLINE Vector below_or_second(Vector a, Vector b) {
+#if defined(__AVX512F__) && defined(__clang__)
+    return __builtin_ia32_minps512(a, b, rounds_as_usual);
+#elif defined(__AVX512F__)
+    return __builtin_ia32_minps512_mask(a, b, Vector{}, all_lanes, rounds_as_usual);
+#elif defined(__AVX__)
+    return __builtin_ia32_minps256(a, b);
+#elif defined(__SSE__)
+    return __builtin_ia32_minps(a, b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
 /// x where it is within [low, high], else the nearer bound; `high` for a NaN.
 TENON_INLINE Vector clamp(Vector x, float low, float high) {
-    const Vector lows = broadcast(low), highs = broadcast(high), below = x < highs ? x : highs;
-    return below > lows ? below : lows;
+    return above_or_second(below_or_second(x, broadcast(high)), broadcast(low));
 }
 
 /// As many integers of 8 or 16 bits as a Vector has floats.
@@ -153,6 +172,15 @@ using PackedIntegers = std::conditional_t<pack_of(S) == 4, Bytes, Shorts>;
 /// Stores integers that the storage holds, channel after channel, `lane` channels after the start of a block.
 template <Storage S>
 TENON_INLINE void store_packed(float* block, int lane, Sums integers) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+    // GCC 12 would mask the integers, pack them with zeros and move the halves together.
+    if constexpr (std::is_same_v<PackedIntegers<S>, Shorts>) {
+        const auto packed = __builtin_ia32_packssdw128(__builtin_shufflevector(integers, integers, 0, 1, 2, 3),
+                                                       __builtin_shufflevector(integers, integers, 4, 5, 6, 7));
+        std::memcpy(reinterpret_cast<char*>(block) + 2 * lane, &packed, sizeof packed);
+        return;
+    }
+#endif
     const auto packed = __builtin_convertvector(integers, PackedIntegers<S>);
     std::memcpy(reinterpret_cast<char*>(block) + 4 / pack_of(S) * lane, &packed, sizeof packed);
 }

@@ -1,0 +1,216 @@
+#pragma once
+// IWYU pragma: private, include <tenon/inference.hpp>
+
+// The step of F(4x4, 3x3) on integers: transform windows, multiply at each point, transform back (winograd_plan.hpp has
+// the numbers). The same bits as a plain sum, as all of it is exact.
+
+#include <tenon/backend/cpu/quantized/conv.hpp>
+#include <tenon/backend/cpu/quantized/winograd_transform.hpp>
+#include <tenon/backend/cpu/winograd/step.hpp>
+
+namespace tenon::cpu {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// The epilogue of a tile of 4 x 4 pixels.
+constexpr QuantizedTileSpec integer_winograd_spec(const QuantizedStep& step) {
+    return quantized_tile_spec(step, 16, 4, panel_blocks);
+}
+
+/// The products of some Winograd tiles with a panel's weights at one point, to where `target` is.
+template <QuantizedTileSpec S>
+[[gnu::noinline]] void integer_product_tile(const QuantizedTileArguments& a) {
+    constexpr int vectors = S.blocks * vectors_per_block;
+    Sums sums[array_bound<S.pixels>][array_bound<vectors>];
+    TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = zero_sums();
+    }
+    accumulate_words<S>(sums, a);
+    TENON_UNROLL for (int v = 0; v < vectors; ++v) {
+        float* const to = a.target.at + v / vectors_per_block * a.target.plane + v % vectors_per_block * vector_width;
+        TENON_UNROLL for (int p = 0; p < S.pixels; ++p) store_words(to + p * channel_block, sums[p][v]);
+    }
+}
+
+/// Runs the register tile of `width` Winograd tiles; there is code for three widths.
+template <int Blocks, int Width = 0>
+void multiply_integer_tiles(int width, const QuantizedTileArguments& a) {
+    constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
+    if (Width == 2 || width == widths[Width])
+        return integer_product_tile<QuantizedTileSpec{
+            .pixels = widths[Width], .blocks = Blocks, .source_column = channel_block}>(a);
+    if constexpr (Width < 2) multiply_integer_tiles<Blocks, Width + 1>(width, a);
+}
+
+/// One worker's work on a strip of Winograd tiles, which may belong to several images.
+template <QuantizedTileSpec S>
+class IntegerWinogradStrip {
+public:
+    IntegerWinogradStrip(const QuantizedStep& step, const Frame& frame, float* scratch, Range tiles)
+        : step_{step},
+          frame_{frame},
+          cursor_{step, frame},
+          tiles_{tiles},
+          planes_{step.terms[0].planes},
+          input_{scratch},
+          products_{input_ + step.winograd.points() * step.winograd.input_point(planes_)},
+          sums_{products_ + step.winograd.points() * step.winograd.product_point(panel_blocks)} {}
+
+    /// Transforms the windows of all tiles, plane by plane.
+    TENON_HOT void transform_input() {
+        const Tensor& source = step_.source();
+        const long point = step_.winograd.input_point(planes_);
+        for (int plane = 0; plane < planes_; ++plane)
+            for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
+                move(tile);
+                const float* const window = cursor_.arguments().source + long{plane} * source.plane();
+                float* const out = input_ + (long{plane} * step_.winograd.room + tile - tiles_.begin) * channel_block;
+                for (int lane = 0; lane < channel_block; lane += vector_width)
+                    transform_window_of_codes(window + lane, source.row(), out + lane, point);
+            }
+    }
+
+    /// Computes a panel of output channels, chunk by chunk of the input's.
+    void run_panel(int panel) {
+        if constexpr (panel_blocks > 1)
+            if (step_.result().planes() - panel * panel_blocks == 1) return run_blocks<1>(panel);
+        run_blocks<panel_blocks>(panel);
+    }
+
+private:
+    static constexpr int chunk_planes = winograd_chunk_words / channel_block;
+
+    /// Moves to a tile; returns its first pixel.
+    TilePlace move(int tile) {
+        const WinogradGrid& grid = step_.winograd;
+        const int in_image = tile % grid.tiles();
+        const TilePlace place{in_image / grid.across * grid.m, in_image % grid.across * grid.m, false};
+        cursor_.move(frame_.image(tile / grid.tiles()), place);
+        return place;
+    }
+
+    template <int Blocks>
+    void run_blocks(int panel) {
+        cursor_.panel(panel);
+        const float* weights = cursor_.arguments().weights;
+        for (int plane = 0; plane < planes_; plane += chunk_planes) {
+            const int words = std::min(winograd_chunk_words, step_.words - plane * channel_block);
+            multiply<Blocks>(weights, plane, words);
+            weights += long{step_.winograd.points()} * words * Blocks * channel_block;
+            const bool first = plane == 0, last = plane + chunk_planes >= planes_;
+            for (int block = 0; block < Blocks; ++block)
+                for (int tile = tiles_.begin; tile < tiles_.end; ++tile)
+                    first&& last ? transform_back<true, true>(block, tile)
+                    : first      ? transform_back<true, false>(block, tile)
+                    : last       ? transform_back<false, true>(block, tile)
+                                 : transform_back<false, false>(block, tile);
+        }
+    }
+
+    /// The products at all points over `words` words from a plane on.
+    template <int Blocks>
+    void multiply(const float* weights, int plane, int words) const {
+        const WinogradGrid& grid = step_.winograd;
+        const long weights_of_point = long{words} * Blocks * channel_block;
+        QuantizedTileArguments a{};
+        a.planes = (words + channel_block - 1) / channel_block;
+        a.next_plane = a.plane = grid.room * channel_block;
+        a.words = channel_block;
+        a.last_words = words - (a.planes - 1) * channel_block;
+        a.kernel_height = a.kernel_width = 1;
+        a.target.plane = grid.room * channel_block;
+        const int count = tiles_.size(), sharers = sharers_of_fetch((count + tile_pixels - 1) / tile_pixels);
+        for (int point = 0; point < grid.points(); ++point, weights += weights_of_point) {
+            const float* const input =
+                input_ + point * grid.input_point(planes_) + long{plane} * grid.room * channel_block;
+            float* const products = products_ + point * grid.product_point(panel_blocks);
+            a.weights = weights;
+            for (int tile = 0, width = 0, index = 0; tile < count; tile += width, ++index) {
+                width = WinogradTiles<tile_pixels>::first(count - tile);
+                // The first register tiles share the prefetching of the next point's weights.
+                const bool fetches = index < sharers;
+                a.next_weights = weights + (fetches ? weights_of_point + index * (weights_of_point / sharers) : 0);
+                a.next_stride = fetches ? Blocks * channel_block / sharers : 0;
+                a.source = input + tile * channel_block;
+                a.target.at = products + tile * channel_block;
+                multiply_integer_tiles<Blocks>(width, a);
+            }
+        }
+    }
+
+    /// Transforms the products of a tile and a block back; adds them to the sums of the chunks before, and stores sums
+    /// or, after the last chunk, what they become.
+    template <bool First, bool Last>
+    TENON_HOT void transform_back(int block, int tile) {
+        const WinogradGrid& grid = step_.winograd;
+        const long in_strip = long{block} * grid.room + tile - tiles_.begin;
+        const float* const products = products_ + in_strip * channel_block;
+        float* const stored = sums_ + in_strip * (16 * channel_block);
+        const TilePlace first = move(tile);
+        const int rows = std::min(4, step_.result().height - first.y);
+        const int columns = std::min(4, step_.result().width - first.x);
+        for (int lane = 0; lane < channel_block; lane += vector_width) {
+            Sums sums[4][4];
+            transform_products_of_codes(products + lane, grid.product_point(panel_blocks), sums);
+            if constexpr (!First) {
+                TENON_UNROLL for (int p = 0; p < 16; ++p) sums[p / 4][p % 4] +=
+                    load_words(stored + p * channel_block + lane);
+            }
+            if constexpr (!Last) {
+                TENON_UNROLL for (int p = 0; p < 16; ++p)
+                    store_words(stored + p * channel_block + lane, sums[p / 4][p % 4]);
+            } else {
+                const int v = block * vectors_per_block + lane / vector_width;
+                if (rows == 4 && columns == 4)
+                    finish<true>(sums, v, rows, columns);
+                else
+                    finish<false>(sums, v, rows, columns);
+            }
+        }
+    }
+
+    /// The epilogue of the pixels that are inside the map; `Whole`: all of them are.
+    template <bool Whole>
+    TENON_INLINE void finish(const Sums (&sums)[4][4], int v, int rows, int columns) const {
+        const QuantizedResult<S> result{cursor_.arguments(), v};
+        TENON_UNROLL for (int i = 0; i < 4; ++i) {
+            if (!Whole && i >= rows) continue;  // a break would keep Clang from unrolling the loop
+            TENON_UNROLL for (int j = 0; j < 4; ++j) {
+                if (!Whole && j >= columns) continue;
+                result.finish(sums[i][j], [&](const QuantizedPlace& at, int column, int row) {
+                    return at.at + i * row + j * column;
+                });
+            }
+        }
+    }
+
+    const QuantizedStep& step_;
+    const Frame& frame_;
+    QuantizedCursor cursor_;
+    Range tiles_;
+    int planes_;
+    float *input_, *products_, *sums_;
+};
+
+/// Runs a convolution of bytes by Winograd.
+template <QuantizedTileSpec S>
+void run_integer_winograd(const QuantizedStep& step, const Frame& frame) {
+    const WinogradGrid& grid = step.winograd;
+    const int tiles = grid.tiles() * frame.images;
+    const WorkParts parts{tiles, step.panels, choose_winograd_split(step, tiles, frame.team->size()), grid.strip, true};
+    const auto tasks_of = [&](int part) { return parts.tasks(part); };
+    frame.team->run_tasks(parts.count(), tasks_of, [&](WorkerTasks& tasks) {
+        zero_stored_borders(step, frame, tasks.worker, tasks.workers);
+        float* const memory = frame.scratch + tasks.worker * frame.scratch_floats;
+        Range transformed{};
+        while (const Task task = tasks.next()) {
+            const WorkParts::Piece piece = parts.piece(task);
+            IntegerWinogradStrip<S> strip{step, frame, memory, piece.tiles};
+            if (piece.tiles != transformed) strip.transform_input();
+            transformed = piece.tiles;
+            for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) strip.run_panel(panel);
+        }
+    });
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace tenon::cpu
