@@ -28,6 +28,7 @@ RULES = [
      "is, is at"),
     (r"\bone an? (?:line|image|step|layer|class|thread|core|file|channel|batch|block|storage)\b", "one per ..."),
     (r"\b(?:colour|grey|centre|behaviour|neighbour)(?:s|ed|ing)?\b", "American spelling"),
+    (r"\bThrows tenon::Error if\b|\bError if\b|\bThrows Error\b", "Throws tenon::Error when ..."),
     (rf"\b{STEMS}is(?:e|es|ed|ing|ation|ations|er|ers)\b", "American spelling: -ize"),
 ]
 

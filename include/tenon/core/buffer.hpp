@@ -12,6 +12,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/round.hpp>
 #include <tenon/core/sentence.hpp>
 
 namespace tenon::detail {
@@ -52,7 +53,7 @@ public:
     static constexpr std::size_t mapped_bytes(std::size_t size) {
         const std::size_t needed = size * sizeof(Scalar);
         const std::size_t unit = needed >= huge_page ? huge_page : 4096;
-        return (needed + unit - 1) / unit * unit;
+        return round_up(needed, unit);
     }
 
     Scalar* data() { return data_; }

@@ -13,8 +13,10 @@ inline namespace TENON_ISA_NAMESPACE {
 class DropoutMask {
 public:
     /// `layer` is the layer's index in the program; `seed` is the iteration's.
-    DropoutMask(std::uint64_t seed, int layer, double rate)
-        : seed_{seed}, stream_{mix(static_cast<std::uint64_t>(layer) + 1)}, rate_{rate} {}
+    DropoutMask(std::uint64_t seed, int layer, double rate) : seed_{seed}, stream_{stream_of(layer)}, rate_{rate} {}
+
+    /// The stream of random numbers of a layer.
+    static constexpr std::uint64_t stream_of(int layer) { return mix(static_cast<std::uint64_t>(layer) + 1); }
 
     /// What a feature is multiplied by: 0 or 1 / (1 - rate). `index` counts the batch's features, image by image, in
     /// the order channel, row, column.

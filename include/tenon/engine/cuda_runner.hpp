@@ -4,10 +4,12 @@
 // NetworkRunner: runs one network through a driver, CUDA's or the emulated one.
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include <tenon/backend/cuda/driver/device_memory.hpp>
 #include <tenon/backend/cuda/driver/graph_cache.hpp>
 #include <tenon/backend/cuda/driver/host_copier.hpp>
 #include <tenon/backend/cuda/driver/stream.hpp>
@@ -34,27 +36,18 @@ public:
     template <class... Options>
     explicit NetworkRunner(int images, const Options&... options) : driver_{options...}, images_{images} {
         const auto& plan = Compiled::plan;
-        try {
-            arena_ = allocate(index(plan.image_scalars) * bytes_of(1) * index(images));
-            weights_ = allocate(index(plan.weight_bytes));
-            partials_ = allocate(sizeof(float) * index(cuda::partial_floats(P, driver_.multiprocessors())));
-            for (Slot& slot : slots_) {
-                slot.input = allocate(input_bytes(images));
-                slot.output = allocate(output_bytes(images));
-                slot.host_input = driver_.allocate_host(input_bytes(images));
-                slot.host_output = driver_.allocate_host(output_bytes(images));
-                slot.copied = driver_.make_event();
-                slot.computed = driver_.make_event();
-                slot.has_events = true;
-            }
-        } catch (...) {
-            release();
-            throw;
+        arena_ = memory_.template allocate<unsigned char>(plan.image_scalars * number_bytes(P) * images);
+        weights_ = memory_.template allocate<unsigned char>(plan.weight_bytes);
+        partials_ = memory_.template allocate<float>(cuda::partial_floats(P, driver_.multiprocessors()));
+        for (Slot& slot : slots_) {
+            slot.input = memory_.template allocate<float>(inputs * images);
+            slot.output = memory_.template allocate<float>(outputs * images);
+            slot.host_input = memory_.template allocate_host<float>(inputs * images);
+            slot.host_output = memory_.template allocate_host<float>(outputs * images);
+            slot.copied = memory_.make_event();
+            slot.computed = memory_.make_event();
         }
     }
-    NetworkRunner(const NetworkRunner&) = delete;
-    NetworkRunner& operator=(const NetworkRunner&) = delete;
-    ~NetworkRunner() { release(); }
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
     void set_parameters(std::span<const float* const> tensors) {
@@ -64,8 +57,7 @@ public:
                                            {program.parameters.begin(), program.parameters.end()},
                                            tensors};
         for (const cuda::Step& step : Compiled::plan.steps) packer.pack(step, packed.data());
-        driver_.upload(weights_, packed.data(), packed.size(), cuda::Stream::compute);
-        driver_.synchronize(cuda::Stream::compute);
+        memory_.upload(weights_, packed.data(), std::ssize(packed));
     }
 
     /// Computes the results of `count` images, in groups of at most the images in flight.
@@ -87,7 +79,7 @@ public:
             if (group > 0) {
                 Slot& slot = slots_[(group - 1) % 2];
                 driver_.synchronize(slot.computed);
-                std::copy_n(static_cast<const float*>(slot.host_output), group_size(group - 1, count) * outputs,
+                std::copy_n(slot.host_output, group_size(group - 1, count) * outputs,
                             results + (group - 1) * images_ * outputs);
             }
         }
@@ -99,7 +91,7 @@ public:
         for (long group = 0; group < cuda::blocks_of(count, images_); ++group) {
             Slot& slot = slots_[0];
             const int size = group_size(group, count);
-            std::copy_n(images + group * images_ * inputs, size * inputs, static_cast<float*>(slot.host_input));
+            std::copy_n(images + group * images_ * inputs, size * inputs, slot.host_input);
             driver_.upload(slot.input, slot.host_input, input_bytes(size), cuda::Stream::compute);
             driver_.synchronize(cuda::Stream::compute);
             const cuda::Frame<Driver> frame = frame_of(size, slot);
@@ -110,8 +102,7 @@ public:
             }
             driver_.download(slot.host_output, slot.output, output_bytes(size), cuda::Stream::compute);
             driver_.synchronize(cuda::Stream::compute);
-            std::copy_n(static_cast<const float*>(slot.host_output), size * outputs,
-                        results + group * images_ * outputs);
+            std::copy_n(slot.host_output, size * outputs, results + group * images_ * outputs);
         }
     }
 
@@ -140,17 +131,13 @@ private:
 
     /// Memory for one group of images and its results.
     struct Slot {
-        void *input = nullptr, *output = nullptr, *host_input = nullptr, *host_output = nullptr;
+        float *input = nullptr, *output = nullptr, *host_input = nullptr, *host_output = nullptr;
         typename Driver::Event copied{};    ///< the input is on the device
         typename Driver::Event computed{};  ///< the results are on the host
-        bool has_events = false;
     };
 
-    static constexpr std::size_t bytes_of(long scalars) { return index(scalars * number_bytes(P)); }
     static constexpr std::size_t input_bytes(int images) { return sizeof(float) * index(inputs * images); }
     static constexpr std::size_t output_bytes(int images) { return sizeof(float) * index(outputs * images); }
-
-    void* allocate(std::size_t bytes) { return driver_.allocate(std::max<std::size_t>(bytes, 1)); }
 
     int group_size(long group, long count) const {
         return static_cast<int>(std::min<long>(images_, count - group * images_));
@@ -158,11 +145,11 @@ private:
 
     cuda::Frame<Driver> frame_of(int size, const Slot& slot) {
         return {.driver = &driver_,
-                .arena = static_cast<unsigned char*>(arena_),
-                .weights = static_cast<const unsigned char*>(weights_),
-                .input = static_cast<const float*>(slot.input),
-                .output = static_cast<float*>(slot.output),
-                .partials = static_cast<float*>(partials_),
+                .arena = arena_,
+                .weights = weights_,
+                .input = slot.input,
+                .output = slot.output,
+                .partials = partials_,
                 .images = size};
     }
 
@@ -174,26 +161,12 @@ private:
         });
     }
 
-    void release() {
-        for (Slot& slot : slots_) {
-            if (slot.has_events) {
-                driver_.release_event(slot.copied);
-                driver_.release_event(slot.computed);
-            }
-            driver_.release(slot.input);
-            driver_.release(slot.output);
-            driver_.release_host(slot.host_input);
-            driver_.release_host(slot.host_output);
-        }
-        driver_.release(arena_);
-        driver_.release(weights_);
-        driver_.release(partials_);
-    }
-
     Driver driver_;
     cuda::HostCopier copier_;
+    cuda::DeviceMemory<Driver> memory_{driver_};
     int images_;
-    void *arena_ = nullptr, *weights_ = nullptr, *partials_ = nullptr;
+    unsigned char *arena_ = nullptr, *weights_ = nullptr;
+    float* partials_ = nullptr;
     Slot slots_[2];
     cuda::GraphCache<std::pair<int, int>, Driver> graphs_{driver_};
 };

@@ -100,7 +100,7 @@ public:
     }
 
     /// Repeats the last train() `times` times, with the batch and the scalars that it left on the device, and waits
-    /// once: this measures the device alone. Throws tenon::Error if there was none.
+    /// once: this measures the device alone. Throws tenon::Error when there was none.
     UpdateResult repeat(int times) {
         begin_step();
         return device().repeat(times);

@@ -66,11 +66,8 @@ public:
         host_scalars_ = memory_.template allocate_host<cuda::StepScalars>(1);
         host_losses_ = memory_.template allocate_host<cuda::ImageLoss>(largest_batch);
         if constexpr (scales_loss) scale_.prepare(memory_, scaling, state_count<Net>);
-        copied_ = driver_.make_event();  // last: if the constructor throws, nobody releases it
+        copied_ = memory_.make_event();
     }
-    TrainingRunner(const TrainingRunner&) = delete;
-    TrainingRunner& operator=(const TrainingRunner&) = delete;
-    ~TrainingRunner() { driver_.release_event(copied_); }
 
     /// Copies complete arenas between host and device; those of updates exist once updates are prepared.
     void set(TrainingArena arena, const float* values) { memory_.upload(address(arena), values, state_count<Net>); }

@@ -36,11 +36,10 @@ public:
     /// above or the number of samples isn't height x width x channels.
     Image(int height, int width, int channels, std::vector<std::uint8_t> pixels)
         : height_(height), width_(width), channels_(channels), pixels_(std::move(pixels)) {
-        if (const std::size_t size = checked_size(height, width, channels); pixels_.size() != size) {
+        if (const std::size_t size = checked_size(height, width, channels); pixels_.size() != size)
             throw Error("expected " + std::to_string(size) + " samples for an image of " + std::to_string(height) +
                         " x " + std::to_string(width) + " pixels with " + std::to_string(channels) +
                         " channels, found " + std::to_string(pixels_.size()));
-        }
     }
 
     int height() const { return height_; }
@@ -65,11 +64,10 @@ public:
 
 private:
     static std::size_t checked_size(int height, int width, int channels) {
-        if (height <= 0 || width <= 0 || (channels != 1 && channels != 3)) {
+        if (height <= 0 || width <= 0 || (channels != 1 && channels != 3))
             throw Error("expected an image of positive height and width and 1 or 3 channels, found " +
                         std::to_string(height) + " x " + std::to_string(width) + " pixels with " +
                         std::to_string(channels) + " channels");
-        }
         return detail::index(height) * detail::index(width) * detail::index(channels);
     }
 

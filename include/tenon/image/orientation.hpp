@@ -85,9 +85,8 @@ inline int stated_orientation(std::span<const std::byte> exif, std::span<const s
 /// The image rotated and mirrored so that a photo with this EXIF orientation is upright. Equals PIL's
 /// ImageOps.exif_transpose. Throws tenon::Error unless 1 <= orientation <= 8.
 inline Image apply_orientation(Image image, int orientation) {
-    if (orientation < 1 || orientation > 8) {
+    if (orientation < 1 || orientation > 8)
         throw Error("expected an EXIF orientation from 1 to 8, found " + std::to_string(orientation));
-    }
     if (orientation == 1 || image.empty()) return image;
 
     // The target's pixel (y, x) is the source's (y, x), with axes exchanged for 5 to 8, then each axis perhaps

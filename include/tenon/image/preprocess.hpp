@@ -188,10 +188,9 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 inline void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
     detail::check_preprocessing(options);
     detail::check(view);
-    if (output.size() != options.elements()) {
+    if (output.size() != options.elements())
         throw Error("expected room for the " + std::to_string(options.elements()) +
                     " floats of a preprocessed image, found " + std::to_string(output.size()));
-    }
     const auto [height, width] = detail::resized_size(view, options);
     const bool has_size = height == view.height && width == view.width;
     if (view.floats && has_size) {

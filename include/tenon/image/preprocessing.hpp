@@ -76,14 +76,12 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Throws tenon::Error when an option is out of range.
 inline void check_preprocessing(const Preprocessing& options) {
-    if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0) {
+    if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0)
         throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
                     std::to_string(options.resize) + " and a crop of " + std::to_string(options.crop_height) + " x " +
                     std::to_string(options.crop_width) + " pixels");
-    }
-    if (options.channels != 1 && options.channels != 3) {
+    if (options.channels != 1 && options.channels != 3)
         throw Error("expected a Preprocessing with 1 or 3 channels, found " + std::to_string(options.channels));
-    }
     if (!std::isfinite(options.scale))
         throw Error("expected a Preprocessing with a finite scale, found " + detail::fixed_text(options.scale));
     for (std::size_t i = 0; i < detail::index(options.channels); ++i) {

@@ -204,12 +204,11 @@ inline Image resize_both(const PixelRows& source, int height, int width, ResizeF
 inline void check_resized_size(const PixelRows& image, std::int64_t height, std::int64_t width) {
     // Rows are resampled first, so an image of the old height and the new width exists in between.
     const std::int64_t rows = std::max<std::int64_t>(height, image.height);
-    if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels) {
+    if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels)
         throw Error("expected an image of at most " + std::to_string(max_resized_pixels) +
                     " pixels after resizing, found one of " + std::to_string(image.height) + " x " +
                     std::to_string(image.width) + " pixels to be resized to " + std::to_string(height) + " x " +
                     std::to_string(width));
-    }
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -222,10 +221,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// tenon::Error when the image is empty, a size isn't positive, or the result would have more than 178,956,970 pixels.
 inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
-    if (height <= 0 || width <= 0) {
+    if (height <= 0 || width <= 0)
         throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +
                     std::to_string(width) + " pixels");
-    }
     const detail::PixelRows rows = detail::rows_of(image);
     detail::check_resized_size(rows, height, width);
     if (height == image.height() && width == image.width()) return image;

@@ -16,6 +16,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
+#include <tenon/core/round.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/json.hpp>
@@ -90,7 +91,7 @@ public:
     std::string bytes() {
         json_ += '}';
         constexpr std::size_t alignment = 64;
-        const std::size_t before_data = (header_length_bytes + json_.size() + alignment - 1) / alignment * alignment;
+        const std::size_t before_data = round_up(header_length_bytes + json_.size(), alignment);
         json_.resize(before_data - header_length_bytes, ' ');
         if (json_.size() > max_header_bytes)
             throw_error({"the header is ", std::to_string(json_.size()), " bytes long, expected at most ",

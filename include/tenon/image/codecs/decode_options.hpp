@@ -67,12 +67,11 @@ inline void warn(std::string* warning, std::string_view name, std::string_view r
 inline void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options,
                               std::string_view name, std::string_view format) {
     // Both are below 2^31, so the product can't overflow.
-    if (height * width > options.max_pixels) {
+    if (height * width > options.max_pixels)
         throw decode_error(name, format,
                            "expected at most " + std::to_string(options.max_pixels) +
                                " pixels (DecodeOptions::max_pixels), found " + std::to_string(width) + " x " +
                                std::to_string(height));
-    }
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -258,9 +258,8 @@ inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name
 
     Image image;
     const auto read_pixels = [&](J_COLOR_SPACE color_space, std::uint8_t* pixels, std::size_t channels) {
-        if (!session.read_pixels(color_space, pixels, index(width) * channels)) {
+        if (!session.read_pixels(color_space, pixels, index(width) * channels))
             throw decode_error(name, "JPEG", session.message());
-        }
         if (!session.warning().empty()) warn(warning, name, session.warning());
     };
     switch (session.components()) {

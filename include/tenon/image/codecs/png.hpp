@@ -174,11 +174,10 @@ inline Image rgb_from_palette(const Image& indices, std::span<const png_color> p
     Image rgb(indices.height(), indices.width(), 3);
     std::uint8_t* target = rgb.pixels().data();
     for (const std::uint8_t index : indices.pixels()) {
-        if (index >= palette.size()) {
+        if (index >= palette.size())
             throw decode_error(name, "PNG",
                                "expected palette indices below " + std::to_string(palette.size()) + ", found " +
                                    std::to_string(index));
-        }
         const png_color color = palette[index];
         *target++ = color.red;
         *target++ = color.green;

@@ -22,7 +22,7 @@ public:
     explicit BestWeights(std::string path, Monitor monitor = Monitor::validation_accuracy, WeightsInfo info = {})
         : path_{std::move(path)}, info_{std::move(info)}, best_{monitor} {}
 
-    /// Throws tenon::Error if there are not as many names as classes: now, before an epoch of work is lost.
+    /// Throws tenon::Error when there are not as many names as classes: now, before an epoch of work is lost.
     void on_begin(const FitPlan& plan, TrainerControl& trainer) override {
         if (plan.classes > 0) detail::check_class_count(info_, plan.classes, path_);
         best_.restart(trainer.history());

@@ -101,14 +101,14 @@ public:
     /// Whether the metadata has a value named `key`.
     bool has_value(std::string_view key) const { return values_.find(key) != values_.end(); }
 
-    /// The value named `key`. Throws tenon::Error if there is none.
+    /// The value named `key`. Throws tenon::Error when there is none.
     const std::string& value(std::string_view key) const {
         const auto found = values_.find(key);
         if (found == values_.end()) throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
         return found->second;
     }
 
-    /// The value named `key` as a number. Throws tenon::Error if there is none, or if it is not a number.
+    /// The value named `key` as a number. Throws tenon::Error when there is none, or when it is not a number.
     template <class Number>
     Number number(std::string_view key) const {
         const std::string& text = value(key);
@@ -119,7 +119,7 @@ public:
 
     const TensorEntry* find(std::string_view name) const { return file_.find(name); }
 
-    /// The tensor of `size` elements of T. Throws tenon::Error if there is none, or if it has another type or size.
+    /// The tensor of `size` elements of T. Throws tenon::Error when there is none, or when it has another type or size.
     template <Element T>
     const TensorEntry& tensor(std::string_view name, std::size_t size) const {
         const TensorEntry* entry = file_.find(name);

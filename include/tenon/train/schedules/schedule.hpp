@@ -71,7 +71,7 @@ public:
 
     Schedule(std::string identity, Function factor) : identity_{std::move(identity)}, factor_{std::move(factor)} {}
 
-    /// The factor at a point of a run. Throws tenon::Error if the schedule was moved from.
+    /// The factor at a point of a run. Throws tenon::Error when the schedule was moved from.
     double operator()(const ScheduleTime& time) const {
         detail::check_not_moved_from(factor_ != nullptr, "schedule");
         return factor_(time);

@@ -71,7 +71,7 @@ public:
     /// Floats of one image's features.
     long features() const { return features_; }
 
-    /// Batch `index` of an epoch, valid until the next call. Throws tenon::Error if there is none.
+    /// Batch `index` of an epoch, valid until the next call. Throws tenon::Error when there is none.
     Batch batch(long epoch, long index) {
         if (epoch < 0 || index < 0 || index >= batches())
             throw Error("there is no batch " + std::to_string(index) + " among " + std::to_string(batches()));

@@ -82,7 +82,7 @@ struct StepTerm {
     /// `planes` planes that contain the inputs of their groups.
     constexpr int first_plane(int output_block) const {
         if (groups == 1) return 0;
-        const int first = output_block * 16 / group_outputs * group_inputs / 16;
+        const int first = output_block * channel_block / group_outputs * group_inputs / channel_block;
         return std::min(first, source.planes() - planes);
     }
 };
@@ -114,7 +114,7 @@ struct Step {
     /// The tensor whose shape is the step's output.
     constexpr const Tensor& result() const { return target.exists() ? target : activated; }
     /// Approximate bytes of source data read per tile; with Strassen's algorithm, of the stored sums of pixels.
-    constexpr long tile_bytes(int blocks) const { return 4L * grid.big * panel_floats / (blocks * 16); }
+    constexpr long tile_bytes(int blocks) const { return 4L * grid.big * panel_floats / (blocks * channel_block); }
 };
 
 inline namespace TENON_ISA_NAMESPACE {

@@ -3,6 +3,7 @@
 
 // Where a tensor is in an arena: blocks of 16 channels, each block a map of pixels with a border of zeros (NCHW16c).
 
+#include <tenon/backend/cpu/layout/channel_block.hpp>
 #include <tenon/backend/cpu/simd/vector.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/core/shape.hpp>
@@ -24,8 +25,8 @@ struct Tensor {
 
     constexpr bool exists() const { return offset >= 0; }
     constexpr bool is_strip() const { return strip_rows > 0; }
-    constexpr int planes() const { return planar ? channels : (channels + 15) / 16; }
-    constexpr int pixel() const { return planar ? 1 : 16; }
+    constexpr int planes() const { return planar ? channels : channel_blocks(channels); }
+    constexpr int pixel() const { return planar ? 1 : channel_block; }
     constexpr int row() const { return (left + width + right) * pixel(); }
     constexpr int plane() const { return (top + (is_strip() ? strip_rows : height) + bottom) * row(); }
     constexpr long floats() const { return long{planes()} * plane(); }
@@ -42,8 +43,6 @@ struct Tensor {
 };
 
 inline namespace TENON_ISA_NAMESPACE {
-static_assert(channel_block == 16);
-
 /// Writes the zeros of a tensor's border for planes [begin, end); `image` is the start of the image's arena.
 inline void zero_border(const Tensor& tensor, float* image, int begin, int end) {
     const int row = tensor.row(), rows = tensor.top + tensor.height + tensor.bottom;

@@ -49,7 +49,7 @@ constexpr TileSpec tile_spec(const Step& step, int pixels, int rows, int blocks)
         spec.projection_row = several ? row_stride(step.terms[1]) : 0;
     }
     if (step.residual.exists()) {
-        spec.residual_column = step.residual_stride * 16;
+        spec.residual_column = step.residual_stride * channel_block;
         spec.residual_row = several ? step.residual_stride * step.residual.row() : 0;
     }
     spec.has_target = step.target.exists();

@@ -3,6 +3,7 @@
 
 // Which convolutions are computed by Winograd's minimal filtering, and how their maps are cut: decided by the shapes.
 
+#include <tenon/backend/cpu/layout/channel_block.hpp>
 #include <tenon/backend/cpu/machine.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/program/program.hpp>
@@ -97,8 +98,8 @@ struct WinogradGrid {
 
     /// Floats between the points of the transformed input, and of a panel's products: one cache line more than needed,
     /// because points at power-of-two distances would share cache sets.
-    constexpr long input_point(int planes) const { return 16L * room * planes + 16; }
-    constexpr long product_point(int blocks) const { return 16L * room * blocks + 16; }
+    constexpr long input_point(int planes) const { return channel_block * (long{room} * planes + 1); }
+    constexpr long product_point(int blocks) const { return channel_block * (long{room} * blocks + 1); }
     constexpr long scratch_floats(int planes, int blocks) const {
         return points() * (input_point(planes) + product_point(blocks));
     }
@@ -188,7 +189,7 @@ constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input,
     double best_cycles =
         Rates::winograd_gain * images * WinogradRates::direct_cycles(output, input.channels, output.channels);
     for (const int m : {2, 4}) {
-        const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, (input.channels + 15) / 16, images);
+        const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, channel_blocks(input.channels), images);
         const int tiles = images * grid.tiles(), strips = (tiles + grid.strip - 1) / grid.strip;
         // The strips of a single image are not counted: these choices were measured (docs/design/measurements.md).
         const double cycles = WinogradRates::cycles(grid, WinogradTiles<MaxTiles>::padded(tiles), input.channels,
@@ -213,7 +214,7 @@ constexpr WinogradGrid choose_constant_winograd(const ConvTerm& term, const Shap
     const double best_cycles =
         best.m > 0 ? cycles(best)
                    : Rates::winograd_gain * WinogradRates::direct_cycles(output, input.channels, output.channels);
-    const WinogradGrid plain = plain_filter_grid<MaxTiles>(output, (input.channels + 15) / 16);
+    const WinogradGrid plain = plain_filter_grid<MaxTiles>(output, channel_blocks(input.channels));
     return cycles(plain) < best_cycles ? plain : best;
 }
 
@@ -224,7 +225,7 @@ constexpr WinogradGrid choose_winograd_gradient(const ConvTerm& term, const Shap
     if (!allows_winograd(term, input)) return best;
     double best_cycles = Rates::winograd_gain * WinogradRates::direct_cycles(output, input.channels, output.channels);
     for (const int m : {2, 4}) {
-        const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, (input.channels + 15) / 16);
+        const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, channel_blocks(input.channels));
         const double cycles = WinogradRates::cycles(grid, grid.tiles(), input.channels, output.channels, 0);
         if (cycles < best_cycles) {
             best = grid;

@@ -21,10 +21,10 @@ struct GradientRooms {
     /// Makes room for a gradient over `planes` planes, those of the source and of the results together.
     constexpr void include(const WinogradGrid& grid, int planes) {
         const int points = grid.points();
-        const auto floats = [&](long tiles) { return points * (16L * tiles * planes + 32); };
+        const auto floats = [&](long tiles) { return points * channel_block * (tiles * planes + 2); };
         image = std::max(image, floats(grid.tiles()));
         max_total = std::max(max_total, floats(std::max(min_tiles, (1L << 20) / (64L * points * planes))));
-        min_per_worker = std::max(min_per_worker, floats(4) + 16);
+        min_per_worker = std::max(min_per_worker, floats(4) + channel_block);
     }
     constexpr long floats(long batch, int threads) const {
         return std::max(std::min(batch * image, max_total), threads * min_per_worker);

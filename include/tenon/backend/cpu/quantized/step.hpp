@@ -63,7 +63,7 @@ constexpr Tensor words_of(const Tensor& map, Storage storage, bool planar) {
     Tensor words = map;
     words.planar = planar;
     const int pairs = (map.channels + 1) / 2;
-    words.channels = !planar                ? (map.channels + 15) / 16 * block_words(storage)
+    words.channels = !planar                ? channel_blocks(map.channels) * block_words(storage)
                      : pack_of(storage) > 1 ? pairs
                                             : 2 * pairs;
     return words;

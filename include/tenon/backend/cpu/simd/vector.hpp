@@ -5,6 +5,7 @@
 // that this translation unit may use. Neither Eigen's packets nor the headers of intrinsics are included: these are
 // 70,000 lines, which every program would read, for fewer operations than this file has.
 
+#include <tenon/backend/cpu/layout/channel_block.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 
@@ -50,9 +51,6 @@ inline constexpr int rounds_as_usual = 4;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // GCC's, of vector types as template arguments
-
-/// Channels that are adjacent in memory: the C of NCHW16c. The same on every instruction set.
-inline constexpr int channel_block = 16;
 
 /// Vectors that hold the channels of one block.
 inline constexpr int vectors_per_block = channel_block / vector_width;

@@ -65,7 +65,7 @@ private:
 
     /// Computes a worker's part, in its share of the memory for transformed tiles.
     void run_part(const GradientPart& part, int shard, int worker, int size) const {
-        const long floats = frame_.transformed_floats / size / 16 * 16;
+        const long floats = frame_.transformed_floats / size / channel_block * channel_block;
         const Range blocks{part.panels.begin * panel_blocks,
                            std::min(part.panels.end * panel_blocks, gradient_.planes())};
         const int planes = part.planes.size() + blocks.size();

@@ -13,16 +13,19 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Memory of the device, and pinned memory of the host, released together. The driver must outlive it.
+/// Memory of the device, pinned memory of the host, and events, released together. The driver must outlive it.
 template <class Driver>
 class DeviceMemory {
 public:
+    using Event = typename Driver::Event;
+
     explicit DeviceMemory(Driver& driver) : driver_{driver} {}
     DeviceMemory(const DeviceMemory&) = delete;
     DeviceMemory& operator=(const DeviceMemory&) = delete;
     ~DeviceMemory() {
         for (void* memory : device_) driver_.release(memory);
         for (void* memory : host_) driver_.release_host(memory);
+        for (const Event event : events_) driver_.release_event(event);
     }
 
     /// Room for `count` elements on the device; never null.
@@ -38,6 +41,11 @@ public:
         host_.push_back(nullptr);
         host_.back() = driver_.allocate_host(bytes_of<Element>(std::max(count, 1L)));
         return static_cast<Element*>(host_.back());
+    }
+    Event make_event() {
+        events_.reserve(events_.size() + 1);
+        events_.push_back(driver_.make_event());
+        return events_.back();
     }
     /// Room for `count` zeros on the device.
     float* allocate_zeros(long count) {
@@ -67,6 +75,7 @@ private:
 
     Driver& driver_;
     std::vector<void*> device_, host_;
+    std::vector<Event> events_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

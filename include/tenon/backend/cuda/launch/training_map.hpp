@@ -6,7 +6,7 @@
 #include <tenon/backend/cuda/training/loss.hpp>
 #include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/backend/cuda/training/step.hpp>
-#include <tenon/core/random.hpp>
+#include <tenon/core/dropout_mask.hpp>
 
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
@@ -51,7 +51,7 @@ void launch_dropout(const TrainingStep& training, const TrainingFrame<Driver>& f
     body.channels = training.target().channels;
     body.pixels = static_cast<int>(training.target().pixels());
     body.scalars = frame.scalars;
-    body.stream = mix(static_cast<std::uint64_t>(training.layer) + 1);
+    body.stream = DropoutMask::stream_of(training.layer);
     // A number of 24 bits is below the rate exactly if it is below this.
     body.dropped = static_cast<std::uint64_t>(std::ceil(training.rate * 0x1p24));
     body.factor = static_cast<float>(1 / (1 - training.rate));
