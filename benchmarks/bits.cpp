@@ -64,7 +64,14 @@ void run(const char* name) {
 }  // namespace
 
 int main() {
+    // One network where TENON_BITS_NETWORK names it, else all.
+#ifdef TENON_BITS_NETWORK
+#define TENON_BITS_TEXT_(name) #name
+#define TENON_BITS_TEXT(name) TENON_BITS_TEXT_(name)
+    run<TENON_BITS_NETWORK<>>(TENON_BITS_TEXT(TENON_BITS_NETWORK));
+#else
     run<CifarResNet20V2<>>("CifarResNet20V2");
     run<ResNet18<>>("ResNet18");
     run<ResNet50V2<>>("ResNet50V2");
+#endif
 }
