@@ -15,7 +15,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Driver>
 class DeviceLossScale {
 public:
-    /// Allocates the scale, which begins as `scaling` says, for `count` gradients. To be called once, before any step.
+    /// Allocates the scale, which begins as `scaling` says, for `count` gradients. Call it once, before any step.
     void prepare(cuda::DeviceMemory<Driver>& memory, const LossScaling& scaling, long count) {
         scaling_ = scaling;
         count_ = count;

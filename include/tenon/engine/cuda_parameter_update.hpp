@@ -28,7 +28,7 @@ public:
     explicit ParameterUpdate(long count) : count_{count} {}
 
     /// Takes a rule and the runs of parameters that it changes; allocates the slots, which are zero, and, if wanted,
-    /// the average, which is undefined until it is set. To be called once.
+    /// the average, which is undefined until it is set. Call it once.
     void prepare(cuda::DeviceMemory<Driver>& memory, const UpdateRule& rule, const ParameterRun* runs, long count,
                  bool average) {
         rule_ = rule;

@@ -114,7 +114,7 @@ public:
         driver_.synchronize(cuda::Stream::compute);
     }
 
-    /// Has images copied to pinned memory by several threads (HostCopier::start). To be called once.
+    /// Has images copied to pinned memory by several threads (HostCopier::start). Call it once.
     void copy_on(int threads) { copier_.start(threads); }
 
     Driver& driver() { return driver_; }

@@ -81,7 +81,7 @@ public:
             prepared(images, Targets<float>{targets}, {.targets = targets.data()}, options), options);
     }
 
-    /// Makes the device update parameters itself from now on, in train(). To be called once.
+    /// From now on, train() updates the parameters on the device. Call it once.
     void prepare_updates(const UpdateRule& rule, std::span<const ParameterRun> runs, bool average) {
         device().prepare_updates(rule, runs.data(), std::ssize(runs), average);
     }

@@ -89,7 +89,7 @@ public:
     }
 
     /// Takes an optimizer's rule and the runs of parameters that it changes. Allocates the slots, which are zero, and,
-    /// if wanted, the average, which is undefined until it is set. To be called once, before any iteration.
+    /// if wanted, the average, which is undefined until it is set. Call it once, before any iteration.
     void prepare_updates(const UpdateRule& rule, const ParameterRun* runs, long count, bool average) {
         update_.prepare(memory_, rule, runs, count, average);
     }
@@ -110,7 +110,7 @@ public:
         return {mean_loss(), update_.gradient_norm()};
     }
 
-    /// Has images copied to pinned memory by several threads (HostCopier::start). To be called once.
+    /// Has images copied to pinned memory by several threads (HostCopier::start). Call it once.
     void copy_on(int threads) { copier_.start(threads); }
 
     Driver& driver() { return driver_; }

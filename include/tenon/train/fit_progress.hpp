@@ -26,7 +26,8 @@ public:
         if (options.epochs < 0 || !(options.budget_seconds >= 0) ||
             (options.epochs == 0 && options.budget_seconds == 0))
             throw Error("a fit needs a number of epochs or of seconds above 0");
-        if (options.validate_every < 1) throw Error("a fit validates every 1 or more epochs");
+        if (options.validate_every < 1)
+            throw Error("a fit validates after every 1 or more epochs, not " + std::to_string(options.validate_every));
         if (batches < 1) throw Error("the source of training images has no batch");
         if (state_.fit_open) {
             expect_no_shorter(options);

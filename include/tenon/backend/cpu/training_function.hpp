@@ -7,6 +7,7 @@
 #include <tenon/backend/cpu/kernels/pool.hpp>
 #include <tenon/backend/cpu/training/conv.hpp>
 #include <tenon/backend/cpu/training/norm.hpp>
+#include <tenon/backend/cpu/training/norm_gradient.hpp>
 #include <tenon/backend/cpu/training/pointwise.hpp>
 #include <tenon/backend/cpu/training/pool.hpp>
 #include <tenon/backend/cpu/training/winograd_weights.hpp>

@@ -56,7 +56,7 @@ private:
     }
 
     /// By the running statistics. Divides by the deviation, where training multiplies by its reciprocal, which the
-    /// gradients read as well: the last bits differ.
+    /// gradients read too: the last bits differ.
     void normalize(const Op& op, const Vector& x, Shape in, Vector& y, std::span<const Vector> tensors) const {
         const auto epsilon = static_cast<Scalar>(layers_[index(op.layer())].epsilon);
         const Vector &mean = *parameter(op, ParameterRole::running_mean, tensors),

@@ -7,7 +7,7 @@
 
 namespace tenon::detail {
 
-/// Drops the operations for which is_dropped(op) holds: whoever read their result reads their source.
+/// Drops the operations for which is_dropped(op) holds: what read their result reads their source.
 template <Capacity C, class IsDropped>
 constexpr Program<C> drop_ops(Program<C> program, IsDropped is_dropped) {
     int same_as[array_bound<C.values + 2>];
@@ -25,7 +25,7 @@ constexpr Program<C> drop_ops(Program<C> program, IsDropped is_dropped) {
     return program;
 }
 
-/// Drops dropouts and flattenings. A flattened map keeps its storage, and whoever reads it as a vector (a linear layer,
+/// Drops dropouts and flattenings. A flattened map keeps its storage, and what reads it as a vector (a linear layer,
 /// the result) knows that order; from here on the shape of a value is its storage's.
 template <Capacity C>
 constexpr Program<C> simplify(const Program<C>& program) {

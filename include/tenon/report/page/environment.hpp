@@ -47,7 +47,7 @@ std::vector<Fact> environment() {
             facts.push_back({"processor", line.substr(std::min(line.find(':') + 2, line.size()))});
             break;
         }
-    facts.push_back({"threads to be had", std::to_string(detail::available_threads())});
+    facts.push_back({"available threads", std::to_string(detail::available_threads())});
     utsname system{};
     if (uname(&system) == 0)
         facts.push_back({"system", std::string(system.sysname) + " " + system.release + ", " + system.machine});

@@ -1,7 +1,7 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// The threads of oneTBB that help a team, and the certainty that none of them is left when the team is gone.
+// The threads of oneTBB that help a team, and the wait that leaves none of them in it when the team is destroyed.
 
 #include <atomic>
 #include <system_error>
@@ -42,7 +42,7 @@ inline int threads_to_be_had() {
     return count;
 }
 
-/// Runs functions on threads of oneTBB, as soon as one is free. When this object is gone, no thread is in a function
+/// Runs functions on threads of oneTBB as they become free. When this object is gone, no thread is in a function
 /// that it was given, nor anywhere else in this library's code (ArenaThreads).
 class HelperThreads {
 public:
@@ -51,12 +51,12 @@ public:
     HelperThreads(const HelperThreads&) = delete;
     HelperThreads& operator=(const HelperThreads&) = delete;
 
-    /// Waits for the functions that have not returned; they must be about to.
+    /// Waits for the functions that have not returned, which must not take long by now.
     ~HelperThreads() {
         if (waiting_ > 0 && inside_.are_of_this_process()) run_waiting();
     }
 
-    /// Has a thread call f() soon; false when there is none to be had.
+    /// Makes a thread call f() soon; false when no thread can be made.
     template <class F>
     bool call(const F& f) {
         waiting_.fetch_add(1);

@@ -41,11 +41,11 @@ public:
     int volunteers() const { return volunteers_.load(std::memory_order_relaxed); }
 
     /// Calls function(context, worker, workers) once for each worker and returns when all calls have returned. All
-    /// threads round and flush as the calling one does.
+    /// threads round and flush as the calling one does. `call(home)` must make some thread call help(home), now or
+    /// later. Only one thread at a time may call this.
     ///
     /// Law: results are the same bits for any number of threads in any environment of the caller's
     /// (test: tests/runtime/determinism_test.cpp).
-    /// `call(home)` must make some thread call help(home), now or later. To be called by one thread at a time.
     void run(Function function, const void* context, int workers, detail::FunctionRef<void(int)> call) {
         const std::uint64_t job = (job_.load(std::memory_order_relaxed) & ~workers_mask) + (workers_mask + 1) +
                                   static_cast<std::uint64_t>(workers);

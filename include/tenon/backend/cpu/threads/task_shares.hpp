@@ -31,7 +31,7 @@ class TaskShares {
 public:
     explicit TaskShares(int workers) : ends_(detail::index(workers)) {}
 
-    /// Deals `count_of(worker)` tasks to each worker. To be called before the workers of a job start.
+    /// Deals `count_of(worker)` tasks to each worker. Call it before the workers of a job start.
     void deal(detail::FunctionRef<int(int)> count_of) {
         for (int worker = 0; worker < workers(); ++worker)
             at(worker).store(join(0, static_cast<std::uint32_t>(count_of(worker))), std::memory_order_relaxed);

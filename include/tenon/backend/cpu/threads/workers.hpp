@@ -77,8 +77,8 @@ private:
 };
 
 /// A fixed number of workers that run the same function, each on a share of its own; a worker that is done takes over
-/// tasks of others. The results depend neither on the number of workers nor on which worker computes what. Which
-/// threads they are, a Team or a HelperGroup says.
+/// tasks of others. The results depend neither on the number of workers nor on which worker computes what. A Team or a
+/// HelperGroup says which threads they are.
 ///
 /// Law: a step is done when a call returns, however many threads there are (test: tests/backend/team_test.cpp).
 class Workers {
@@ -89,7 +89,7 @@ public:
     virtual int size() const = 0;
 
     /// Calls f(worker, size) once for each worker, at the same time where threads are free, and returns when all calls
-    /// have returned. To be called by one thread at a time, as the other calls.
+    /// have returned. Only one thread at a time may call this or the other functions.
     void run(detail::FunctionRef<void(int worker, int size)> f) {
         const int workers = size();
         if (workers == 1) return f(0, 1);

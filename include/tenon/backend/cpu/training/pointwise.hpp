@@ -74,7 +74,7 @@ void map_gradients(const TrainingStep& step, const TrainingFrame& frame, const F
     });
 }
 
-/// Of an operation of backend/shared/elementwise.hpp.
+/// The gradient of an operation of backend/shared/elementwise.hpp.
 template <OpKind Kind>
 void run_elementwise_gradient(const TrainingStep& step, const TrainingFrame& frame) {
     map_gradients(step, frame, [](const float* saved, const float* gradient, float* result, int count) {
@@ -82,7 +82,7 @@ void run_elementwise_gradient(const TrainingStep& step, const TrainingFrame& fra
     });
 }
 
-/// Of a user's function.
+/// The gradient of a user's function.
 inline void run_user_function_gradient(const TrainingStep& step, const TrainingFrame& frame) {
     map_gradients(step, frame, [&](const float* saved, const float* gradient, float* result, int count) {
         step.step.function->floats.gradient(saved, gradient, result, count);

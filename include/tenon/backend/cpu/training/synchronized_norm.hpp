@@ -7,6 +7,7 @@
 #include <span>
 
 #include <tenon/backend/cpu/training/norm.hpp>
+#include <tenon/backend/cpu/training/norm_gradient.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/index.hpp>
 

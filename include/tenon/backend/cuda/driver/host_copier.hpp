@@ -42,7 +42,7 @@ public:
     }
 
     /// Starts helpers, so that with the caller `threads` copy, at most max_threads; 0: one per core this process may
-    /// use. To be called once. Where the system has no more threads, there are fewer.
+    /// use. Call it once. Where the system has no more threads, there are fewer.
     void start(int threads) {
         const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
         const int count = std::min(threads > 0 ? threads : cores, max_threads) - 1;
@@ -111,7 +111,7 @@ private:
 using HostCopier = HostCopierOf<>;
 
 /// Copies to the device through pinned memory of the same size, on the stream of copies. Nothing else may use the
-/// pinned memory until then.
+/// pinned memory until the copies are done.
 template <class Driver>
 void upload_through(Driver& driver, HostCopier& copier, void* to, void* through, const void* from, std::size_t bytes) {
     for (std::size_t at = 0; at < bytes; at += HostCopier::piece_bytes) {

@@ -23,7 +23,7 @@ struct Providers {
 /// time: enough tiles for all multiprocessors, and enough products per value that is read or written. The sizes must
 /// let their kernels load sixteen bytes at once. In 32 bits tenon's kernels are kept, whose results are the CPU's; so
 /// they are for small batches, where tenon splits the depth and saves launches. Gradients of weights have 32 bits,
-/// whoever computes them.
+/// whichever of them computes them.
 constexpr Provider choose_provider(const ConvProblem& problem, Providers there, int multiprocessors) {
     constexpr int tile = 128;
     if (problem.precision == Precision::float32 || problem.groups != 1) return Provider::own;
