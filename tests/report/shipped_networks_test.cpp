@@ -69,11 +69,11 @@ void check_profile(const AnyProgram& lowered, cpu::ConvAlgorithm algorithm) {
     long work = 0, expected = 0;
     for (const StepProfile& profile : profiles) {
         CAPTURE(profile.name);
-        // A name is made of layers: `a`, `a + b`, `a, b`, `a, thinned out`.
+        // A name is made of layers: `a`, `a + b`, `a, b`, `a, subsampled`.
         for (std::size_t begin = 0; begin < profile.name.size();) {
             const std::size_t end = profile.name.find_first_of(" ,", begin);
             const std::string word = profile.name.substr(begin, end - begin);
-            CHECK((known.contains(word) || word == "+" || word == "thinned" || word == "out"));
+            CHECK((known.contains(word) || word == "+" || word == "subsampled"));
             begin = end == std::string::npos ? end : profile.name.find_first_not_of(" ,", end);
         }
         CHECK(profile.input.elements() > 0);

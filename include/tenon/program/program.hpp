@@ -108,6 +108,8 @@ struct Op {
     constexpr int layer() const { return terms[0].layer; }
     constexpr const Window& window() const { return terms[0].window; }
 
+    /// Whether the operation only takes every n-th row and column of its operand: a maximum of single pixels.
+    constexpr bool is_subsampling() const { return kind == OpKind::max_pool && window().is_pointwise(); }
     /// Whether the operation reads two values as terms: a sum of two convolutions or a product of two maps.
     constexpr bool has_second_term() const { return terms[1].source >= 0; }
     /// Whether the products of a second convolution are added to those of the first (fuse_add).

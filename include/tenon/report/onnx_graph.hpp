@@ -5,18 +5,22 @@
 //
 // The field numbers are those of onnx.proto.
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/isa.hpp>
 #include <tenon/io/protobuf.hpp>
+#include <tenon/program/op_traits.hpp>
+#include <tenon/program/program.hpp>
+#include <tenon/report/onnx_nodes.hpp>
 #include <tenon/report/operation_name.hpp>
 
 namespace tenon::detail {
@@ -34,118 +38,30 @@ struct OnnxSource {
 };
 
 /// Builds the GraphProto of a program. Weights are borrowed: source and builder must outlive the message.
-class OnnxGraphBuilder {
+class OnnxGraphBuilder : OnnxNodes {
 public:
     /// `batch` images at once; 0 leaves the number open.
-    OnnxGraphBuilder(const OnnxSource& source, long batch) : source_{source}, batch_{batch} {}
+    OnnxGraphBuilder(const OnnxSource& source, long batch) : OnnxNodes{batch}, source_{source} {}
 
     ProtobufMessage build(std::string_view name) {
         value_names_.resize(source_.values.size());
         value_names_[0] = unique("input");
         if (source_.output == 0) add_node("Identity", {value_names_[0]}, unique("output"), {});  // there is no layer
         for (const Op& op : source_.ops) add_op(op);
-        graph_.add_text(2, name);
+        graph().add_text(2, name);
         for (std::size_t i = 0; i < source_.parameters.size(); ++i) add_parameter(i);
-        graph_.add_message(11, value_info(value_names_[0], source_.values[0]));
-        graph_.add_message(12, value_info("output", source_.values[index(source_.output)]));
-        return std::move(graph_);
+        graph().add_message(11, value_info(value_names_[0], source_.values[0]));
+        graph().add_message(12, value_info("output", source_.values[index(source_.output)]));
+        return std::move(graph());
     }
 
 private:
-    /// One or several whole numbers, as an attribute of a node.
-    struct Attribute {
-        std::string_view name;
-        std::vector<std::int64_t> integers;
-        bool is_list = true;
-        static Attribute of(std::string_view name, std::int64_t value) { return {name, {value}, false}; }
-    };
-
-    /// The name, with a number after it if another value has it already.
-    std::string unique(const std::string& name) {
-        std::string result = name;
-        for (int i = 1; !used_.insert(result).second; ++i) result = name + "_" + std::to_string(i);
-        return result;
-    }
-
-    std::vector<std::int64_t> dimensions(Shape shape) const {
-        if (shape.is_flat()) return {batch_, shape.channels};
-        return {batch_, shape.channels, shape.height, shape.width};
-    }
-
-    ProtobufMessage value_info(const std::string& name, Shape shape) const {
-        ProtobufMessage dimensions_message;
-        for (const std::int64_t size : dimensions(shape)) {
-            ProtobufMessage dimension;
-            if (size > 0)
-                dimension.add_integer(1, size);
-            else
-                dimension.add_text(2, "batch");
-            dimensions_message.add_message(1, std::move(dimension));
-        }
-        ProtobufMessage tensor, type, info;
-        tensor.add_integer(1, element_float);
-        tensor.add_message(2, std::move(dimensions_message));
-        type.add_message(1, std::move(tensor));
-        info.add_text(1, name);
-        info.add_message(2, std::move(type));
-        return info;
-    }
-
-    static ProtobufMessage attribute(const Attribute& attribute) {
-        constexpr int type_integer = 2, type_integers = 7;
-        ProtobufMessage message;
-        message.add_text(1, attribute.name);
-        for (const std::int64_t value : attribute.integers) message.add_integer(attribute.is_list ? 8 : 3, value);
-        message.add_integer(20, attribute.is_list ? type_integers : type_integer);
-        return message;
-    }
-
-    static ProtobufMessage float_attribute(std::string_view name, float value) {
-        ProtobufMessage message;
-        message.add_text(1, name);
-        message.add_float(2, value);
-        message.add_integer(20, 1);
-        return message;
-    }
-
-    void add_node(std::string_view type, const std::vector<std::string>& inputs, const std::string& output,
-                  const std::vector<Attribute>& attributes, std::vector<ProtobufMessage> more = {}) {
-        ProtobufMessage node;
-        for (const std::string& input : inputs) node.add_text(1, input);
-        node.add_text(2, output);
-        node.add_text(3, output);
-        node.add_text(4, type);
-        for (const Attribute& each : attributes) node.add_message(5, attribute(each));
-        for (ProtobufMessage& each : more) node.add_message(5, std::move(each));
-        graph_.add_message(1, std::move(node));
-    }
-
-    /// The start of a TensorProto; its data follows.
-    static ProtobufMessage tensor(std::string_view name, std::span<const std::int64_t> shape, int element) {
-        ProtobufMessage message;
-        for (const std::int64_t size : shape) message.add_integer(1, size);
-        message.add_integer(2, element);
-        message.add_text(8, name);
-        return message;
-    }
-
-    /// A constant that is not a parameter of the network; a scalar if `shape` is empty. Returns its name.
-    template <class T>
-    std::string add_constant(const std::string& name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
-        std::string own = unique(name);
-        ProtobufMessage message = tensor(own, shape, std::is_same_v<T, float> ? element_float : element_integer);
-        const auto bytes = std::as_bytes(std::span(values));
-        message.add_text(9, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-        graph_.add_message(5, std::move(message));
-        return own;
-    }
-
     void add_parameter(std::size_t i) {
         const Parameter& parameter = source_.parameters[i];
         const std::vector<std::int64_t> shape(parameter.dimensions, parameter.dimensions + parameter.rank);
         ProtobufMessage message = tensor(parameter_name(static_cast<int>(i)), shape, element_float);
         message.add_borrowed(9, std::as_bytes(std::span(source_.tensors[i], detail::index(parameter.elements()))));
-        graph_.add_message(5, std::move(message));
+        graph().add_message(5, std::move(message));
     }
 
     const std::string& parameter_name(int parameter) {
@@ -162,17 +78,9 @@ private:
         return inputs;
     }
 
-    /// x surrounded by zeros: `pads` has the numbers before each of the four dimensions, then those after.
-    std::string pad(const std::string& x, const std::string& name, std::vector<std::int64_t> pads) {
-        const std::string sizes = add_constant<std::int64_t>(name + ".pads", {8}, pads);
-        std::string padded = unique(name);
-        add_node("Pad", {x, sizes}, padded, {});
-        return padded;
-    }
-
-    static std::vector<Attribute> window_attributes(const Window& w, bool padded) {
-        std::vector<Attribute> attributes{{"kernel_shape", {w.kernel_height, w.kernel_width}},
-                                          {"strides", {w.stride_height, w.stride_width}}};
+    static std::vector<OnnxAttribute> window_attributes(const Window& w, bool padded) {
+        std::vector<OnnxAttribute> attributes{{"kernel_shape", {w.kernel_height, w.kernel_width}},
+                                              {"strides", {w.stride_height, w.stride_width}}};
         if (padded) attributes.push_back({"pads", {w.top, w.left, w.bottom, w.right}});
         return attributes;
     }
@@ -184,15 +92,15 @@ private:
         // ONNX's MaxPool ignores padding, so zeros that take part must be added before.
         const bool zeros_take_part = is_padded && is_maximum && w.pad_value == PadValue::zero;
         if (zeros_take_part) x = pad(x, path + ".pad", {0, 0, w.top, w.left, 0, 0, w.bottom, w.right});
-        std::vector<Attribute> attributes = window_attributes(w, !zeros_take_part);
-        if (!is_maximum) attributes.push_back(Attribute::of("count_include_pad", w.pad_value == PadValue::zero));
+        std::vector<OnnxAttribute> attributes = window_attributes(w, !zeros_take_part);
+        if (!is_maximum) attributes.push_back(OnnxAttribute::of("count_include_pad", w.pad_value == PadValue::zero));
         add_node(is_maximum ? "MaxPool" : "AveragePool", {x}, y, attributes);
     }
 
     void add_global_pool(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
         const std::string map = unique(path + ".map");
         add_node(op.kind == OpKind::global_max_pool ? "GlobalMaxPool" : "GlobalAveragePool", {x}, map, {});
-        add_node("Flatten", {map}, y, {Attribute::of("axis", 1)});
+        add_node("Flatten", {map}, y, {OnnxAttribute::of("axis", 1)});
     }
 
     void add_norm(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
@@ -236,13 +144,13 @@ private:
         const auto plain = [&](std::string_view type) { add_node(type, {x}, y, {}); };
         switch (op.kind) {
             case OpKind::conv: {
-                std::vector<Attribute> attributes = window_attributes(op.window(), true);
-                attributes.push_back(Attribute::of("group", op.terms[0].groups));
+                std::vector<OnnxAttribute> attributes = window_attributes(op.window(), true);
+                attributes.push_back(OnnxAttribute::of("group", op.terms[0].groups));
                 add_node("Conv", with_parameters(x, op), y, attributes);
                 break;
             }
             case OpKind::linear:
-                add_node("Gemm", with_parameters(x, op), y, {Attribute::of("transB", 1)});
+                add_node("Gemm", with_parameters(x, op), y, {OnnxAttribute::of("transB", 1)});
                 break;
             case OpKind::batch_norm:
                 add_norm(op, x, y, path);
@@ -276,7 +184,7 @@ private:
                 plain("Softmax");
                 break;
             case OpKind::flatten:
-                add_node("Flatten", {x}, y, {Attribute::of("axis", 1)});
+                add_node("Flatten", {x}, y, {OnnxAttribute::of("axis", 1)});
                 break;
             case OpKind::dropout:  // does nothing in inference
                 plain("Identity");
@@ -287,15 +195,10 @@ private:
                 plain(onnx);
             }
         }
-        if (!is_result) graph_.add_message(13, value_info(y, source_.values[index(op.target)]));
+        if (!is_result) graph().add_message(13, value_info(y, source_.values[index(op.target)]));
     }
 
-    static constexpr int element_float = 1, element_integer = 7;
-
     OnnxSource source_;
-    std::int64_t batch_;
-    ProtobufMessage graph_;
-    std::set<std::string> used_;
     std::vector<std::string> value_names_, parameter_names_;
 };
 

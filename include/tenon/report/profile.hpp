@@ -63,7 +63,7 @@ inline std::vector<StepProfile> step_profiles(std::span<const Op> ops, std::span
                 profile.name += operation_name(op, layers);
                 if (const ConvTerm* second = op.second_convolution())
                     profile.name += " + " + layer_name(layers, second->layer);
-                if (op.kind == OpKind::max_pool && op.window().taps() == 1) profile.name += ", thinned out";
+                if (op.is_subsampling()) profile.name += ", subsampled";
                 profile.multiply_adds += multiply_adds_of(layers, parameters, op);
             }
             const cpu::Tensor &source = part->terms[0].source, &second = part->terms[1].source;

@@ -14,10 +14,9 @@ namespace tenon::detail {
 /// its operand has another layout.
 constexpr bool is_term(const Op* op) { return op && op->kind == OpKind::conv && is_bare(*op) && op->source() != 0; }
 
-/// Whether an operation only takes every n-th row and column of its operand.
-constexpr bool is_subsampling(const Op* op) {
-    return op && op->kind == OpKind::max_pool && is_bare(*op) && op->window().is_pointwise() &&
-           op->window().stride_height == op->window().stride_width;
+/// Whether an operation can become a residual that is read with a stride.
+constexpr bool is_strided_residual(const Op* op) {
+    return op && op->is_subsampling() && is_bare(*op) && op->window().stride_height == op->window().stride_width;
 }
 
 /// conv + x becomes one operation in the addition's place. What x is decides how:
@@ -46,7 +45,7 @@ constexpr Program<C> fuse_add(Program<C> program, Joins joins) {
         if (is_term(other) && joins(std::as_const(program), *body, *other)) {
             fused.terms[1] = other->terms[0];
             other->target = -1;
-        } else if (is_subsampling(other)) {
+        } else if (is_strided_residual(other)) {
             fused.residual = other->source();
             fused.residual_stride = other->window().stride_height;
             other->target = -1;
