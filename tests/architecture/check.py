@@ -1,10 +1,11 @@
 """Holds the headers against docs/design/architecture.md.
 
-usage: check.py arrows | doors
+usage: check.py arrows | doors | laws
 
 arrows: no #include goes where the page's table doesn't let it; three rules beside the table.
 doors:  a door holds exports and nothing else; every other header names on its second line a door that exports it;
         examples and pages include doors alone, and examples use no name of a namespace detail.
+laws:   each test that a comment names, as (test: PATH), exists.
 
 `check.py --self-test` breaks a copy in each way that is checked and fails unless each is found.
 """
@@ -130,7 +131,22 @@ def check_doors(root):
     return problems
 
 
-CHECKS = {"arrows": check_arrows, "doors": check_doors}
+def check_laws(root):
+    problems = []
+    for header, text in headers(root).items():
+        comments = re.sub(r"\n\s*//[/!]*", " ", text)
+        for named in re.findall(r"\(tests?:([^()]*)\)", comments):
+            folder = ""
+            for name in (word.strip() for word in named.split(",")):
+                path = name if name.startswith("tests/") else f"{folder}/{name}"
+                folder = path.rsplit("/", 1)[0] if path.endswith(".cpp") else folder
+                is_path = name.startswith("tests/") or name.endswith(".cpp")
+                if is_path and not (root / path).exists():
+                    problems.append(f"{header}: the test {path} does not exist")
+    return problems
+
+
+CHECKS = {"arrows": check_arrows, "doors": check_doors, "laws": check_laws}
 
 BREAKS = [
     ("arrows", "core/shape.hpp", lambda t: t + "#include <tenon/program/kinds.hpp>\n", "no arrow leads from core"),
@@ -145,6 +161,8 @@ BREAKS = [
     ("doors", "train/metrics.hpp", lambda t: t.replace("training.hpp", "report.hpp", 1).replace("report.hpp", "data.hpp", 1), "does not export it"),
     ("doors", "../../examples/common/run_folder.hpp", lambda t: t.replace("programs::", "detail::", 1), "an example uses"),
     ("doors", "../../examples/common/run_folder.hpp", lambda t: t + "#include <tenon/core/error.hpp>\n", "include doors"),
+    ("laws", "train/trainer.hpp", lambda t: t.replace("resume_test.cpp)", "gone_test.cpp)"), "tests/train/gone_test.cpp"),
+    ("laws", "backend/cpu/kernels/conv.hpp", lambda t: t.replace("runtime/determinism_test", "runtime/gone_test"), "gone_test.cpp"),
     ("doors", "../../docs/how_to/photos.md", lambda t: t + "#include <tenon/core/error.hpp>\n", "include doors"),
 ]
 
@@ -154,7 +172,7 @@ def self_test():
     for check, header, change, expected in BREAKS:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
-            for part in ("include", "docs", "cmake", "examples"):
+            for part in ("include", "docs", "cmake", "examples", *(("tests",) if check == "laws" else ())):
                 shutil.copytree(ROOT / part, copy / part)
             path = copy / "include/tenon" / header
             path.write_text(change(path.read_text()))
