@@ -7,46 +7,17 @@
 #include <atomic>
 #include <deque>
 
-#include <tenon/backend/cpu/kernels/pack_weights.hpp>
-#include <tenon/backend/cpu/step_function.hpp>
 #include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
-#include <tenon/program/passes/compact_projections.hpp>
-#include <tenon/program/passes/optimize.hpp>
+#include <tenon/engine/cpu_program.hpp>
 #include <tenon/topology/network.hpp>
 
 namespace tenon {
 
 namespace cpu {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// A network's optimized program, its plan for the CPU and the kernels of its steps.
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
-struct CompiledNetwork {
-    static constexpr auto program = compact_projections(optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm}));
-    static constexpr auto plan = [] {
-        constexpr auto plan = Planner<capacity<Net>>{program, Algorithm}.plan();
-        return plan.template trimmed<plan.steps.size(), plan.followers.size(), plan.handovers.size()>();
-    }();
-    static constexpr int steps = plan.steps.size();
-    static_assert(plan.chains_are_single(), "tenon: a step on all images together has no followers in its frame");
-
-    /// The kernels, one per step.
-    static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
-        return FixedVector<StepFunction, steps>{{step_function<plan, I>()...}, steps};
-    }
-    (std::make_integer_sequence<int, steps>{});
-
-    /// The packer of weights; `tensors[i]` points to parameter i of the network.
-    static WeightPacker packer(std::span<const float* const> tensors) {
-        const auto& lowered_program = lowered<Net>;
-        return WeightPacker{{lowered_program.layers.begin(), lowered_program.layers.end()},
-                            {lowered_program.parameters.begin(), lowered_program.parameters.end()},
-                            tensors};
-    }
-};
 
 /// Runs one network on the CPU. All memory is mapped by the constructor, and touched when it is first needed.
 ///

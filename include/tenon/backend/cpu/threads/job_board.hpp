@@ -35,7 +35,7 @@ public:
     using Function = void (*)(const void* context, int worker, int workers);
 
     /// For jobs of at most `max_workers` workers.
-    explicit JobBoard(int max_workers) : places_(index(max_workers)) {}
+    explicit JobBoard(int max_workers) : places_(detail::index(max_workers)) {}
 
     /// How many threads are in volunteer() now.
     int volunteers() const { return volunteers_.load(std::memory_order_relaxed); }
@@ -108,7 +108,7 @@ private:
 
     static constexpr std::uint64_t workers_mask = 0xffff;
 
-    Place& place(int worker) { return places_[index(worker)]; }
+    Place& place(int worker) { return places_[detail::index(worker)]; }
 
     /// Runs the workers of a job that nobody has claimed, starting at `home`; returns whether there was one. function_,
     /// context_ and environment_ are read only after a claim: until that worker is done, no other job can replace this

@@ -50,7 +50,7 @@ public:
     /// Room for `count` zeros on the device.
     float* allocate_zeros(long count) {
         float* const memory = allocate<float>(count);
-        const std::vector<float> zeros(index(count));
+        const std::vector<float> zeros(detail::index(count));
         upload(memory, zeros.data(), count);
         return memory;
     }
@@ -70,7 +70,7 @@ public:
 private:
     template <class Element>
     static std::size_t bytes_of(long count) {
-        return sizeof(Element) * index(count);
+        return sizeof(Element) * detail::index(count);
     }
 
     Driver& driver_;

@@ -47,7 +47,7 @@ public:
         const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
         const int count = std::min(threads > 0 ? threads : cores, max_threads) - 1;
         try {
-            for (int i = 0; i < count; ++i) helpers_.emplace_back([this, i] { help(index(i)); });
+            for (int i = 0; i < count; ++i) helpers_.emplace_back([this, i] { help(detail::index(i)); });
         } catch (const std::system_error&) {
         }
     }
