@@ -181,12 +181,16 @@ inline PreprocessingOptions with_those_of_file(PreprocessingOptions given, const
 
 }  // namespace preprocessing
 
-/// `shorter side 256, middle 224 x 224, rgb, x 0.00392157 - 0.485,0.456,0.406, / 0.229,0.224,0.225`
+/// `shorter side 256 (bilinear), middle 224 x 224, rgb, x 0.00392157 - 0.485,0.456,0.406, / 0.229,0.224,0.225`
 inline std::string to_string(const tenon::Preprocessing& options) {
     const std::string size = std::to_string(options.crop_height) + " x " + std::to_string(options.crop_width);
-    std::string text = options.stretch      ? "stretched to " + size
-                       : options.resize > 0 ? "shorter side " + std::to_string(options.resize) + ", middle " + size
-                                            : "middle " + size;
+    const std::string filter = options.filter == tenon::ResizeFilter::bicubic   ? " (bicubic)"
+                               : options.filter == tenon::ResizeFilter::lanczos ? " (lanczos)"
+                                                                                : " (bilinear)";
+    std::string text = options.stretch ? "stretched to " + size + filter
+                       : options.resize > 0
+                           ? "shorter side " + std::to_string(options.resize) + filter + ", middle " + size
+                           : "middle " + size;
     text += options.channels == 1 ? ", gray" : options.order == tenon::ChannelOrder::rgb ? ", rgb" : ", bgr";
     return text + ", x " + tenon::programs::number_text(options.scale, std::chars_format::general, 6) + " - " +
            preprocessing::text_of(options.mean, options.channels) + ", / " +

@@ -87,11 +87,13 @@ struct Outcome {
 /// The checkpoints of the two parts of a training. Which of them exist tells where it was stopped: the classifier's
 /// stays when it is finished, the complete network's is written before its first step.
 struct Checkpoints {
-    explicit Checkpoints(const std::string& folder)
+    Checkpoints(const std::string& folder, std::string reading)
         : classifier{training::file_in(folder, "classifier.checkpoint")},
-          whole{training::file_in(folder, "checkpoint.safetensors")} {}
+          whole{training::file_in(folder, "checkpoint.safetensors")},
+          preprocessing{std::move(reading)} {}
 
     std::string classifier, whole;
+    std::string preprocessing;  ///< of the photos, in words: a training is resumed with the same
 
     /// A new training renames an earlier one's checkpoints to the names of its own previous ones.
     void set_aside() const {
@@ -115,7 +117,7 @@ struct Checkpoints {
 /// stopped it.
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
-                                        const TrainingOptions& options, const std::string& checkpoint) {
+                                        const TrainingOptions& options, const Checkpoints& checkpoints) {
     Announced training_photos{photos, "features to train with", options.passes};
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
     FeatureCache features{parameters,
@@ -137,20 +139,22 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
                                       .seed = options.seed,
                                       .threads = options.threads,
                                       .world = options.world,
-                                      .shards = options.shards}};
+                                      .shards = options.shards,
+                                      .preprocessing = checkpoints.preprocessing}};
     Parameters<LinearHead<Net>> start;
     std::ranges::copy(trainer.parameters().values(), start.values().begin());
     close_spare_classes(start, classes);
     trainer.set_parameters(start);
-    if (options.resume) training::restore(trainer, checkpoint, options.epochs);
+    if (options.resume) training::restore(trainer, checkpoints.classifier, options.epochs);
     ProgressBar progress;
     CsvLog csv(training::file_in(options.output, "classifier.csv"));
-    PeriodicCheckpoint checkpoints(checkpoint, {.epochs = options.epochs, .seconds = 60 * options.checkpoint_minutes});
-    StopOnInterrupt interrupt(checkpoint, training::resume_command(options.command));
+    PeriodicCheckpoint periodic(checkpoints.classifier,
+                                {.epochs = options.epochs, .seconds = 60 * options.checkpoint_minutes});
+    StopOnInterrupt interrupt(checkpoints.classifier, training::resume_command(options.command));
     trainer.fit(features, held_out,
                 {.epochs = options.epochs,
                  .schedule = schedules::cosine(),
-                 .callbacks = {&interrupt, &progress, &csv, &checkpoints}});
+                 .callbacks = {&interrupt, &progress, &csv, &periodic}});
     if (trainer.is_interrupted()) return std::nullopt;
     copy_parameters(trainer.weights(), parameters);
     return Outcome{trainer.history(), trainer.evaluate(held_out)};
@@ -168,7 +172,8 @@ std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, V
          .seed = options.seed,
          .threads = options.threads,
          .world = options.world,
-         .shards = options.shards}};
+         .shards = options.shards,
+         .preprocessing = checkpoints.preprocessing}};
     trainer.transfer(parameters);
     training::Options running;
     running.output = options.output;
@@ -215,7 +220,11 @@ void report(const Outcome& outcome, const Parameters<Net>& parameters, Validatio
 
 template <class Net>
 int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
-    const Checkpoints checkpoints(options.output);
+    const PreprocessingOptions chosen =
+        preprocessing::with_those_of_file(options.preprocessing, stored_texts(options.weights), options.weights);
+    const Preprocessing reading = chosen_preprocessing(*backbone.preprocessing, chosen);
+    const Checkpoints checkpoints(options.output,
+                                  to_string(reading) + (options.decoding.exif_orientation ? ", turned by EXIF" : ""));
     // Rank 0 writes all files, and knows which there are.
     const bool writes = options.world.rank() == 0;
     bool resume_whole = writes && options.resume && checkpoints.resume_whole(options);
@@ -229,9 +238,6 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     const FolderSplit files = list_photos(options, max_classes);
     const std::vector<std::string>& names = files.training.classes;
     const int classes = static_cast<int>(names.size());
-    const PreprocessingOptions chosen =
-        preprocessing::with_those_of_file(options.preprocessing, stored_texts(options.weights), options.weights);
-    const Preprocessing reading = chosen_preprocessing(*backbone.preprocessing, chosen);
     if (reading != *backbone.preprocessing) std::printf("images: %s\n", to_string(reading).c_str());
     PhotoOptions photo_reading = photo_options(reading);
     photo_reading.decode = options.decoding;  // in color, as all of these networks
@@ -272,7 +278,7 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
         const auto classify = [&](const auto& pipeline) {
             Loader source{photos, pipeline, in_order};
             source.shard(options.world);
-            return train_classifier(parameters, source, validation, classes, options, checkpoints.classifier);
+            return train_classifier(parameters, source, validation, classes, options, checkpoints);
         };
         const std::optional<Outcome> trained = options.passes == 1 ? classify(plain) : classify(augmented);
         if (!trained) return training::interrupted_status;

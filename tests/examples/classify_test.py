@@ -621,7 +621,7 @@ class Classify(unittest.TestCase):
         own = ["--scale", "1/255", "--mean", "0.4914,0.48216,0.44653", "--deviation", "0.24703,0.24349,0.26159",
                "--channels", "rgb", "--resize", "32", "--crop", "center", "--filter", "bilinear"]
         _, err = self.run_program("--model", "cifar10", "--summary")
-        self.assertRegex(err, r"\nimages: shorter side 32, middle 32 x 32, rgb, x 0\.00392157 - 0\.49\d+,0\.48\d+,0\.4\d+, / ")
+        self.assertRegex(err, r"\nimages: shorter side 32 \(bilinear\), middle 32 x 32, rgb, x 0\.00392157 - 0\.49\d+,0\.48\d+,0\.4\d+, / ")
         before = top()
         for entry, other in zip(before, top(*own)):
             self.assertEqual(entry["name"], other["name"])

@@ -259,6 +259,13 @@ class FineTuning(unittest.TestCase):
         self.assertTrue(longer.startswith(rows))
         self.assertEqual([row["epoch"] for row in csv.DictReader(longer.splitlines())], ["0", "1", "2", "3"])
         self.assertIn("began with 4 epochs, expected at least as much to resume it", self.train("--epochs", "3", "--resume", status=2))
+        # With photos that are read otherwise it would be another training.
+        own = "shorter side 256 (bilinear), middle 224 x 224, rgb, x 0.00392157 - 0.485,0.456,0.406, / 0.229,0.224,0.225"
+        for flags, other in ((["--mean", "0.5"], own.replace("0.485,0.456,0.406", "0.5,0.5,0.5")),
+                             (["--filter", "lanczos"], own.replace("bilinear", "lanczos")), (["--exif"], own + ", turned by EXIF")):
+            text = self.train("--epochs", "5", "--resume", *flags, status=2)
+            self.assertIn(f"the checkpoint was made with preprocessing '{own}', this trainer has '{other}'", text)
+        self.assertIn("the run is extended to 5 epochs from 4", self.train("--epochs", "5", "--resume"))
 
     def test_augmented_features_without_broken_photos(self):
         photos = self.folder / "photos"
@@ -274,7 +281,7 @@ class FineTuning(unittest.TestCase):
     def test_photos_are_read_as_the_command_line_says_and_predicted_alike(self):
         flags = ["--mean", "0.5", "--deviation", "1/4", "--scale", "1/255", "--bgr", "--crop", "none"]
         text = self.train("--epochs", "1", *flags)
-        self.assertIn("images: stretched to 224 x 224, bgr, x 0.00392157 - 0.5,0.5,0.5, / 0.25,0.25,0.25\n", text)
+        self.assertIn("images: stretched to 224 x 224 (bilinear), bgr, x 0.00392157 - 0.5,0.5,0.5, / 0.25,0.25,0.25\n", text)
         weights = self.folder / "out" / "weights.safetensors"
         _, metadata = safetensors_file.read(weights)
         self.assertEqual(metadata["preprocessing"], "scale=1/255 mean=0.5 deviation=1/4 channels=bgr crop=none")

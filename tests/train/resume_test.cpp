@@ -591,6 +591,40 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
     CHECK(trainer.restore(path).problem.empty());
 }
 
+TEST_CASE("a checkpoint of images that were read otherwise is refused") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    const auto make = [](const std::string& preprocessing) {
+        TrainerOptions options = recipe;
+        options.preprocessing = preprocessing;
+        return Trainer<Resumed>{steep, options};
+    };
+    // A comma between digits is none of a locale, and what isn't UTF-8 is kept all the same.
+    const std::string reading = "as of caf\xe9, - 0.485,0.456, / 0.25";
+    auto told = make(reading), same = make(reading), other = make("- 0,5"), silent = make("");
+    told.save_checkpoint(path);
+    CHECK(error_of([&] { same.restore(path); }) == "(no error)");
+    CHECK(error_of([&] { silent.restore(path); }) == "(no error)");
+    CHECK(contains(error_of([&] { other.restore(path); }),
+                   "was made with preprocessing 'as of caf\\xE9, - 0.485,0.456, / 0.25', this trainer has '- 0,5'"));
+    silent.save_checkpoint(path);
+    CHECK(error_of([&] { told.restore(path); }) == "(no error)");
+}
+
+TEST_CASE("a schedule of one's own is recognized, also with commas between digits") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    const Schedule own{"halved after 3,5 epochs",
+                       [](const ScheduleTime& time) { return time.step < 3.5 * time.per_epoch ? 1.0 : 0.5; }};
+    Trainer<Resumed> whole{steep, recipe}, resumed{steep, recipe};
+    SaveAt save{path, {3}};
+    Patterns source = images();
+    whole.fit(source, {.epochs = epochs, .schedule = own, .callbacks = {&save}});
+    resumed.restore(path);
+    resumed.fit(source, {.epochs = epochs, .schedule = own});
+    CHECK(state_of(resumed) == state_of(whole));
+}
+
 TEST_CASE("the previous checkpoint is taken if asked for, and said so") {
     const TemporaryFolder folder;
     const std::string path = folder.file("run.safetensors");

@@ -35,6 +35,7 @@ public:
             expect_same("batches in an epoch:", std::to_string(state_.batches), std::to_string(batches));
             state_.fit_epochs = options.epochs;
             state_.fit_budget = options.budget_seconds;
+            schedule_ = options.schedule.identity();  // which an older version may have written with commas
         } else {
             state_.fit_open = true;
             state_.fit_step = state_.step;
@@ -167,7 +168,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     static void expect_same(const std::string& what, const std::string& begun, const std::string& now) {
-        if (begun != now)
+        if (!is_same_text(begun, now))
             throw Error("the fit in the checkpoint began with " + what + " " + begun + " and can't be resumed with " +
                         now);
     }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <tenon/distributed/world.hpp>
@@ -35,6 +36,9 @@ struct TrainerOptions {
     /// norms see one part at a time, or all with the backend distributed::SyncNorms.
     int shards = 0;
     int accumulate = 1;  ///< batches per iteration: the update is that of the mean loss over them
+    /// What is done to images before they are batches, in any words; checkpoints keep it, and one with other words is
+    /// not restored. Empty: whoever restores one answers for that.
+    std::string preprocessing{};
 };
 
 /// Options of a fit. It ends after `epochs` or when its time is up, whichever comes first; one of the two must be

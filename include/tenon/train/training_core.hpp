@@ -9,6 +9,7 @@
 #include <tenon/data/batch.hpp>
 #include <tenon/engine/concepts.hpp>
 #include <tenon/engine/training_engine.hpp>
+#include <tenon/io/json.hpp>
 #include <tenon/train/checkpoints/fingerprint.hpp>
 #include <tenon/train/checkpoints/trainer_state.hpp>
 #include <tenon/train/metrics.hpp>
@@ -159,6 +160,7 @@ public:
                           {"clip_norm", exact_text(options_.clip_norm)},
                           {"shards", std::to_string(shards_of(options_).shards)},
                           {"accumulate", std::to_string(options_.accumulate)}};
+        if (!options_.preprocessing.empty()) settings["preprocessing"] = to_utf8(options_.preprocessing);
         if constexpr (SynchronizesNorms<Engine>) settings["norms"] = "of all shards";
         return settings;
     }

@@ -79,14 +79,19 @@ inline void write_checkpoint(const std::string& path, std::span<const TensorEntr
     write_safetensors(path, tensors, metadata);
 }
 
+/// Whether a text of a checkpoint is another, or is but for decimal commas: `rate=0,5` is `rate=0.5`.
+inline bool is_same_text(const std::string& read, const std::string& expected) {
+    return read == expected || with_decimal_points(read) == expected;
+}
+
 /// A checkpoint that was read and found complete.
 class CheckpointFile {
 public:
     /// Throws tenon::Error, naming the file, when it can't be read, is cut off, damaged, or not a checkpoint of this
     /// format.
-    explicit CheckpointFile(const std::string& path) : path_{path}, file_{path}, values_{file_.metadata()} {
-        const auto format = values_.find("format");
-        if (format == values_.end() || !format->second.starts_with("tenon checkpoint"))
+    explicit CheckpointFile(const std::string& path) : path_{path}, file_{path} {
+        const auto format = file_.metadata().find("format");
+        if (format == file_.metadata().end() || !format->second.starts_with("tenon checkpoint"))
             throw Error(path + ": expected a checkpoint of a trainer, found another safetensors file");
         if (format->second != checkpoint_format)
             throw Error(path + ": expected the format '" + std::string(checkpoint_format) + "', found '" +
@@ -95,16 +100,16 @@ public:
         if (expected != found)
             throw Error(path + ": the file is damaged: its checksum is " + found + ", but it was written with " +
                         expected);
-        for (auto& [key, text] : values_) text = with_decimal_points(std::move(text));
     }
 
     /// Whether the metadata has a value named `key`.
-    bool has_value(std::string_view key) const { return values_.find(key) != values_.end(); }
+    bool has_value(std::string_view key) const { return file_.metadata().find(key) != file_.metadata().end(); }
 
     /// The value named `key`. Throws tenon::Error when there is none.
     const std::string& value(std::string_view key) const {
-        const auto found = values_.find(key);
-        if (found == values_.end()) throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
+        const auto found = file_.metadata().find(key);
+        if (found == file_.metadata().end())
+            throw Error(path_ + ": the checkpoint has no value '" + std::string(key) + "'");
         return found->second;
     }
 
@@ -112,7 +117,7 @@ public:
     template <class Number>
     Number number(std::string_view key) const {
         const std::string& text = value(key);
-        const std::optional<Number> result = parse_number<Number>(text);
+        const std::optional<Number> result = parse_number<Number>(with_decimal_points(text));
         if (!result) throw Error(path_ + ": expected a number as '" + std::string(key) + "', found '" + text + "'");
         return *result;
     }
@@ -136,7 +141,6 @@ public:
 private:
     std::string path_;
     SafetensorsFile file_;
-    Metadata values_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -127,9 +127,10 @@ private:
     void read_file(const std::string& path) {
         const CheckpointFile file{path};
         for (const auto& [key, expected] : settings) {
+            if (key == "preprocessing" && !file.has_value(key)) continue;  // its trainer was not told
             // Versions of tenon whose trainers did not divide batches wrote nothing of it.
             const bool is_old = (key == "shards" || key == "accumulate") && !file.has_value(key);
-            if (const std::string found = is_old ? "1" : file.value(key); found != expected)
+            if (const std::string found = is_old ? "1" : file.value(key); !is_same_text(found, expected))
                 throw Error(path + ": " + other_setting(key, found, expected));
         }
         const TrainerState state = TrainerState::read(file);
