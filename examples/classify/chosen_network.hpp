@@ -170,9 +170,10 @@ inline std::vector<std::string> take_weights(Classifier& classifier, const std::
 
 /// Default names: those of the data set that a network was made for, or numbers.
 inline std::vector<std::string> default_names(const Classifier& classifier, const std::string& model) {
-    if (model == "fashion_mnist") return {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
-    if (classifier.network_classes() == 10 && classifier.classes() == 10)
-        return {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()};
+    const bool has_all = classifier.classes() == classifier.network_classes();
+    if (model == "fashion_mnist" && has_all)
+        return {tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end()};
+    if (classifier.classes() == 10 && has_all) return {tenon::cifar10_classes.begin(), tenon::cifar10_classes.end()};
     std::vector<std::string> names;
     names.reserve(static_cast<std::size_t>(classifier.classes()));
     for (int i = 0; i < classifier.classes(); ++i) names.push_back("class " + std::to_string(i));

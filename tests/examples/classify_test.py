@@ -430,6 +430,14 @@ class Classify(unittest.TestCase):
                 self.assertEqual({entry["name"] for entry in answer["top"]}, {"class 0", "class 1", "class 2"})
                 for entry in answer["top"]:
                     self.assertAlmostEqual(entry["probability"], expected[entry["class"]] / sum(expected.values()), 5)
+            fashion = pathlib.Path(folder) / "fashion.safetensors"
+            self.run_program("--model", "fashion_mnist", *SEED, "--save", fashion)
+            tensors, _ = safetensors_file.read(fashion)
+            for name in ("post.fc.weight", "post.fc.bias"):
+                tensors[name] = tensors[name][:2].copy()
+            safetensors_file.write(fashion, tensors, {})
+            answer, = self.json_of("--model", "fashion_mnist", "--weights", fashion, image)["images"]
+            self.assertEqual({entry["name"] for entry in answer["top"]}, {"class 0", "class 1"})
             tensors, _ = safetensors_file.read(path)
             again, metadata = safetensors_file.read(saved)
             self.assertEqual({name: array.tobytes() for name, array in tensors.items()},
