@@ -1,5 +1,6 @@
-// Register tiles of integers for spills.py: bytes and 16-bit numbers, one row and two, a residual, planes of words.
-#include <tenon/backend/cpu/quantized/tile.hpp>
+// Register tiles of integers for spills.py: bytes and 16-bit numbers, one row and two, a residual, planes of words, and
+// Winograd's products.
+#include <tenon/backend/cpu/quantized/winograd.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -35,6 +36,8 @@ template void quantized_tile<tile(has_dot4)>(const QuantizedTileArguments&);
 template void quantized_tile<two_rows(tile(has_dot4))>(const QuantizedTileArguments&);
 template void quantized_tile<with_residual(tile(has_dot4))>(const QuantizedTileArguments&);
 template void quantized_tile<planar(tile(false))>(const QuantizedTileArguments&);
+template void integer_product_tile<QuantizedTileSpec{
+    .pixels = tile_pixels, .blocks = panel_blocks, .source_column = 16}>(const QuantizedTileArguments&);
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu
