@@ -235,7 +235,7 @@ private:
         response.status = reply.status;
         for (const auto& [name, value] : reply.headers) response.set_header(name, value);
         if (!closes && !stopping_) {
-            response.set_content(std::move(reply.body), reply.type);
+            response.set_content(reply.body, reply.type);
             return;
         }
         response.set_header("Connection", "close");
