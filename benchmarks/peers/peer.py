@@ -4,13 +4,16 @@ usage: peer.py RUNTIME --onnx FILE --input FILE --output FILE --shape SHAPE --th
 
 RUNTIME is one of onnxruntime, openvino, torch-eager, torch-jit, torch-compile. In int8 it is calibrated on raw images in a file:
 OpenVINO by NNCF, ONNX Runtime by its static quantization (QDQ, per channel, u8 and s8). The protocol is that of tenon.cpp: one line
-of JSON once the batch's results are written, then for each line "time N" the milliseconds of N calls.
+of JSON once the batch's results are written, with the milliseconds of loading and of the first call; then for each line "time N"
+the milliseconds of N calls, for "turns N" those of N calls of this and of a second model, one after the other, and for "both N" the
+same with both at once. With 0 threads the runtime decides.
 """
 
 import argparse
 import json
 import pathlib
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
@@ -64,8 +67,9 @@ def load_onnxruntime(path, threads, images, precision, samples):
         path = quantize_for_onnxruntime(path, samples)
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    if threads:
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
@@ -86,7 +90,7 @@ def load_openvino(path, threads, images, precision, samples):
         model = nncf.quantize(openvino.Core().read_model(path), nncf.Dataset(samples), subset_size=len(samples))
     # Without the hint OpenVINO would compute in bf16 on all processors that have its instructions.
     properties = {
-        "INFERENCE_NUM_THREADS": threads,
+        **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
@@ -103,8 +107,10 @@ def load_torch(path, threads, images, how, precision):
 
     from torch_graph import Graph
 
-    torch.set_num_threads(threads)
-    torch.set_num_interop_threads(1)
+    if threads and torch.get_num_interop_threads() != 1:  # can be set once
+        torch.set_num_interop_threads(1)
+    if threads:
+        torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     module = Graph(path).eval().to(memory_format=torch.channels_last)
     batch = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
@@ -120,6 +126,19 @@ def load_torch(path, threads, images, how, precision):
             return module(batch).float().numpy()
 
     return f"PyTorch {torch.__version__.split('+')[0]} {how}", run
+
+
+def milliseconds(function):
+    start = time.perf_counter()
+    function()
+    return 1000 * (time.perf_counter() - start)
+
+
+def at_once(first, second):
+    other = threading.Thread(target=second)
+    other.start()
+    first()
+    other.join()
 
 
 def main():
@@ -141,22 +160,30 @@ def main():
         for first in range(0, len(all_images), shape[0]):
             batch = all_images[first : first + shape[0]]
             samples.append(numpy.concatenate([batch, all_images[: shape[0] - len(batch)]]))
-    if options.runtime == "onnxruntime":
-        name, run = load_onnxruntime(options.onnx, options.threads, images, options.precision, samples)
-    elif options.runtime == "openvino":
-        name, run = load_openvino(options.onnx, options.threads, images, options.precision, samples)
-    else:
-        how = options.runtime.split("-")[1]
-        name, run = load_torch(options.onnx, options.threads, images, how, options.precision)
-    numpy.ascontiguousarray(run(), dtype=numpy.float32).tofile(options.output)
-    print(json.dumps({"name": name}), flush=True)
+
+    def load():
+        if options.runtime == "onnxruntime":
+            return load_onnxruntime(options.onnx, options.threads, images, options.precision, samples)
+        if options.runtime == "openvino":
+            return load_openvino(options.onnx, options.threads, images, options.precision, samples)
+        return load_torch(options.onnx, options.threads, images, options.runtime.split("-")[1], options.precision)
+
+    start = time.perf_counter()
+    name, run = load()
+    load_ms, results = 1000 * (time.perf_counter() - start), []
+    first_ms = milliseconds(lambda: results.append(run()))
+    numpy.ascontiguousarray(results.pop(), dtype=numpy.float32).tofile(options.output)
+    print(json.dumps({"name": name, "load_ms": load_ms, "first_ms": first_ms}), flush=True)
+    second = None
     for line in sys.stdin:
-        times = []
-        for _ in range(int(line.split()[1])):
-            start = time.perf_counter()
-            run()
-            times.append(1000 * (time.perf_counter() - start))
-        print(json.dumps(times), flush=True)
+        command, count = line.split()[0], int(line.split()[1])
+        if command == "time":
+            timed = run
+        else:
+            second = second or load()[1]
+            second()
+            timed = (lambda: (run(), second())) if command == "turns" else (lambda: at_once(run, second))
+        print(json.dumps([milliseconds(timed) for _ in range(count)]), flush=True)
 
 
 if __name__ == "__main__":
