@@ -24,7 +24,11 @@ function(tenon_development_options)
 endfunction()
 # What is switched off here is for tests and benchmarks alone: compiles.user checks that the headers are clean of it, and
 # examples have it.
-tenon_development_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow)
+tenon_development_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Of Clang's -Wconversion, not of GCC's: said there too, it would take back what the examples ask for.
+  tenon_development_options(-Wno-sign-conversion)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 warns of overlapping copies inside std::string's operator+ (its bug 105651).
   tenon_development_options(-Wno-restrict)
