@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/names.md"
 DOORS = ["network.hpp", "inference.hpp", "data.hpp", "training.hpp", "report.hpp", "image.hpp", "distributed.hpp"]
 PRIVATE = {"detail", "cpu", "cuda", "reference", "reason"}
-NESTED = {"distributed", "explanations", "programs", "reports", "schedules"}  # what is in these is found by its whole name
+NESTED = {"augmentations", "distributed", "explanations", "programs", "reports", "schedules"}  # what is in these is found by its whole name
 MAX_NAMES = 300
 CONCEPT_KIND = 604  # libclang's number of a concept, which its Python module of version 16 doesn't know
 
 HEADER = """# All public names
 
-What `using namespace tenon` brings in, by the door that exports it, and what is in `tenon::distributed`,
-`tenon::explanations`, `tenon::reports`, `tenon::schedules` and `tenon::programs`: the last has what programs
+What `using namespace tenon` brings in, by the door that exports it, and what is in `tenon::augmentations`,
+`tenon::distributed`, `tenon::explanations`, `tenon::reports`, `tenon::schedules` and `tenon::programs`: the last has what programs
 around networks use, such as files written completely or not at all. Everything else is in `tenon::cpu`, `tenon::cuda`,
 `tenon::reference` or `tenon::detail` and may change without notice. The types that compile errors print (`Rejected`,
 `reason::...`) are explained in [compile errors](compile_errors.md).

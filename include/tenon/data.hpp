@@ -4,6 +4,7 @@
 #include <tenon/core/begin_door.hpp>
 
 // IWYU pragma: begin_exports
+#include <tenon/data/augment/views.hpp>
 #include <tenon/data/datasets/cifar.hpp>
 #include <tenon/data/loader.hpp>
 #include <tenon/data/photo_pipeline.hpp>

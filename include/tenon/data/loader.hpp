@@ -25,7 +25,8 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/random.hpp>
-#include <tenon/data/augment/mixup.hpp>
+#include <tenon/data/augment/cutmix.hpp>
+#include <tenon/data/balance.hpp>
 #include <tenon/data/batch.hpp>
 #include <tenon/data/datasets/image_dataset.hpp>
 #include <tenon/data/parallel.hpp>
@@ -42,6 +43,8 @@ struct LoaderOptions {
     int threads = 1;         ///< that decode and prepare batches, besides the caller's; 0: one per core this process
                              ///< may use
     int prefetch = 1;        ///< batches that are prepared ahead; 0: each one when it is asked for
+    bool balance = false;    ///< whether an epoch has equally many images of each class: those of rare classes several
+                             ///< times, each time augmented anew, and not all of frequent ones
 };
 
 namespace detail {
@@ -75,25 +78,11 @@ public:
     /// Throws tenon::Error when the data set is empty or inconsistent, the pipeline does not accept its images or does
     /// not make them one size, or an option is out of range.
     Loader(const Dataset& dataset, Steps pipeline, LoaderOptions options = {}, MixUp mixup = {})
-        : dataset_{dataset},
-          pipeline_{std::move(pipeline)},
-          options_{options},
-          mixup_{mixup},
-          shape_{shape_after(pipeline_, dataset)},
-          arena_{workers_of(options) + 1} {
-        if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
-        check_range("images in a batch", options.batch_size, 1, 1 << 24);
-        check_range("threads", options.threads, 0, max_threads);
-        check_range("batches prepared ahead", options.prefetch, 0, 64);
-        if (batches() == 0)
-            throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
-                        " images, found a data set of " + std::to_string(dataset.size()));
-        if constexpr (requires { dataset.check(); }) dataset.check();
-        std::vector<int> labels(mixup_.is_on() ? dataset.size() : 0);
-        for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = dataset.label(i);
-        mixup_.check(labels);
-        for (int i = 0; i <= options.prefetch; ++i) slots_.push_back(std::make_unique<Slot>());
-    }
+        : Loader(dataset, std::move(pipeline), options, mixup, {.alpha = 0}) {}
+    /// The same with CutMix.
+    template <std::same_as<augmentations::CutMix> Mix>
+    Loader(const Dataset& dataset, Steps pipeline, LoaderOptions options, Mix cutmix)
+        : Loader(dataset, std::move(pipeline), options, {}, cutmix) {}
     Loader(Dataset&&, Steps, LoaderOptions = {}, MixUp = {}) = delete;
 
     Loader(const Loader&) = delete;
@@ -104,8 +93,8 @@ public:
 
     /// Shares the batches with the other ranks of a world, a distributed::Mpi, say: from now on this process prepares
     /// only the images of each batch that a Trainer of that world takes from it. Order and batches remain those of the
-    /// whole data set, so all ranks together see every image once an epoch, however many they are. With MixUp, which
-    /// needs pairs from all over a batch, every process prepares complete batches.
+    /// whole data set, so all ranks together see every image once an epoch, however many they are. With MixUp and
+    /// CutMix, which need pairs from all over a batch, every process prepares complete batches.
     template <class World>
     requires requires(const World& world) {
         { world.rank() } -> std::convertible_to<int>;
@@ -126,7 +115,7 @@ public:
         const auto add = [&](std::uint64_t number) { value = detail::mix(value ^ number) + detail::golden_step; };
         add(dataset_.size());
         add(static_cast<std::uint64_t>(options_.batch_size));
-        add((options_.shuffle ? 2U : 0U) + (options_.drop_last ? 1U : 0U));
+        add((options_.balance ? 4U : 0U) + (options_.shuffle ? 2U : 0U) + (options_.drop_last ? 1U : 0U));
         add(options_.seed);
         for (std::size_t i = 0; i < dataset_.size(); ++i) add(static_cast<std::uint64_t>(dataset_.label(i)));
         constexpr std::size_t samples = 16;
@@ -149,8 +138,8 @@ public:
     /// The number of batches in an epoch; without drop_last the last one may be smaller than the others.
     long batches() const { return (images() + options_.batch_size - 1) / options_.batch_size; }
 
-    /// Batch `index` of an epoch, from 0, valid until the next call. With MixUp it has targets, else labels. Throws
-    /// tenon::Error when there is no such batch, and what `read` throws.
+    /// Batch `index` of an epoch, from 0, valid until the next call. With MixUp or CutMix it has targets, else labels.
+    /// Throws tenon::Error when there is no such batch, and what `read` throws.
     Batch batch(long epoch, long index) {
         if (epoch < 0 || index < 0 || index >= batches())
             throw Error("expected one of the batches 0 to " + std::to_string(batches() - 1) +
@@ -173,11 +162,37 @@ public:
             slot.key = nothing;
             throw;
         }
-        if (mixup_.is_on()) return {.images = slot.images, .labels = {}, .targets = slot.targets};
+        if (mixes()) return {.images = slot.images, .labels = {}, .targets = slot.targets};
         return {.images = slot.images, .labels = slot.labels, .targets = {}, .first = slot.first, .whole = slot.whole};
     }
 
 private:
+    Loader(const Dataset& dataset, Steps pipeline, LoaderOptions options, MixUp mixup, augmentations::CutMix cutmix)
+        : dataset_{dataset},
+          pipeline_{std::move(pipeline)},
+          options_{options},
+          mixup_{mixup},
+          cutmix_{cutmix},
+          shape_{shape_after(pipeline_, dataset)},
+          arena_{workers_of(options) + 1} {
+        if (dataset.size() == 0) throw Error("a loader needs a data set of at least 1 image, found an empty one");
+        check_range("images in a batch", options.batch_size, 1, 1 << 24);
+        check_range("threads", options.threads, 0, max_threads);
+        check_range("batches prepared ahead", options.prefetch, 0, 64);
+        if (batches() == 0)
+            throw Error("with drop_last a loader needs at least one batch of " + std::to_string(options.batch_size) +
+                        " images, found a data set of " + std::to_string(dataset.size()));
+        if constexpr (requires { dataset.check(); }) dataset.check();
+        if (options.balance && !options.shuffle)
+            throw Error("a loader that balances classes draws images, so it needs shuffle");
+        std::vector<int> labels(mixes() || options.balance ? dataset.size() : 0);
+        for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = dataset.label(i);
+        mixup_.check(labels);
+        cutmix_.check(labels);
+        if (options.balance) members_ = detail::members_of_classes(labels);
+        for (int i = 0; i <= options.prefetch; ++i) slots_.push_back(std::make_unique<Slot>());
+    }
+
     static constexpr int max_threads = 1024;
     /// The minimum of images per task: decoding one is enough work, copying one isn't.
     static constexpr std::size_t images_per_task = std::same_as<Dataset, ImageDataset> ? 8 : 1;
@@ -192,12 +207,14 @@ private:
     struct Slot {
         Key key;
         long first = 0, whole = 0;  ///< which images of the batch it has, and of how many (Batch)
-        std::shared_ptr<const std::vector<std::uint32_t>> order;
+        std::shared_ptr<const std::vector<std::uint64_t>> order;
         std::vector<float> images;
         std::vector<int> labels;
         std::vector<float> targets;
         tbb::task_group tasks;
     };
+
+    bool mixes() const { return mixup_.is_on() || cutmix_.is_on(); }
 
     /// Workers of the arena besides the calling thread: no more than oneTBB has, which is one less than there are
     /// cores, or it warns on the standard error.
@@ -237,17 +254,20 @@ private:
     }
 
     /// The order of the images in an epoch.
-    std::shared_ptr<const std::vector<std::uint32_t>> order_of(long epoch) {
+    std::shared_ptr<const std::vector<std::uint64_t>> order_of(long epoch) {
         if (!options_.shuffle) epoch = 0;
         if (order_ == nullptr || order_epoch_ != epoch) {
-            std::vector<std::uint32_t> order(dataset_.size());
-            if (options_.shuffle)
-                order = detail::permutation(
-                    dataset_.size(), options_.seed,
-                    detail::hash_name("shuffle") + static_cast<std::uint64_t>(epoch) * detail::golden_step);
-            else
-                std::iota(order.begin(), order.end(), 0U);
-            order_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(order));
+            const std::uint64_t stream =
+                detail::hash_name("shuffle") + static_cast<std::uint64_t>(epoch) * detail::golden_step;
+            std::vector<std::uint64_t> order(dataset_.size());
+            if (options_.balance) {
+                order = detail::balanced_order(members_, dataset_.size(), options_.seed, stream);
+            } else if (options_.shuffle) {
+                std::ranges::copy(detail::permutation(dataset_.size(), options_.seed, stream), order.begin());
+            } else {
+                std::iota(order.begin(), order.end(), std::uint64_t{0});
+            }
+            order_ = std::make_shared<const std::vector<std::uint64_t>>(std::move(order));
             order_epoch_ = epoch;
         }
         return order_;
@@ -268,7 +288,7 @@ private:
         slot.order = order_of(key.epoch);
         const long begin = key.index * options_.batch_size;
         const long whole = std::min<long>(options_.batch_size, images() - begin);
-        const bool is_shared = ranks_ > 1 && !mixup_.is_on();
+        const bool is_shared = ranks_ > 1 && !mixes();
         slot.first = is_shared ? whole * rank_ / ranks_ : 0;
         slot.whole = is_shared ? whole : 0;
         const long end = is_shared ? whole * (rank_ + 1) / ranks_ : whole;
@@ -289,9 +309,11 @@ private:
                 const detail::InFloatEnvironment of_loader{environment_};
                 Picture picture, spare;
                 for (std::size_t i = range.begin(); i != range.end(); ++i) {
-                    const std::uint32_t position = (*slot.order)[begin + i];
+                    const std::uint64_t drawn = (*slot.order)[begin + i];
+                    const std::size_t position = drawn % dataset_.size();  // several times in a balanced epoch
                     dataset_.read(position, picture);
-                    pipeline_.apply(picture, spare, detail::SampleDraws(options_.seed, slot.key.epoch, position));
+                    pipeline_.apply(picture, spare,
+                                    detail::SampleDraws(options_.seed, slot.key.epoch, static_cast<long>(drawn)));
                     if (picture.shape != shape_)
                         throw Error("the pipeline of a loader made image " + std::to_string(position) + " one of " +
                                     to_string(picture.shape) + ", expected " + to_string(shape_));
@@ -299,20 +321,26 @@ private:
                     slot.labels[i] = dataset_.label(position);
                 }
             });
-        if (!mixup_.is_on()) return;
+        if (!mixes()) return;
         const detail::InFloatEnvironment of_loader{environment_};
-        const double share = mixup_.share(options_.seed, slot.key.epoch, slot.key.index);
-        slot.targets.resize(slot.labels.size() * detail::index(mixup_.classes));
-        mixup_.mix(slot.images, slot.labels, slot.targets, share);
+        const auto [epoch, index] = slot.key;
+        slot.targets.resize(slot.labels.size() * detail::index(mixup_.is_on() ? mixup_.classes : cutmix_.classes));
+        if (mixup_.is_on())
+            mixup_.mix(slot.images, slot.labels, slot.targets, mixup_.share(options_.seed, epoch, index));
+        else
+            cutmix_.mix(slot.images, shape_, slot.labels, slot.targets,
+                        cutmix_.rectangle(shape_, options_.seed, epoch, index));
     }
 
     const Dataset& dataset_;
     Steps pipeline_;
     LoaderOptions options_;
     MixUp mixup_;
+    augmentations::CutMix cutmix_;
+    std::vector<std::vector<std::uint32_t>> members_;  ///< of each class, if classes are balanced
     Shape shape_;
     int rank_ = 0, ranks_ = 1;
-    std::shared_ptr<const std::vector<std::uint32_t>> order_;
+    std::shared_ptr<const std::vector<std::uint64_t>> order_;
     long order_epoch_ = -1;
     detail::FloatEnvironment environment_ = detail::FloatEnvironment::current();  ///< which all batches are made in
     tbb::task_arena arena_;

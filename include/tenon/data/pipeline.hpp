@@ -14,11 +14,14 @@
 #include <utility>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/data/augment/color_jitter.hpp>
 #include <tenon/data/augment/crop.hpp>
 #include <tenon/data/augment/cutout.hpp>
 #include <tenon/data/augment/flip.hpp>
 #include <tenon/data/augment/normalize.hpp>
 #include <tenon/data/augment/pad_crop.hpp>
+#include <tenon/data/augment/rand_augment.hpp>
+#include <tenon/data/augment/rotation.hpp>
 #include <tenon/data/picture.hpp>
 
 namespace tenon {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
@@ -17,6 +18,46 @@
 #include <tenon/core/random.hpp>
 
 namespace tenon {
+
+namespace detail {
+inline namespace TENON_ISA_NAMESPACE {
+
+/// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
+inline void check_mixing(const std::string& name, double alpha, int classes, std::span<const int> labels) {
+    if (!(alpha >= 0 && alpha <= 1))
+        throw Error("expected " + name + " with alpha from 0 to 1, found " + fixed_text(alpha));
+    if (alpha == 0) return;
+    for (const int label : labels)
+        if (label < 0 || label >= classes)
+            throw Error("expected labels from 0 to " + std::to_string(classes - 1) + " for " + name + ", found " +
+                        std::to_string(label));
+}
+
+/// A draw from Beta(alpha, alpha) for batch `index` of an epoch and a purpose, by Jöhnk's method.
+inline double beta_share(std::string_view purpose, double alpha, std::uint64_t seed, long epoch, long index) {
+    const std::uint64_t stream = mix(hash_name(purpose) + static_cast<std::uint64_t>(epoch) * golden_step);
+    std::uint64_t draw = static_cast<std::uint64_t>(index) << 20;
+    while (true) {
+        const double x = std::pow(uniform(random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
+        const double y = std::pow(uniform(random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
+        if (x + y > 0 && x + y <= 1) return x / (x + y);
+    }
+}
+
+/// Writes the targets of images mixed in pairs, labels.size() x classes: `share` of an image's own label.
+inline void mix_targets(std::span<const int> labels, std::span<float> targets, int classes, double share) {
+    const auto own = static_cast<float>(share), rest = static_cast<float>(1 - share);
+    std::ranges::fill(targets, 0.0f);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        const auto row = targets.subspan(i * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
+        row[static_cast<std::size_t>(labels[i])] += own;
+        row[static_cast<std::size_t>(labels[labels.size() - 1 - i])] += rest;
+    }
+}
+
+}  // namespace TENON_ISA_NAMESPACE
+}  // namespace detail
+
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Image i of n becomes s x image i + (1 - s) x image n-1-i, and its target the same mixture of the two labels (Zhang
@@ -28,26 +69,11 @@ struct MixUp {
     bool is_on() const { return alpha != 0; }
 
     /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
-    void check(std::span<const int> labels) const {
-        if (!(alpha >= 0 && alpha <= 1))
-            throw Error("expected MixUp with alpha from 0 to 1, found " + detail::fixed_text(alpha));
-        if (!is_on()) return;
-        for (const int label : labels)
-            if (label < 0 || label >= classes)
-                throw Error("expected labels from 0 to " + std::to_string(classes - 1) + " for MixUp, found " +
-                            std::to_string(label));
-    }
+    void check(std::span<const int> labels) const { detail::check_mixing("MixUp", alpha, classes, labels); }
 
-    /// The share for batch `index` of an epoch, by Jöhnk's method.
+    /// The share for batch `index` of an epoch.
     double share(std::uint64_t seed, long epoch, long index) const {
-        const std::uint64_t stream =
-            detail::mix(detail::hash_name("mixup") + static_cast<std::uint64_t>(epoch) * detail::golden_step);
-        std::uint64_t draw = static_cast<std::uint64_t>(index) << 20;
-        while (true) {
-            const double x = std::pow(detail::uniform(detail::random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
-            const double y = std::pow(detail::uniform(detail::random_bits(seed, stream, draw++), 0, 1), 1 / alpha);
-            if (x + y > 0 && x + y <= 1) return x / (x + y);
-        }
+        return detail::beta_share("mixup", alpha, seed, epoch, index);
     }
 
     /// Mixes the images in place and writes their targets, labels.size() x classes.
@@ -63,12 +89,7 @@ struct MixUp {
                 other[j] = s * b + rest * a;
             }
         }
-        std::ranges::fill(targets, 0.0f);
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto row = targets.subspan(i * detail::index(classes), detail::index(classes));
-            row[detail::index(labels[i])] += s;
-            row[detail::index(labels[count - 1 - i])] += rest;
-        }
+        detail::mix_targets(labels, targets, classes, share);
     }
 };
 
