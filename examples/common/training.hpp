@@ -37,6 +37,8 @@ struct Options {
     int threads = 0;
     std::uint64_t seed = 1;
     long steps = 0;
+    int plateau = 0;         ///< epochs; 0: the usual schedule
+    bool find_rate = false;  ///< instead of training
     double checkpoint_minutes = 5;
     bool resume = false;
     int shards = 0;
@@ -79,6 +81,12 @@ inline void add_options(CLI::App& app, Options& options) {
     app.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
     app.add_option("--steps", options.steps, "Stop after this many steps, to try things out; 0: don't")
         ->check(CLI::Range(0L, 1000000000L));
+    app.add_option("--plateau", options.plateau,
+                   "Instead of a rate that rises and falls: a tenth of it whenever the validation loss was no better "
+                   "for more than this many epochs; 0: don't")
+        ->check(CLI::Range(0, 100000));
+    app.add_flag("--find-rate", options.find_rate,
+                 "Instead of training: try rates that grow, write the losses as rates.svg and suggest one for --rate");
     app.add_option("--checkpoint-minutes", options.checkpoint_minutes, "Time between checkpoints within an epoch")
         ->check(CLI::Range(0.0, 100000.0))
         ->capture_default_str();
@@ -124,6 +132,25 @@ void restore(Trainer& trainer, const std::string& path, int epochs) {
         std::printf("the run is extended to %d epochs from %ld\n", epochs, begun);
 }
 
+/// Where the loss of a network falls fastest while the learning rate grows: a plot in the output folder, and a line.
+template <class Net, class Source>
+void find_rate(const tenon::Parameters<Net>& start, Source& source, const Options& options) {
+    if (options.world.size() > 1) throw tenon::Error("--find-rate runs in one process");
+    const tenon::schedules::RateCurve curve = tenon::schedules::find_rate(
+        start, source, tenon::SgdOptions{.momentum = 0.9, .nesterov = true, .weight_decay = options.weight_decay},
+        {.batch_size = options.batch_size,
+         .seed = options.seed,
+         .threads = options.threads,
+         .label_smoothing = options.label_smoothing,
+         .shards = options.shards,
+         .accumulate = options.accumulate});
+    create_folder(options.output);
+    const std::string path = file(options, "rates.svg");
+    write_text(path, tenon::reports::rate_curve_svg(curve, "Rates that grow from step to step"));
+    std::printf("%zu steps: the loss falls fastest at a rate of %.2g; the losses are in %s\n", curve.rates.size(),
+                curve.suggested, path.c_str());
+}
+
 /// Trains with progress on the standard output, logs and a checkpoint in the output folder. The learning rate rises to
 /// its peak in a quarter of the run and falls to 0 towards its end. Returns false when a signal stopped it: the program
 /// must then end with interrupted_status.
@@ -146,7 +173,8 @@ template <class Trainer, class Source, class Validation>
     trainer.fit(source, validation,
                 {.epochs = options.epochs,
                  .budget_seconds = 60 * options.minutes,
-                 .schedule = tenon::schedules::piecewise_linear({{0, 0.1}, {0.25, 1}, {0.98, 0}}),
+                 .schedule = options.plateau > 0 ? tenon::schedules::plateau({.patience = options.plateau})
+                                                 : tenon::schedules::piecewise_linear({{0, 0.1}, {0.25, 1}, {0.98, 0}}),
                  .callbacks = {&interrupt, &progress, &csv, &jsonl, &limit, &checkpoints}});
     if (trainer.is_interrupted()) return false;
     if (const int processes = trainer.world().size(); processes > 1)
@@ -224,29 +252,17 @@ void write_report(Trainer& trainer, Source& source, const Description& about, co
         [&](std::span<const float> images) { return trainer.predict(images); }, source);
 }
 
-/// Half the sum of the logits of an image and of its mirror image, for each of the batches: an evaluation that takes
+/// With the mean of the logits of an image and of its mirror image, for each of the batches: an evaluation that takes
 /// twice as long and is a little more accurate.
 template <class Trainer, class Source>
 tenon::Evaluation evaluate_with_mirrors(Trainer& trainer, Source& source) {
     tenon::Metrics metrics(Trainer::classes);
-    tenon::Picture picture;
-    std::vector<float> mirrored, sum;
     for (long i = 0; i < source.batches(); ++i) {
         const tenon::Batch batch = source.batch(0, i);
-        const std::span<const float> logits = trainer.predict(batch.images);
-        sum.assign(logits.begin(), logits.end());
-        mirrored.assign(batch.images.begin(), batch.images.end());
-        const auto elements = static_cast<std::size_t>(source.shape().elements());
-        for (std::size_t first = 0; first < mirrored.size(); first += elements) {
-            const std::span<float> image = std::span(mirrored).subspan(first, elements);
-            picture.shape = source.shape();
-            picture.samples.assign(image.begin(), image.end());
-            tenon::programs::mirror(picture);
-            std::ranges::copy(picture.samples, image.begin());
-        }
-        const std::span<const float> other = trainer.predict(mirrored);
-        for (std::size_t j = 0; j < sum.size(); ++j) sum[j] = (sum[j] + other[j]) / 2;
-        metrics.add(sum, batch);
+        metrics.add(
+            tenon::augmentations::mean_logits({.mirror = true}, batch.images, source.shape(),
+                                              [&](std::span<const float> images) { return trainer.predict(images); }),
+            batch);
     }
     return metrics.result();
 }

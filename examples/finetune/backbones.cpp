@@ -179,6 +179,7 @@ std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, V
     running.output = options.output;
     running.epochs = options.unfreeze;
     running.steps = options.steps;
+    running.plateau = options.plateau;
     running.checkpoint_minutes = options.checkpoint_minutes;
     running.resume = resume;
     running.command = options.command;
@@ -254,7 +255,15 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     }
 
     const auto plain = plain_pipeline(reading);
-    const auto augmented = augmented_pipeline(reading, 0.35);
+    // As augmented_pipeline, and between its steps what the command line asks for.
+    const Pipeline augmented{
+        RandomResizedCrop{
+            .height = reading.crop_height, .width = reading.crop_width, .min_area = 0.35, .filter = reading.filter},
+        RandomFlip{},
+        augmentations::ColorJitter{
+            .brightness = options.jitter, .contrast = options.jitter, .saturation = options.jitter},
+        augmentations::RandAugment{.operations = options.rand_augment > 0 ? 2 : 0, .magnitude = options.rand_augment},
+        Normalize{reading.mean, reading.standard_deviation, reading.scale}};
     const int batch = static_cast<int>(std::min(static_cast<std::size_t>(options.batch_size), photos.size()));
     const LoaderOptions in_order{
         .batch_size = batch, .shuffle = false, .seed = options.seed, .threads = options.threads};
@@ -293,7 +302,11 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
         close_spare_classes(parameters, classes);
         Loader source{photos,
                       augmented,
-                      {.batch_size = batch, .drop_last = true, .seed = options.seed, .threads = options.threads}};
+                      {.batch_size = batch,
+                       .drop_last = true,
+                       .seed = options.seed,
+                       .threads = options.threads,
+                       .balance = options.balance}};
         source.shard(options.world);
         const std::optional<Outcome> whole =
             train_whole(parameters, source, validation, options, checkpoints, resume_whole);

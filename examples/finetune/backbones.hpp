@@ -36,6 +36,10 @@ struct TrainingOptions : PhotoSource {
     long steps = 0;  ///< of the whole network
     double checkpoint_minutes = 5;
     bool resume = false;
+    int plateau = 0;       ///< epochs, of the whole network; 0: a rate that rises and falls
+    bool balance = false;  ///< whether the whole network sees equally many photos of each class
+    double jitter = 0;     ///< of brightness, contrast and saturation
+    int rand_augment = 0;  ///< magnitude; 0: none
     PreprocessingOptions preprocessing{};
     int shards = 0;
     tenon::distributed::World world{};  ///< the processes that train together

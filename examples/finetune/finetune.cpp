@@ -80,6 +80,18 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--whole-rate", options.whole_rate, "Highest learning rate of the whole network (SGD)")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
+    app.add_option("--plateau", options.plateau,
+                   "Instead of a rate of the whole network that rises and falls: a tenth of it whenever the validation "
+                   "loss was no better for more than this many epochs; 0: don't")
+        ->check(CLI::Range(0, 100000));
+    app.add_flag("--balance", options.balance,
+                 "Show the whole network equally many photos of each class, those of rare classes several times");
+    app.add_option("--jitter", options.jitter,
+                   "Change brightness, contrast and saturation of photos by up to this share; 0: don't")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--rand-augment", options.rand_augment,
+                   "Apply two random changes to each photo, from weak ones, 1, to strong ones, 30; 0: don't")
+        ->check(CLI::Range(0, 30));
     app.add_option("-b,--batch", options.batch_size, "Photos per step")
         ->check(CLI::Range(2, 65536))
         ->capture_default_str();

@@ -31,6 +31,7 @@ struct Options : training::Options {
     std::size_t held_out = 5000;
     int shift = 4;
     int cutout = 8;
+    double cutmix = 0;
 };
 
 int run(const Options& options) {
@@ -51,12 +52,18 @@ int run(const Options& options) {
                 static_cast<long>(tenon::parameter_count<Net>), train.size(), validation.size());
     const auto fit_with = [&](const auto&... more) {
         const tenon::PadCrop shift{options.shift};
-        tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading};
+        tenon::Loader batches{train, tenon::Pipeline{shift, tenon::AlternatingFlip{}, normalize, more...}, loading,
+                              tenon::augmentations::CutMix{.alpha = options.cutmix, .classes = 10}};
         batches.shard(options.world);
+        if (options.find_rate) {
+            training::find_rate(trainer.parameters(), batches, options);
+            return true;
+        }
         return training::fit(trainer, batches, validation_batches, options);
     };
     const bool is_done = options.cutout > 0 ? fit_with(tenon::Cutout{options.cutout}) : fit_with();
     if (!is_done) return training::interrupted_status;
+    if (options.find_rate) return 0;
 
     const auto report = [&](const std::string& what, auto& batches) {
         tenon::Evaluation plain = trainer.evaluate(batches);
@@ -98,6 +105,11 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option("--shift", options.shift, "Pixels that images are shifted by at most")->capture_default_str();
     app.add_option("--cutout", options.cutout, "Side of the square that is cut out of images; 0: none")
         ->check(CLI::Range(0, 32))
+        ->capture_default_str();
+    app.add_option("--cutmix", options.cutmix,
+                   "Exchange rectangles between images: alpha of the distribution of their areas, 1 in the paper; 0: "
+                   "don't")
+        ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
 }
 

@@ -11,6 +11,7 @@
 #include <tenon/report/onnx.hpp>
 #include <tenon/report/page/report.hpp>
 #include <tenon/report/profile.hpp>
+#include <tenon/report/rate_plot.hpp>
 #include <tenon/report/summary.hpp>
 #include <tenon/report/trace/iteration.hpp>
 #include <tenon/report/trace/trace_files.hpp>

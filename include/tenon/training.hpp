@@ -13,9 +13,11 @@
 #include <tenon/train/callbacks/periodic_checkpoint.hpp>
 #include <tenon/train/callbacks/progress_bar.hpp>
 #include <tenon/train/callbacks/stop_on_interrupt.hpp>
+#include <tenon/train/find_rate.hpp>
 #include <tenon/train/optimizers/adamw.hpp>
 #include <tenon/train/optimizers/initializers.hpp>
 #include <tenon/train/optimizers/sgd.hpp>
+#include <tenon/train/schedules/plateau.hpp>
 #include <tenon/train/testing/feature_cache.hpp>
 #include <tenon/train/testing/test_layer.hpp>
 #include <tenon/train/trainer.hpp>

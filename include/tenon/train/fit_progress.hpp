@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <tenon/core/error.hpp>
@@ -68,7 +69,8 @@ public:
             const double share = std::min(progress(), 1.0);
             total = step > 0 && share > 0 ? step / share : total > 0 ? total : unknown;
         }
-        const double rate = optimizer_rate * schedule({step, total, static_cast<double>(state_.batches)});
+        const double rate =
+            optimizer_rate * schedule({step, total, static_cast<double>(state_.batches), fit_history()});
         if (!(std::isfinite(rate) && rate >= 0))
             throw Error("the schedule " + schedule.identity() + " gives a learning rate of " + fixed_text(rate) +
                         " at step " + std::to_string(state_.step + 1));
@@ -199,6 +201,13 @@ private:
     double fit_seconds() const { return state_.fit_seconds + (running_ ? seconds_since(fit_start_) : 0); }
     double epoch_seconds() const { return state_.epoch_seconds + (running_ ? seconds_since(epoch_start_) : 0); }
     double epoch_mean(double sum) const { return sum / static_cast<double>(std::max(state_.epoch_images, 1L)); }
+
+    /// The reports of the fit's epochs: those of earlier fits come before them.
+    std::span<const EpochReport> fit_history() const {
+        const auto first =
+            std::ranges::find_if(history_, [&](const EpochReport& report) { return report.epoch >= state_.fit_epoch; });
+        return {first, history_.end()};
+    }
 
     void begin_epoch() {
         state_.batch = state_.epoch_correct = state_.epoch_images = 0;

@@ -22,6 +22,12 @@
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// What is thrown when a loss is infinite or NaN.
+class UndefinedLoss : public Error {
+public:
+    using Error::Error;
+};
+
 /// Forward, backward, clipping, update and moving average, on the engine of a backend. Holds the parameters, the
 /// optimizer's slots and the average; where the engine updates parameters itself, the slots and the average are in the
 /// engine and are copied when they are asked for.
@@ -212,8 +218,8 @@ private:
     }
     void check_loss(const LossResult& result, const Batch& batch, const TrainerState& state) const {
         if (!std::isfinite(result.loss))
-            throw Error("the loss of " + place_of(state) + " is " + fixed_text(result.loss) + ": " +
-                        diagnose_undefined<Net>(batch.images, parameters(), engine_.logits()));
+            throw UndefinedLoss("the loss of " + place_of(state) + " is " + fixed_text(result.loss) + ": " +
+                                diagnose_undefined<Net>(batch.images, parameters(), engine_.logits()));
     }
     /// Scaled gradients that overflow are not an error as long as a smaller scale may help.
     void check_scale(const TrainerState& state) const {

@@ -1,7 +1,7 @@
 #pragma once
 // IWYU pragma: private, include <tenon/training.hpp>
 
-// Schedules: the learning rate as a function of the iteration, without any state.
+// Schedules: the learning rate as a function of the iteration and of the epochs before it, without any state.
 //
 // A run that is resumed with more epochs than it began with has a larger total from there on, and its rate is what the
 // longer run has at that iteration. Schedules that are given in iterations or epochs are not affected: the run ends as
@@ -13,6 +13,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,15 +22,17 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/train/callbacks/history.hpp>
 
 namespace tenon {
 
 /// A point in a run. With a time budget, `total` is the number of iterations that the run will reach at its present
 /// speed, and so changes from iteration to iteration.
 struct ScheduleTime {
-    double step = 0;       ///< iterations so far, counted from 0
-    double total = 1;      ///< iterations of the complete run
-    double per_epoch = 1;  ///< iterations of an epoch
+    double step = 0;                        ///< iterations so far, counted from 0
+    double total = 1;                       ///< iterations of the complete run
+    double per_epoch = 1;                   ///< iterations of an epoch
+    std::span<const EpochReport> epochs{};  ///< of the fit so far, complete ones
 };
 
 inline namespace TENON_ISA_NAMESPACE {
@@ -63,8 +66,8 @@ private:
     double amount_, steps_, epochs_, run_;
 };
 
-/// A factor of the optimizer's learning rate, as a pure function of the iteration. The identity is compared when a run
-/// is resumed from a checkpoint; equal identities mean equal functions.
+/// A factor of the optimizer's learning rate, as a pure function of the point in a run. The identity is compared when a
+/// run is resumed from a checkpoint; equal identities mean equal functions.
 class Schedule {
 public:
     using Function = std::function<double(const ScheduleTime&)>;
@@ -235,8 +238,8 @@ inline Schedule sequence(const Schedule& first, Duration length, const Schedule&
     return {"(" + first.identity() + " for " + length.text() + ", then " + second.identity() + ")",
             [first, length, second](const ScheduleTime& time) {
                 const double steps = length.in_steps(time);
-                if (time.step < steps) return first({time.step, steps, time.per_epoch});
-                return second({time.step - steps, std::max(time.total - steps, 1.0), time.per_epoch});
+                if (time.step < steps) return first({time.step, steps, time.per_epoch, time.epochs});
+                return second({time.step - steps, std::max(time.total - steps, 1.0), time.per_epoch, time.epochs});
             }};
 }
 
