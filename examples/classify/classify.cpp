@@ -57,6 +57,7 @@ struct Options : NetworkOptions {
     std::string explain;
     std::string place;
     tenon::explanations::Method method = tenon::explanations::Method::grad_cam;
+    bool evidence = false;
     std::string save;
     std::string onnx;
     long onnx_batch = 1;
@@ -65,8 +66,10 @@ struct Options : NetworkOptions {
     PreprocessingOptions preprocessing;
 };
 
-std::string refuse_other_than_png(const std::string& path) {
-    return path.ends_with(".png") ? "" : "expected a file name that ends in .png, found " + path;
+std::string refuse_other_than_maps(const std::string& path) {
+    return path.ends_with(".png") || path.ends_with(".json")
+               ? ""
+               : "expected a file name that ends in .png or .json, found " + path;
 }
 
 std::map<std::string, tenon::explanations::Method> explanation_methods() {
@@ -105,17 +108,22 @@ void add_options(CLI::App& app, Options& options) {
         });
     CLI::Option* const explain =
         app.add_option("--explain", options.explain,
-                       "Draw where the one image shows its likeliest class, and the second as *.runner_up.png")
-            ->check(CLI::Validator(refuse_other_than_png, ""))
-            ->type_name("FILE.png");
+                       "Draw where it sees the likeliest class, the second as *.runner_up.png; .json: as numbers")
+            ->check(CLI::Validator(refuse_other_than_maps, ""))
+            ->type_name("FILE");
     app.add_option("--place", options.place,
                    "The layer or scope of --summary that --explain looks at; else the last with a map")
         ->needs(explain)
         ->type_name("NAME");
-    app.add_option("--method", options.method, "How --explain makes a map: grad-cam, grad-cam++, hires-cam, layer-cam")
-        ->transform(CLI::CheckedTransformer(explanation_methods(), CLI::ignore_case))
+    app.add_option("--method", options.method,
+                   "How --explain makes a map: grad-cam, grad-cam++, hires-cam, layer-cam, score-cam,\n"
+                   "integrated-gradients, guided-backpropagation")
+        ->transform(CLI::CheckedTransformer(explanation_methods(), CLI::ignore_case).description(""))
         ->needs(explain)
         ->type_name("METHOD");
+    app.add_flag("--evidence", options.evidence,
+                 "Say how likely the class is while what --explain marks is taken out, and put in")
+        ->needs(explain);
     CLI::Option* const save =
         app.add_option("--save", options.save, "Write the weights as a safetensors file with its library's names, too")
             ->type_name("FILE");
@@ -238,6 +246,9 @@ void check_explain(const Classifier& classifier, const std::string& model, const
                            options.precision);
     if (const std::size_t count = find_images(options.images).files.size(); count != 1)
         throw tenon::Error("--explain explains one image, found " + std::to_string(count));
+    if (!options.place.empty() && is_of_pixels(options.method))
+        throw tenon::Error("--method " + std::string(tenon::explanations::method_name(options.method)) +
+                           " explains by the image's pixels, so it goes without --place");
     const std::vector<std::string> places = classifier.places();
     if (options.place.empty() || std::ranges::find(places, options.place) != places.end()) return;
     std::string all;
@@ -245,17 +256,41 @@ void check_explain(const Classifier& classifier, const std::string& model, const
     throw tenon::Error("the network " + model + " has no place '" + options.place + "'; its places are " + all);
 }
 
-/// Writes pictures of the two most likely classes of an image, and says what they show.
-void explain(const Classifier& classifier, const Options& options, const std::vector<std::string>& names,
+/// Maps and what the network read, as JSON: for other programs, and to compare with them (scripts/check_explanations).
+std::string json_of(const std::vector<tenon::explanations::ClassMap>& maps, const std::vector<std::string>& names,
+                    const std::vector<float>& input) {
+    json_document::Json document = json_document::begin("classify");
+    document["input"] = input;
+    for (const tenon::explanations::ClassMap& map : maps) {
+        json_document::Json entry{
+            {"place", map.place}, {"method", method_name(map.method)}, {"class", map.label}, {"logit", map.logit}};
+        json_document::add_name(entry, "name", names[static_cast<std::size_t>(map.label)]);
+        entry.update({{"height", map.height}, {"width", map.width}, {"values", map.values}});
+        document["maps"].push_back(entry);
+    }
+    return document.dump() + "\n";
+}
+
+/// Writes pictures of the two most likely classes of an image, or both maps, and says what they show.
+void explain(Classifier& classifier, const Options& options, const std::vector<std::string>& names,
              const tenon::Preprocessing& preprocessing, const SeenImage& seen) {
+    const bool is_picture = options.explain.ends_with(".png");
     const tenon::Image photo = cut_for_network(seen.image, preprocessing);
     const auto maps = classifier.explain(seen.input, 2, {.place = options.place, .method = options.method});
+    if (!is_picture) tenon::programs::write_file_atomically(options.explain, json_of(maps, names, seen.input));
     for (std::size_t i = 0; i < maps.size(); ++i) {
         std::string file = options.explain;
-        if (i > 0) file.insert(file.size() - 4, ".runner_up");
-        tenon::programs::write_png(file, overlay(photo, maps[i]));
+        if (i > 0 && is_picture) file.insert(file.size() - 4, ".runner_up");
+        if (is_picture) tenon::programs::write_png(file, overlay(photo, maps[i]));
         std::fprintf(stderr, "classify: %s: %s, %s\n", file.c_str(),
                      names[static_cast<std::size_t>(maps[i].label)].c_str(), to_string(maps[i]).c_str());
+        if (!options.evidence) continue;
+        const tenon::explanations::Evidence found = classifier.evidence(seen.input, maps[i]);
+        std::fprintf(
+            stderr,
+            "classify: %s: on average %.1f %% likely while the marked pixels are taken out (deletion), %.1f %% "
+            "while they are put in (insertion)\n",
+            file.c_str(), 100 * found.deletion_area(), 100 * found.insertion_area());
     }
 }
 

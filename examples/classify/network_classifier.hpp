@@ -85,9 +85,15 @@ public:
     }
     std::vector<std::string> places() const override { return tenon::explanations::places<Net>(); }
     std::vector<tenon::explanations::ClassMap> explain(std::span<const float> image, int count,
-                                                       tenon::explanations::Options options) const override {
+                                                       tenon::explanations::Options options) override {
         options.classes = classes_;
+        options.forward = [this](std::span<const float> images) { return model_(images); };
         return tenon::explanations::explain_top(parameters_(), image, count, options);
+    }
+    tenon::explanations::Evidence evidence(std::span<const float> image,
+                                           const tenon::explanations::ClassMap& map) override {
+        return tenon::explanations::evidence(
+            parameters_(), image, map, {.forward = [this](std::span<const float> images) { return model_(images); }});
     }
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
         tenon::programs::check_class_count(info, classes_, path);

@@ -44,7 +44,10 @@ public:
     /// them, by the weights that were loaded last.
     virtual std::vector<std::string> places() const = 0;
     virtual std::vector<tenon::explanations::ClassMap> explain(std::span<const float> image, int count,
-                                                               tenon::explanations::Options options) const = 0;
+                                                               tenon::explanations::Options options) = 0;
+    /// What becomes of a map's class when the pixels that it marks are taken out or put in.
+    virtual tenon::explanations::Evidence evidence(std::span<const float> image,
+                                                   const tenon::explanations::ClassMap& map) = 0;
 
     /// Writes the weights that were loaded last, with the information about them, as a safetensors file under the names
     /// and in the layout of its library.

@@ -29,6 +29,7 @@ struct Options {
     int threads = 0;
     double minimum = 0.92;
     std::string report;
+    std::string embedding;
     std::string command;
     bool json = false;
 };
@@ -107,6 +108,25 @@ void report(const Options& options, tenon::Model<tenon::FashionMnistResNet>& mod
     write_report<tenon::FashionMnistResNet>(options.report, std::move(report), parameters, model, batches);
 }
 
+/// Draws the first images of a data set in the plane, by t-SNE of what the last layer reads.
+void draw_embedding(const Options& options, const tenon::ImageDataset& dataset) {
+    const std::size_t count = std::min<std::size_t>(dataset.size(), 500);
+    const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
+    std::vector<float> images;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::span<const std::uint8_t> samples = dataset.image(i);
+        const std::vector<float> one = preprocess(tenon::Image(28, 28, 1, {samples.begin(), samples.end()}), reading);
+        images.insert(images.end(), one.begin(), one.end());
+    }
+    const tenon::Parameters<tenon::FashionMnistResNet> parameters(options.weights);
+    const std::vector<float> features = tenon::explanations::features(parameters, images, "head.global_average_pool0");
+    const std::vector<tenon::explanations::Point> points = tenon::explanations::tsne(features, features.size() / count);
+    const std::vector<std::string> names(tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end());
+    tenon::programs::write_file_atomically(
+        options.embedding, tenon::reports::scatter_svg(points, std::span(dataset.labels).first(count), names,
+                                                       std::to_string(count) + " test images by t-SNE"));
+}
+
 int run(const Options& options) {
     tenon::Model<tenon::FashionMnistResNet> model({.threads = options.threads});
     model.load(options.weights);
@@ -123,6 +143,7 @@ int run(const Options& options) {
     else
         print_text(tallies, right, dataset.size());
     if (!options.report.empty()) report(options, model, dataset, std::move(predictions));
+    if (!options.embedding.empty()) draw_embedding(options, dataset);
     if (accuracy >= options.minimum) return 0;
     std::fprintf(stderr, "evaluate_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * accuracy);
@@ -138,6 +159,9 @@ void add_options(CLI::App& app, Options& options) {
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     app.add_option("--report", options.report, "Write a page about the results: one HTML file")->type_name("FILE");
+    app.add_option("--embedding", options.embedding,
+                   "Draw 500 images in the plane by their features, colored by class: an SVG image, in half a minute")
+        ->type_name("FILE");
     app.add_flag("--json", options.json, "Print the results as JSON");
 }
 

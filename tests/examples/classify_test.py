@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import struct
@@ -206,6 +207,29 @@ class Classify(unittest.TestCase):
             self.assertNotEqual(path.read_bytes(), by_default)
             self.assertEqual(sorted(os.listdir(folder)), ["map.png", "map.runner_up.png"])
 
+    def test_explain_writes_maps_as_numbers_and_says_how_much_they_matter(self):
+        image = IMAGES / "9_ankle_boot.png"
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "maps.json"
+            explain = ["--json", "--explain", path, "--evidence"]
+            out, err = self.run_program(*explain, "--method", "score-cam", image)
+            top = json.loads(out)["images"][0]["top"]
+            found = json.loads(path.read_text())
+            self.assertEqual(len(found["input"]), 28 * 28)
+            self.assertEqual([map["name"] for map in found["maps"]], [top[0]["name"], top[1]["name"]])
+            for map in found["maps"]:
+                self.assertEqual((map["method"], map["place"], map["height"], map["width"]), ("score-cam", "head.relu0", 7, 7))
+                self.assertEqual(len(map["values"]), 49)
+                self.assertGreater(max(map["values"]), 0)
+            # The pixels that the likeliest class is explained by are evidence: out, it is less likely than in.
+            deletion, insertion = re.search(r"on average ([\d.]+) % .*deletion\), ([\d.]+) % .*insertion\)", err).groups()
+            self.assertLess(float(deletion), float(insertion))
+            for method in ("integrated-gradients", "guided-backpropagation"):
+                _, err = self.run_program(*explain, "--method", method, image)
+                self.assertIn(f"{method} at input, 28 x 28 pixels", err)
+                self.assertEqual(len(json.loads(path.read_text())["maps"][1]["values"]), 28 * 28)
+            self.assertEqual(os.listdir(folder), ["maps.json"])
+
     def test_explain_refuses_what_it_cannot_explain_before_anything_is_written(self):
         image = IMAGES / "8_bag.png"
         with tempfile.TemporaryDirectory() as folder:
@@ -218,9 +242,12 @@ class Classify(unittest.TestCase):
             self.assertIn("head.relu0, head.global_average_pool0, head.linear0, head\n", wrong)
             self.assertIn("--precision int8", self.refusal(*explain, "--precision", "int8", image))
             self.assertIn("--calibrate", self.refusal(*explain, "--calibrate", IMAGES, image))
-            self.assertIn("ends in .png, found map.jpg", self.refusal(*SEED, "--explain", "map.jpg", image))
+            self.assertIn("ends in .png or .json, found map.jpg", self.refusal(*SEED, "--explain", "map.jpg", image))
             self.assertIn("--explain", self.refusal(*SEED, "--place", "stack0", image))
             self.assertIn("gradcam", self.refusal(*explain, "--method", "gradcam", image))
+            pixels = ["--method", "integrated-gradients", "--place", "stack0"]
+            self.assertIn("by the image's pixels, so it goes without --place", self.refusal(*explain, *pixels, image))
+            self.assertIn("--explain", self.refusal(*SEED, "--evidence", image))
             self.assertEqual(os.listdir(folder), [])
             self.run_program(*SEED, "--explain", path, TEST_FILES / "billions_of_pixels.png", status=2)
             self.assertEqual(os.listdir(folder), [])

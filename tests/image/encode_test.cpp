@@ -114,7 +114,7 @@ TEST_CASE("overlay: photo, map and scale side by side") {
     none.values[3] = std::numeric_limits<float>::quiet_NaN();
     CHECK(contains(error_of([&] { explanations::overlay(photo, none); }), "the map at stack0 is infinite or NaN"));
     none.values.pop_back();
-    CHECK(contains(error_of([&] { explanations::overlay(photo, none); }), "2 x 3 pixels to draw, found 5 values"));
+    CHECK(contains(error_of([&] { explanations::overlay(photo, none); }), "2 x 3 pixels, found 5 values"));
     CHECK(contains(error_of([&] { explanations::overlay(Image{}, map); }), "found one without pixels"));
 }
 

@@ -56,6 +56,9 @@ public:
     PlaceEngine(const PlaceEngine&) = delete;
     PlaceEngine& operator=(const PlaceEngine&) = delete;
 
+    /// From now on, ReLUs let only positive gradients pass back.
+    void set_guided() { state_.guided = true; }
+
     /// The value of an image at a place; what comes after it is not computed.
     Vector value(std::span<const Scalar> image, int place) {
         begin(image, std::vector{place});

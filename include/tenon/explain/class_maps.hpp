@@ -1,7 +1,7 @@
 #pragma once
 // IWYU pragma: private, include <tenon/report.hpp>
 
-// From activations and their gradients to a map that says which pixels speak for a class: four methods.
+// Methods that say which pixels speak for a class; from activations and their gradients to a map.
 
 #include <algorithm>
 #include <cstddef>
@@ -17,26 +17,49 @@ namespace tenon {
 
 namespace explanations {
 
-/// How a map is made of the activations A of a place and the gradient g of a class's logit with respect to them. All of
-/// them end in a ReLU: a map shows what speaks for a class, not what speaks against it.
+/// How a map is made. The first five are made of the activations A of a place, four of them with the gradient g of a
+/// class's logit with respect to A; the last two are made of the gradient with respect to the image. All of them end in
+/// a ReLU: a map shows what speaks for a class, not what speaks against it.
 enum class Method {
     grad_cam,            ///< sum over channels of mean(g) * A (Selvaraju et al. 2017, arXiv 1610.02391)
     grad_cam_plus_plus,  ///< the same with weights of positive gradients (Chattopadhyay et al. 2018, arXiv 1710.11063)
     hires_cam,           ///< sum over channels of g * A (Draelos and Carin 2020, arXiv 2011.08891)
     layer_cam,           ///< sum over channels of ReLU(g) * A (Jiang et al. 2021, doi 10.1109/TIP.2021.3089943)
+    score_cam,  ///< sum over channels of w * A, by the logit of the image under each channel (Wang et al. 2020, arXiv
+                ///< 1910.01279); one pass forward per channel, none back
+    integrated_gradients,    ///< (image - baseline) * mean of the gradient on the way (Sundararajan et al. 2017, arXiv
+                             ///< 1703.01365)
+    guided_backpropagation,  ///< the gradient of ReLUs that let only positive gradients pass back (Springenberg et al.
+                             ///< 2015, arXiv 1412.6806)
 };
 
 /// All methods, in the order of the enumeration.
-inline constexpr Method methods[] = {Method::grad_cam, Method::grad_cam_plus_plus, Method::hires_cam,
-                                     Method::layer_cam};
+inline constexpr Method methods[] = {Method::grad_cam,
+                                     Method::grad_cam_plus_plus,
+                                     Method::hires_cam,
+                                     Method::layer_cam,
+                                     Method::score_cam,
+                                     Method::integrated_gradients,
+                                     Method::guided_backpropagation};
 
 inline namespace TENON_ISA_NAMESPACE {
 
 /// What users write and read for a method: `grad-cam++`.
 constexpr std::string_view method_name(Method method) {
-    constexpr std::string_view names[] = {"grad-cam", "grad-cam++", "hires-cam", "layer-cam"};
+    constexpr std::string_view names[] = {"grad-cam",
+                                          "grad-cam++",
+                                          "hires-cam",
+                                          "layer-cam",
+                                          "score-cam",
+                                          "integrated-gradients",
+                                          "guided-backpropagation"};
     static_assert(std::size(names) == std::size(methods));
     return names[static_cast<int>(method)];
+}
+
+/// Whether a method explains by the pixels of the image itself, and so takes no place.
+constexpr bool is_of_pixels(Method method) {
+    return method == Method::integrated_gradients || method == Method::guided_backpropagation;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

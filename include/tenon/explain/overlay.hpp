@@ -11,33 +11,14 @@
 
 #include <tenon/core/index.hpp>
 #include <tenon/explain/color_map.hpp>
-#include <tenon/explain/explain.hpp>
+#include <tenon/explain/map_scale.hpp>
+#include <tenon/explain/request.hpp>
 #include <tenon/image/image.hpp>
 
 namespace tenon {
 
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
-
-/// The value of a map at a point, 0 to 1 in both directions, between the centers of its pixels linearly; beyond the
-/// outer centers those of the edge, as in PyTorch's interpolate without align_corners.
-inline double map_at(std::span<const float> map, int height, int width, double y, double x) {
-    struct Between {
-        int low, high;
-        double share;
-    };
-    const auto between = [](double at, int size) {
-        const double pixel = std::clamp(at * size - 0.5, 0.0, static_cast<double>(size - 1));
-        const int low = static_cast<int>(pixel);
-        return Between{low, std::min(low + 1, size - 1), pixel - low};
-    };
-    const Between row = between(y, height), column = between(x, width);
-    const auto value = [&](int r, int c) { return double{map[index(r * width + c)]}; };
-    const auto along = [&](int r) {
-        return value(r, column.low) * (1 - column.share) + value(r, column.high) * column.share;
-    };
-    return along(row.low) * (1 - row.share) + along(row.high) * row.share;
-}
 
 /// Draws rectangles and digits into an image in RGB.
 class Canvas {
@@ -72,11 +53,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// photo or a map without pixels, and for a map that is infinite or NaN somewhere.
 inline Image overlay(const Image& photo, const ClassMap& map) {
     if (photo.empty()) throw Error("expected a photo to draw a map on, found one without pixels");
-    if (map.height < 1 || map.width < 1 || map.values.size() != detail::index(map.height) * detail::index(map.width))
-        throw Error("expected a map of " + std::to_string(map.height) + " x " + std::to_string(map.width) +
-                    " pixels to draw, found " + std::to_string(map.values.size()) + " values");
-    if (!std::ranges::all_of(map.values, [](float value) { return std::isfinite(value); }))
-        throw Error("the map at " + map.place + " is infinite or NaN somewhere; look for the layer where that begins");
+    detail::check_map(map);
     constexpr int least = 224, gap = 8, bar = 16, label = 14;
     const int shorter = std::min(photo.height(), photo.width()), zoom = std::max(1, (least + shorter - 1) / shorter);
     const int height = photo.height() * zoom, width = photo.width() * zoom;

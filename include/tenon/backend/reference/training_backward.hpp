@@ -61,7 +61,8 @@ private:
 
     /// Zero where the result is zero or below; a NaN lets the gradient pass, as in torch.
     Scalar masked(const TrainingOp& step, std::size_t i) {
-        return state_.value(step.result)[i] <= 0 ? Scalar{0} : state_.value(step.gradient)[i];
+        const Scalar gradient = state_.value(step.gradient)[i];
+        return state_.value(step.result)[i] <= 0 || (state_.guided && gradient < 0) ? Scalar{0} : gradient;
     }
 
     void data_gradient(const Op& op, const TrainingOp& step) {

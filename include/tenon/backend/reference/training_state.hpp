@@ -27,6 +27,7 @@ struct TrainingState {
     long batch = 0;
     std::uint64_t seed = 0;
     bool update_running = true;
+    bool guided = false;  ///< whether a ReLU lets only positive gradients pass (guided backpropagation)
 
     const LayerInfo& layer(int number) const { return layers[index(number)]; }
     Shape shape(int value) const { return shapes[index(value)]; }
