@@ -111,6 +111,7 @@ void report(const Options& options, tenon::Model<tenon::FashionMnistResNet>& mod
 /// Draws the first images of a data set in the plane, by t-SNE of what the last layer reads.
 void draw_embedding(const Options& options, const tenon::ImageDataset& dataset) {
     const std::size_t count = std::min<std::size_t>(dataset.size(), 500);
+    if (count == 0) throw tenon::Error("--embedding: expected a data set with images, found none");
     const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
     std::vector<float> images;
     for (std::size_t i = 0; i < count; ++i) {

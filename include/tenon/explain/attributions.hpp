@@ -66,7 +66,7 @@ std::vector<explanations::Attribution> integrated_gradients(const GradientProgra
     reference::PlaceEngine<float> engine{program, parameters};
     const std::vector<float> logits = engine.value(image, program.output),
                              of_baseline = engine.value(baseline, program.output);
-    const std::vector<int> labels = choose_labels(logits, options, count);
+    std::vector<int> labels = choose_labels(logits, options, count);
     std::vector<std::vector<double>> sums(labels.size(), std::vector<double>(image.size()));
     reference::PlaceCost cost;
     for (int step = 0; step < options.steps; ++step) {
@@ -110,6 +110,7 @@ std::vector<explanations::Attribution> guided_backpropagation(const GradientProg
     const auto found = engine.gradients(
         image, 0, [&](std::span<const float> logits) { return choose_labels(logits, options, count); });
     std::vector<explanations::Attribution> all;
+    all.reserve(found.gradients.size());
     for (const auto& [label, gradient] : found.gradients)
         all.push_back({.method = options.method,
                        .label = label,
