@@ -19,6 +19,7 @@ SCRIPTS = {
     "benchmarks/training/torch_step.py": (["eager", "--onnx=a", "--input=a", "--shape=1,3,8,8", "--threads=1"],
                                           ["numpy", "torch", "onnx"]),
     "examples/data/make_images.py": ([], ["PIL"]),
+    "scripts/check_explanations": (["--program", sys.executable], ["numpy", "torch", "torchvision", "pytorch_grad_cam"]),
     "scripts/check_interop": (["--program", sys.executable, "--environment", "{folder}/interop"],
                               ["PyTorch", "torchvision", "timm", "Keras", "MXNet"]),
     "scripts/convert_weights.py": (["weights.pth", "weights.safetensors"], ["numpy"]),
