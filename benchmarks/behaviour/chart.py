@@ -4,19 +4,9 @@ import json
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import python_packages  # noqa: E402
-
-python_packages.require("chart.py", may_install=False, matplotlib="matplotlib")
-
-import matplotlib  # noqa: E402
-
-matplotlib.use("svg")
-matplotlib.rcParams |= {"svg.hashsalt": "tenon", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
-from matplotlib import pyplot  # noqa: E402  after the choice of the backend
-
-COLOURS = {"tenon": "#c2410c", "ONNX Runtime": "#475569", "OpenVINO": "#64748b", "PyTorch": "#94a3b8"}
+from chart_style import draw_bars, pyplot, save  # noqa: E402
 
 
 def main():
@@ -35,19 +25,11 @@ def main():
         / row["one_processor"]["one thread"]["median_ms"],
     }
     names = [row["name"] for row in rows][::-1]
-    colours = [next((c for name, c in COLOURS.items() if label.startswith(name)), "#94a3b8") for label in names]
     lines = -(-len(charts) // 2)
     figure, axes = pyplot.subplots(lines, 2, figsize=(9, lines * (0.24 * len(rows) + 0.7)), squeeze=False)
     for axis, (title, value) in zip(axes.flat, charts.items()):
-        drawn = axis.barh(names, [value(row) for row in rows][::-1], color=colours, height=0.72)
-        axis.bar_label(drawn, fmt="%.3g", padding=2, fontsize=8)
-        axis.set_title(title, fontsize=9, loc="left")
-        axis.spines[["top", "right", "bottom"]].set_visible(False)
-        axis.tick_params(bottom=False, labelbottom=False, left=False)
-        axis.margins(x=0.16)
-    figure.supxlabel(f"{document['network']}, batch 1, on {document['machine']}; shorter is better", fontsize=8)
-    figure.tight_layout()
-    figure.savefig(sys.argv[1], metadata={"Date": None})
+        draw_bars(axis, title, names, [value(row) for row in rows][::-1], "%.3g")
+    save(figure, f"{document['network']}, batch 1, on {document['machine']}; shorter is better", sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -252,6 +252,13 @@ TEST_CASE("balanced epochs have equally many images of each class") {
                    "needs shuffle"));
 }
 
+TEST_CASE("classes are balanced whatever their numbers are") {
+    tenon::ImageDataset dataset = rare_classes();
+    for (int& label : dataset.labels) label = label == 3 ? 2'000'000'000 : label;
+    tenon::Loader loader{dataset, tenon::Pipeline{tenon::Normalize{}}, {.batch_size = 24, .balance = true}};
+    CHECK(std::ranges::count(loader.batch(0, 0).labels, 2'000'000'000) == 8);
+}
+
 TEST_CASE("balanced, augmented and cut batches are bitwise the same for any number of threads") {
     const tenon::ImageDataset dataset = rare_classes();
     const tenon::Pipeline pipeline{ColorJitter{.brightness = 0.4, .contrast = 0.4}, Rotation{20}, RandAugment{}};

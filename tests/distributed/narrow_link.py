@@ -1,7 +1,7 @@
 """Trains with two processes whose machines are joined by a slow line: two network namespaces, 10 ms and 100 Mbit/s apart. By
 hand, as root, with Open MPI, `ip` and /dev/net/tun:
 
-    python3 tests/distributed/narrow_link.py build/ci/examples/train_cifar10/train_cifar10 [--delay 0.005] [--rate 100e6]
+    python3 tests/distributed/narrow_link.py build/ci/examples/train_cifar10 [--delay 0.005] [--rate 100e6]
 
 The line is a process that reads the packets of one end and writes them to the other when they are due, as kernels need not
 have netem. Prints what the line does, what the run says of computing and communicating, and fails unless the weights are those
@@ -136,12 +136,15 @@ def main():
         arguments = ["--data", folder, "--epochs", "2", "--batch", "32", "--shards", "2", "--threads", "1"]
 
         def weights(run, *start):
-            done = subprocess.run([*start, options.program, *map(str, arguments), "--output", str(folder / run)],
-                                  capture_output=True, text=True, env={**os.environ, **processes.ENVIRONMENT}, check=False)
+            # The same command in a folder of its own, as the weights' file has it among its metadata.
+            (folder / run).mkdir()
+            done = subprocess.run([*start, options.program, *map(str, arguments), "--output", "trained"],
+                                  capture_output=True, text=True, cwd=folder / run,
+                                  env={**os.environ, **processes.ENVIRONMENT}, check=False)
             print(*(line for line in done.stdout.splitlines() if "sum gradients" in line), sep="\n", flush=True)
             if done.returncode != 0:
                 sys.exit(f"narrow_link: the run {run} failed: {done.stdout}{done.stderr}")
-            return (folder / run / "weights.safetensors").read_bytes()
+            return (folder / run / "trained" / "weights.safetensors").read_bytes()
 
         line = None
         try:

@@ -172,9 +172,7 @@ TEST_CASE("a search for a learning rate trains a copy with rates that grow") {
 }
 
 TEST_CASE("the suggested rate is where the smoothed loss falls fastest over the rate's logarithm") {
-    schedules::RateCurve curve;
-    curve.rates = {1e-4, 1e-3, 1e-2, 1e-1, 1};
-    curve.losses = {2, 1.9, 1.0, 0.9, 5};
+    schedules::RateCurve curve{.rates = {1e-4, 1e-3, 1e-2, 1e-1, 1}, .losses = {2, 1.9, 1.0, 0.9, 5}};
     detail::complete(curve, 0);
     CHECK(curve.smoothed == curve.losses);
     CHECK(curve.suggested == doctest::Approx(std::sqrt(1e-5)).epsilon(1e-9));

@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/error.hpp>
@@ -18,14 +20,14 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The images of each class that has some. Throws tenon::Error for a negative label.
 inline std::vector<std::vector<std::uint32_t>> members_of_classes(std::span<const int> labels) {
-    std::vector<std::vector<std::uint32_t>> members;
+    std::map<int, std::vector<std::uint32_t>> by_label;  // a label may be any number
     for (std::size_t i = 0; i < labels.size(); ++i) {
         if (labels[i] < 0) throw Error("expected labels from 0 on to balance, found " + std::to_string(labels[i]));
-        const auto label = static_cast<std::size_t>(labels[i]);
-        if (label >= members.size()) members.resize(label + 1);
-        members[label].push_back(static_cast<std::uint32_t>(i));
+        by_label[labels[i]].push_back(static_cast<std::uint32_t>(i));
     }
-    std::erase_if(members, [](const auto& list) { return list.empty(); });
+    std::vector<std::vector<std::uint32_t>> members;
+    members.reserve(by_label.size());
+    for (auto& [label, list] : by_label) members.push_back(std::move(list));
     return members;
 }
 

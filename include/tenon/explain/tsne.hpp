@@ -111,7 +111,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Features in the plane, so that images that are near each other stay so: t-SNE (van der Maaten and Hinton 2008),
 /// exactly, over all pairs. It begins with the principal components and is a function of its arguments. It takes time
-/// and memory of the square of the images: 2,000 images about half a minute and 100 MB. Distances between groups say
+/// and memory of the square of the images: 2,000 images some 20 s and 70 MB. Distances between groups say
 /// little. Throws tenon::Error as principal_components, for more than 20,000 images, and for options out of range.
 template <class Once = void>
 std::vector<Point> tsne(std::span<const float> features, std::size_t size, const TsneOptions& options = {}) {

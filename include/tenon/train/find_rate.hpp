@@ -28,10 +28,10 @@ struct RateSearch {
 
 /// What find_rate has measured, an element per iteration.
 struct RateCurve {
-    std::vector<double> rates;
-    std::vector<double> losses;    ///< of the batch, before the update with this rate
-    std::vector<double> smoothed;  ///< a moving average of them, which begins with the first loss
-    double suggested = 0;          ///< where the smoothed loss falls fastest over the logarithm of the rate
+    std::vector<double> rates{};
+    std::vector<double> losses{};    ///< of the batch, before the update with this rate
+    std::vector<double> smoothed{};  ///< a moving average of them, which begins with the first loss
+    double suggested = 0;            ///< where the smoothed loss falls fastest over the logarithm of the rate
 };
 
 }  // namespace schedules

@@ -21,9 +21,8 @@ namespace tenon {
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Where an image is read for a pixel at (x, y), both counted from the image's center: at (xx x + xy y + x0, yx x + yy
-/// y
-/// + y0).
+/// Where an image is read for a pixel at (x, y), both counted from the image's center:
+/// at (xx * x + xy * y + x0, yx * x + yy * y + y0).
 struct Warp {
     double xx = 1, xy = 0, x0 = 0, yx = 0, yy = 1, y0 = 0;
 

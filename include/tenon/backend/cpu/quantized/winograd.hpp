@@ -96,13 +96,13 @@ private:
             const int words = std::min(winograd_chunk_words, step_.words - plane * channel_block);
             multiply<Blocks>(weights, plane, words);
             weights += long{step_.winograd.points()} * words * Blocks * channel_block;
-            const bool first = plane == 0, last = plane + chunk_planes >= planes_;
+            const bool is_first = plane == 0, is_last = plane + chunk_planes >= planes_;
             for (int block = 0; block < Blocks; ++block)
                 for (int tile = tiles_.begin; tile < tiles_.end; ++tile)
-                    first&& last ? transform_back<true, true>(block, tile)
-                    : first      ? transform_back<true, false>(block, tile)
-                    : last       ? transform_back<false, true>(block, tile)
-                                 : transform_back<false, false>(block, tile);
+                    if (is_first)
+                        is_last ? transform_back<true, true>(block, tile) : transform_back<true, false>(block, tile);
+                    else
+                        is_last ? transform_back<false, true>(block, tile) : transform_back<false, false>(block, tile);
         }
     }
 
