@@ -54,8 +54,15 @@ class ConversionError(Exception):
     """Something that can't be converted; the text is a sentence."""
 
 
-def note(text):
+def say(text):
     print(f"convert_weights.py: {text}", file=sys.stderr)
+
+
+notes = []  # what was chosen and left out, to be said when the file is written: what is refused is answered by one sentence
+
+
+def note(text):
+    notes.append(text)
 
 
 def first_line(error):
@@ -495,8 +502,10 @@ def main():
     try:
         convert(arguments)
     except ConversionError as error:
-        note(f"{arguments.input}: {error}")
+        say(f"{arguments.input}: {error}")
         return 2
+    for text in notes:
+        say(text)
     return 0
 
 

@@ -165,7 +165,9 @@ def training_step(options, mode, batch):
     on_device = device == "cuda"
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4,
                                 **({"fused": True} if on_device else {}))
-    scaler = torch.amp.GradScaler(device, enabled=on_device and data_type == torch.float16)
+    # Before 2.3 PyTorch has it for CUDA alone.
+    new_scaler = getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler
+    scaler = new_scaler(enabled=on_device and data_type == torch.float16)
     images = (torch.rand(batch, 3, options.image, options.image, device=device) * 2 - 1).to(
         memory_format=torch.channels_last)
     labels = torch.arange(batch, device=device) % 1000
