@@ -88,11 +88,13 @@ def read_torch(path, key):
         content = pytorch_file.load(path)
     except pytorch_file.FileError as error:
         raise ConversionError(str(error)) from error
-    weights = find_state_dict(content, key, numpy.ndarray)
+    weights = find_state_dict(content, key, (numpy.ndarray, pytorch_file.UnreadTensor))
     tensors = {}
     for name, value in weights.items():
         if isinstance(name, str) and isinstance(value, numpy.ndarray):
             tensors[name] = value
+        elif isinstance(value, pytorch_file.UnreadTensor):
+            raise ConversionError(f"the tensor {name!r}: {value.text}")
         else:
             note(f"{name!r} is left out: it is no tensor but {type(value).__name__}")
     described, size = sum(array.nbytes for array in tensors.values()), pathlib.Path(path).stat().st_size

@@ -28,6 +28,17 @@ class FileError(Exception):
     """A file that can't be read; the text is a sentence."""
 
 
+class UnreadTensor:
+    """A tensor of a kind that isn't read; the text says which."""
+    ndim = 1  # so not a single number beside the weights, as far as is known
+
+    def __init__(self, text):
+        self.text = text
+
+    def __setstate__(self, state):  # a pickle doesn't change the text
+        pass
+
+
 class Inert:
     """A placeholder for an object of an unknown class: accepts whatever it is given and does nothing."""
     def __init__(self, *arguments, **options):
@@ -44,6 +55,8 @@ class Inert:
 
 def _tensor(storage, offset, size, stride, *rest):
     """A view of a storage; raises FileError if it reaches beyond the storage."""
+    if isinstance(storage, UnreadTensor):
+        return storage
     numbers = (offset, *size, *stride)
     if len(size) != len(stride) or not all(type(number) is int and number >= 0 for number in numbers):
         raise FileError("a tensor has a malformed shape")
@@ -73,10 +86,19 @@ _KNOWN = {
 _BIG_ENDIAN = ("the file was written on a big-endian machine; torch.save(torch.load(path), other_path) on an ordinary machine "
                "turns it")
 _UNREAD = {
-    "_rebuild_sparse_tensor": "a tensor is sparse, which isn't read; save it with to_dense()",
-    "_rebuild_qtensor": "a tensor is quantized, which isn't read; save it with dequantize()",
-    "_rebuild_meta_tensor_no_storage": "a tensor has no values, as it was on PyTorch's device meta",
+    "_rebuild_sparse_tensor": "it is sparse, which isn't read; save it with to_dense()",
+    "_rebuild_qtensor": "it is quantized, which isn't read; save it with dequantize()",
+    "_rebuild_meta_tensor_no_storage": "it has no values, as it was on PyTorch's device meta",
 }
+# Types of storages whose elements have this many bytes and aren't read.
+_SIZE_OF_UNREAD = {"ComplexDoubleStorage": 16, "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4, "UntypedStorage": 1}
+
+
+def _unread(name, arguments):
+    """What the function `name` of PyTorch makes."""
+    if name == "_rebuild_tensor_v3" and len(arguments) > 6 and isinstance(arguments[6], type):  # whose storage has no type
+        return UnreadTensor(f"its values are of the type torch.{arguments[6].__name__}, which isn't read; save it with float()")
+    return UnreadTensor(_UNREAD.get(name, f"it is of a kind that isn't read ({name})"))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -84,14 +106,15 @@ class _Unpickler(pickle.Unpickler):
         # Texts of Python 2 are bytes, as are the numbers of numpy that it wrote, which are none.
         super().__init__(file, encoding="utf-8", errors="backslashreplace")
         self._find_storage = find_storage
+        self.without_size = {}  # storages of unknown types, by their keys
 
     def find_class(self, module, name):
         if (module, name) in _KNOWN:
             return _KNOWN[module, name]
-        if module == "torch" and name in _TYPE_OF_STORAGE:
+        if module in ("torch", "torch.storage") and name.endswith("Storage"):
             return name  # not the type itself: a pickle may change the state of what it was given
-        if module.startswith("torch") and (name.startswith("_rebuild") or name.endswith("Storage")):
-            raise FileError(_UNREAD.get(name, f"a tensor is of a kind that isn't read ({name})"))
+        if module.startswith("torch") and name.startswith("_rebuild"):
+            return lambda *arguments: _unread(name, arguments)
         return type(name, (Inert,), {"__module__": module})
 
     def persistent_load(self, identifier):
@@ -102,9 +125,15 @@ class _Unpickler(pickle.Unpickler):
         if identifier[0] != "storage" or len(identifier) < 5 or not self._find_storage:
             raise FileError("a reference in the file is malformed")
         _, storage_type, key, _, count, *view = identifier
-        if storage_type not in _TYPE_OF_STORAGE or type(count) is not int or count < 0:
+        if not isinstance(storage_type, str) or type(count) is not int or count < 0:
             raise FileError("a storage in the file is malformed")
-        return self._find_storage(_TYPE_OF_STORAGE[storage_type], str(key), count, *view)
+        if storage_type in _TYPE_OF_STORAGE:
+            return self._find_storage(_TYPE_OF_STORAGE[storage_type], str(key), count, *view)
+        if storage_type in _SIZE_OF_UNREAD:  # a stream has it before others
+            self._find_storage(numpy.dtype((numpy.void, _SIZE_OF_UNREAD[storage_type])), str(key), count, *view)
+            return UnreadTensor(f"its storage, a torch.{storage_type}, is of a type that isn't read")
+        return self.without_size.setdefault(
+            str(key), UnreadTensor(f"its storage, a torch.{storage_type}, is of a type that isn't read"))
 
 
 def _load_archive(path):
@@ -135,6 +164,16 @@ def _load_archive(path):
             return _Unpickler(file, find_storage).load()
 
 
+def _name_of(value, content, depth=4):
+    """The keys that lead to a value in dictionaries, such as `model.conv1.weight`; a question mark where there are none."""
+    for key, item in content.items() if isinstance(content, dict) and depth > 0 else ():
+        if item is value:
+            return str(key)
+        if (name := _name_of(value, item, depth - 1)) != "?":
+            return f"{key}.{name}"
+    return "?"
+
+
 def _load_stream(path):
     with open(path, "rb") as file:
         size = file.seek(0, 2)
@@ -156,8 +195,12 @@ def _load_stream(path):
             _, offset, length = view
             return storages[key][offset:offset + length]
 
-        content = _Unpickler(file, find_storage).load()
+        unpickler = _Unpickler(file, find_storage)
+        content = unpickler.load()
         for key in map(str, _Unpickler(file).load()):
+            if key in unpickler.without_size:  # so what follows it can't be found
+                unread = unpickler.without_size[key]
+                raise FileError(f"the tensor {_name_of(unread, content)!r}: {unread.text}")
             storage = storages.get(key)
             count = int.from_bytes(file.read(8), "little")
             if storage is None or count != len(storage):

@@ -68,11 +68,20 @@ class FilesTest(ConverterTest):
         for name, said in (("module.pth", "found an object of type Linear"), ("module_stream.pth", "found an object of type Net"),
                            ("module_inside.pth", "found no tensors but single numbers; its keys are: 'model', 'best'; 'model' is an "
                                                  "object of type Linear; save its state_dict() instead"),
-                           ("sparse.pth", "a tensor is sparse, which isn't read; save it with to_dense()"),
-                           ("sparse_only.pth", "a tensor is sparse"), ("quantized.pth", "a tensor is quantized, which isn't read"),
-                           ("without_values.pth", "a tensor has no values"), ("big_endian.pth", "written on a big-endian machine")):
+                           ("sparse.pth", "the tensor 'a.weight': it is sparse, which isn't read; save it with to_dense()"),
+                           ("sparse_only.pth", "'a.weight': it is sparse"),
+                           ("quantized.pth", "'a.weight': it is quantized, which isn't read"),
+                           ("float8.pth", "'a.scale': its values are of the type torch.float8_e4m3fn, which isn't read"),
+                           ("float8_stream.pth", "'a.scale': its values are of the type torch.float8_e4m3fn"),
+                           ("bits_stream.pth", "'a.bits': its storage, a torch.BitStorage, is of a type that isn't read"),
+                           ("bits_beside.pth", "'optimizer.a': its storage, a torch.BitStorage, is of a type that isn't read"),
+                           ("without_values.pth", "'a.weight': it has no values"), ("big_endian.pth", "written on a big-endian machine")):
             with self.subTest(name):
                 self.assert_refused(CHECKPOINTS / name, said)
+
+    def test_values_of_another_type_beside_the_weights(self):
+        tensors, _ = self.convert(CHECKPOINTS / "float8_beside.pth")
+        self.assertEqual([array.shape for array in tensors.values()], [(2, 2)])
 
     def test_texts_of_python2_are_bytes(self):
         for name in ("python2.pth", "python2_checkpoint.pth"):

@@ -103,7 +103,7 @@ class TorchTest(ConverterTest):
         self.assert_refused(self.save({"epoch": 1}), "found no tensors; its keys are: 'epoch'")
         self.assert_refused(self.save({"a": {"x": torch.ones(1)}, "b": {"x": torch.ones(1)}}),
                             "choose one with --key: 'a', 'b'")
-        self.assert_refused(self.save({"a": torch.ones(2, 2).to_sparse()}), "a tensor is sparse, which isn't read")
+        self.assert_refused(self.save({"a": torch.ones(2, 2).to_sparse()}), "'a': it is sparse, which isn't read")
         whole = self.save({"a": torch.ones(1000)}).read_bytes()
         for name, content in {"empty": b"", "text": b"no weights", "cut": whole[:len(whole) // 2], "zip": b"PK\3\4"}.items():
             path = self.folder / name

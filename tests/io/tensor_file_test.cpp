@@ -94,6 +94,11 @@ TEST_CASE("what is refused, and what to do instead") {
           {"sparse_only.pth", "\"a.weight\": it is sparse"},
           {"quantized.pth", "\"a.weight\": it is quantized, which isn't read; save it with de"},
           {"without_values.pth", "\"a.weight\": it has no values"},
+          {"float8.pth", "\"a.scale\": its values are of the type \"torch.float8_e4m3fn\", which isn't read; save it"},
+          {"float8_stream.pth", "\"a.scale\": its values are of the type \"torch.float8_e4m3fn\", which isn't read"},
+          {"bits_stream.pth", "\"a.bits\": its storage, a \"torch.BitStorage\", is of a type that isn't read"},
+          {"bits_beside.pth",
+           "\"0\", which these weights don't need, is a \"torch.BitStorage\", whose size isn't known"},
           {"big_endian.pth", "big-endian order; expected little-endian: torch.save("}}) {
         CAPTURE(name);
         CHECK(contains(error_of_file(name), said));
@@ -193,6 +198,8 @@ TEST_CASE("files of before PyTorch 1.6: one stream, of Python 2 too") {
     for (const char* name : {"legacy.pth", "python2.pth", "python2_checkpoint.pth", "stream_checkpoint.pth"})
         CHECK(values(TensorFile{file(name)}, "a.weight", {2, 2}) == expected);
     CHECK(opened("stream_checkpoint.pth").names == std::vector<std::string>{"a.weight", "a.bias"});
+    // Beside the weights, values of any type whose size is known.
+    CHECK(values(TensorFile{file("float8_beside.pth")}, "a.weight", {2, 2}) == expected);
     CHECK(values(TensorFile{file("stream_checkpoint.pth")}, "a.bias", {2}) == std::vector<float>{1, 2});
     // All kinds of tensors, as the converter's test has them.
     const TensorFile kinds{tenon_test::source_file("tests/convert_weights/files/stream.pth")};

@@ -178,6 +178,9 @@ private:
         return is_class ? description[1]->text : std::string_view{};
     }
 
+    /// Whether a value is a tensor, or one of a kind that isn't read.
+    static bool is_tensor(const PickleValue& value) { return value.kind == Kind::tensor || is_unread_tensor(value); }
+
     /// Makes the value that a call returns.
     void call(const PickleValue& function, const PickleValue& arguments) {
         const std::string_view name = callee(function);
@@ -187,10 +190,12 @@ private:
             fill(make(Kind::dictionary), arguments);
         } else if (is_call && (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor")) {
             set_items(make(Kind::tensor), {&arguments});
-        } else if (is_call && count > 0 && arguments.items[0]->kind == Kind::tensor &&
+        } else if (is_call && count > 0 && is_tensor(*arguments.items[0]) &&
                    name.starts_with("torch._utils _rebuild_parameter")) {
-            PickleValue& parameter = make(Kind::tensor);
-            set_items(parameter, arguments.items[0]->items);
+            const PickleValue& tensor = *arguments.items[0];
+            set_items(make(tensor.kind, tensor.text), tensor.items);
+        } else if (is_call && name == "torch._utils _rebuild_tensor_v3") {
+            set_items(make(Kind::object, name), {&arguments});
         } else if (is_call && name == "torch Size" && count == 1 && arguments.items[0]->kind == Kind::tuple) {
             set_items(make(Kind::tuple), arguments.items[0]->items);
         } else if (is_call && name == "torch._tensor _rebuild_from_type_v2" && count >= 3 &&

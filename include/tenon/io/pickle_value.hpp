@@ -25,13 +25,19 @@ struct PickleValue {
         global,      ///< text is `module name`
         persistent,  ///< a storage: items[0] is the tuple that describes it
         tensor,      ///< items[0] is the tuple of arguments of torch._utils._rebuild_tensor_v2
-        object,      ///< anything else, whose content is skipped; text is `module name` of its class or maker, if known
+        object,  ///< anything else, whose content is skipped; text is `module name` of its class or maker, if known;
+                 ///< items[0] is the tuple of arguments of torch._utils._rebuild_tensor_v3
     };
     Kind kind = Kind::none;
     std::int64_t integer = 0;
     std::string_view text{};
     std::vector<const PickleValue*> items{};
 };
+
+/// Whether a value is a tensor of a kind that isn't read: one that another function of PyTorch's makes.
+inline bool is_unread_tensor(const PickleValue& value) {
+    return value.kind == PickleValue::Kind::object && value.text.starts_with("torch._utils _rebuild");
+}
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::detail

@@ -52,7 +52,8 @@ const StorageType* find_storage_type(std::string_view name) {
                                             {"torch ComplexDoubleStorage", 16, std::nullopt},
                                             {"torch QInt8Storage", 1, std::nullopt},
                                             {"torch QUInt8Storage", 1, std::nullopt},
-                                            {"torch QInt32Storage", 4, std::nullopt}};
+                                            {"torch QInt32Storage", 4, std::nullopt},
+                                            {"torch.storage UntypedStorage", 1, std::nullopt}};
     for (const StorageType& type : known)
         if (type.name == name) return &type;
     return nullptr;
@@ -110,11 +111,14 @@ public:
             if (key == "little_endian" && value.kind == Kind::boolean && value.integer == 0) fail_big_endian();
         });
         const PickleValue& content = reader.read();
-        const Storages storages = read_storages(reader, bytes);
+        // Read when the types of all tensors are checked: a tensor of another type is an error by its name, wherever
+        // its storage is.
+        std::optional<Storages> storages;
         take_weights(content, bytes.size(), options, [&](const std::string& name, const PickleValue& storage) {
-            const auto found = storages.by_key.find(storage.items[2]->text);
-            if (found == storages.by_key.end()) fail_tensor(name, {"the file lacks its storage"});
-            return part_of(storages.bytes[found->second], storage, name);
+            if (!storages) storages = read_storages(reader, bytes);
+            const auto found = storages->by_key.find(storage.items[2]->text);
+            if (found == storages->by_key.end()) fail_tensor(name, {"the file lacks its storage"});
+            return part_of(storages->bytes[found->second], storage, name);
         });
     }
 
@@ -180,7 +184,9 @@ private:
             const std::string name = "the storage " + quote_name(key->text);
             const std::string_view kind = persistent[found->second]->items[1]->text;
             const StorageType* const type = find_storage_type(kind);
-            if (!type) throw_error({name, " is a ", quote_name(kind), ", which is not read"});
+            if (!type)
+                throw_error({name, ", which these weights don't need, is a ", python_name(kind),
+                             ", whose size isn't known; save the weights alone"});
             std::uint64_t count = 0;
             if (bytes.size() - at < sizeof count) throw_error({"the file is truncated before ", name});
             std::memcpy(&count, bytes.data() + at, sizeof count);
@@ -237,18 +243,21 @@ private:
         const PickleValue& weights =
             find_weights(content, options, [](const PickleValue& dictionary) { return describe(dictionary); });
         for_each_entry(weights, [&](std::string_view key, const PickleValue& value) {
-            const std::string name{key};
             if (value.kind == Kind::tensor)
-                add(name, value, room, storage_of);
+                check_type(std::string(key), value);
             else if (is_unread_tensor(value))
-                fail_tensor(name, {unread_kind(value)});
+                fail_tensor(std::string(key), {unread_kind(value)});
             else
-                others.push_back(name);
+                others.emplace_back(key);
+        });
+        for_each_entry(weights, [&](std::string_view key, const PickleValue& value) {
+            if (value.kind == Kind::tensor) add(std::string(key), value, room, storage_of);
         });
         if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out" + whole_network(weights));
     }
 
-    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {
+    /// Throws tenon::Error when a tensor's description is malformed, or the type of its elements isn't read.
+    static void check_type(const std::string& name, const PickleValue& tensor) {
         const auto& arguments = tensor.items[0]->items;  // storage, offset, shape, strides, ...
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
                    arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
@@ -258,7 +267,14 @@ private:
         const StorageType* const type = find_storage_type(storage.items[1]->text);
         if (!type || !type->dtype)
             fail_tensor(name,
-                        {"its storage, a ", quote_name(storage.items[1]->text), ", is of a type that isn't read"});
+                        {"its storage, a ", python_name(storage.items[1]->text), ", is of a type that isn't read"});
+    }
+
+    /// Takes a tensor whose type is checked.
+    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {
+        const auto& arguments = tensor.items[0]->items;
+        const PickleValue& storage = *arguments[0]->items[0];
+        const StorageType* const type = find_storage_type(storage.items[1]->text);
         const std::span<const std::byte> bytes = storage_of(name, storage);
         const StridedTensor strided{integers(*arguments[2]), integers(*arguments[3]), arguments[1]->integer};
         const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / type->bytes), name);

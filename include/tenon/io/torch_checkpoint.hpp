@@ -41,9 +41,13 @@ struct StateDict {
     bool is_optimizer() const { return key.starts_with("optim"); }  // which remembers tensors, too
 };
 
-/// Whether a value is a tensor of a kind that isn't read: one that another function of PyTorch's makes.
-inline bool is_unread_tensor(const PickleValue& value) {
-    return value.kind == PickleValue::Kind::object && value.text.starts_with("torch._utils _rebuild");
+/// A name as Python writes it: `torch float8_e5m2` -> `torch.float8_e5m2`, in quotes.
+template <class Once = void>
+std::string python_name(std::string_view text) {
+    std::string name{text};
+    for (char& c : name)
+        if (c == ' ') c = '.';
+    return quote_name(name);
 }
 
 /// What such a tensor is: `it is sparse, which isn't read; save it with to_dense()`.
@@ -53,6 +57,11 @@ std::string unread_kind(const PickleValue& value) {
     if (maker == "_rebuild_sparse_tensor") return "it is sparse, which isn't read; save it with to_dense()";
     if (maker == "_rebuild_qtensor") return "it is quantized, which isn't read; save it with dequantize()";
     if (maker.starts_with("_rebuild_meta_tensor")) return "it has no values, as it was on PyTorch's device meta";
+    // Storage, offset, shape, strides, requires_grad, hooks, dtype: for types without a class of storages.
+    if (!value.items.empty() && value.items[0]->items.size() > 6 &&
+        value.items[0]->items[6]->kind == PickleValue::Kind::global)
+        return "its values are of the type " + python_name(value.items[0]->items[6]->text) +
+               ", which isn't read; save it with float()";
     return "it is of a kind that isn't read (" + quote_name(maker) + ")";
 }
 
@@ -60,10 +69,7 @@ std::string unread_kind(const PickleValue& value) {
 template <class Once = void>
 std::string class_of(const PickleValue& value) {
     if (value.kind != PickleValue::Kind::object || value.text.find(' ') == value.text.npos) return {};
-    std::string name{value.text};
-    for (char& c : name)
-        if (c == ' ') c = '.';
-    return quote_name(name);
+    return python_name(value.text);
 }
 
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.

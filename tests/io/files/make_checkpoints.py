@@ -34,7 +34,8 @@ def stand_in(module, *names):
     return made
 
 
-torch = stand_in("torch", "FloatStorage", "device", "dtype", "Size")
+torch = stand_in("torch", "FloatStorage", "BitStorage", "float8_e4m3fn", "device", "dtype", "Size")
+untyped = stand_in("torch.storage", "UntypedStorage")
 utils = stand_in("torch._utils")
 tiny = stand_in("tiny", "Net")
 
@@ -43,11 +44,15 @@ def _rebuild_tensor_v2(*arguments):
     raise NotImplementedError
 
 
+def _rebuild_tensor_v3(*arguments):
+    raise NotImplementedError
+
+
 def _rebuild_parameter(*arguments):
     raise NotImplementedError
 
 
-for function in (_rebuild_tensor_v2, _rebuild_parameter):
+for function in (_rebuild_tensor_v2, _rebuild_tensor_v3, _rebuild_parameter):
     function.__module__ = "torch._utils"
     setattr(utils, function.__name__, function)
 
@@ -62,8 +67,8 @@ class Call:
 
 
 class Storage:
-    def __init__(self, values):
-        self.values = numpy.asarray(values, "<f4").reshape(-1)
+    def __init__(self, values, kind=torch.FloatStorage, dtype="<f4"):
+        self.values, self.kind = numpy.asarray(values, dtype).reshape(-1), kind
 
 
 def tensor(values, offset=0, strides=None, storage=None, shape=None):
@@ -75,8 +80,14 @@ def tensor(values, offset=0, strides=None, storage=None, shape=None):
                 collections.OrderedDict())
 
 
+def float8(values):
+    """A tensor of a type without a class of storages: its bytes, and the type at the end."""
+    storage = Storage(values, untyped.UntypedStorage, "u1")
+    return Call(_rebuild_tensor_v3, storage, 0, (len(values),), (1,), False, collections.OrderedDict(), torch.float8_e4m3fn)
+
+
 def parameter(values):
-    return Call(_rebuild_parameter, tensor(values), True, collections.OrderedDict())
+    return Call(_rebuild_parameter, values if isinstance(values, Call) else tensor(values), True, collections.OrderedDict())
 
 
 class Pickler(pickle.Pickler):
@@ -94,7 +105,7 @@ class Pickler(pickle.Pickler):
             self.storages.append(value)
         key = str(self.storages.index(value))
         more = (None,) if self.legacy else ()
-        return ("storage", torch.FloatStorage, key, "cpu", len(value.values), *more)
+        return ("storage", value.kind, key, "cpu", len(value.values), *more)
 
 
 def dump(content, legacy=False):
@@ -170,3 +181,10 @@ save_stream("module_stream.pth", *dump(tiny.Net(), legacy=True))
 save_stream("stream_checkpoint.pth", *dump({"epoch": 3, "best_prec1": numpy.float64(91.25),
                                             "state_dict": collections.OrderedDict([("module.a.weight", tensor(values)),
                                                                                    ("module.a.bias", tensor([1, 2]))])}, legacy=True))
+save("float8.pth", {"a.weight": tensor(values), "a.scale": parameter(float8([56, 64]))})
+save_stream("float8_stream.pth", *dump({"a.weight": tensor(values), "a.scale": float8([56, 64])}, legacy=True))
+save_stream("float8_beside.pth", *dump({"optimizer": {"a": float8([56, 64])}, "model": {"a.weight": tensor(values)}}, legacy=True))
+save_stream("bits_stream.pth", *dump({"a.weight": tensor(values), "a.bits": tensor([], 0, (1,), Storage([1, 2], torch.BitStorage), (2,))},
+                                     legacy=True))
+save_stream("bits_beside.pth", *dump({"optimizer": {"a": tensor([], 0, (1,), Storage([1, 2], torch.BitStorage), (2,))},
+                                      "model": {"a.weight": tensor(values)}}, legacy=True))
