@@ -74,6 +74,21 @@ class Training(unittest.TestCase):
     def train(self, output, *more, epochs=2, **options):
         return self.run_program(*self.arguments(output, *more, epochs=epochs), **options)
 
+    def test_names_of_folders_are_bytes(self):
+        data = os.fsencode(self.folder) + b"/caf\xe9"
+        os.symlink(".", data)
+        for epochs, more in ((1, []), (2, ["--resume"])):
+            command = [PROGRAM, *self.arguments(b"out\xfe", "--threads", "1", *more, epochs=epochs)]
+            command[command.index("--data") + 1] = data
+            done = subprocess.run(command, capture_output=True, cwd=self.folder, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            out = pathlib.Path(os.fsdecode(os.fsencode(self.folder) + b"/out\xfe"))
+            said = tensors_and_metadata(out / "weights.safetensors")[1]["command"]
+            self.assertIn("caf\\xE9' --output 'out\\xFE' ", said)
+            (out / "weights.safetensors").unlink()  # so that the resumed training writes them, too
+        for name in ("log.csv", "log.jsonl", "curves.svg", "confusion.svg", "report.html"):
+            (out / name).read_text("utf-8")
+
     def test_a_run_writes_weights_logs_and_plots(self):
         text = self.train("out", "--threads", "1")
         self.assertIn("epoch 2/2", text)
