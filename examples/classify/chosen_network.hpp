@@ -30,6 +30,7 @@ struct NetworkOptions {
     std::string precision = "float32";
     std::string weights;
     std::string key;
+    bool allow_undefined = false;
     std::string labels;
     int threads = 0;
     std::optional<std::uint64_t> seed;
@@ -88,6 +89,9 @@ inline void add_network_options(CLI::App& app, NetworkOptions& options) {
                    "The weights' entry of a PyTorch checkpoint, such as model_ema; else one that fits")
         ->needs(weights)
         ->type_name("KEY");
+    app.add_flag("--allow-undefined", options.allow_undefined,
+                 "Take weights that are infinite or NaN, and negative variances")
+        ->needs(weights);
     app.add_option("-l,--labels", options.labels,
                    "The names of its classes: lines, a list or a dictionary (JSON, Python); else its file's")
         ->type_name("FILE");
@@ -152,7 +156,8 @@ inline std::vector<std::string> take_weights(Classifier& classifier, const std::
         classifier.initialize(*options.seed);
     } else if (!weights.path.empty()) {
         std::vector<std::string> notes;
-        classifier.load(weights.path, {.key = options.key, .notes = &notes});
+        classifier.load(weights.path,
+                        {.key = options.key, .allow_undefined = options.allow_undefined, .notes = &notes});
         for (const std::string& note : notes)
             std::fprintf(stderr, "%s: %s: %s\n", program.c_str(), weights.path.c_str(), note.c_str());
         if (!weights.problem.empty())

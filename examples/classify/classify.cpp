@@ -213,7 +213,8 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
     const ImageFiles images = find_images({options.calibrate});
     std::vector<std::string> notes;
     const std::unique_ptr<Calibration> calibration =
-        entry.calibrate(weights.path, {.key = options.key, .notes = &notes}, options.threads);
+        entry.calibrate(weights.path, {.key = options.key, .allow_undefined = options.allow_undefined, .notes = &notes},
+                        options.threads);
     for (const std::string& note : notes)
         std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
     const PreprocessingOptions chosen =
@@ -354,7 +355,8 @@ int run(const Options& options) {
     const double seconds = classify(*classifier, images.files, decoding, preprocessing, options.world, answers,
                                     options.explain.empty() ? nullptr : &seen);
     answers.finish();
-    if (!seen.input.empty()) explain(*classifier, options, names, preprocessing, seen);
+    // A picture of results that aren't numbers would show nothing.
+    if (!seen.input.empty() && answers.answered() > 0) explain(*classifier, options, names, preprocessing, seen);
     if (options.profile && is_first)
         std::fputs(classifier->profile(std::vector<float>(classifier->preprocessing().elements())).c_str(), stderr);
     if (!options.trace.empty() && is_first) {

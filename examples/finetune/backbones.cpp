@@ -118,8 +118,27 @@ struct Checkpoints {
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
                                         const TrainingOptions& options, const Checkpoints& checkpoints) {
-    Announced training_photos{photos, "features to train with", options.passes};
     const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
+    Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
+                                     {.batch_size = batch,
+                                      .seed = options.seed,
+                                      .threads = options.threads,
+                                      .world = options.world,
+                                      .shards = options.shards,
+                                      .preprocessing = checkpoints.preprocessing}};
+    Parameters<LinearHead<Net>> start;
+    std::ranges::copy(trainer.parameters().values(), start.values().begin());
+    close_spare_classes(start, classes);
+    trainer.set_parameters(start);
+    // What can't be resumed is refused before the features are computed, which takes long.
+    if (options.resume) {
+        training::restore(trainer, checkpoints.classifier, options.epochs);
+        if (const auto& state = trainer.state(); state.fit_open && options.epochs < state.fit_epochs)
+            throw Error(checkpoints.classifier + ": the classifier began with " + std::to_string(state.fit_epochs) +
+                        " epochs, expected at least as much to resume it, found " + std::to_string(options.epochs));
+    }
+
+    Announced training_photos{photos, "features to train with", options.passes};
     FeatureCache features{parameters,
                           training_photos,
                           {.batch_size = batch,
@@ -134,18 +153,6 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
                           {.batch_size = batch, .shuffle = false, .threads = options.threads, .world = options.world}};
     validation_photos.finish();
 
-    Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
-                                     {.batch_size = batch,
-                                      .seed = options.seed,
-                                      .threads = options.threads,
-                                      .world = options.world,
-                                      .shards = options.shards,
-                                      .preprocessing = checkpoints.preprocessing}};
-    Parameters<LinearHead<Net>> start;
-    std::ranges::copy(trainer.parameters().values(), start.values().begin());
-    close_spare_classes(start, classes);
-    trainer.set_parameters(start);
-    if (options.resume) training::restore(trainer, checkpoints.classifier, options.epochs);
     ProgressBar progress;
     CsvLog csv(training::file_in(options.output, "classifier.csv"));
     PeriodicCheckpoint periodic(checkpoints.classifier,
@@ -233,7 +240,8 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     Parameters<Net> parameters;
     // The classifier is replaced, so weights need not have one.
     std::vector<std::string> notes;
-    if (load_with_spare_classes(parameters, options.weights, {.allow_missing_head = true, .notes = &notes}) == 0)
+    const LoadOptions how{.allow_undefined = options.allow_undefined, .allow_missing_head = true, .notes = &notes};
+    if (load_with_spare_classes(parameters, options.weights, how) == 0)
         notes.emplace_back("these weights have no classifier, and need none");
     for (const std::string& note : notes) std::printf("%s: %s\n", options.weights.c_str(), note.c_str());
     const FolderSplit files = list_photos(options, max_classes);
@@ -336,13 +344,14 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
 }
 
 template <class Net>
-std::vector<std::vector<float>> predict(const std::string& weights, int classes, std::span<const Image> images,
-                                        const Preprocessing& preprocessing, int threads) {
+std::vector<std::vector<float>> predict(const TrainingOptions& options, int classes, std::span<const Image> images,
+                                        const Preprocessing& preprocessing) {
     Parameters<Net> parameters;
-    if (const int found = load_with_spare_classes(parameters, weights); found != classes)
-        throw Error(weights + ": the file names " + std::to_string(classes) + " classes and has weights of " +
+    const LoadOptions how{.allow_undefined = options.allow_undefined};
+    if (const int found = load_with_spare_classes(parameters, options.weights, how); found != classes)
+        throw Error(options.weights + ": the file names " + std::to_string(classes) + " classes and has weights of " +
                     std::to_string(found));
-    Model<Net> model{{.threads = threads}};
+    Model<Net> model{{.threads = options.threads}};
     model.set_parameters(parameters);
     std::vector<std::vector<float>> results;
     for (const Image& image : images) {

@@ -25,6 +25,7 @@ inline constexpr int max_classes = TENON_FINETUNE_CLASSES;
 struct TrainingOptions : PhotoSource {
     std::string model = "resnet50";
     std::string weights;
+    bool allow_undefined = false;  ///< whether these weights may be infinite or NaN
     std::string output = "finetuned";
     int epochs = 30;            ///< of the classifier
     double rate = 0.001;        ///< of the classifier
@@ -53,10 +54,11 @@ struct Backbone {
     /// Trains on photos and writes weights, logs and plots. Returns the program's exit status, not 0 when a signal
     /// stopped it. Throws tenon::Error when a file is wrong.
     int (*fine_tune)(const Backbone&, const TrainingOptions&);
-    /// The logits of images, with weights that fine_tune wrote for `classes` classes with a preprocessing.
-    std::vector<std::vector<float>> (*predict)(const std::string& weights, int classes,
+    /// The logits of images, with the options' weights, which fine_tune wrote for `classes` classes with a
+    /// preprocessing.
+    std::vector<std::vector<float>> (*predict)(const TrainingOptions& options, int classes,
                                                std::span<const tenon::Image> images,
-                                               const tenon::Preprocessing& preprocessing, int threads);
+                                               const tenon::Preprocessing& preprocessing);
 };
 
 std::span<const Backbone> backbones();

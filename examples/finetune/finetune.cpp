@@ -62,6 +62,8 @@ void add_options(CLI::App& app, Options& options) {
                    "with --predict what finetune wrote")
         ->required()
         ->type_name("FILE");
+    app.add_flag("--allow-undefined", options.allow_undefined,
+                 "Take weights that are infinite or NaN, such as those of a classifier, which is replaced");
     app.add_option("-o,--output", options.output, "The folder for weights, logs and plots")->capture_default_str();
     app.add_option("-e,--epochs", options.epochs, "Epochs of the classifier on features of the frozen network")
         ->check(CLI::Range(1, 100000))
@@ -152,8 +154,7 @@ int predict(const Options& options) {
             problems.back() = error.what();
         }
     }
-    const auto logits =
-        backbone->predict(options.weights, static_cast<int>(saved.classes.size()), images, reading, options.threads);
+    const auto logits = backbone->predict(options, static_cast<int>(saved.classes.size()), images, reading);
     auto result = logits.begin();
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (problems[i].empty())

@@ -255,6 +255,7 @@ private:
             }
             ~Place() { --count; }
         } const place(explaining_);
+        finite_logits(seen.input);
         const std::lock_guard lock(explain_mutex_);
         const auto maps = classifier_.explain(seen.input, rank, {});
         const std::vector<std::byte> png = tenon::programs::encode_png(

@@ -589,18 +589,35 @@ class Classify(unittest.TestCase):
             self.assertIn("File name too long", result[2]["error"])
 
     def test_results_that_are_not_finite_are_no_answers(self):
-        tensors, metadata = safetensors_file.read(WEIGHTS)
-        name = next(name for name in tensors if name.endswith("fc.bias"))
+        image = IMAGES / "8_bag.png"
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "nan.safetensors"
-            for value in (float("nan"), float("inf")):
-                tensors[name] = tensors[name].copy()
-                tensors[name][3] = value
+            calibrated, path = pathlib.Path(folder) / "int8.safetensors", pathlib.Path(folder) / "nan.safetensors"
+            self.run_program("--calibrate", IMAGES, "--save", calibrated)
+            defined, metadata = safetensors_file.read(calibrated)
+            bias = next(name for name in defined if name.endswith("fc.bias"))
+            kernel = next(name for name in defined if defined[name].ndim == 4)
+            variance = next(name for name in defined if name.endswith("running_var"))
+            for name, value, said in ((bias, float("nan"), "NaN"), (bias, float("inf"), "infinite"), (kernel, float("nan"), "NaN"),
+                                      (variance, -1, "negative, which a variance can't be")):
+                tensors = defined | {name: defined[name].copy()}
+                tensors[name].reshape(-1)[3] = value
                 safetensors_file.write(path, tensors, metadata)
-                out, err = self.run_program("--json", "--weights", path, IMAGES / "8_bag.png", status=2)
-                self.assertTrue("finite" in err or "NaN" in err, err)
-                if out:
-                    self.assertIn("error", json_schema.parse(out)["images"][0])
+                with self.subTest(name, value=value):
+                    self.assertIn(f'tensor "{name}": element 3 is {said}; LoadOptions::allow_undefined, in classify --allow-undefined, '
+                                  "lets it pass", self.refusal("--weights", path, image))
+                    allowed = ("--weights", path, "--allow-undefined")
+                    for precision in ("float32", "bfloat16"):
+                        out, err = self.run_program(*allowed, "--precision", precision, image, status=2)
+                        self.assertEqual(out, "")
+                        self.assertIn("8_bag.png: the network's results are not finite numbers", err)
+                    answer, = json_schema.parse(self.run_program("--json", *allowed, image, status=2)[0])["images"]
+                    self.assertEqual(set(answer), {"file", "error"})
+                    self.run_program(*allowed, "--explain", path.parent / "map.png", "--evidence", image, status=2)
+                    self.assertFalse((path.parent / "map.png").exists())
+                    # Integers would have codes for all of them.
+                    if value != -1:
+                        for arguments in (("--precision", "int8", image), ("--calibrate", IMAGES, "--save", path.parent / "other")):
+                            self.assertIn("8-bit integers need finite weights", self.refusal(*allowed, *arguments))
 
     def test_the_schema_refuses_what_is_no_answer(self):
         if json_schema.jsonschema is None:

@@ -258,14 +258,35 @@ class FineTuning(unittest.TestCase):
         longer = (self.folder / "out" / "classifier.csv").read_text()
         self.assertTrue(longer.startswith(rows))
         self.assertEqual([row["epoch"] for row in csv.DictReader(longer.splitlines())], ["0", "1", "2", "3"])
-        self.assertIn("began with 4 epochs, expected at least as much to resume it", self.train("--epochs", "3", "--resume", status=2))
+        refused = self.train("--epochs", "3", "--resume", status=2)
+        self.assertIn("began with 4 epochs, expected at least as much to resume it, found 3", refused)
+        self.assertNotIn("features to train with", refused)  # which take long
         # With photos that are read otherwise it would be another training.
         own = "shorter side 256 (bilinear), middle 224 x 224, rgb, x 0.00392157 - 0.485,0.456,0.406, / 0.229,0.224,0.225"
         for flags, other in ((["--mean", "0.5"], own.replace("0.485,0.456,0.406", "0.5,0.5,0.5")),
                              (["--filter", "lanczos"], own.replace("bilinear", "lanczos")), (["--exif"], own + ", turned by EXIF")):
             text = self.train("--epochs", "5", "--resume", *flags, status=2)
             self.assertIn(f"the checkpoint was made with preprocessing '{own}', this trainer has '{other}'", text)
+            self.assertNotIn("features to train with", text)
         self.assertIn("the run is extended to 5 epochs from 4", self.train("--epochs", "5", "--resume"))
+
+    def test_undefined_weights_are_taken_if_that_is_said(self):
+        tensors = torchvision_resnet18(7)
+        tensors["fc.bias"][2] = float("nan")  # of the classifier, which is replaced
+        backbone = self.folder / "nan.safetensors"
+        safetensors_file.write(backbone, tensors)
+        said = "element 2 is NaN; LoadOptions::allow_undefined, in classify --allow-undefined, lets it pass"
+        self.assertIn(said, self.train("--epochs", "1", weights=backbone, status=2))
+        self.train("--epochs", "1", "--allow-undefined", weights=backbone)
+        weights, photo = self.folder / "out" / "weights.safetensors", self.shared / "photos" / "red" / "1.png"
+        tensors, metadata = safetensors_file.read(weights)
+        tensors["fc.bias"] = tensors["fc.bias"].copy()
+        tensors["fc.bias"][2] = float("nan")
+        safetensors_file.write(weights, tensors, metadata)
+        self.assertIn(said, self.run_program("--weights", weights, "--predict", photo, status=2))
+        answer = self.run_program("--weights", weights, "--allow-undefined", "--predict", photo, status=2)
+        self.assertIn("1.png: the network's results are not finite numbers", answer)
+        self.assertNotIn("%", answer)
 
     def test_augmented_features_without_broken_photos(self):
         photos = self.folder / "photos"

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import zlib
@@ -416,6 +417,24 @@ class Load(unittest.TestCase):
         self.assertEqual(status, 128 + signal.SIGTERM)
         self.assertLess(time.monotonic() - start, 5)
         connection.close()
+
+    def test_undefined_weights_give_no_answers(self):
+        data = bytearray((SOURCE / "examples/data/fashion_mnist.safetensors").read_bytes())
+        end = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:end])
+        name = next(name for name in header if name.endswith("fc.bias"))
+        begin = end + header[name]["data_offsets"][0]
+        data[begin:begin + 4] = struct.pack("<f", float("nan"))
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+            file.write(data)
+            file.flush()
+            done = subprocess.run([SERVE, "--weights", file.name], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("element 0 is NaN; LoadOptions::allow_undefined, in classify --allow-undefined, lets it pass", done.stderr)
+            with Server("--weights", file.name, "--allow-undefined") as server:
+                for path in ("/classify", "/explain"):
+                    self.assertEqual(server.sentence("POST", path, IMAGE),
+                                     (400, "the network's results are not finite numbers; its weights or the input are wrong"))
 
     def test_wrong_command_lines(self):
         with Server() as server:

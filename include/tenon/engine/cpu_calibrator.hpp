@@ -89,6 +89,7 @@ public:
     /// Takes over the network's parameters. `threads` as in ModelOptions.
     explicit Calibrator(Parameters<Net> parameters, int threads = 0)
         : parameters_{std::move(parameters)}, engine_{threads}, histograms_(index(Engine::range_count)) {
+        expect_codes<Net>(parameters_.tensors());
         engine_.set_parameters(parameters_.tensors());
     }
 

@@ -4,7 +4,9 @@
 // The CPU engines whose products are those of 8-bit integers or of bfloat16, and the one that runs the steps of
 // integers in floats, for calibration.
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,18 @@ struct QuantizedNetwork {
     }
 };
 
+/// Throws tenon::Error when a parameter is infinite or NaN: integers have no code for it, and the results would be
+/// finite and wrong.
+template <class Net>
+void expect_codes(std::span<const float* const> tensors) {
+    for (int i = 0; i < lowered<Net>.parameters.size(); ++i) {
+        const std::span<const float> values(tensors[index(i)], index(lowered<Net>.parameters[i].elements()));
+        if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) continue;
+        throw Error("8-bit integers need finite weights; parameter " + std::to_string(i) +
+                    " of the network has a value that is infinite or NaN");
+    }
+}
+
 /// Runs one network on the CPU with products of 8-bit integers (backend/cpu/quantized/plan.hpp).
 ///
 /// Law: results have the same bits on every instruction set, for any number of threads and any batch, except for
@@ -59,8 +73,8 @@ public:
     static constexpr int range_count = Base::Compiled::plan.products;
 
     /// Takes the network's parameters and, for each convolution and linear layer, the range of what it reads. Throws
-    /// tenon::Error, and changes nothing, when there are not `range_count` ranges or one is not a finite number from 0
-    /// on.
+    /// tenon::Error, and changes nothing, when there are not `range_count` ranges, one is not a finite number from 0
+    /// on, or a parameter is not finite.
     void set_parameters(std::span<const float* const> tensors, std::span<const float> ranges) {
         if (ranges.empty())
             throw Error(
@@ -75,6 +89,7 @@ public:
             if (!std::isfinite(range) || range < 0)
                 detail::throw_error({"the ranges of a network's layers must be finite numbers from 0 on; one is ",
                                      std::to_string(range)});
+        expect_codes<Net>(tensors);
         this->pack_with(Base::Compiled::packer(tensors, ranges));
     }
 
