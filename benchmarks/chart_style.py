@@ -19,7 +19,7 @@ COLOURS = {"tenon": "#c2410c", "ONNX Runtime": "#475569", "OpenVINO": "#64748b",
 
 
 def draw_bars(axis, title, names, values, number_format):
-    """A bar for each name, in its runtime's colour, with its value."""
+    """A bar for each name, in its runtime's colour, with its value; the format is a text or a function."""
     colours = [next((colour for runtime, colour in COLOURS.items() if name.startswith(runtime)), "#94a3b8") for name in names]
     drawn = axis.barh(names, values, color=colours, height=0.72)
     axis.bar_label(drawn, fmt=number_format, padding=2, fontsize=8)

@@ -4,7 +4,8 @@
     python_packages.require("make_goldens.py", numpy="numpy==1.26.4", torch="torch==2.2.2")
 
 The environment is build/python/make_goldens.py (build/python is TENON_ENVIRONMENTS, if that is set). It sees what is installed
-for the Python that created it. With TENON_NO_INSTALL=1, as in tests, nothing is installed: the script says what it needs and
+for the Python that created it: a version (torch==2.2.2) is what is installed where there is none, a bound (numpy<2) also holds for
+what a package that is installed needs in turn. With TENON_NO_INSTALL=1, as in tests, nothing is installed: the script says what it needs and
 exits with 77, the tests' status for "skipped". --help takes no packages.
 """
 
@@ -13,6 +14,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SKIPPED = 77
@@ -62,6 +64,14 @@ def install(python, *arguments):
     run([python, "-m", "pip", "install", "-q", *arguments])
 
 
+def install_within(python, bounds, *packages):
+    """Installs packages of which none brings one that is out of bounds. Raises InstallError."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("".join(f"{bound}\n" for bound in bounds))
+        file.flush()
+        install(python, "--constraint", file.name, *packages)
+
+
 def environment_folder(script):
     return pathlib.Path(os.environ.get("TENON_ENVIRONMENTS") or ROOT / "build" / "python").resolve() / script
 
@@ -86,7 +96,8 @@ def require(script, may_install=True, **requirements):
         python = make_environment(folder)
         if to_install := [requirements[name] for name in modules_missing_in(python, requirements)]:
             print(f"{needs}: installing {in_words(to_install)} into {folder}", file=sys.stderr)
-            install(python, *to_install)
+            bounds = [one for one in requirements.values() if "==" not in one and set(one) & set("<>!~")]
+            install_within(python, bounds, *to_install)
     except (InstallError, OSError) as error:
         print(f"{needs}, which could not be installed into {folder}: {error}", file=sys.stderr)
         sys.exit(FAILED)

@@ -123,7 +123,9 @@ def size_on_disk(runtime, tools):
     code = f"import importlib.util; print(importlib.util.find_spec({package!r}).submodule_search_locations[0])"
     folder = pathlib.Path(subprocess.run([tools.python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
     folders = [folder, *folder.parent.glob(f"{package}.libs")]
-    return sum(file.stat().st_size for one in folders for file in one.rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
+    files = [file for one in folders for file in one.rglob("*") if file.is_file() and not file.is_symlink()]
+    for_gpus = re.compile(r"(cuda|nvrtc|nvshmem)\S*\.so")  # PyPI's PyTorch has them
+    return sum(file.stat().st_size for file in files if not for_gpus.search(file.name)) / 1e6
 
 
 def measure(runtime, tools, options, log, limit):
@@ -190,7 +192,7 @@ def table_of(rows, options, quota):
         ("from the process's start to its first answer", each(lambda row: f"{row['start_seconds']:.2f} s")),
         ("of that, loading the network", each(lambda row: f"{row['load_ms'] / 1000:.2f} s")),
         ("first call", each(lambda row: beside(row, "first_ms"))),
-        ("program and libraries on disk, MB", each(lambda row: f"{row['megabytes_on_disk']:.1f}")),
+        ("program and libraries for CPUs on disk, MB", each(lambda row: f"{row['megabytes_on_disk']:.1f}")),
         ("one processor, threads chosen by itself: call, slowest", each(
             lambda row: "{median_ms:.1f} ms, {slowest_ms:.1f} ms".format(**row["one_processor"]["by itself"]))),
         ("one processor, one thread: call, slowest", each(

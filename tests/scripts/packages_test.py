@@ -44,13 +44,14 @@ print(tenon_probe.answer, *sys.argv[2:])
 '''
 
 
-def write_wheel(folder):
-    with zipfile.ZipFile(folder / "tenon_probe-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tenon_probe.py", "answer = 42\n")
-        info = "tenon_probe-1.0.dist-info"
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tenon-probe\nVersion: 1.0\n")
+def write_wheel(folder, name="tenon_probe", version="1.0", module="answer = 42\n", needs=""):
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", module)
+        info = f"{name}-{version}.dist-info"
+        needed = f"Requires-Dist: {needs}\n" if needs else ""
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n{needed}")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: tenon\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", f"tenon_probe.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
 class PackagesTest(unittest.TestCase):
@@ -127,6 +128,25 @@ class PackagesTest(unittest.TestCase):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         mended = self.run_bare("../probe.py", ROOT / "scripts", **wheels)
         self.assertEqual((mended.returncode, mended.stdout), (0, "42\n"), mended.stderr)
+
+    def test_what_is_there_stays_within_its_bounds(self):
+        wheels = self.folder / "bounded"
+        wheels.mkdir()
+        for version in ("1.0", "3.0"):
+            write_wheel(wheels, "tenon_bounded", version, f"version = '{version}'\n")
+        for version, needs in (("1.0", "tenon-bounded>=1"), ("2.0", "tenon-bounded>=3")):
+            write_wheel(wheels, "tenon_helper", version, needs=needs)
+        for name, requirements in (("bounded.py", ""), ("helped.py", ", tenon_helper='tenon-helper'")):
+            (self.folder / name).write_text(f"""
+import sys
+sys.path.insert(0, sys.argv[1])
+import python_packages
+python_packages.require("bounded.py", tenon_bounded="tenon-bounded<2"{requirements})
+import tenon_bounded
+print(tenon_bounded.version)
+""")
+            result = self.run_bare(f"../{name}", ROOT / "scripts", PIP_FIND_LINKS=str(wheels))
+            self.assertEqual((result.returncode, result.stdout), (0, "1.0\n"), result.stderr)
 
     def test_bench_says_what_it_cannot_get(self):
         for command in ("peers", "train"):
