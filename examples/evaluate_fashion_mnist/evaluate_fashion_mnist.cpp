@@ -111,17 +111,24 @@ void report(const Options& options, tenon::Model<tenon::FashionMnistResNet>& mod
 /// Draws the first images of a data set in the plane, by t-SNE of what the last layer reads.
 void draw_embedding(const Options& options, const tenon::ImageDataset& dataset) {
     const std::size_t count = std::min<std::size_t>(dataset.size(), 500);
-    if (count == 0) throw tenon::Error("--embedding: expected a data set with images, found none");
+    if (count < 4)
+        throw tenon::Error("--embedding: expected a data set with 4 or more images, found " + std::to_string(count));
     const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
-    std::vector<float> images;
+    using Net = tenon::FashionMnistResNet;
+    tenon::Parameters<tenon::Trunk<Net>> parameters;
+    copy_parameters(tenon::Parameters<Net>(options.weights), parameters);
+    tenon::Model<tenon::Trunk<Net>> trunk({.threads = options.threads});
+    trunk.set_parameters(parameters);
+    std::vector<float> features;
     for (std::size_t i = 0; i < count; ++i) {
         const std::span<const std::uint8_t> samples = dataset.image(i);
-        const std::vector<float> one = preprocess(tenon::Image(28, 28, 1, {samples.begin(), samples.end()}), reading);
-        images.insert(images.end(), one.begin(), one.end());
+        const tenon::Image image(28, 28, 1, {samples.begin(), samples.end()});
+        const std::span<const float> one = trunk(preprocess(image, reading));
+        features.insert(features.end(), one.begin(), one.end());
     }
-    const tenon::Parameters<tenon::FashionMnistResNet> parameters(options.weights);
-    const std::vector<float> features = tenon::explanations::features(parameters, images, "head.global_average_pool0");
-    const std::vector<tenon::explanations::Point> points = tenon::explanations::tsne(features, features.size() / count);
+    // A perplexity is about the number of neighbors that an image is held near to; few images have fewer.
+    const std::vector<tenon::explanations::Point> points = tenon::explanations::tsne(
+        features, features.size() / count, {.perplexity = std::min(30.0, 0.3 * static_cast<double>(count))});
     const std::vector<std::string> names(tenon::fashion_mnist_classes.begin(), tenon::fashion_mnist_classes.end());
     tenon::programs::write_file_atomically(
         options.embedding, tenon::reports::scatter_svg(points, std::span(dataset.labels).first(count), names,
@@ -161,7 +168,7 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--report", options.report, "Write a page about the results: one HTML file")->type_name("FILE");
     app.add_option("--embedding", options.embedding,
-                   "Draw 500 images in the plane by their features, colored by class: an SVG image, in half a minute")
+                   "Draw 500 images in the plane by their features, colored by class: an SVG image")
         ->type_name("FILE");
     app.add_flag("--json", options.json, "Print the results as JSON");
 }

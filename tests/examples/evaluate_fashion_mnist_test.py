@@ -3,11 +3,14 @@
     python3 evaluate_fashion_mnist_test.py PROGRAM SOURCE_FOLDER
 """
 import pathlib
+import random
 import re
+import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import json_schema
 
@@ -24,6 +27,42 @@ def expect(condition, done):
         sys.exit(f"{done.args}: status {done.returncode}\n{done.stdout}{done.stderr}")
 
 
+def write_data(folder, images, labels):
+    """Test images of the data set's format, 28 x 28 bytes each."""
+    (folder / "t10k-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, len(images), 28, 28) + b"".join(images))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, len(labels)) + bytes(labels))
+
+
+def check_embedding(folder):
+    """Two kinds of images become two groups of points, in the marks of their classes: circles of class 0, squares of class 1."""
+    noise = random.Random(1)
+    labels = [0] * 14 + [1] * 10
+    write_data(folder, [bytes(noise.randrange(30) + 200 * label for _ in range(784)) for label in labels], labels)
+    plots = []
+    for threads in ("1", "2"):
+        done = run("--data", folder, "--minimum", "0", "--threads", threads, "--embedding", folder / "images.svg")
+        expect(done.returncode == 0, done)
+        plots.append((folder / "images.svg").read_text())
+    expect(plots[0] == plots[1], done)
+    colors, marks = {"circle": "#0072b2", "rect": "#d55e00"}, {"circle": [], "rect": []}
+    for element in xml.etree.ElementTree.fromstring(plots[0]).iter():
+        kind = element.tag.rpartition("}")[2]
+        x, y = ("cx", "cy") if kind == "circle" else ("x", "y")
+        if element.get("fill") == colors.get(kind, "none of them"):
+            marks[kind].append(complex(float(element.get(x)), float(element.get(y))))
+    legend = 1  # the last mark of each is the legend's
+    expect([len(found) - legend for found in marks.values()] == [14, 10] and "24 test images by t-SNE" in plots[0], done)
+    dark, bright = (found[:-legend] for found in marks.values())
+    centers = [sum(group) / len(group) for group in (dark, bright)]
+    spread = statistics.mean(abs(point - center) for group, center in zip((dark, bright), centers) for point in group)
+    expect(abs(centers[0] - centers[1]) > 2 * spread, done)
+    done = run("--data", folder, "--minimum", "0", "--embedding", folder / "none/images.svg")
+    expect(done.returncode == 2 and "none/images.svg" in done.stderr, done)
+    write_data(folder, [bytes(784)] * 3, labels[:3])
+    done = run("--data", folder, "--minimum", "0", "--embedding", folder / "images.svg")
+    expect(done.returncode == 2 and "--embedding: expected a data set with 4 or more images, found 3" in done.stderr, done)
+
+
 def main():
     done = run("--data", "/no/such/folder")
     expect(done.returncode == 2 and "No such file" in done.stderr and not done.stdout, done)
@@ -36,8 +75,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         count = 250
         folder = pathlib.Path(folder)
-        (folder / "t10k-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + bytes(count * 784))
-        (folder / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + bytes([8]) * count)
+        write_data(folder, [bytes(784)] * count, [8] * count)
         done = run("--data", folder, "--minimum", "0")
         expect(done.returncode == 0 and re.search(r"^Bag +(0|250) of +250$", done.stdout, re.M), done)
         found = run("--data", folder, "--minimum", "0", "--json")
@@ -45,12 +83,12 @@ def main():
         expect(found.returncode == 0 and (document["evaluated"], document["right"]) == (count, document["classes"][8]["right"])
                and document["accuracy"] == document["right"] / count and document["classes"][8]["name"] == "Bag", found)
         # With a label that the answer isn't, the accuracy is 0.
-        (folder / "t10k-labels-idx1-ubyte").write_bytes(
-            struct.pack(">II", 0x801, count) + bytes([3 if "(250 of 250)" in done.stdout else 8]) * count)
+        write_data(folder, [bytes(784)] * count, [3 if "(250 of 250)" in done.stdout else 8] * count)
         done = run("--data", folder, "--minimum", "0.01")
         expect(done.returncode == 1 and "expected an accuracy of at least 1.00 %, found 0.00 %" in done.stderr, done)
         done = run("--data", folder, "--minimum", "0.01", "--json")
         expect(done.returncode == 1 and json_schema.parse(done.stdout)["accuracy"] == 0, done)
+        check_embedding(folder)
 
     if not DATA.exists():
         print(f"SKIPPED: {DATA} is absent; Debian's package dataset-fashion-mnist has it.")

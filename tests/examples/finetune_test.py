@@ -299,6 +299,32 @@ class FineTuning(unittest.TestCase):
         self.assertRegex(text, r"left out: .*red/9\.png: ")
         self.assertRegex(text, r"features to train with: (18 of 18|20 of 20) images")
 
+    def few_photos(self):
+        """Two red and two blue photos to train with, one green one, and one of each to validate on."""
+        photos = self.folder / "photos"
+        shutil.copytree(self.shared / "photos", photos)
+        for name in ("red/3", "red/4", "blue/3", "blue/4", "green/2", "green/3", "green/4"):
+            (photos / f"{name}.png").unlink()
+        return photos
+
+    def test_what_changes_photos_changes_what_is_trained(self):
+        photos, classifiers = self.few_photos(), []
+        for option in ((), ("--jitter", "0.4"), ("--rand-augment", "5")):
+            self.train("--epochs", "20", "--passes", "2", *option, data=photos)
+            classifiers.append(safetensors_file.read(self.folder / "out" / "weights.safetensors")[0]["fc.weight"])
+        self.assertEqual([bool((classifiers[0] == other).all()) for other in classifiers[1:]], [False, False])
+
+    def test_how_the_whole_network_is_trained(self):
+        photos, rates, kernels = self.few_photos(), [], []
+        for option in ((), ("--balance",)):
+            self.train("--epochs", "20", "--batch", "5", "--unfreeze", "1", "--whole-rate", "0.01", "--plateau", "1", *option,
+                       data=photos)
+            row, = csv.DictReader((self.folder / "out" / "log.csv").read_text().splitlines())
+            rates.append(float(row["learning_rate"]))
+            kernels.append(safetensors_file.read(self.folder / "out" / "weights.safetensors")[0]["conv1.weight"])
+        self.assertFalse((kernels[0] == kernels[1]).all())
+        self.assertEqual(rates, [0.01, 0.01])  # not a tenth of it, as where a rate rises and falls
+
     def test_photos_are_read_as_the_command_line_says_and_predicted_alike(self):
         flags = ["--mean", "0.5", "--deviation", "1/4", "--scale", "1/255", "--bgr", "--crop", "none"]
         text = self.train("--epochs", "1", *flags)
@@ -411,6 +437,8 @@ class FineTuning(unittest.TestCase):
         (self.folder / "out" / "checkpoint.safetensors").rename(self.folder / "out" / "checkpoint.safetensors.previous")
         self.assertIn("rename it to out/checkpoint.safetensors; without --resume",
                       self.train("--resume", "--unfreeze", "1", status=2))
+        for option, wrong in (("--jitter", "1.5"), ("--rand-augment", "31"), ("--plateau", "-1")):
+            self.assertIn(option, self.train(option, wrong, status=2))
         self.assertIn("--unfreeze", self.run_program("--help"))
 
 

@@ -4,6 +4,7 @@
 """
 import csv
 import json
+import math
 import os
 import pathlib
 import random
@@ -35,24 +36,26 @@ def tensors_and_metadata(path):
     return {name: (entry["dtype"], data[slice(*entry["data_offsets"])]) for name, entry in header.items()}, metadata
 
 
-def write_data(folder):
-    """24 images whose brightness tells the class: 0 dark, 1 bright."""
+def write_data(folder, labels_mean_something=True):
+    """30 images, three batches of 8 and 6 to validate on, whose brightness tells the class, 0 dark, 1 bright, or nothing does."""
     noise = random.Random(1)
     pixels = 3072 if CIFAR else 784
 
     def image(label):
+        if not labels_mean_something:
+            return bytes(noise.randrange(240) for _ in range(pixels))
         return bytes(noise.randrange(40) + 200 * label for _ in range(pixels))
 
-    labels = [i % 2 for i in range(24)]
+    labels = [i % 2 for i in range(30)]
     if CIFAR:
         for batch in range(1, 6):
             (folder / f"data_batch_{batch}.bin").write_bytes(b"".join(bytes([i]) + image(i) for i in labels[:6]))
         (folder / "test_batch.bin").write_bytes(b"".join(bytes([i]) + image(i) for i in labels[:8]))
     else:
-        for prefix in ("train", "t10k"):
+        for prefix, count in (("train", 30), ("t10k", 24)):
             (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
-                struct.pack(">IIII", 0x803, len(labels), 28, 28) + b"".join(map(image, labels)))
-            (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, len(labels)) + bytes(labels))
+                struct.pack(">IIII", 0x803, count, 28, 28) + b"".join(map(image, labels[:count])))
+            (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + bytes(labels[:count]))
 
 
 class Training(unittest.TestCase):
@@ -67,12 +70,12 @@ class Training(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
-    def arguments(self, output, *more, epochs=2):
+    def arguments(self, output, *more, epochs=2, rate=0.05):
         return ["--data", str(self.folder), "--output", output, "--batch", "8", "--hold-out", "6", "--epochs", str(epochs),
-                "--cutout", "0", "--rate", "0.05", *more]
+                "--cutout", "0", "--rate", str(rate), *more]
 
-    def train(self, output, *more, epochs=2, **options):
-        return self.run_program(*self.arguments(output, *more, epochs=epochs), **options)
+    def train(self, output, *more, epochs=2, rate=0.05, **options):
+        return self.run_program(*self.arguments(output, *more, epochs=epochs, rate=rate), **options)
 
     def test_names_of_folders_are_bytes(self):
         data = os.fsencode(self.folder) + b"/caf\xe9"
@@ -92,6 +95,7 @@ class Training(unittest.TestCase):
     def test_a_run_writes_weights_logs_and_plots(self):
         text = self.train("out", "--threads", "1")
         self.assertIn("epoch 2/2", text)
+        self.assertRegex(text, r"test images.*with mirror images:? \d+\.\d\d % \(\d+ of (8|24)\)")
         out = self.folder / "out"
         tensors, metadata = tensors_and_metadata(out / "weights.safetensors")
         self.assertEqual({dtype for dtype, _ in tensors.values()}, {"F16" if CIFAR else "F32"})
@@ -114,7 +118,7 @@ class Training(unittest.TestCase):
             self.assertIn(f"<h2>{heading}</h2>", report)
         self.assertEqual(re.findall(r"<tr><td>test images</td><td>(\d+)</td>", report), ["8" if CIFAR else "24"])
 
-        # The same weights, to the bit, on two threads.
+        # The same weights, to the bit, on two threads. They are a moving average, which begins after five steps.
         self.train("two", "--threads", "2")
         self.assertEqual(tensors_and_metadata(self.folder / "two" / "weights.safetensors")[0], tensors)
         self.assertIn("stopped: --steps 1 are done", self.train("part", "--steps", "1", "--checkpoint-minutes", "0.0001"))
@@ -202,7 +206,7 @@ class Training(unittest.TestCase):
         self.assertIn("the run is extended to 4 epochs from 2", self.train("out", "--resume", epochs=4))
         self.assertTrue((out / "log.csv").read_text().startswith(two))
         rows = list(csv.DictReader((out / "log.csv").read_text().splitlines()))
-        steps = 3 if CIFAR else 2
+        steps = 3
         self.assertEqual([(int(row["epoch"]), int(row["step"])) for row in rows], [(i, steps * (i + 1)) for i in range(4)])
         # The rate is the longer run's, a straight line from 1 to 0 between a quarter and 0.98 of it.
         for row in rows[2:]:
@@ -212,13 +216,43 @@ class Training(unittest.TestCase):
         self.assertIn("began with 4 epochs, expected at least as much to resume it, found 3 epochs",
                       self.train("out", "--resume", epochs=3, status=2))
 
+    def test_a_rate_is_found(self):
+        text = self.train("found", "--find-rate", "--threads", "2", epochs=1)
+        rate = float(re.search(r"\n\d+ steps: the loss falls fastest at a rate of (\S+); the losses are in found/rates\.svg\n", text)[1])
+        self.assertTrue(1e-4 < rate < 10, rate)
+        self.assertEqual(os.listdir(self.folder / "found"), ["rates.svg"])  # instead of a training
+        plot = xml.etree.ElementTree.parse(self.folder / "found/rates.svg").getroot()
+        self.assertTrue({"learning rate", "loss"} <= {element.text for element in plot.iter()})
+
+    def test_the_rate_falls_on_a_plateau(self):
+        write_data(self.folder, labels_mean_something=False)  # so that the validation loss rises once images are known by heart
+        rate, best, worse = 0.2, math.inf, 0  # what it should be, the best loss, and for how many epochs none was better
+        self.train("out", "--plateau", "1", epochs=10, rate=rate)
+        rows = list(csv.DictReader((self.folder / "out" / "log.csv").read_text().splitlines()))
+        for row in rows:
+            self.assertAlmostEqual(float(row["learning_rate"]), rate, places=9)
+            loss = float(row["validation_loss"])
+            best, worse = min(best, loss), 0 if loss < best else worse + 1
+            if worse > 1:
+                rate, worse = rate / 10, 0
+        self.assertLess(float(rows[-1]["learning_rate"]), 0.2)
+
+    def test_rectangles_are_exchanged_between_images(self):
+        weights = {}
+        for name, options in (("plain", ()), ("one", ("--cutmix", "1", "--threads", "1")), ("two", ("--cutmix", "1", "--threads", "2"))):
+            self.train(name, *options)
+            weights[name] = tensors_and_metadata(self.folder / name / "weights.safetensors")[0]
+        self.assertTrue(weights["one"] == weights["two"])
+        self.assertFalse(weights["one"] == weights["plain"])
+
     def tensors_of(self, content):
         (self.folder / "copy").write_bytes(content)
         return tensors_and_metadata(self.folder / "copy")[0]
 
     def test_what_is_wrong_is_refused(self):
         self.assertIn("No such file", self.run_program("--data", self.folder / "absent", status=2))
-        self.assertIn("--epochs", self.run_program("--data", self.folder, "--epochs", "-1", status=2))
+        for option, wrong in (("--epochs", "-1"), ("--cutmix", "2"), ("--plateau", "-1")):
+            self.assertIn(option, self.run_program("--data", self.folder, option, wrong, status=2))
         self.assertIn("checkpoint.safetensors: there is no checkpoint to resume from; without --resume a new run is started",
                       self.train("none", "--resume", status=2))
         (self.folder / "file").write_text("")
