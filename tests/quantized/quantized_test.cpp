@@ -387,6 +387,14 @@ TEST_CASE("ranges that don't fit are refused, and the model keeps its weights") 
     ranges[3] = std::numeric_limits<float>::quiet_NaN();
     CHECK(tenon_test::contains(tenon_test::error_of([&] { model.set_parameters(net.parameters, ranges); }),
                                "must be finite numbers from 0 on; one is nan"));
+    // NaN has no code, so what is computed from it would be finite.
+    Parameters<Net> undefined;
+    std::ranges::copy(net.parameters.values(), undefined.values().begin());
+    undefined[2][1] = std::numeric_limits<float>::quiet_NaN();
+    for (const auto& error : {tenon_test::error_of([&] { model.set_parameters(undefined, net.ranges); }),
+                              tenon_test::error_of([&] { Calibrator<Net>{std::move(undefined)}; })})
+        CHECK(error ==
+              "8-bit integers need finite weights; parameter 2 of the network has a value that is infinite or NaN");
     CHECK(tenon_test::same_bytes(model(net.images), before));
 }
 
