@@ -17,11 +17,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <semaphore>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -103,11 +105,36 @@ int number_in_query(const httplib::Request& request, const char* name, int other
     return *number;
 }
 
+/// The weights' file as it was when they were read: explanations read it again, as the model keeps weights packed.
+class WeightsFile {
+public:
+    /// `path` is empty for weights that are drawn.
+    explicit WeightsFile(std::string path) : path_(std::move(path)), size_(size()), time_(time()) {}
+
+    bool is_unchanged() const { return path_.empty() || (size() == size_ && time() == time_); }
+
+private:
+    // What can't be asked is -1 or the earliest time.
+    std::uintmax_t size() const {
+        std::error_code missing;
+        return std::filesystem::file_size(path_, missing);
+    }
+    std::filesystem::file_time_type time() const {
+        std::error_code missing;
+        return std::filesystem::last_write_time(path_, missing);
+    }
+
+    std::string path_;
+    std::uintmax_t size_;
+    std::filesystem::file_time_type time_;
+};
+
 class Service {
 public:
     Service(const Options& options, std::string model, Classifier& classifier, std::vector<std::string> names,
-            const tenon::Preprocessing& preprocessing)
+            const tenon::Preprocessing& preprocessing, WeightsFile weights)
         : options_(options),
+          weights_(std::move(weights)),
           classifier_(classifier),
           names_(std::move(names)),
           preprocessing_(preprocessing),
@@ -257,6 +284,10 @@ private:
         } const place(explaining_);
         finite_logits(seen.input);
         const std::lock_guard lock(explain_mutex_);
+        if (!weights_.is_unchanged())
+            throw HttpError(503,
+                            "explanations need the file of weights as it was when the server was started, and it "
+                            "is another one now or gone; restart the server");
         const auto maps = classifier_.explain(seen.input, rank, {});
         const std::vector<std::byte> png = tenon::programs::encode_png(
             overlay(cut_for_network(seen.image, preprocessing_), maps.at(static_cast<std::size_t>(rank - 1))));
@@ -264,6 +295,7 @@ private:
     }
 
     const Options& options_;
+    WeightsFile weights_;
     Classifier& classifier_;
     std::vector<std::string> names_;
     tenon::Preprocessing preprocessing_;
@@ -285,13 +317,14 @@ int run(const Options& options) {
     Weights weights = find_weights(options.weights);
     const std::string model = choose_network(options, weights, "serve");
     if (weights.path.empty()) weights = find_weights(options, model);
+    WeightsFile file(weights.path);  // before it is read
     const std::unique_ptr<Classifier> classifier = make_chosen_classifier(model, options);
     const PreprocessingOptions chosen =
         preprocessing::with_those_of_file(options.preprocessing, weights.info.more, weights.path);
     const tenon::Preprocessing preprocessing = chosen_preprocessing(classifier->preprocessing(), chosen);
     std::vector<std::string> names = take_weights(*classifier, model, options, weights, "serve");
     if (names.empty()) names = default_names(*classifier, model);
-    Service(options, model, *classifier, std::move(names), preprocessing).run();
+    Service(options, model, *classifier, std::move(names), preprocessing, std::move(file)).run();
     return 0;
 }
 

@@ -220,6 +220,22 @@ class Answers(unittest.TestCase):
             pictures.append(body)
         self.assertNotEqual(*pictures)
 
+    def test_maps_are_of_the_weights_that_were_loaded(self):
+        weights = (SOURCE / "examples/data/fashion_mnist.safetensors").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "weights.safetensors"
+            path.write_bytes(weights)
+            with Server("--weights", str(path)) as server:
+                self.assertEqual(server.ask("POST", "/explain", IMAGE)[0], 200)
+                path.rename(path.with_suffix(".old"))
+                expected = server.sentence("POST", "/explain", IMAGE)
+                self.assertEqual(expected[0], 503)
+                self.assertIn("restart the server", expected[1])
+                self.assertNotIn(folder, expected[1])  # no business of a client's
+                path.write_bytes(weights)  # others, for all that the server knows
+                self.assertEqual(server.sentence("POST", "/explain", IMAGE), expected)
+                self.assertEqual(server.ask("POST", "/classify", IMAGE)[0], 200)
+
     def test_the_protocol_describes_the_network(self):
         self.assertEqual(json.loads(self.server.get("/v2")[1])["extensions"], ["binary_tensor_data"])
         self.assertEqual(self.server.get("/v2/health/live"), (200, '{"live":true}'))
