@@ -33,6 +33,21 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # GCC 12 warns of overlapping copies inside std::string's operator+ (its bug 105651).
   tenon_development_options(-Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC starts to collect garbage at 128 MB, over and over in files of our size. With memory to spare it compiles them in 0.8 of
+  # the time: tests/backend for AVX2, 89.5 s of processor time and 1.2 GB before, 71.2 s and 2.1 GB after. Each of as many
+  # compilers as there are cores may take half of its part of the memory.
+  cmake_host_system_information(RESULT memory QUERY TOTAL_PHYSICAL_MEMORY)
+  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  math(EXPR collect_from "${memory} * 1024 / (2 * ${cores})") # kB
+  if(collect_from GREATER 2000000)
+    set(collect_from 2000000)
+  endif()
+  if(collect_from GREATER 256000)
+    set(TENON_GCC_MEMORY --param=ggc-min-heapsize=${collect_from})
+    tenon_development_options(${TENON_GCC_MEMORY})
+  endif()
+endif()
 if(TENON_WARNINGS_AS_ERRORS)
   tenon_development_options(-Werror)
   target_compile_options(tenon_development INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)

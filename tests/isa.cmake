@@ -15,6 +15,17 @@ foreach(isa avx2 avx512)
   add_library(tenon_isa_guard_${isa} OBJECT ${CMAKE_CURRENT_LIST_DIR}/isa_guard.cpp)
   target_compile_definitions(tenon_isa_guard_${isa} PRIVATE TENON_TEST_ISA="${isa}"
                                                             "TENON_TEST_CPU_HAS_ISA=(${TENON_ISA_CHECK_${isa}})")
+  # TENON_MACHINE_LACKS_isa: asked each time, as a build folder may have come from another machine.
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/has_${isa}.cpp)
+  file(WRITE ${source} "int main() { return (${TENON_ISA_CHECK_${isa}}) ? 0 : 1; }\n")
+  try_run(status_${isa} compiled_${isa} ${CMAKE_CURRENT_BINARY_DIR}/has_${isa} ${source})
+  if(compiled_${isa} AND status_${isa} EQUAL 1)
+    set(TENON_MACHINE_LACKS_${isa} TRUE)
+  else()
+    set(TENON_MACHINE_LACKS_${isa} FALSE)
+  endif()
+  unset(status_${isa} CACHE)
+  unset(compiled_${isa} CACHE)
 endforeach()
 
 # Compiles the files of a program for an instruction set and has it exit with 77 where the machine lacks the set.

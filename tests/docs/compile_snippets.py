@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles the C++ snippets of Markdown pages, so that what a reader copies works.
 
-Each block that starts with ```cpp is compiled without generating code. A block without a main function is wrapped: its
+The blocks that start with ```cpp are compiled without generating code, those of all pages as one file. A block without a main function is wrapped: its
 declarations are at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
 `using namespace tenon`. On the line before a block
 
@@ -75,10 +75,10 @@ def chunks(block):
         yield first, chunk
 
 
-def source(page_blocks, check):
-    """One translation unit for the blocks of a page: each in a namespace of its own, errors at the page's lines."""
+def source(all_blocks, check):
+    """One translation unit: each block in a namespace of its own, errors at the page's lines."""
     includes, bodies, before = [], [], []
-    for number, block in enumerate(page_blocks):
+    for number, block in enumerate(all_blocks):
         before = [*before, block] if block.continues else [block]
         outside, inside = [], []
         has_main = any(re.match(r"int main\(", line) for part in before for line in part.code)
@@ -116,22 +116,22 @@ def main():
         parser.error("--check takes one page")
     flags = arguments.flags.read_text().splitlines() if arguments.flags else ["-std=c++20", "-Iinclude"]
 
-    failed = False
-    for page in arguments.pages:
-        page_blocks = blocks(page)
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "snippets.cpp"
-            path.write_text(source(page_blocks, arguments.check))
-            program = pathlib.Path(folder) / "snippets"
-            output = ["-O0", "-o", program] if arguments.check else ["-fsyntax-only"]
-            command = [arguments.compiler, *flags, *output, "-w", path, *arguments.lib]
-            result = subprocess.run(command, capture_output=True, text=True)
-            if arguments.check and result.returncode == 0:
-                failed = subprocess.run([program]).returncode != 0
-        if result.returncode != 0:
-            failed = True
+    found = {page: blocks(page) for page in arguments.pages}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "snippets.cpp"
+        path.write_text(source([block for page in found.values() for block in page], arguments.check))
+        program = pathlib.Path(folder) / "snippets"
+        output = ["-O0", "-o", program] if arguments.check else ["-fsyntax-only"]
+        result = subprocess.run([arguments.compiler, *flags, *output, "-w", path, *arguments.lib],
+                                capture_output=True, text=True)
+        failed = result.returncode != 0
+        if failed:
             print(result.stderr)
-        print(f"{page}: {len(page_blocks)} snippets {'do not compile' if result.returncode else 'compile'}")
+        elif arguments.check:
+            failed = subprocess.run([program]).returncode != 0
+    for page, page_blocks in found.items():
+        # A page may be wrong because of the one before it: the compiler's message says which line it is.
+        print(f"{page}: {len(page_blocks)} snippets {'of files that do not compile' if result.returncode else 'compile'}")
     return 1 if failed else 0
 
 

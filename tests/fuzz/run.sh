@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs a fuzzer for TENON_FUZZ_SECONDS (default 20). What it finds is kept beside the program, for the next run.
+# Runs a fuzzer for TENON_FUZZ_SECONDS (default 10). What it finds is kept beside the program, for the next run.
 #
 # usage: run.sh PROGRAM [libFuzzer option...] SEED_FOLDER...
 set -eu
 program=$1
 shift
-seconds=${TENON_FUZZ_SECONDS:-20}
+seconds=${TENON_FUZZ_SECONDS:-10}
 case $seconds in
 '' | 0 | *[!0-9]*)
     echo "run.sh: TENON_FUZZ_SECONDS is '$seconds'; expected a number of seconds, at least 1." >&2

@@ -32,6 +32,6 @@ elif pkg-config --exists tenon-image; then
 fi
 mkdir -p "$folder"
 # shellcheck disable=SC2046  # the flags are meant to be split
-"$compiler" -O2 -DEXPECTED_VERSION="\"$version\"" "$(dirname "$0")/../consumer/main.cpp" -o "$folder/consumer" \
+"$compiler" -O0 -DEXPECTED_VERSION="\"$version\"" "$(dirname "$0")/../consumer/main.cpp" -o "$folder/consumer" \
     $(pkg-config --cflags --libs tenon)
 "$folder/consumer"
