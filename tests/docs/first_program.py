@@ -36,16 +36,19 @@ def main():
     wrong = []
 
     with tempfile.TemporaryDirectory() as name:
-        home, bin_folder, folder = (pathlib.Path(name) / part for part in ("home", "bin", "a folder"))
-        for path in (home, bin_folder, folder):
+        home, bin_folder, folder, tree = (pathlib.Path(name) / part for part in ("home", "bin", "a folder", "tenon"))
+        for path in (home, bin_folder, folder, tree):
             path.mkdir()
+        for path in page.parent.iterdir():  # the project with a build folder of its own, which knows this g++ alone
+            if path.name != "build":
+                (tree / path.name).symlink_to(path)
         (bin_folder / "g++").write_text(f'#!/bin/sh\nexec {options.compiler} "$@" -O0\n')
         (bin_folder / "g++").chmod(0o755)
         (folder / "clothes.cpp").write_text(blocks(text, "cpp")[0])
         (folder / "CMakeLists.txt").write_text(blocks(text, "cmake")[0])
         cache = os.environ.get("CCACHE_DIR") or str(pathlib.Path.home() / ".cache" / "ccache")
         environment = os.environ | {
-            "HOME": str(home), "TENON": str(page.parent), "PATH": f"{bin_folder}:{os.environ['PATH']}", "CCACHE_DIR": cache,
+            "HOME": str(home), "TENON": str(tree), "PATH": f"{bin_folder}:{os.environ['PATH']}", "CCACHE_DIR": cache,
             "CXX": str(bin_folder / "g++"), "CMAKE_CXX_COMPILER_LAUNCHER": options.launcher,
         }
         environment.pop("PKG_CONFIG_PATH", None)
