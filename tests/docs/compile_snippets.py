@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compiles the C++ snippets of Markdown pages, so that what a reader copies works.
 
-The blocks that start with ```cpp are compiled without generating code, those of all pages as one file. A block without a main function is wrapped: its
-declarations are at file scope, its statements in a function. A block without an #include gets <tenon/tenon.hpp> and
-`using namespace tenon`. On the line before a block
+The blocks that start with ```cpp are compiled without generating code, those of pages that include the same headers as one
+file. A block without a main function is wrapped: its declarations are at file scope, its statements in a function. A block
+without an #include gets <tenon/tenon.hpp> and `using namespace tenon`. On the line before a block
 
     <!-- no-compile -->    leaves it out
     <!-- continues -->     puts the code of the block before it at its beginning
@@ -79,7 +79,8 @@ def source(all_blocks, check):
     """One translation unit: each block in a namespace of its own, errors at the page's lines."""
     includes, bodies, before = [], [], []
     for number, block in enumerate(all_blocks):
-        before = [*before, block] if block.continues else [block]
+        before = [one for one in before if one.page == block.page] if block.continues else []
+        before = [*before, block]
         outside, inside = [], []
         has_main = any(re.match(r"int main\(", line) for part in before for line in part.code)
         own_includes = False
@@ -116,22 +117,29 @@ def main():
         parser.error("--check takes one page")
     flags = arguments.flags.read_text().splitlines() if arguments.flags else ["-std=c++20", "-Iinclude"]
 
-    found = {page: blocks(page) for page in arguments.pages}
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "snippets.cpp"
-        path.write_text(source([block for page in found.values() for block in page], arguments.check))
-        program = pathlib.Path(folder) / "snippets"
-        output = ["-O0", "-o", program] if arguments.check else ["-fsyntax-only"]
-        result = subprocess.run([arguments.compiler, *flags, *output, "-w", path, *arguments.lib],
-                                capture_output=True, text=True)
-        failed = result.returncode != 0
-        if failed:
-            print(result.stderr)
-        elif arguments.check:
-            failed = subprocess.run([program]).returncode != 0
-    for page, page_blocks in found.items():
-        # A page may be wrong because of the one before it: the compiler's message says which line it is.
-        print(f"{page}: {len(page_blocks)} snippets {'of files that do not compile' if result.returncode else 'compile'}")
+    # Pages of other headers are files of their own, or a page that lacks an #include would borrow another's.
+    groups = {}
+    for page in arguments.pages:
+        text = source(blocks(page), arguments.check)
+        groups.setdefault(frozenset(re.findall(r"^#include .*", text, re.MULTILINE)), []).append(page)
+    failed = False
+    for pages in groups.values():
+        found = {page: blocks(page) for page in pages}
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "snippets.cpp"
+            path.write_text(source([block for page in found.values() for block in page], arguments.check))
+            program = pathlib.Path(folder) / "snippets"
+            output = ["-O0", "-o", program] if arguments.check else ["-fsyntax-only"]
+            result = subprocess.run([arguments.compiler, *flags, *output, "-w", path, *arguments.lib],
+                                    capture_output=True, text=True)
+            if result.returncode != 0:
+                failed = True
+                print(result.stderr)
+            elif arguments.check and subprocess.run([program]).returncode != 0:
+                failed = True
+        for page, page_blocks in found.items():
+            # A page may be wrong because of the one before it: the compiler's message says which line it is.
+            print(f"{page}: {len(page_blocks)} snippets {'of a file that does not compile' if result.returncode else 'compile'}")
     return 1 if failed else 0
 
 
