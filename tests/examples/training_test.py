@@ -245,6 +245,37 @@ class Training(unittest.TestCase):
         self.assertTrue(weights["one"] == weights["two"])
         self.assertFalse(weights["one"] == weights["plain"])
 
+    def test_batches_are_accumulated(self):
+        """Three batches are one step, its bits the same for any number of threads."""
+        for name, options in (("one", ("--threads", "1")), ("two", ("--threads", "2"))):
+            self.train(name, "--accumulate", "3", *options)
+            rows = list(csv.DictReader((self.folder / name / "log.csv").read_text().splitlines()))
+            self.assertEqual([row["step"] for row in rows], ["1", "2"])
+        one, two = (tensors_and_metadata(self.folder / name / "weights.safetensors")[0] for name in ("one", "two"))
+        self.assertTrue(one == two)
+
+    def test_recipes_options_reach_the_training(self):
+        def squares(name):
+            """The mean square of the filters, which decay shrinks and nothing else does so much."""
+            tensors = tensors_and_metadata(self.folder / name / "weights.safetensors")[0].values()
+            values = [value for dtype, data in tensors if len(data) > 4096
+                      for value, in struct.iter_unpack("<e" if dtype == "F16" else "<f", data)]
+            return sum(value * value for value in values) / len(values)
+
+        self.train("plain", "--decay", "0", "--smoothing", "0", "--shift", "0")
+        self.train("decayed", "--decay", "1", "--smoothing", "0", "--shift", "0")
+        self.assertLess(squares("decayed"), 0.8 * squares("plain"))  # six steps of a rate up to 0.05
+
+        def losses(name):
+            return [float(row["loss"]) for row in csv.DictReader((self.folder / name / "log.csv").read_text().splitlines())]
+
+        # Smoothed altogether, all ten classes are as right as another: no answer has a loss below ln 10.
+        self.train("smooth", "--decay", "0", "--smoothing", "1", "--shift", "0")
+        self.assertGreater(min(losses("smooth")), math.log(10) - 1e-4)
+        self.assertLess(min(losses("plain")), math.log(10) - 1e-4)
+        self.train("shifted", "--decay", "0", "--smoothing", "0", "--shift", "3")
+        self.assertNotEqual(losses("shifted"), losses("plain"))
+
     def tensors_of(self, content):
         (self.folder / "copy").write_bytes(content)
         return tensors_and_metadata(self.folder / "copy")[0]
