@@ -11,6 +11,7 @@
 #include <tenon/runtime/model.hpp>
 
 #include "../backend/compare.hpp"
+#include "../float_environment.hpp"
 
 namespace {
 
@@ -75,29 +76,6 @@ TEST_CASE_TEMPLATE("nor on whether threads go through the network together or ea
     }
 }
 
-/// Sets rounding, and on x86 flush-to-zero and denormals-are-zero, until the end of a scope.
-class Environment {
-public:
-    Environment(int rounding, bool flush) : before_{std::fegetround()}, whole_{detail::FloatEnvironment::current()} {
-        std::fesetround(rounding);
-#if defined(__x86_64__)
-        if (flush) __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040U);
-#else
-        static_cast<void>(flush);
-#endif
-    }
-    ~Environment() {
-        std::fesetround(before_);
-        whole_.apply();
-    }
-    Environment(const Environment&) = delete;
-    Environment& operator=(const Environment&) = delete;
-
-private:
-    int before_;
-    detail::FloatEnvironment whole_;
-};
-
 TEST_CASE("all threads round and flush as the caller does, in each call as it is then") {
     using Net = FashionMnistResNet;
     std::vector<float> images = tenon_test::seeded_images<Net>(16);
@@ -108,7 +86,7 @@ TEST_CASE("all threads round and flush as the caller does, in each call as it is
     std::vector<std::vector<float>> all;
     for (const auto& [rounding, flush] :
          {std::pair{FE_TONEAREST, false}, {FE_UPWARD, false}, {FE_TOWARDZERO, true}, {FE_TONEAREST, false}}) {
-        const Environment environment{rounding, flush};
+        const tenon_test::Environment environment{rounding, flush};
         const auto expected = one(images);
         all.emplace_back(expected.begin(), expected.end());
         for (int run = 0; run < 3; ++run) {

@@ -10,6 +10,7 @@
 #include <tenon/train/optimizers/sgd.hpp>
 #include <tenon/train/trainer.hpp>
 
+#include "../float_environment.hpp"
 #include "../support.hpp"
 #include "patterns.hpp"
 
@@ -98,6 +99,25 @@ TEST_CASE("a fit is bitwise the same on 1, 2 and 3 threads") {
     for (const int threads : {2, 3}) {
         CHECK(same_bytes(one, train(threads, sgd)));
         CHECK(same_bytes(adam, train(threads, AdamWOptions{})));
+    }
+}
+
+TEST_CASE("all threads of a fit round and flush as the caller does") {
+    const auto train = [](int threads) {
+        Trainer<Small> trainer{sgd, {.batch_size = 10, .threads = threads, .seed = 7}};
+        Patterns images{{3, 8, 8}, 6, 2, 10};
+        trainer.fit(images, images, {.epochs = 1});
+        std::vector<float> all(trainer.parameters().values().begin(), trainer.parameters().values().end());
+        all.push_back(static_cast<float>(trainer.history().back().validation_loss));
+        return all;
+    };
+    const std::vector<float> usual = train(1);
+    for (const auto& [rounding, flush] : {std::pair{FE_UPWARD, false}, {FE_TOWARDZERO, true}}) {
+        const tenon_test::Environment environment{rounding, flush};
+        const std::vector<float> one = train(1);
+        CHECK_FALSE(same_bytes(one, usual));
+        for (const int threads : {2, 3}) CHECK(same_bytes(one, train(threads)));
+        CHECK(std::fegetround() == rounding);
     }
 }
 
