@@ -55,7 +55,8 @@ public:
         server_.set_write_timeout(limits_.idle);
         server_.set_tcp_nodelay(true);
         // The library would share a port with another server.
-        server_.set_socket_options([](int socket) {
+        server_.set_socket_options([this](int socket) {
+            socket_ = socket;
             const int yes = 1;
             setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         });
@@ -90,6 +91,9 @@ public:
         if (bound < 0)
             throw HttpError(500, "cannot listen at " + host + ":" + std::to_string(port) +
                                      "; expected an address of this machine and a port that is free and allowed");
+        // The library has the system hold 5 connections. Of more that come at once it drops some, and their clients try
+        // again after a second or more.
+        ::listen(socket_, held_connections);
         return bound;
     }
     /// Serves until stop().
@@ -121,6 +125,7 @@ public:
     }
 
 private:
+    static constexpr int held_connections = 512;           ///< by the system, until the server takes them
     static constexpr std::size_t max_path = 256;           ///< characters
     static constexpr std::size_t patience_with_bytes = 8;  ///< times as many as are allowed are read
 
@@ -255,5 +260,6 @@ private:
     std::atomic<bool> stopping_ = false;
     std::atomic<std::size_t> open_ = 0;
     std::atomic<std::size_t> to_answer_ = 0;  // requests, and connections that have not asked yet
+    int socket_ = -1;                         // the one that listens, which is the library's
     httplib::Server server_;
 };

@@ -4,6 +4,7 @@
 """
 import array
 import concurrent.futures
+import contextlib
 import gzip
 import http.client
 import json
@@ -406,6 +407,21 @@ class Load(unittest.TestCase):
             self.assertIn("all connections are in use", sentence)
             for connection in idle:
                 connection.close()
+
+    def test_connections_that_come_at_once_are_kept(self):
+        with Server() as server, contextlib.ExitStack() as connections:
+            server.process.send_signal(signal.SIGSTOP)  # it takes none until all are there
+            try:
+                # One that the system drops is tried again after a second.
+                asking = [connections.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=0.9))
+                          for _ in range(100)]
+            finally:
+                server.process.send_signal(signal.SIGCONT)
+            for connection in asking:
+                connection.settimeout(60)
+                connection.sendall(b"GET /v2 HTTP/1.1\r\nConnection: close\r\n\r\n")
+            for connection in asking:
+                self.assertTrue(connection.recv(1000).startswith(b"HTTP/1.1 200"))
 
     def test_what_was_asked_is_answered_before_the_end(self):
         for number in (signal.SIGTERM, signal.SIGINT):
