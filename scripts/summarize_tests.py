@@ -1,4 +1,5 @@
-"""Prints what CTest's JUnit file says: which tests failed or were skipped and why, and one closing line."""
+"""Prints what CTest's JUnit file says: which tests failed or were skipped and why, what share of CUDA's instructions
+was executed, and one closing line."""
 
 import re
 import sys
@@ -22,7 +23,7 @@ def main(path):
     for case in sorted(cases, key=lambda case: case.get("name")):
         names[outcome(case)].append(case.get("name"))
         output = case.findtext("system-out") or ""
-        for line in dict.fromkeys(re.findall(r"^.*SKIPPED.*$", output, re.MULTILINE)):
+        for line in dict.fromkeys(re.findall(r"^.*SKIPPED.*$|^PTX: .*$", output, re.MULTILINE)):
             print(f"{case.get('name')}: {line.strip()}")
     for result in ("skipped", "failed"):
         for name in names[result]:
