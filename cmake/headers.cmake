@@ -1,4 +1,4 @@
-# The doors: what a program includes. Every other header belongs to a room behind them and says on its second line which
+# The doors: what a program includes. Every other header belongs to a room that they open and says on its second line which
 # door exports it (checked by the test architecture.doors). All headers are installed.
 
 set(TENON_DOORS
@@ -12,7 +12,7 @@ set(TENON_DOORS
     include/tenon/training.hpp
 )
 
-# The door of the component tenon::image, and the rooms behind it that need its libraries.
+# The door of the component tenon::image, and the rooms that it opens and that need its libraries.
 set(TENON_IMAGE_DOORS include/tenon/image.hpp)
 set(TENON_IMAGE_ROOMS include/tenon/data/archives include/tenon/image/codecs)
 

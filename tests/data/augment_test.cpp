@@ -172,7 +172,7 @@ TEST_CASE("RandomResizedCrop draws parts within its bounds and resizes them") {
     CHECK(widest == doctest::Approx(4.0 / 3).epsilon(0.05));
     CHECK(tallest == doctest::Approx(3.0 / 4).epsilon(0.05));
 
-    // A plane stays a plane: weights sum to one, and the part's centre is kept.
+    // A plane stays a plane: weights sum to one, and the part's center is kept.
     Picture plane{{1, 40, 60}, {}};
     for (int y = 0; y < 40; ++y)
         for (int x = 0; x < 60; ++x) plane.samples.push_back(static_cast<float>(2 * x + 3 * y));

@@ -42,7 +42,7 @@ class Screen:
                     return text
                 if text[:3] != "\x1b[K":
                     raise AssertionError(f"an unknown sequence: {text[:8]!r}")
-                # With the cursor behind the last column, a terminal erases the character there.
+                # With the cursor after the last column, a terminal erases the character there.
                 self.lines[-1] = self.lines[-1][:min(self.column, self.width - 1)]
                 text = text[3:]
                 continue

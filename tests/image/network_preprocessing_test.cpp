@@ -35,7 +35,7 @@ static_assert(preprocessing_of<ResNet50<10, Input<3, 112, 96>>>.resize == 109);
 static_assert(preprocessing_of<ResNet50<10, Input<3, 112, 96>>>.crop_height == 112);
 static_assert(preprocessing_of<ResNet50<10, Input<3, 112, 96>>>.crop_width == 96);
 
-/// The first pixel of what a network gets of an image of one colour.
+/// The first pixel of what a network gets of an image of one color.
 template <class Net>
 std::vector<double> pixel(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
     Image image(40, 50, 3);

@@ -75,7 +75,7 @@ TEST_CASE("a resized and cropped image equals torchvision's, and those of other 
 }
 
 TEST_CASE("samples become floats as the frameworks compute them") {
-    // Every sample once, as grey and as equal RGB channels.
+    // Every sample once, as gray and as equal RGB channels.
     Image ramp(16, 16, 1);
     for (std::size_t i = 0; i < 256; ++i) ramp.pixels()[i] = static_cast<std::uint8_t>(i);
     Preprocessing options = tenon::torchvision_imagenet;
@@ -154,7 +154,7 @@ TEST_CASE("senseless sizes are refused") {
     CHECK_THROWS_WITH_AS(preprocess(pixel, Preprocessing{.scale = infinity}),
                          "expected a Preprocessing with a finite scale, found inf", Error);
     CHECK(output == std::vector<float>{7, 7, 7});
-    // What a grey image doesn't need may be anything.
+    // What a gray image doesn't need may be anything.
     CHECK(preprocess(pixel, {.crop_height = 1, .crop_width = 1, .channels = 1, .standard_deviation = {1, 0, nan}})
               .size() == 1);
     std::vector<float> small(7);

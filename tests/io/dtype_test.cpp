@@ -47,7 +47,7 @@ TEST_CASE("a float becomes the nearest half, of two the even one") {
         const float value = tenon::detail::half_to_float(half);
         REQUIRE(tenon::detail::float_to_half(value) == half);
         REQUIRE(tenon::detail::float_to_half(-value) == (half | 0x8000));
-        // Half way to the next one, and just beside it. Behind the largest half, infinity stands for 65536.
+        // Half way to the next one, and just beside it. After the largest half, infinity takes the place of 65536.
         const float above = bits == 0x7BFF ? 65536.0f : tenon::detail::half_to_float(next);
         const float middle = value + (above - value) / 2;
         REQUIRE(tenon::detail::float_to_half(middle) == (bits % 2 == 0 ? half : next));

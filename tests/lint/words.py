@@ -2,9 +2,8 @@
 
 usage: words.py ROOT [PATH...]
 
-Reads the comments of C++ files and the prose of Markdown files, outside code blocks and `code`: by default those of
-include/, README.md, CONTRIBUTING.md and docs/. Prints each hit with what to write instead; exits with 1 if there are
-any.
+Reads the comments of C++ files and the prose of Markdown files, outside code blocks and `code`: by default those of the
+repository. Prints each hit with what to write instead; exits with 1 if there are any.
 
     include/tenon/x.hpp:12: 'behind': write: after (time, memory)
 """
@@ -122,7 +121,7 @@ def self_test():
 def main():
     self_test()
     root = Path(sys.argv[1])
-    paths = sys.argv[2:] or ["include", "README.md", "CONTRIBUTING.md", "docs"]
+    paths = sys.argv[2:] or ["include", "README.md", "CONTRIBUTING.md", "docs", "examples", "benchmarks", "tests"]
     files = []
     for path in (root / path for path in paths):
         files += path.rglob("*") if path.is_dir() else [path]

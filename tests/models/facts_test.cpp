@@ -33,7 +33,7 @@ static_assert(parameter_count<KerasResNet50V2<>> == 25'568'360 && state_count<Ke
 static_assert(parameter_count<KerasResNet101V2<>> == 44'577'896 && state_count<KerasResNet101V2<>> == 44'675'560);
 static_assert(parameter_count<KerasResNet152V2<>> == 60'236'904 && state_count<KerasResNet152V2<>> == 60'380'648);
 static_assert(mega<KerasResNet50V2<>> == 3'482);
-static_assert(mega<KerasResNet50<>> == 3'858);  // the paper's 3.8 G: the stride stands on the first 1x1
+static_assert(mega<KerasResNet50<>> == 3'858);  // the paper's 3.8 G: the stride is that of the first 1x1
 static_assert(parameter_count<KerasCifarResNet20<>> == 273'066 && state_count<KerasCifarResNet20<>> == 274'442);
 static_assert(parameter_count<KerasCifarResNet20V2<>> == 570'602 && state_count<KerasCifarResNet20V2<>> == 574'090);
 static_assert(parameter_count<KerasCifarResNet32<>> == 467'946 && state_count<KerasCifarResNet32<>> == 470'218);
@@ -59,7 +59,7 @@ static_assert(parameter_count<ResNet101V2<Classes<1000>>> == 44'541'480 + 64);
 static_assert(parameter_count<ResNet152V2<Classes<1000>>> == 60'185'128 + 64);
 static_assert(mega<ResNet50V2<Classes<1000>>> == 3'482);
 
-// MXNet: timm's, and a norm behind the first convolution; that of the input has neither gamma nor beta.
+// MXNet: timm's, and a norm after the first convolution; that of the input has neither gamma nor beta.
 static_assert(parameter_count<MxnetResNet18V2<>> == 11'687'720 + 2 * 64);
 static_assert(parameter_count<MxnetResNet50V2<>> == 25'549'352 + 2 * 64);
 static_assert(state_count<MxnetResNet50V2<>> == 25'594'792 + 2 * 3 + 4 * 64);

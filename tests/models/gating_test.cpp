@@ -42,7 +42,7 @@ static_assert(parameter_count<Plain> == 0);
 
 struct Squashed : Network<Input<3, 2, 2>, Product<Sigmoid, Scale<3>>> {};
 
-// Eight channels of twenty lie in a block that the source shares, four are zeros in front.
+// Eight channels of twenty are in a block that the source shares, four are zeros before them.
 struct Padded : Network<Input<3, 9, 7>, Conv<12, Kernel<3>, Padding<1>>, ReLU, PadChannels<20>, Conv<24, Kernel<3>>,
                         PadChannels<72, Stride<2>>, BatchNorm, ReLU, Conv<5>> {};
 
@@ -66,7 +66,7 @@ TEST_CASE("scaling, subsampling and padding of channels by hand") {
         for (int c = 0; c < 20; ++c)
             for (int y = 0; y < 3; ++y)
                 for (int x = 0; x < 2; ++x) {
-                    const int from = c - 8;  // 17 more channels: 8 before, 9 behind
+                    const int from = c - 8;  // 17 more channels: 8 before, 9 after
                     const double expected = from < 0 || from > 2 ? 0 : -0.5 * (1 + from * 20 + y * 8 + x * 2);
                     CHECK(got[static_cast<std::size_t>((c * 3 + y) * 2 + x)] == expected);
                 }

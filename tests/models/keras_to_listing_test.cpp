@@ -59,7 +59,7 @@ TEST_CASE("converted weights of Keras give the same logits, and only then") {
         corrected += !std::ranges::equal(theirs, plain[i]);
         std::copy(theirs.begin(), theirs.end(), plain[i].begin());
     }
-    CHECK(corrected == 16);  // the norms that read the trunk: one a block but the first, and the last one
+    CHECK(corrected == 16);  // the norms that read the trunk: one per block but the first, and the last one
     CHECK(difference(expected, logits(plain)) > 1e-4);
 
     // The pool's border is the only thing that is left between Keras' network and the listing's.

@@ -9,14 +9,14 @@ namespace {
 
 using namespace tenon;
 
-/// The names of a Block of the listing that stands alone.
+/// The names of a Block of the listing on its own.
 constexpr detail::NameRule block_names[] = {
     {"block0.preact.norm0", "preact.0"}, {"block0.shortcut.conv0", "short"}, {"block0.body.conv0", "conv1.0"},
     {"block0.body.norm0", "conv1.1"},    {"block0.body.conv1", "conv2.0"},   {"block0.body.norm1", "conv2.1"},
     {"block0.body.conv2", "conv3"},
 };
 
-/// The names of a Stack of the listing that stands alone.
+/// The names of a Stack of the listing on its own.
 constexpr detail::NameRule stack_names[] = {
     {"stack0.block#.preact.norm0", "conv.{0}.preact.0"}, {"stack0.block#.shortcut.conv0", "conv.{0}.short"},
     {"stack0.block#.body.conv0", "conv.{0}.conv1.0"},    {"stack0.block#.body.norm0", "conv.{0}.conv1.1"},

@@ -31,7 +31,7 @@ static_assert(has_kinds(dropped, {conv, linear}));
 static_assert(dropped.ops[1].source() == dropped.ops[0].target && dropped.output == dropped.ops[1].target);
 static_assert(dropped.values[dropped.ops[1].source()] == Shape{2, 8, 8});
 
-// fold_batch_norm: only behind a convolution or linear layer that nobody else reads.
+// fold_batch_norm: only after a convolution or linear layer that nobody else reads.
 struct Folded : Network<Map, Conv<2>, BatchNorm, BatchNorm, GlobalAvgPool, Linear<3>, BatchNorm> {};
 constexpr auto folded = detail::fold_batch_norm(lowered<Folded>);
 static_assert(has_kinds(folded, {conv, batch_norm, global_average_pool, linear}));
@@ -46,7 +46,7 @@ static_assert(has_kinds(detail::fold_batch_norm(lowered<FirstNorm>), {batch_norm
 // fuse_relu: only into an operation whose result nobody else reads.
 struct Activated : Network<Map, Conv<4>, ReLU, ReLU, MaxPool<Kernel<2>>, ReLU> {};
 constexpr auto activated = detail::fuse_relu(lowered<Activated>);
-static_assert(has_kinds(activated, {conv, max_pool}));  // one ReLU behind another changes nothing
+static_assert(has_kinds(activated, {conv, max_pool}));  // one ReLU after another changes nothing
 static_assert(activated.ops[0].relu && activated.ops.back().relu && activated.output == activated.ops.back().target);
 struct SharedReLU : Network<Map, Conv<4>, Residual<ReLU, Identity>> {};
 constexpr auto shared_relu = detail::fuse_relu(lowered<SharedReLU>);

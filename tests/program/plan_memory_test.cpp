@@ -1,17 +1,24 @@
 // The memory plan: values that are alive together never overlap, and what may be in place is.
+#include <algorithm>
+#include <array>
+#include <iterator>
+
 #include <doctest/doctest.h>
 
 #include <tenon/models/fashion_mnist.hpp>
 #include <tenon/models/resnet_v1.hpp>
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/program/memory/plan_memory.hpp>
+#include <tenon/program/memory/plan_training_memory.hpp>
 #include <tenon/program/passes/optimize.hpp>
+#include <tenon/program/training/differentiate.hpp>
+#include <tenon/program/training/training_forward.hpp>
 
 namespace {
 
 using namespace tenon;
 
-/// A plan of the optimised program in which a value's size is its shape's.
+/// A plan of the optimized program in which a value's size is its shape's.
 template <class Net>
 struct Planned {
     static constexpr auto program = optimize(lowered<Net>);
@@ -85,6 +92,22 @@ static_assert(is_sound<ResNet50V2<>>());
 // ResNet50V2 at 224: one image's arena in scalars, without borders. The peak is the first stack: trunk and activated
 // copy of 256 channels and the two inner values of 64 channels, all 56 x 56; the stem's 64 x 112 x 112 fits beside.
 static_assert(Planned<ResNet50V2<>>::plan.size == (2 * 256 + 2 * 64) * 56 * 56);
+
+// The worked example of TrainingMemoryPlanner: where backward's values are, too.
+struct Perceptron : Network<Input<64>, Linear<48>, Sigmoid, Linear<32>, Sigmoid, Linear<16>> {};
+constexpr auto perceptron_forward = detail::training_forward(lowered<Perceptron>);
+constexpr auto perceptron_capacity = detail::training_capacity(perceptron_forward, {});
+constexpr auto perceptron = detail::differentiate<perceptron_capacity>(perceptron_forward, {});
+constexpr auto perceptron_plan = [] {
+    long sizes[std::size(detail::TrainingMemoryPlan<perceptron_capacity>{}.offset)]{};
+    for (int v = 0; v < perceptron.values.size(); ++v) sizes[v] = perceptron.values[v].elements();
+    return detail::plan_training_memory(perceptron, sizes,
+                                        [](int a, int b) { return perceptron.values[a] == perceptron.values[b]; });
+}();
+static_assert(perceptron.values.size() == 11 && perceptron.output_gradient == 6);
+static_assert(std::ranges::equal(perceptron_plan.offset,
+                                 std::array<long, 11>{0, 112, 64, 144, 112, 144, 160, 176, 176, 112, 112}));
+static_assert(perceptron_plan.saved_size == 160 && perceptron_plan.size == 208);
 
 TEST_CASE("the plan of ResNet50V2 is a small part of its values") {
     long all = 0;

@@ -1,6 +1,6 @@
 // Exports one of some networks as ONNX, and beside it what to compare the file with.
 //
-//     tenon_onnx_networks                      the names of the networks, one a line
+//     tenon_onnx_networks                      the names of the networks, one per line
 //     tenon_onnx_networks NAME FOLDER          writes FOLDER/NAME.onnx and FOLDER/NAME.safetensors: the parameters
 //     under the
 //                                              names that the file gives them, `input`, and `output`, the model's

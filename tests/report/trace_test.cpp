@@ -30,7 +30,7 @@ std::vector<float> traced_images(std::size_t count) {
     return images;
 }
 
-/// Whether each worker's events lie one after another or within each other.
+/// Whether each worker's events come one after another or are within each other.
 bool nests(const reports::Trace& trace) {
     for (const reports::TraceEvent& a : trace.events) {
         if (!(a.begin >= 0 && a.end >= a.begin)) return false;

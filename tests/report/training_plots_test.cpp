@@ -21,7 +21,7 @@ std::size_t count(const std::string& text, const std::string& part) {
     return found;
 }
 
-/// The number behind the first ` NAME="`.
+/// The number after the first ` NAME="`.
 double attribute(const std::string& text, const std::string& name) {
     return std::stod(text.substr(text.find(" " + name + "=\"") + name.size() + 3));
 }
@@ -127,7 +127,7 @@ TEST_CASE("a confusion matrix has a cell for each pair of classes and a number w
     CHECK(contains(svg, ">Photos</text>"));
     CHECK(error_of([&] { confusion_svg(confusion, std::span(names).first(2)); }) ==
           "expected a name for each of the 3 classes of a confusion matrix, found 2");
-    // So many classes that there is no room for numbers.
+    // More classes than there is room for numbers.
     const std::vector<std::string> many(100, "name");
     CHECK(count(confusion_svg(ConfusionMatrix(100), many), "<text") == 2);
 }

@@ -34,7 +34,7 @@ static_assert(parameter_count<Trunk<FineResNet>> + parameter_count<LinearHead<Fi
               parameter_count<FineResNet>);
 static_assert(parameter_count<LinearHead<FineResNet>> == 513 * 7);
 
-/// A head inside of a head, something behind the classifier, and a classifier without bias.
+/// A head inside of a head, something after the classifier, and a classifier without bias.
 struct Nested : Network<Input<3, 8, 8>, Conv<4, Kernel<3>>, Head<ReLU, Sequential<GlobalAvgPool, Linear<6, NoBias>>>,
                         Dropout<Rate<1, 2>>> {};
 static_assert(parameter_count<ReplaceHead<9, Nested>> == 4 * 27 + 4 * 9);

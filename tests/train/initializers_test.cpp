@@ -138,7 +138,7 @@ TEST_CASE("residual blocks start as their shortcuts, if asked for") {
           std::vector<std::string>{"stack0.block0.body.norm1.weight", "stack0.block1.body.norm1.weight"});
     CHECK(zeros<PreActivated>(true) ==
           std::vector<std::string>{"stack0.block0.body.conv2.weight", "stack0.block1.body.conv2.weight"});
-    // Behind a ReLU a zero would never change again.
+    // After a ReLU a zero would never change again.
     CHECK(zeros<Dropped>(true) == std::vector<std::string>{"block0.body.norm0.weight"});
 }
 

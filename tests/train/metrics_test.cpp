@@ -14,7 +14,7 @@ TEST_CASE("metrics of logits counted by hand") {
         9,   1, 2, 3, 4, 5, 6,  // right
         9,   1, 2, 3, 4, 5, 6,  // the label is second
         6,   5, 4, 3, 2, 1, 0,  // the label is sixth
-        1,   1, 0, 0, 0, 0, 0,  // equal to the label's, but behind it: right
+        1,   1, 0, 0, 0, 0, 0,  // equal to the label's, but after it: right
         1,   1, 0, 0, 0, 0, 0,  // equal to the label's and before it: second
         nan, 1, 0, 0, 0, 0, 0,  // the label's is undefined: never right
     };

@@ -33,7 +33,7 @@ TEST_CASE("32 images are learned by heart within 200 steps") {
                            detail::CifarStage<detail::CifarBlockV2, 16, 1, 1, true>,
                            detail::CifarStage<detail::CifarBlockV2, 32, 1, 2, true>,
                            Head<BatchNorm, ReLU, GlobalAvgPool, Linear<6>>> {};
-    // Noise alone decides the label: nothing to generalise from.
+    // Noise alone decides the label: nothing to generalize from.
     Patterns images{{3, 8, 8}, 6, 1, 32, false, 20};
     Trainer<Plain> trainer{SgdOptions{.learning_rate = 0.1, .momentum = 0.9},
                            {.batch_size = 32, .initialization = Initialization::kaiming()}};

@@ -27,7 +27,7 @@ struct DatasetSplit {
     ImageDataset training, validation;
 };
 
-/// The images at the given positions, in the order of the positions.
+/// The images at the given positions, in the order of the positions. Positions are below the data set's size.
 inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint32_t> positions) {
     ImageDataset taken{.shape = dataset.shape, .images = {}, .labels = {}};
     taken.images.reserve(positions.size() * detail::index(dataset.shape.elements()));
@@ -105,7 +105,9 @@ PositionSplit stratified_positions(std::span<const int> labels, double share, st
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Holds out the same share of each class of a data set; see stratified_positions. Throws tenon::Error as that does.
+/// Holds out the same share of each class of a data set, drawn from a seed: of n images of a class the integer nearest
+/// to share x n, but at least one and not all. Like scikit-learn's train_test_split(stratify=labels), with other draws.
+/// Throws tenon::Error unless 0 < share < 1, no label is negative, and each class that occurs has two images or more.
 inline DatasetSplit stratified_split(const ImageDataset& dataset, double share, std::uint64_t seed = 0) {
     const detail::PositionSplit parts =
         detail::stratified_positions(dataset.labels, share, seed, [](int label) { return std::to_string(label); });

@@ -208,7 +208,7 @@ inline void preprocess(const Image::View& view, const Preprocessing& options, st
     }
 }
 
-/// The same for an image.
+/// The same for an image. Throws tenon::Error also when it has no pixels.
 inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
     detail::check_preprocessing(options);
     if (image.empty()) throw Error("expected an image to preprocess, found one without pixels");

@@ -118,7 +118,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The information in a weights file besides its tensors: network, names of classes, other texts. For a safetensors or
 /// an ONNX file, whoever wrote it; .pth and .npz files have no place for it, so theirs is empty. Throws tenon::Error,
-/// naming the file, when it can't be read, is of another format, or has metadata that weights_info rejects.
+/// naming the file, when it can't be read, is of another format, or has classes in its metadata that are no list of
+/// names.
 template <class Once = void>
 WeightsInfo read_weights_info(const std::string& path) {
     const detail::MappedFile file{path};

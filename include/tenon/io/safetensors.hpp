@@ -5,9 +5,8 @@
 // dtype, shape and byte range of each tensor, then the tensors' data. (safetensors_writer.hpp writes them.)
 //
 //     tenon::SafetensorsFile file("resnet18.safetensors");
-//     const tenon::TensorEntry& weight = file.at("conv1.weight");
-//     std::vector<float> values(64 * 3 * 7 * 7);
-//     tenon::to_float(weight, values);
+//     const std::vector<std::int64_t>& shape = file.at("conv1.weight").shape;    // {64, 3, 7, 7}
+//     const std::vector<float> values = file.values<float>("conv1.weight");     // row-major: 64 x 3 x 7 x 7
 
 #include <algorithm>
 #include <cstddef>

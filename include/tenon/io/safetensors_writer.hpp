@@ -148,8 +148,8 @@ std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, c
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Writes a safetensors file, whose data begins at a multiple of 64 bytes. Throws tenon::Error, naming the file, when
-/// the tensors are not as safetensors_bytes needs them or the file can't be written; the file that was at `path` is
-/// then unchanged.
+/// two tensors share a name, a name or the metadata is not UTF-8, the number of a tensor's bytes doesn't match its
+/// dtype and shape, or the file can't be written; the file that was at `path` is then unchanged.
 template <class Once = void>
 void write_safetensors(const std::string& path, std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
     detail::SafetensorsParts parts;

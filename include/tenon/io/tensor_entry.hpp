@@ -25,7 +25,7 @@ namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// A tensor in a file, or one to be written: row-major, little-endian elements. The bytes are not owned, and need not
-/// be aligned for the element type; read them through to_float and read_elements.
+/// be aligned for the element type: copy them, as SafetensorsFile::values does.
 struct TensorEntry {
     std::string name;
     DType dtype = DType::f32;

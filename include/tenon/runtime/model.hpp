@@ -73,7 +73,8 @@ public:
     /// The same into the caller's memory. Throws tenon::Error when `results` does not have the size of the results.
     void operator()(std::span<const Scalar> images, std::span<Scalar> results);
 
-    /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp.
+    /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp. Throws
+    /// tenon::Error as operator() does.
     std::vector<double> profile(std::span<const Scalar> images);
 
     /// The results for a batch, with what each thread does reported to recorders; for report/trace/trace.hpp.

@@ -59,10 +59,11 @@ public:
     /// Parameters that are all zero. Throws tenon::Error when there is no memory for them.
     Parameters();
 
-    /// The parameters in a safetensors, .pth or .npz file. Throws tenon::Error as WeightsFile does.
+    /// The parameters in a safetensors, .pth or .npz file, under the names of a convention. Throws tenon::Error, naming
+    /// file and tensor, when anything is missing, left over, of another shape, infinite or NaN.
     explicit Parameters(const std::string& path, Naming naming = naming_of<Net>);
 
-    /// The same with options. Throws tenon::Error as WeightsFile does.
+    /// The same with options. Throws tenon::Error as above, except for what they allow.
     Parameters(const std::string& path, const LoadOptions& options);
 
     /// The number of tensors.

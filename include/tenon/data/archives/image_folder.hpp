@@ -106,9 +106,9 @@ struct FolderSplit {
     ImageFolder training, validation;
 };
 
-/// Holds out the same share of each class of a folder, drawn from a seed; see stratified_positions in split.hpp. Both
-/// parts keep the folder's order. For three parts split one of the two again. Throws tenon::Error unless 0 < share < 1,
-/// and, naming the folder and the class, when a class has only one file.
+/// Holds out the same share of each class of a folder, drawn from a seed, as for an ImageDataset. Both parts keep the
+/// folder's order. For three parts split one of the two again. Throws tenon::Error unless 0 < share < 1, and, naming
+/// the folder and the class, when a class has only one file.
 inline FolderSplit stratified_split(const ImageFolder& folder, double share, std::uint64_t seed = 0) {
     FolderSplit split;
     try {

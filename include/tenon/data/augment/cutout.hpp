@@ -16,6 +16,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Sets a square of `size` x `size` pixels to zero in all channels. Its center is anywhere in the image, so part of the
 /// square may be outside (DeVries and Taylor 2017, arXiv 1708.04552). Put it after Normalize, where zero is the mean.
+/// `result` throws tenon::Error when the size is not positive.
 struct Cutout {
     int size = 8;
 

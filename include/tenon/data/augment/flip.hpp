@@ -29,7 +29,7 @@ inline void mirror(Picture& picture) {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Flips an image from left to right with a probability, drawn anew in each epoch. Equals torchvision's
-/// RandomHorizontalFlip(probability).
+/// RandomHorizontalFlip(probability). `result` throws tenon::Error when that is no probability.
 struct RandomFlip {
     double probability = 0.5;
 

@@ -21,7 +21,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Each sample becomes (sample x scale - mean) / deviation of its channel; the defaults turn 0 to 255 into 0 to 1. For
 /// gray images only the first mean and deviation are used. Integer samples give the floats of tenon::preprocess and of
-/// torchvision's ToTensor and Normalize, bit for bit.
+/// torchvision's ToTensor and Normalize, bit for bit. `result` throws tenon::Error when images have more than 3
+/// channels, or a deviation is not positive.
 struct Normalize {
     std::array<float, 3> mean = {0, 0, 0};
     std::array<float, 3> deviation = {1, 1, 1};

@@ -24,7 +24,8 @@ enum class Border {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Pads all sides by `pixels` and cuts the old size out at a random position: a shift by -pixels to pixels rows and
-/// columns. Equals torchvision's RandomCrop(size, padding=pixels, padding_mode=...).
+/// columns. Equals torchvision's RandomCrop(size, padding=pixels, padding_mode=...). `result` throws tenon::Error when
+/// `pixels` is negative or, where the border reflects, not below the image's height and width.
 struct PadCrop {
     int pixels = 4;
     Border border = Border::reflect;

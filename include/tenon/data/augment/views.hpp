@@ -24,9 +24,12 @@ struct Views {
     bool mirror = true;
     int shift = 0;  ///< 0: no shifted versions
 
+    /// The number of versions: 1, 2, 5 or 10.
     int count() const { return (mirror ? 2 : 1) * (shift > 0 ? 5 : 1); }
 
-    /// Version `number` of some images, one after another, 0 to count() - 1; 0 is the images as they are.
+    /// Version `number` of some images, one after another (channel, row, column), 0 to count() - 1; 0 is the images as
+    /// they are. Throws tenon::Error when the shift is not below the images' height and width, when there is no such
+    /// version, and when `images` is not a whole number of images.
     std::vector<float> view(std::span<const float> images, const Shape& shape, int number) const {
         const auto elements = static_cast<std::size_t>(shape.elements());
         const int moved = shift > 0 ? number % 5 : 0, limit = std::min(shape.height, shape.width) - 1;
@@ -57,6 +60,7 @@ struct Views {
 
 /// The mean of the logits of all versions of some images (channel, row, column): `logits(images)` runs a network, a
 /// Model or a Trainer's predict. It takes count() times as long as without and is as a rule a little more accurate.
+/// Throws tenon::Error when Views::view or `logits` does.
 template <class Logits>
 std::vector<float> mean_logits(const Views& views, std::span<const float> images, const Shape& shape, Logits&& logits) {
     std::vector<double> sum;

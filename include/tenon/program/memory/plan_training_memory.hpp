@@ -59,6 +59,13 @@ constexpr int replaceable_operand(const TrainingProgram<C, T>& program, const Tr
 ///       +--------------------------------------> operations
 ///           forward      loss     backward
 ///
+/// Example (test: tests/program/plan_memory_test.cpp): Linear -> Sigmoid -> Linear -> Sigmoid -> Linear with values of
+/// 64 (the input), 48, 48, 32, 32 and 16 scalars. The stack is what the loss and backward read: the input, the results
+/// of the sigmoids, the logits; 64 + 48 + 32 + 16 = 160. The first product is brief; the sigmoid's result is pushed at
+/// 64 while it is still read, so it is at 64 + 48 = 112. In backward the gradient of the logits is at 160. The next
+/// one, of 32, doesn't fit between 144, to where the stack is popped, and 160, so it is at 176; the gradient of the
+/// sigmoid takes its place. The next one, of 48, is at 112, where the stack ends by then. The arena has 176 + 32 = 208.
+///
 /// Law: values that are alive at the same operation don't overlap, except for a result in place of an operand that dies
 /// (test: tests/train/random_nets_test.cpp).
 template <Capacity C, TrainingCapacity T, class SameForm>

@@ -36,7 +36,8 @@ struct MistakeOptions {
     double multiply_adds = 1e10;
 };
 
-/// The image that a network saw: what `preprocess` made of a photo, undone, and clipped to 8 bits.
+/// The image that a network saw: what `preprocess` made of a photo (channel, row, column), undone, and clipped to 8
+/// bits. Throws tenon::Error when `input` does not have the size of what `preprocess` makes.
 inline Image seen_image(std::span<const float> input, const Preprocessing& how) {
     Image image(how.crop_height, how.crop_width, how.channels);
     const std::size_t channels = detail::index(how.channels), pixels = input.size() / channels;
@@ -55,7 +56,7 @@ inline Image seen_image(std::span<const float> input, const Preprocessing& how) 
 }
 
 /// The mistakes of an evaluation of `source`, with a map of the wrong class by Grad-CAM each. The predictions must be
-/// those of the source's batches in their order.
+/// those of the source's batches in their order. Throws tenon::Error when a batch or a map can't be made.
 template <class Net, BatchSource Source>
 std::vector<Mistake> mistakes(const Parameters<Net>& parameters, const Predictions& predictions, Source&& source,
                               const Preprocessing& preprocessing, const MistakeOptions& options = {}) {

@@ -42,7 +42,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The predictions of an evaluation, in the order of its images.
 class Predictions {
 public:
-    /// For classes from 0; results beyond them, of spare classes, are left out.
+    /// For classes from 0; results beyond them, of spare classes, are left out. Throws tenon::Error unless there is a
+    /// class.
     explicit Predictions(int classes) : classes_{classes} {
         if (classes < 1) throw Error("predictions need 1 or more classes, not " + std::to_string(classes));
     }
@@ -64,7 +65,7 @@ public:
     }
 
     int classes() const { return classes_; }
-    std::size_t size() const { return all_.size(); }
+    std::size_t size() const { return all_.size(); }  ///< images
     const Prediction& operator[](std::size_t image) const { return all_[image]; }
     const std::vector<Prediction>& all() const { return all_; }
 
@@ -76,6 +77,7 @@ public:
         return mean([](const Prediction& each) { return each.loss; });
     }
 
+    /// How many images of each class were taken for which.
     ConfusionMatrix confusion() const {
         ConfusionMatrix matrix(classes_);
         for (const Prediction& each : all_) matrix.add(each.label, each.predicted);
@@ -93,7 +95,8 @@ public:
         return wrong;
     }
 
-    /// The images by confidence, in `bins` intervals of equal width: (0, 1/bins], ..., (1 - 1/bins, 1].
+    /// The images by confidence, in `bins` intervals of equal width: (0, 1/bins], ..., (1 - 1/bins, 1]. Throws
+    /// tenon::Error unless `bins` is positive.
     std::vector<ReliabilityBin> reliability(int bins = 15) const {
         if (bins < 1) throw Error("a reliability diagram needs 1 or more bins, not " + std::to_string(bins));
         std::vector<ReliabilityBin> result(detail::index(bins));
@@ -113,7 +116,7 @@ public:
     }
 
     /// The expected calibration error: the mean over the images of |accuracy - confidence| of their bin (Guo et al.
-    /// 2017, arXiv 1706.04599).
+    /// 2017, arXiv 1706.04599). Throws tenon::Error unless `bins` is positive.
     double calibration_error(int bins = 15) const {
         double sum = 0;
         for (const ReliabilityBin& bin : reliability(bins))
@@ -164,6 +167,7 @@ private:
 };
 
 /// The predictions for all batches of epoch 0 of a source: `logits_of(images)` is a model, or a trainer's predict.
+/// Throws tenon::Error as Predictions::add does.
 template <class LogitsOf, BatchSource Source>
 Predictions predict_all(LogitsOf&& logits_of, Source&& source, int classes) {
     Predictions predictions(classes);

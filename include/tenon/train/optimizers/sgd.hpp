@@ -31,7 +31,7 @@ struct SgdOptions {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// SGD with one slot, the velocity.
+/// SGD with one slot, the velocity. The constructor throws tenon::Error for options that are not valid rates.
 template <class Scalar>
 class Sgd final : public detail::Optimizer<Scalar> {
 public:

@@ -37,7 +37,8 @@ struct ScheduleTime {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// A length of time in a run: the length of a warm-up, or the time up to a milestone.
+/// A length of time in a run: the length of a warm-up, or the time up to a milestone. Throws tenon::Error when it is
+/// negative, infinite or NaN.
 class Duration {
 public:
     static Duration steps(double count) { return {count, 1, 0, 0}; }
@@ -79,6 +80,7 @@ public:
         detail::check_not_moved_from(factor_ != nullptr, "schedule");
         return factor_(time);
     }
+    /// What it is, as text: "cosine 0.000000".
     const std::string& identity() const { return identity_; }
 
     /// The product of two schedules, such as a warm-up and a decay.
@@ -203,7 +205,7 @@ struct Knot {
 
 /// Straight lines between points, constant outside them: {{0, 0.2}, {0.25, 1}, {1, 0}} is a triangle. Points are shares
 /// of the run, so a lengthened run jumps to its place on the longer lines: that triangle, finished and then made twice
-/// as long, goes from 0 up to 0.67 and falls to 0 again.
+/// as long, goes from 0 up to 0.67 and falls to 0 again. Throws tenon::Error unless there is a point and shares rise.
 inline Schedule piecewise_linear(std::vector<Knot> knots) {
     if (knots.empty()) throw Error("a piecewise linear schedule needs at least one point");
     std::string identity = "piecewise_linear";

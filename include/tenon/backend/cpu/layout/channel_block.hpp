@@ -6,7 +6,8 @@
 
 namespace tenon::cpu {
 
-/// Channels of a block: one cache line of floats.
+/// Channels of a block: one cache line of floats. In kernels `lane` is the place of a channel in its block, 0 to 15;
+/// vectors begin at multiples of their width.
 inline constexpr int channel_block = 16;
 
 /// The number of blocks that hold `channels` channels: 17 -> 2.
