@@ -14,6 +14,8 @@
 #include <tenon/image.hpp>
 #include <tenon/network.hpp>
 
+#include "own_options.hpp"
+
 /// A file that should be an image; or why an argument of the command line gives none.
 struct ImageFile {
     std::string path;
@@ -82,13 +84,18 @@ inline ImageFiles find_images(const std::vector<std::string>& arguments) {
 /// when it is not an image.
 inline tenon::Image read_image_file(const ImageFile& file, const tenon::DecodeOptions& options, const char* program) {
     if (!file.problem.empty()) throw tenon::Error(file.problem);
-    std::string warning;
-    tenon::Image image = file.path != standard_input
-                             ? tenon::read_image(file.path, options, &warning)
-                             : tenon::decode_image(image_files::read_standard_input(options.max_file_bytes),
-                                                   "standard input", options, &warning);
-    if (!warning.empty()) std::fprintf(stderr, "%s: warning: %s\n", program, warning.c_str());
-    return image;
+    try {
+        std::string warning;
+        tenon::Image image = file.path != standard_input
+                                 ? tenon::read_image(file.path, options, &warning)
+                                 : tenon::decode_image(image_files::read_standard_input(options.max_file_bytes),
+                                                       "standard input", options, &warning);
+        if (!warning.empty()) std::fprintf(stderr, "%s: warning: %s\n", program, warning.c_str());
+        return image;
+    } catch (const tenon::Error& error) {
+        // A program that reads image files has the options of decoding.hpp.
+        throw tenon::Error(name_option(error.what(), "DecodeOptions::max_pixels", "--max-pixels"));
+    }
 }
 
 /// `photos: skipped 1 .txt, 3 hidden`

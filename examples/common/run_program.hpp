@@ -13,6 +13,7 @@
 
 #include <tenon/inference.hpp>
 
+#include "own_options.hpp"
 #include "program_world.hpp"
 
 /// The exit status when something that the user gave is wrong.
@@ -37,9 +38,9 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
     // MPI begins before anything that can fail, and ends after what failed has been reported.
     ProgramWorld processes(argc, argv);
     const tenon::distributed::World world = processes.world();
+    CLI::App app("", name);
     try {
         Options options;
-        CLI::App app("", name);
         describe(app, options);
         try {
             app.parse(argc, argv);
@@ -63,7 +64,7 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
         close_output();
         return status;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", name, error.what());
+        std::fprintf(stderr, "%s: %s\n", name, name_own_options(error.what(), app).c_str());
         if (world.size() > 1) world.fail(error.what());
         return user_error;
     }

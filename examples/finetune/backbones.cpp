@@ -113,19 +113,23 @@ struct Checkpoints {
     }
 };
 
+/// What the trainers of both parts are told, for a training set of `images` photos.
+TrainerOptions trainer_options(const TrainingOptions& options, long images, const Checkpoints& checkpoints) {
+    return {.batch_size = static_cast<int>(std::min<long>(options.batch_size, images)),
+            .seed = options.seed,
+            .threads = options.threads,
+            .world = options.world,
+            .shards = options.shards,
+            .preprocessing = checkpoints.preprocessing};
+}
+
 /// Trains the classifier of a network on features of its trunk, which are computed once. Returns nothing when a signal
 /// stopped it.
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& photos, Validation& validation, int classes,
                                         const TrainingOptions& options, const Checkpoints& checkpoints) {
-    const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
-    Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01},
-                                     {.batch_size = batch,
-                                      .seed = options.seed,
-                                      .threads = options.threads,
-                                      .world = options.world,
-                                      .shards = options.shards,
-                                      .preprocessing = checkpoints.preprocessing}};
+    const TrainerOptions common = trainer_options(options, photos.images(), checkpoints);
+    Trainer<LinearHead<Net>> trainer{AdamWOptions{.learning_rate = options.rate, .weight_decay = 0.01}, common};
     Parameters<LinearHead<Net>> start;
     std::ranges::copy(trainer.parameters().values(), start.values().begin());
     close_spare_classes(start, classes);
@@ -141,16 +145,17 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
     Announced training_photos{photos, "features to train with", options.passes};
     FeatureCache features{parameters,
                           training_photos,
-                          {.batch_size = batch,
+                          {.batch_size = common.batch_size,
                            .passes = options.passes,
                            .seed = options.seed,
                            .threads = options.threads,
                            .world = options.world}};
     training_photos.finish();
     Announced validation_photos{validation, "features to validate on", 1};
-    FeatureCache held_out{parameters,
-                          validation_photos,
-                          {.batch_size = batch, .shuffle = false, .threads = options.threads, .world = options.world}};
+    FeatureCache held_out{
+        parameters,
+        validation_photos,
+        {.batch_size = common.batch_size, .shuffle = false, .threads = options.threads, .world = options.world}};
     validation_photos.finish();
 
     ProgressBar progress;
@@ -172,15 +177,9 @@ std::optional<Outcome> train_classifier(Parameters<Net>& parameters, Train& phot
 template <class Net, class Train, class Validation>
 std::optional<Outcome> train_whole(Parameters<Net>& parameters, Train& photos, Validation& validation,
                                    const TrainingOptions& options, const Checkpoints& checkpoints, bool resume) {
-    const int batch = static_cast<int>(std::min<long>(options.batch_size, photos.images()));
     Trainer<FreezeNorms<Net>> trainer{
         SgdOptions{.learning_rate = options.whole_rate, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-4},
-        {.batch_size = batch,
-         .seed = options.seed,
-         .threads = options.threads,
-         .world = options.world,
-         .shards = options.shards,
-         .preprocessing = checkpoints.preprocessing}};
+        trainer_options(options, photos.images(), checkpoints)};
     trainer.transfer(parameters);
     training::Options running;
     running.output = options.output;

@@ -2,6 +2,7 @@
 
     python3 evaluate_fashion_mnist_test.py PROGRAM SOURCE_FOLDER
 """
+import json
 import pathlib
 import random
 import re
@@ -63,6 +64,19 @@ def check_embedding(folder):
     expect(done.returncode == 2 and "--embedding: expected a data set with 4 or more images, found 3" in done.stderr, done)
 
 
+def check_undefined_weights():
+    """A program that has no option of the name leaves the library's in the sentence."""
+    data = bytearray((SOURCE / "examples/data/fashion_mnist.safetensors").read_bytes())
+    end = 8 + int.from_bytes(data[:8], "little")
+    begin, _ = next(tensor["data_offsets"] for name, tensor in json.loads(data[8:end]).items() if name.endswith("fc.bias"))
+    data[end + begin:end + begin + 4] = struct.pack("<f", float("nan"))
+    with tempfile.TemporaryDirectory() as folder:
+        weights = pathlib.Path(folder) / "nan.safetensors"
+        weights.write_bytes(data)
+        done = run("--weights", weights)
+        expect(done.returncode == 2 and "element 0 is NaN; LoadOptions::allow_undefined lets it pass" in done.stderr, done)
+
+
 def main():
     done = run("--data", "/no/such/folder")
     expect(done.returncode == 2 and "No such file" in done.stderr and not done.stdout, done)
@@ -70,6 +84,7 @@ def main():
     expect(done.returncode == 2 and "--minimum" in done.stderr, done)
     done = run("--weights", SOURCE / "LICENSE")
     expect(done.returncode == 2 and "not a safetensors file" in done.stderr, done)
+    check_undefined_weights()
 
     # Black images that all claim to be bags: whatever the network answers, one class is all right or all wrong.
     with tempfile.TemporaryDirectory() as folder:

@@ -352,9 +352,8 @@ TEST_CASE("more pixels than allowed are refused") {
         CHECK(refusal(bytes_of(name), options) == "(no error)");
         CHECK(DecodeOptions{}.max_pixels == 178'956'970);  // where PIL refuses
         --options.max_pixels;
-        CHECK(contains(
-            refusal(bytes_of(name), options),
-            "expected at most 2866 pixels (DecodeOptions::max_pixels, in classify --max-pixels), found 47 x 61"));
+        CHECK(contains(refusal(bytes_of(name), options),
+                       "expected at most 2866 pixels (DecodeOptions::max_pixels), found 47 x 61"));
     }
 }
 

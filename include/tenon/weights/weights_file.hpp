@@ -109,7 +109,7 @@ private:
                                    : std::isinf(*wrong) ? "infinite"
                                                         : "negative, which a variance can't be";
         fail_tensor(entry.name, {"element ", std::to_string(wrong - values), " is ", number,
-                                 "; LoadOptions::allow_undefined, in classify --allow-undefined, lets it pass"});
+                                 "; LoadOptions::allow_undefined lets it pass"});
     }
 
     /// Whether a tensor is not a parameter: a counter, or ranges.

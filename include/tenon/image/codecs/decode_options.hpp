@@ -70,8 +70,8 @@ inline void check_pixel_count(std::int64_t height, std::int64_t width, const Dec
     if (height * width > options.max_pixels)
         throw decode_error(name, format,
                            "expected at most " + std::to_string(options.max_pixels) +
-                               " pixels (DecodeOptions::max_pixels, in classify --max-pixels), found " +
-                               std::to_string(width) + " x " + std::to_string(height));
+                               " pixels (DecodeOptions::max_pixels), found " + std::to_string(width) + " x " +
+                               std::to_string(height));
 }
 
 }  // namespace TENON_ISA_NAMESPACE
