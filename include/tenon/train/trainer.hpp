@@ -141,19 +141,20 @@ public:
     /// then the trainer is unchanged.
     detail::Restored restore(const std::string& path, RestoreOptions options = {}) {
         detail::TrainerCheckpoint<Net> taken = checkpoint();
-        detail::Restored restored;
+        typename detail::TrainerCheckpoint<Net>::Found found;
         std::string error;
         try {
-            if (world_.rank() == 0) restored = taken.read(path, options);
+            if (world_.rank() == 0) found = taken.read(path, options);
         } catch (const Error& problem) {
             if (world_.size() == 1) throw;
             error = problem.what();
         }
-        if (world_.size() > 1) restored = taken.share(world_, std::move(restored), std::move(error));
-        remember_checkpoint(restored.path);
-        step_.set_loss_scale(taken.loss_scale);
+        // Several processes scale no loss, so that rank 0's is not shared.
+        if (world_.size() > 1) found.restored = taken.share(world_, std::move(found.restored), std::move(error));
+        remember_checkpoint(found.restored.path);
+        step_.set_loss_scale(found.loss_scale);
         model_is_current_ = false;
-        return restored;
+        return found.restored;
     }
 
     /// One report per epoch.

@@ -29,7 +29,13 @@ struct TrainerCheckpoint {
     std::vector<std::pair<std::string, std::span<float>>> arenas;  ///< parameters first, then slots and average
     std::optional<Parameters<Net>>& kept;                          ///< weights that a callback keeps (keep_weights)
     FitProgress& progress;
-    std::optional<LossScale> loss_scale{};  ///< of a trainer that scales its loss; after read(), the checkpoint's
+    std::optional<LossScale> loss_scale{};  ///< of a trainer that scales its loss
+
+    /// Which file was read, and the scale of the loss in it.
+    struct Found {
+        Restored restored;
+        std::optional<LossScale> loss_scale;
+    };
 
     /// Throws tenon::Error when it can't be written, when a parameter, a running statistic or an average is infinite or
     /// NaN, or when a slot of the optimizer is NaN; then the earlier checkpoint survives.
@@ -57,17 +63,15 @@ struct TrainerCheckpoint {
     /// Restores the checkpoint at `path`, or the previous one if that is allowed. Throws tenon::Error, saying what was
     /// expected and found, for a checkpoint of another network, format or options, and for a damaged file; then nothing
     /// is changed.
-    Restored read(const std::string& path, RestoreOptions options) {
+    Found read(const std::string& path, RestoreOptions options) {
         try {
-            read_file(path);
-            return {path, {}};
+            return {{path, {}}, read_file(path)};
         } catch (const Error& error) {
             const std::string previous = previous_checkpoint(path);
             if (!std::filesystem::exists(previous)) throw;
             if (!options.fall_back)
                 throw Error(std::string(error.what()) + "; the previous checkpoint is at " + previous);
-            read_file(previous);
-            return {previous, error.what()};
+            return {{previous, error.what()}, read_file(previous)};
         }
     }
 
@@ -124,7 +128,8 @@ private:
         return LossScale{static_cast<float>(scale), file.number<int>("loss_scale_good_steps"), 0};
     }
 
-    void read_file(const std::string& path) {
+    /// Restores the checkpoint at `path` and returns its loss scale.
+    std::optional<LossScale> read_file(const std::string& path) {
         const CheckpointFile file{path};
         for (const auto& [key, expected] : settings) {
             if (key == "preprocessing" && !file.has_value(key)) continue;  // its trainer was not told
@@ -149,8 +154,8 @@ private:
         for (const auto& [name, values] : arenas) read_elements<float>(file.tensor<float>(name, size), values);
         kept.reset();
         if (weights) read_elements<float>(*weights, kept.emplace().values());
-        loss_scale = scale;
         progress.restore(state, file.value("schedule"), std::move(epochs));
+        return scale;
     }
 };
 
