@@ -35,8 +35,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC starts to collect garbage at 128 MB, over and over in files of our size. With memory to spare it compiles them in 0.8 of
-  # the time: tests/backend for AVX2, 89.5 s of processor time and 1.2 GB before, 71.2 s and 2.1 GB with
-  # collection from 4 GB on. tests/cuda then took 7.5 GB, so it is 2 GB at most, and half of each core's part of the memory.
+  # the time: tests/backend/cpu for AVX2, 89.5 s of processor time and 1.2 GB before, 71.2 s and 2.1 GB with
+  # collection from 4 GB on. tests/backend/cuda then took 7.5 GB, so it is 2 GB at most, and half of each core's part of the memory.
   cmake_host_system_information(RESULT memory QUERY TOTAL_PHYSICAL_MEMORY)
   cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
   math(EXPR collect_from "${memory} * 1024 / (2 * ${cores})") # kB

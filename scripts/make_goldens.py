@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Writes tests/models/golden.safetensors: what PyTorch computes, in float64, for every option of the network.
 
-The networks are tests/reference/resnet50v.py (the original listing), tests/reference/variants.py (He et al. 2016) and
-torchvision's ResNets, in evaluation mode; all weights, running statistics and inputs are drawn by the rule of
-tests/reference/seeded.py, so the file has only outputs.
+The networks are tests/parity/oracles/resnet50v.py (the original listing), tests/parity/oracles/variants.py (He et al.
+2016) and torchvision's ResNets, in evaluation mode; all weights, running statistics and inputs are drawn by the rule of
+tests/parity/oracles/seeded.py, so the file has only outputs.
 Needs Debian's python3-torch, python3-torchvision and python3-numpy; exits with 77 where they are missing.
 
 A case CASE has either `CASE/output`, the complete output, or, above 2048 elements, `CASE/samples`: 512 of them.
@@ -24,7 +24,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "reference")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "parity" / "oracles")]
 
 import python_packages  # noqa: E402
 
@@ -191,7 +191,7 @@ def compute_all(cases):
     metadata = {
         "cases": json.dumps(cases, separators=(",", ":")),
         "command": "scripts/make_goldens.py",
-        "rule": f"seeded by tests/reference/seeded.py, seed {SEED}, input named input; sample i of N elements is "
+        "rule": f"seeded by tests/parity/oracles/seeded.py, seed {SEED}, input named input; sample i of N elements is "
                 f"(i * {SAMPLE_STEP}) mod N; statistics are each image's mean and largest absolute value",
     }
     return tensors, metadata

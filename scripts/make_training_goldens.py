@@ -2,10 +2,10 @@
 """Writes tests/train/golden_training.safetensors: 20 training steps of small networks as PyTorch computes them, in float64; and
 tests/train/golden_optimizers.safetensors: 20 steps of the network "basic" with each optimizer, and learning rates of schedules.
 
-The networks are those of tests/train/golden_nets.hpp; Block and Stack come from tests/reference/resnet50v.py (the
+The networks are those of tests/train/golden_nets.hpp; Block and Stack come from tests/parity/oracles/resnet50v.py (the
 original listing), the basic block from torchvision. Parameters, running statistics, images and labels are drawn by the
-rule of tests/reference/seeded.py, so the file has only results. Needs Debian's python3-torch, python3-torchvision and
-python3-numpy; exits with 77 where they are missing.
+rule of tests/parity/oracles/seeded.py, so the file has only results. Needs Debian's python3-torch, python3-torchvision
+and python3-numpy; exits with 77 where they are missing.
 
 For a case CASE: `CASE/losses` (20), `CASE/logits` and `CASE/logits20` of the first and the last step, and per tensor under
 tenon's canonical names `CASE/gradient/NAME` of the first step, `CASE/step1/NAME` and `CASE/step20/NAME` after the update:
@@ -22,7 +22,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "reference")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "parity" / "oracles")]
 
 import python_packages  # noqa: E402
 

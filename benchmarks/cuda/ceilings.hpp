@@ -15,8 +15,8 @@ double measure_product(tenon::Precision precision);
 /// The libraries that may compute convolutions: a name, and a version and file or why it is missing.
 std::vector<std::pair<std::string, std::string>> libraries();
 
-/// The device as cuDNN describes it, JSON for tests/cudnn; empty when the build found no headers of cuDNN. Throws
-/// tenon::Error when there is no library.
+/// The device as cuDNN describes it, JSON for tests/backend/cuda/cudnn; empty when the build found no headers of cuDNN.
+/// Throws tenon::Error when there is no library.
 std::string device_description();
 
 }  // namespace gpu_check

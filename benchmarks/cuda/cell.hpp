@@ -25,7 +25,7 @@ inline std::string_view name_of(tenon::Precision precision) {
 }
 
 /// The tolerance of two correct results, as a share of the largest logit. In 32 bits: the tolerance of each backend
-/// from the exact result; in others sixteen roundings, as tests/cuda allows the emulator.
+/// from the exact result; in others sixteen roundings, as tests/backend/cuda allows the emulator.
 inline double bound_of(tenon::Precision precision) {
     using enum tenon::Precision;
     return precision == float32 ? 2e-5 : precision == bfloat16 ? 0x1p-4 : 0x1p-6;

@@ -72,7 +72,7 @@ void print_libraries() {
     for (const auto& [name, state] : libraries()) print({{"kind", "library"}, {"name", name}, {"state", state}});
 }
 
-/// For tests/cudnn, whose descriptions of devices should be real ones.
+/// For tests/backend/cuda/cudnn, whose descriptions of devices should be real ones.
 void describe_device() {
     try {
         print({{"kind", "description"}, {"cudnn", device_description()}});

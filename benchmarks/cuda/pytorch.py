@@ -18,7 +18,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/reference")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/parity/oracles")]
 
 import python_packages  # noqa: E402
 

@@ -17,8 +17,8 @@ inline const tenon::SgdOptions step_optimizer{
     .learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-4, .decayed = tenon::DecayedRoles::all()};
 inline constexpr double compared_rate = 1;
 
-/// The tolerance of gradients from exact ones, as a share of each tensor's largest value: tests/cuda/training_test.cpp
-/// has the same for the emulator. The CPU's has it, too, in 32 bits.
+/// The tolerance of gradients from exact ones, as a share of each tensor's largest value:
+/// tests/backend/cuda/training_test.cpp has the same for the emulator. The CPU's has it, too, in 32 bits.
 inline double gradient_bound_of(tenon::Precision precision) {
     using enum tenon::Precision;
     return precision == float32 ? 1e-4 : precision == bfloat16 ? 0x1p-5 : 0x1p-8;

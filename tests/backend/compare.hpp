@@ -56,7 +56,7 @@ inline void check_close(std::span<const float> found, std::span<const double> ex
         if (!(difference <= error)) {  // a NaN is an error too
             error = difference;
             worst = i;
-            if (std::isnan(difference)) break;  // nothing behind it may hide it
+            if (std::isnan(difference)) break;  // nothing after it may hide it
         }
     }
     INFO("largest result " << largest << ", worst at " << worst << ": found " << found[worst] << ", expected "

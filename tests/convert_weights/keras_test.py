@@ -205,7 +205,7 @@ class KerasTest(ConverterTest):
     @staticmethod
     def resnet50v2(filters=64):
         """Layers of keras.applications.ResNet50V2 in the order of model.layers, each kernel and norm with values of its
-        own. (tests/interop compares with Keras' own files.)"""
+        own. (tests/parity compares with Keras' own files.)"""
         count = itertools.count()
 
         def conv(name, size, channels, outputs):  # all elements are the same, so that files stay small

@@ -1,4 +1,5 @@
-// The literals were computed by tests/reference/seeded.py, so the two sides of the golden tests draw the same tensors.
+// The literals were computed by tests/parity/oracles/seeded.py, so the two sides of the golden tests draw the same
+// tensors.
 #include <cmath>
 #include <cstdint>
 #include <limits>

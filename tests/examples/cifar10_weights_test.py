@@ -15,7 +15,7 @@ import unittest
 
 PROGRAM, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
 DATA = pathlib.Path(os.environ.get("TENON_TEST_DATA", SOURCE / "../shared/data")) / "cifar10"
-sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests/reference")]
+sys.path[:0] = [str(SOURCE / "scripts"), str(SOURCE / "tests/parity/oracles")]
 try:
     import numpy
     import safetensors_file

@@ -1,4 +1,4 @@
-// The papers' variants against PyTorch transcriptions (tests/reference/variants.py), and against the networks that
+// The papers' variants against PyTorch transcriptions (tests/parity/oracles/variants.py), and against the networks that
 // stand for two of them elsewhere in the library.
 #include <tenon/models/cifar.hpp>
 #include <tenon/models/variants.hpp>
@@ -12,7 +12,7 @@ using namespace tenon;
 using enum ShortcutKind;
 using enum ActivationPlacement;
 
-/// The names of tests/reference/variants.py.
+/// The names of tests/parity/oracles/variants.py.
 constexpr detail::NameRule net_names[] = {
     {"stem.conv0", "conv1"},
     {"stem.norm0", "norm1"},

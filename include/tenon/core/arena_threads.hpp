@@ -22,7 +22,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Waits in its destructor until oneTBB's threads have left an arena, all of whose tasks are done.
 ///
 /// Law: when this object is gone, no thread is in a task of the arena, nor in anything else of the library that holds
-/// its code: a plug-in may be unloaded then (test: tests/backend/unload).
+/// its code: a plug-in may be unloaded then (test: tests/backend/cpu/unload).
 class ArenaThreads final : public tbb::task_scheduler_observer {
 public:
     /// For an arena that has no tasks yet, and outlives this object.

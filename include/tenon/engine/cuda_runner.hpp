@@ -26,7 +26,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// run, and replayed from then on. While the device computes one group of images, the next
 /// group is copied.
 ///
-/// Law: results are bitwise equal from run to run (test: tests/cuda/network_test.cpp).
+/// Law: results are bitwise equal from run to run (test: tests/backend/cuda/network_test.cpp).
 template <class Net, Precision P, class Driver>
 class NetworkRunner {
 public:

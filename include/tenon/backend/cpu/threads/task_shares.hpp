@@ -26,7 +26,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// most tasks left. No task changes hands while all workers are equally fast; where another process slows a core down,
 /// the other workers take over.
 ///
-/// Law: each task is taken exactly once, whoever takes it (test: tests/backend/task_shares_test.cpp).
+/// Law: each task is taken exactly once, whoever takes it (test: tests/backend/cpu/task_shares_test.cpp).
 class TaskShares {
 public:
     explicit TaskShares(int workers) : ends_(detail::index(workers)) {}

@@ -50,7 +50,7 @@ inline Split choose_split(int tiles, int panels, long tile_bytes, long panel_byt
 /// piece({1, 0}) -> tiles [0, 3), panels [8, 10), last_panel 16; piece({1, 4}) -> tiles [3, 6), panels [8, 10).
 ///
 /// Law: the tasks of all parts together contain each tile with each panel once (test:
-/// tests/backend/work_parts_test.cpp).
+/// tests/backend/cpu/work_parts_test.cpp).
 class WorkParts {
 public:
     struct Piece {

@@ -80,7 +80,7 @@ private:
 /// tasks of others. The results depend neither on the number of workers nor on which worker computes what. A Team or a
 /// HelperGroup says which threads they are.
 ///
-/// Law: a step is done when a call returns, however many threads there are (test: tests/backend/team_test.cpp).
+/// Law: a step is done when a call returns, however many threads there are (test: tests/backend/cpu/team_test.cpp).
 class Workers {
 public:
     virtual ~Workers() = default;

@@ -19,8 +19,8 @@ namespace tenon::cuda {
 
 /// On the device what EmulatedDriver is on the host: on a chosen device, or on the one that is current when it is
 /// constructed, whichever is current in the threads that call it later; it stays current there (test:
-/// tests/cuda/device/driver_test.cu). The constructor throws tenon::Error where there is no such device, or only one
-/// below compute capability 8.0.
+/// tests/backend/cuda/device/driver_test.cu). The constructor throws tenon::Error where there is no such device, or
+/// only one below compute capability 8.0.
 class DeviceDriver {
 public:
     using Graph = cudaGraphExec_t;

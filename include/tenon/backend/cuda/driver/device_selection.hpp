@@ -25,8 +25,8 @@ inline void check_cuda(cudaError_t status, const char* action) {
 }
 
 /// While it exists, a device is current in the thread that made it; then the one before is again (test:
-/// tests/cuda/device/driver_test.cu). CUDA's calls act on the calling thread's device, which may be another than a
-/// model's: in a thread that never chose one it is device 0.
+/// tests/backend/cuda/device/driver_test.cu). CUDA's calls act on the calling thread's device, which may be another
+/// than a model's: in a thread that never chose one it is device 0.
 class DeviceSelection {
 public:
     explicit DeviceSelection(int device) { check_cuda(select(device), "make a model's device current"); }

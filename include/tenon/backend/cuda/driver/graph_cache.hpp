@@ -13,7 +13,7 @@ namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Graphs by key. A server may get batches of all sizes, so the graph that was used longest ago makes room when there
-/// are `max_graphs` (test: tests/cuda/driver_test.cpp). The driver must outlive it.
+/// are `max_graphs` (test: tests/backend/cuda/driver_test.cpp). The driver must outlive it.
 template <class Key, class Driver>
 class GraphCache {
 public:

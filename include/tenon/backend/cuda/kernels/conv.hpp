@@ -19,7 +19,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// read the same pixels, which are more bytes than the weights; z counts groups and splits of the depth.
 ///
 /// Law: each output is a sum in an order that depends only on the shapes and the number of splits
-/// (test: tests/cuda/conv_test.cpp).
+/// (test: tests/backend/cuda/conv_test.cpp).
 template <ConvSpec Spec>
 struct ConvKernel {
     static constexpr const char* name = "conv";

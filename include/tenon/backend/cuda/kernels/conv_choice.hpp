@@ -49,8 +49,8 @@ struct ConvChoice {
 
 /// Blocks of a tile that a multiprocessor runs at once, where threads copy `copy_bytes` at once: what its 65,536
 /// registers and, from compute capability 8.0 on, its 164 KB of shared memory have room for (test:
-/// tests/cuda/compile_kernels.py). Copies of fewer than 16 bytes are more copies, and need registers of up to twice the
-/// blocks.
+/// tests/backend/cuda/compile_kernels.py). Copies of fewer than 16 bytes are more copies, and need registers of up to
+/// twice the blocks.
 constexpr int blocks_at_once(Precision precision, int tile, int copy_bytes) {
     const int blocks = conv_tile(precision, tile).blocks;
     return copy_bytes < 16 ? blocks / 2 : blocks;

@@ -39,7 +39,7 @@ struct RoundBiasBody {
 ///     bool prepare(Provider, problem, driver)  plans and allocates; false where the library is missing or refuses,
 ///     void run(Provider, problem, addresses, driver)  runs on the driver's compute stream, without allocating.
 /// A problem is prepared and run once when a graph with it is first recorded. One that is refused, or whose first run
-/// throws, is computed by tenon's kernels (test: tests/cuda/provider_test.cpp).
+/// throws, is computed by tenon's kernels (test: tests/backend/cuda/provider_test.cpp).
 template <class Base, class Libraries>
 class ProviderDriver : public Base {
 public:

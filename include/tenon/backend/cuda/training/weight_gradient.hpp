@@ -18,7 +18,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The kernel. Blocks: x counts tiles of columns, y tiles of a group's outputs, z groups and splits of the depth.
 ///
 /// Law: each sum is computed in an order that depends only on the shapes and the number of splits
-/// (test: tests/cuda/weight_gradient_test.cpp).
+/// (test: tests/backend/cuda/weight_gradient_test.cpp).
 template <WeightGradientSpec Spec>
 struct WeightGradientKernel {
     static constexpr const char* name = "weight_gradient";
