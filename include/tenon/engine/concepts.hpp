@@ -63,7 +63,7 @@ concept NeedsRanges = requires(E engine, std::span<const float* const> tensors, 
 
 /// Computes losses and gradients of batches.
 ///
-/// - `E(largest_batch, options)`: room for batches of up to `largest_batch` images.
+/// - `E(max_batch, options)`: room for batches of up to `max_batch` images.
 /// - `forward_backward(images, targets, options)`: the loss of a batch, its gradients, and new running statistics. The
 ///   targets are a label per image, or a distribution over the classes per image.
 /// - `parameters()`, `gradients()`: arrays in the order of the network's parameters.

@@ -46,18 +46,18 @@ public:
     using Compiled = CompiledTraining<Net, Algorithm>;
     static constexpr int classes = classes_of<Net>;
 
-    /// Room for batches of up to `largest_batch` images. Throws tenon::Error for less than one image, for a negative
+    /// Room for batches of up to `max_batch` images. Throws tenon::Error for less than one image, for a negative
     /// number of threads, for a device, or when there is not enough memory.
-    explicit TrainingEngine(int largest_batch, TrainingEngineOptions options = {})
-        : largest_batch_{checked_largest_batch(largest_batch)},
+    explicit TrainingEngine(int max_batch, TrainingEngineOptions options = {})
+        : max_batch_{checked_max_batch(max_batch)},
           team_{options.threads},
-          arena_{index(Compiled::plan.image_floats * largest_batch)},
+          arena_{index(Compiled::plan.image_floats * max_batch)},
           packed_{index(Compiled::plan.packed_floats)},
-          transformed_{index(Compiled::plan.transformed.floats(largest_batch, team_.size()))},
+          transformed_{index(Compiled::plan.transformed.floats(max_batch, team_.size()))},
           statistics_{index(Compiled::plan.statistics_floats)},
-          partials_{index(Compiled::plan.partial_floats * largest_batch)},
-          logits_{index(long{classes} * largest_batch)},
-          losses_{index(largest_batch)},
+          partials_{index(Compiled::plan.partial_floats * max_batch)},
+          logits_{index(long{classes} * max_batch)},
+          losses_{index(max_batch)},
           scratch_{index(Compiled::plan.scratch_floats * team_.size())} {
         check_no_device(options.device);
     }
@@ -76,7 +76,7 @@ public:
     /// Throws tenon::Error for a batch or targets that don't fit; then nothing is changed.
     LossResult forward_backward(std::span<const float> images, Targets<float> targets, StepOptions options = {}) {
         moved_from_.check("engine");
-        const long batch = checked_batch<Net>(images.size(), largest_batch_);
+        const long batch = checked_batch<Net>(images.size(), max_batch_);
         targets.check(batch, classes);
         check_smoothing(options.label_smoothing);
         batch_ = batch;
@@ -103,7 +103,7 @@ public:
     }
 
     int threads() const { return team_.size(); }
-    int largest_batch() const { return largest_batch_; }
+    int max_batch() const { return max_batch_; }
 
     /// The engine's threads, on which an optimizer's loops may run.
     Workers& team() {
@@ -203,7 +203,7 @@ protected:
         return sum;
     }
 
-    int largest_batch_;
+    int max_batch_;
     long batch_ = 0;
     Team team_;
     Buffer<float> arena_, packed_, transformed_, statistics_, partials_, logits_;

@@ -4,8 +4,8 @@
 // Cuda: the backend that runs a network on a GPU. This header declares it for every compiler; <tenon/cuda.hpp> defines
 // it for nvcc, so that a program of .cpp files needs one .cu file (CMake: tenon_instantiate_cuda) and no CUDA header.
 
+#include <memory>
 #include <span>
-#include <utility>
 
 #include <tenon/backend/cuda/plan/provider_counts.hpp>
 #include <tenon/core/moved_from.hpp>
@@ -28,12 +28,6 @@ public:
     /// quoting CUDA, where there is no such device, of compute capability 8.0 or higher, or when its memory is too
     /// small. Up to four of `threads` (0: one per core) copy images to pinned memory.
     Engine(int threads, int images, int device = -1);
-    Engine(Engine&& other) noexcept : state_{std::exchange(other.state_, nullptr)} {}
-    Engine& operator=(Engine&& other) noexcept {
-        std::swap(state_, other.state_);
-        return *this;
-    }
-    ~Engine();
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
     void set_parameters(std::span<const float* const> tensors);
@@ -61,6 +55,10 @@ public:
 
 private:
     struct State;
+    /// Deletes what only nvcc's file knows.
+    struct DeleteState {
+        void operator()(State* state) const;
+    };
 
     State& state() const {
         check_not_moved_from(state_ != nullptr, "engine");
@@ -69,7 +67,7 @@ private:
 
     void run_steps(const float* images, float* results, long count, void (*observe)(int, void*), void* observer);
 
-    State* state_ = nullptr;
+    std::unique_ptr<State, DeleteState> state_;
 };
 
 }  // namespace cuda

@@ -25,8 +25,8 @@ Engine<Net, P>::Engine(int threads, int images, int device)
 }
 
 template <class Net, Precision P>
-Engine<Net, P>::~Engine() {
-    delete state_;
+void Engine<Net, P>::DeleteState::operator()(State* state) const {
+    delete state;
 }
 
 template <class Net, Precision P>
@@ -61,12 +61,12 @@ struct TrainingDevice<Net, P>::State {
 };
 
 template <class Net, Precision P>
-TrainingDevice<Net, P>::TrainingDevice(int largest_batch, const LossScaling& scaling, ChosenDevice device)
-    : state_{new State{TrainingRunner<Net, P, LibraryDriver>{largest_batch, scaling, device}}} {}
+TrainingDevice<Net, P>::TrainingDevice(int max_batch, const LossScaling& scaling, ChosenDevice device)
+    : state_{new State{TrainingRunner<Net, P, LibraryDriver>{max_batch, scaling, device}}} {}
 
 template <class Net, Precision P>
-TrainingDevice<Net, P>::~TrainingDevice() {
-    delete state_;
+void TrainingDevice<Net, P>::DeleteState::operator()(State* state) const {
+    delete state;
 }
 
 template <class Net, Precision P>

@@ -31,12 +31,12 @@ public:
     static constexpr int classes = classes_of<Net>;
     static constexpr bool scales_loss = Runner::scales_loss;
 
-    /// Room for batches of up to `largest_batch` images, which up to four threads copy to pinned memory. Throws
+    /// Room for batches of up to `max_batch` images, which up to four threads copy to pinned memory. Throws
     /// tenon::Error for less than one image, an invalid scaling or a device that is not there, and, quoting CUDA, where
     /// there is no usable device or its memory is too small.
-    explicit TrainingEngine(int largest_batch, const TrainingEngineOptions& options = {})
-        : largest_batch_{checked_largest_batch(largest_batch)},
-          runner_{std::make_unique<Runner>(largest_batch, checked_scaling(options.loss_scaling),
+    explicit TrainingEngine(int max_batch, const TrainingEngineOptions& options = {})
+        : max_batch_{checked_max_batch(max_batch)},
+          runner_{std::make_unique<Runner>(max_batch, checked_scaling(options.loss_scaling),
                                            ChosenDevice{options.device})} {
         runner_->copy_on(options.threads);
     }
@@ -118,7 +118,7 @@ public:
     }
 
     int threads() const { return 1; }
-    int largest_batch() const { return largest_batch_; }
+    int max_batch() const { return max_batch_; }
     Runner& runner() { return device(); }
 
 private:
@@ -130,7 +130,7 @@ private:
     /// Checks a batch and prepares the device for it.
     TrainingBatch prepared(std::span<const float> images, const Targets<float>& targets, TrainingBatch batch,
                            StepOptions options) {
-        batch.size = checked_batch<Net>(images.size(), largest_batch_);
+        batch.size = checked_batch<Net>(images.size(), max_batch_);
         batch.images = images.data();
         targets.check(batch.size, classes);
         check_smoothing(options.label_smoothing);
@@ -156,7 +156,7 @@ private:
         gradients_are_fetched_ = true;
     }
 
-    int largest_batch_;
+    int max_batch_;
     long batch_ = 0;
     std::unique_ptr<Runner> runner_;
     mutable Parameters<Net> parameters_, gradients_;

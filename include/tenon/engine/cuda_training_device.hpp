@@ -3,6 +3,8 @@
 
 // TrainingDevice: declares, for every compiler, what trains a network on a GPU; <tenon/cuda.hpp> defines it for nvcc.
 
+#include <memory>
+
 #include <tenon/backend/cuda/driver/chosen_device.hpp>
 #include <tenon/backend/shared/precision.hpp>
 #include <tenon/engine/parameter_runs.hpp>
@@ -19,10 +21,9 @@ class TrainingDevice {
 public:
     static constexpr bool scales_loss = detail::scales_loss(P);
 
-    explicit TrainingDevice(int largest_batch, const LossScaling& scaling = {}, ChosenDevice device = {});
+    explicit TrainingDevice(int max_batch, const LossScaling& scaling = {}, ChosenDevice device = {});
     TrainingDevice(const TrainingDevice&) = delete;
     TrainingDevice& operator=(const TrainingDevice&) = delete;
-    ~TrainingDevice();
 
     void copy_on(int threads);
     void set(TrainingArena arena, const float* values);
@@ -37,7 +38,12 @@ public:
 
 private:
     struct State;
-    State* state_ = nullptr;
+    /// Deletes what only nvcc's file knows.
+    struct DeleteState {
+        void operator()(State* state) const;
+    };
+
+    std::unique_ptr<State, DeleteState> state_;
 };
 
 }  // namespace cuda

@@ -34,7 +34,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// size first comes.
 ///
 /// Law: losses, gradients and running statistics are bitwise equal from run to run (test:
-/// tests/cuda/training_test.cpp).
+/// tests/backend/cuda/training_test.cpp).
 template <class Net, Precision P, class Driver>
 class TrainingRunner {
 public:
@@ -42,29 +42,29 @@ public:
     static constexpr int classes = classes_of<Net>;
     static constexpr bool scales_loss = detail::scales_loss(P);
 
-    /// Room for batches of up to `largest_batch` images. The loss is scaled as `scaling` says if it is in this
+    /// Room for batches of up to `max_batch` images. The loss is scaled as `scaling` says if it is in this
     /// precision; `options` are passed to the driver.
     template <class... Options>
-    explicit TrainingRunner(int largest_batch, const LossScaling& scaling = {}, const Options&... options)
+    explicit TrainingRunner(int max_batch, const LossScaling& scaling = {}, const Options&... options)
         : driver_{options...} {
         const auto& plan = Compiled::plan;
-        arena_ = memory_.template allocate<unsigned char>(plan.image_scalars * number_bytes(P) * largest_batch);
+        arena_ = memory_.template allocate<unsigned char>(plan.image_scalars * number_bytes(P) * max_batch);
         packed_ = memory_.template allocate<unsigned char>(plan.packed_bytes);
         statistics_ = memory_.template allocate<float>(plan.statistics_floats);
         partials_ = memory_.template allocate<float>(cuda::training_partials(P, plan, driver_.multiprocessors()));
         parameters_ = memory_.template allocate<float>(state_count<Net>);
         gradients_ = memory_.allocate_zeros(state_count<Net>);  // gradients of what is not trained stay zero
-        logits_ = memory_.template allocate<float>(long{classes} * largest_batch);
-        losses_ = memory_.template allocate<cuda::ImageLoss>(largest_batch);
-        input_ = memory_.template allocate<float>(inputs * largest_batch);
-        labels_ = memory_.template allocate<int>(largest_batch);
-        targets_ = memory_.template allocate<float>(long{classes} * largest_batch);
+        logits_ = memory_.template allocate<float>(long{classes} * max_batch);
+        losses_ = memory_.template allocate<cuda::ImageLoss>(max_batch);
+        input_ = memory_.template allocate<float>(inputs * max_batch);
+        labels_ = memory_.template allocate<int>(max_batch);
+        targets_ = memory_.template allocate<float>(long{classes} * max_batch);
         scalars_ = memory_.template allocate<cuda::StepScalars>(1);
-        host_input_ = memory_.template allocate_host<float>(inputs * largest_batch);
-        host_labels_ = memory_.template allocate_host<int>(largest_batch);
-        host_targets_ = memory_.template allocate_host<float>(long{classes} * largest_batch);
+        host_input_ = memory_.template allocate_host<float>(inputs * max_batch);
+        host_labels_ = memory_.template allocate_host<int>(max_batch);
+        host_targets_ = memory_.template allocate_host<float>(long{classes} * max_batch);
         host_scalars_ = memory_.template allocate_host<cuda::StepScalars>(1);
-        host_losses_ = memory_.template allocate_host<cuda::ImageLoss>(largest_batch);
+        host_losses_ = memory_.template allocate_host<cuda::ImageLoss>(max_batch);
         if constexpr (scales_loss) scale_.prepare(memory_, scaling, state_count<Net>);
         copied_ = memory_.make_event();
     }

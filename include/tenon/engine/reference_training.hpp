@@ -42,8 +42,8 @@ public:
     using Scalar = ScalarType;
     static constexpr const auto& program = training_program<Net, Options>;
 
-    explicit TrainingEngine(int largest_batch, TrainingEngineOptions options = {})
-        : largest_batch_{checked_largest_batch(largest_batch)} {
+    explicit TrainingEngine(int max_batch, TrainingEngineOptions options = {})
+        : max_batch_{checked_max_batch(max_batch)} {
         check_no_device(options.device);
         state_.shapes = {program.values.begin(), program.values.end()};
         state_.layers = {program.forward.layers.begin(), program.forward.layers.end()};
@@ -67,7 +67,7 @@ public:
 
     /// The results of a batch in training mode; backward uses what they were computed from.
     std::span<const Scalar> forward(std::span<const Scalar> images, std::uint64_t seed = 0) {
-        state_.batch = checked_batch<Net>(images.size(), largest_batch_);
+        state_.batch = checked_batch<Net>(images.size(), max_batch_);
         state_.seed = seed;
         state_.values[0].assign(images.begin(), images.end());
         run(0, program.forward_ops);
@@ -85,7 +85,7 @@ public:
     LossResult forward_backward(std::span<const Scalar> images, Targets<Scalar> targets, StepOptions options = {}) {
         static_assert(output_shape<Net>.is_flat(), "a loss over classes needs a network that ends in a flat vector");
         constexpr int classes = classes_of<Net>;
-        const long batch = checked_batch<Net>(images.size(), largest_batch_);
+        const long batch = checked_batch<Net>(images.size(), max_batch_);
         targets.check(batch, classes);
         check_smoothing(options.label_smoothing);
         const auto logits = forward(images, options.seed);
@@ -127,7 +127,7 @@ private:
         for (int i = begin; i < end; ++i) interpreter.run(program.op_of(program.ops[i]), program.ops[i]);
     }
 
-    int largest_batch_;
+    int max_batch_;
     Arena<Net, Scalar> parameters_, gradients_;
     TrainingState<Scalar> state_;
 };

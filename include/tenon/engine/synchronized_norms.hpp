@@ -54,8 +54,8 @@ public:
         frames_.resize(index(parts));
         gradients_of_parts_.clear();
         for (int i = 0; i < parts; ++i) gradients_of_parts_.emplace_back(index(state_count<Net>));
-        mine_.resize(index(2L * most_channels * parts));
-        all_.resize(index(2L * most_channels * all_parts));
+        mine_.resize(index(2L * max_channels * parts));
+        all_.resize(index(2L * max_channels * all_parts));
     }
 
     /// The gradients of the mean loss over the images of all parts, as far as they pass through those of one part.
@@ -77,7 +77,7 @@ public:
         this->moved_from_.check("engine");
         check_smoothing(label_smoothing);
         constexpr long elements = input_shape<Net>.elements();
-        const long room = this->largest_batch();
+        const long room = this->max_batch();
         long mine = 0, whole = 0;
         for (const int images : images_of_parts) whole += images;
         checked_batch<Net>(index(whole * elements), whole);
@@ -110,7 +110,7 @@ public:
 
 private:
     /// Of the batch norm with the most.
-    static constexpr int most_channels = [] {
+    static constexpr int max_channels = [] {
         int most = 1;
         for (const TrainingStep& step : Compiled::plan.steps)
             if (step.kind == TrainingKind::statistics) most = std::max(most, step.source().channels);

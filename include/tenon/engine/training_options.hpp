@@ -81,7 +81,7 @@ long checked_batch(std::size_t scalars, long largest) {
 }
 
 /// The largest batch that an engine is constructed for. Throws tenon::Error unless it is positive.
-inline int checked_largest_batch(int images) {
+inline int checked_max_batch(int images) {
     if (images < 1) throw Error("a training engine needs room for at least 1 image, not " + std::to_string(images));
     return images;
 }

@@ -42,7 +42,7 @@ public:
     template <OptimizerOptions<float> Choice>
     TrainingCore(const Choice& optimizer, const TrainerOptions& options)
         : options_{checked(options)},
-          engine_{largest_share(options_),
+          engine_{max_share(options_),
                   {.threads = options.threads, .loss_scaling = options.loss_scaling, .device = options.device}},
           optimizer_{optimizer.template make<float>(
               parameter_runs(Parameters<Net>::infos(), &Engine::is_trained, optimizer.decayed), state_count<Net>)},
@@ -196,7 +196,7 @@ private:
         return {options.world, options.shards > 0 ? options.shards : options.world.size(), options.accumulate};
     }
     /// The most images that the engine has at once: those of a shard, or of all shards of this process.
-    static int largest_share(const TrainerOptions& options) {
+    static int max_share(const TrainerOptions& options) {
         const ShardOptions shards = shards_of(options);
         if (options.batch_size < 1) return options.batch_size;
         const int largest = (options.batch_size - 1) / shards.shards + 1;

@@ -14,10 +14,10 @@ int wrong_pairs(const cpu::WorkParts& parts, int tiles, int panels) {
     std::vector<int> times(static_cast<std::size_t>(tiles) * static_cast<std::size_t>(panels), 0);
     for (int part = 0; part < parts.count(); ++part)
         for (int index = 0; index < parts.tasks(part); ++index) {
-            const cpu::WorkParts::Piece piece = parts.piece({part, index});
-            if (piece.tiles.empty() || piece.panels.empty() || piece.last_panel < piece.panels.end) return -1;
-            for (int tile = piece.tiles.begin; tile < piece.tiles.end; ++tile)
-                for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel)
+            const cpu::WorkParts::Area area = parts.area({part, index});
+            if (area.tiles.empty() || area.panels.empty() || area.last_panel < area.panels.end) return -1;
+            for (int tile = area.tiles.begin; tile < area.tiles.end; ++tile)
+                for (int panel = area.panels.begin; panel < area.panels.end; ++panel)
                     ++times[static_cast<std::size_t>(tile * panels + panel)];
         }
     int wrong = 0;
@@ -49,17 +49,17 @@ TEST_CASE("tasks are many where weights are streamed or tiles are many, and foll
     const cpu::WorkParts streamed{14, 32, {1, 1}, 100, true};
     CHECK(streamed.tasks(0) == cpu::tasks_per_part);
     for (int i = 0; i < cpu::tasks_per_part; ++i) {
-        const cpu::WorkParts::Piece piece = streamed.piece({0, i});
-        CHECK(piece.tiles == cpu::Range{0, 14});
-        CHECK(piece.panels == cpu::Range{4 * i, 4 * i + 4});
-        CHECK(piece.last_panel == 32);
+        const cpu::WorkParts::Area area = streamed.area({0, i});
+        CHECK(area.tiles == cpu::Range{0, 14});
+        CHECK(area.panels == cpu::Range{4 * i, 4 * i + 4});
+        CHECK(area.last_panel == 32);
     }
     const cpu::WorkParts resident{100, 4, {2, 1}, 5, false};
     CHECK(resident.tasks(0) == 10);
     CHECK(resident.count() == 2);
-    CHECK(resident.piece({1, 0}).tiles == cpu::Range{50, 55});
-    CHECK(resident.piece({1, 9}).panels == cpu::Range{0, 4});
+    CHECK(resident.area({1, 0}).tiles == cpu::Range{50, 55});
+    CHECK(resident.area({1, 9}).panels == cpu::Range{0, 4});
     const cpu::WorkParts by_units{14, 32, {1, 2}, 100, true, 8};
     CHECK(by_units.tasks(1) == 2);
-    CHECK(by_units.piece({1, 1}).panels == cpu::Range{24, 32});
+    CHECK(by_units.area({1, 1}).panels == cpu::Range{24, 32});
 }

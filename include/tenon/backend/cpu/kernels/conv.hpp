@@ -133,9 +133,9 @@ template <class Once = void>
         zero_borders(step, frame, tasks.worker, tasks.workers);
         TileRun run{step, frame, kernels, frame.scratch + tasks.worker * frame.scratch_floats, parts.streams()};
         while (const Task task = tasks.next()) {
-            const WorkParts::Piece piece = parts.piece(task);
-            run({unit * piece.tiles.begin, unit * piece.tiles.end},
-                {unit * piece.panels.begin, unit * piece.panels.end}, unit * piece.last_panel);
+            const WorkParts::Area area = parts.area(task);
+            run({unit * area.tiles.begin, unit * area.tiles.end}, {unit * area.panels.begin, unit * area.panels.end},
+                unit * area.last_panel);
         }
     });
 }

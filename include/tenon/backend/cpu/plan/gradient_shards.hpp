@@ -46,7 +46,7 @@ struct GradientSums {
 /// too, or, where there are many workers or few shards, several workers take parts of one shard.
 ///
 /// Example, 8 shards of a batch of 32 (4 images each): 4 workers -> parts = 1, two shards per worker; 16 workers ->
-/// parts = 2, each worker half of a shard's sums; 12 workers -> parts = 12 / gcd(8, 12) = 3, so that 8 x 3 = 24 pieces
+/// parts = 2, each worker half of a shard's sums; 12 workers -> parts = 12 / gcd(8, 12) = 3, so that 8 x 3 = 24 parts
 /// of work are 2 for each.
 struct GradientShards {
     int count = 1;    ///< shards

@@ -223,13 +223,13 @@ void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
         QuantizedCursor cursor{step, frame};
         const int per_image = step.grid.tiles();
         while (const Task task = tasks.next()) {
-            const WorkParts::Piece piece = parts.piece(task);
-            for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) {
+            const WorkParts::Area area = parts.area(task);
+            for (int panel = area.panels.begin; panel < area.panels.end; ++panel) {
                 const bool odd = has_odd_panel && panel == step.panels - 1;
                 cursor.panel(panel);
-                for (int tile = piece.tiles.begin; tile < piece.tiles.end; ++tile) {
+                for (int tile = area.tiles.begin; tile < area.tiles.end; ++tile) {
                     const bool small = cursor.tile(tile, per_image);
-                    cursor.fetch_next(tile - piece.tiles.begin, piece.tiles.size());
+                    cursor.fetch_next(tile - area.tiles.begin, area.tiles.size());
                     kernels[small ? 1 : 0][odd ? 1 : 0](cursor.arguments());
                 }
             }

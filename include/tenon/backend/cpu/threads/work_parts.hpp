@@ -45,36 +45,42 @@ inline Split choose_split(int tiles, int panels, long tile_bytes, long panel_byt
 /// few chunks, its panels into groups. The tasks of a part run all groups of a chunk, then those of the next chunk.
 ///
 /// Example: 10 tiles x 4 panels, split {2, 1}, chunks of 3, weights that stay in a cache. Part 0 has the tiles [0, 5)
-/// and two tasks: piece({0, 0}) -> tiles [0, 3), piece({0, 1}) -> tiles [3, 5), each with the panels [0, 4).
+/// and two tasks: area({0, 0}) -> tiles [0, 3), area({0, 1}) -> tiles [3, 5), each with the panels [0, 4).
 /// With 6 tiles x 16 panels, split {1, 2} and streamed weights, part 1 has 2 chunks x 4 groups = 8 tasks:
-/// piece({1, 0}) -> tiles [0, 3), panels [8, 10), last_panel 16; piece({1, 4}) -> tiles [3, 6), panels [8, 10).
+/// area({1, 0}) -> tiles [0, 3), panels [8, 10), last_panel 16; area({1, 4}) -> tiles [3, 6), panels [8, 10).
 ///
 /// Law: the tasks of all parts together contain each tile with each panel once (test:
 /// tests/backend/cpu/work_parts_test.cpp).
 class WorkParts {
 public:
-    struct Piece {
+    struct Area {
         Range tiles, panels;
         int last_panel;  ///< end of the part's panels: those from `panels` to here are likely to be next
     };
 
-    /// Chunks have at most `chunk` tiles. Panels are divided, at multiples of `panel_unit`, only where their weights
-    /// are streamed: otherwise the weights stay in a cache while the tiles pass by.
-    WorkParts(int tiles, int panels, Split split, int chunk, bool streams, int panel_unit = 1)
-        : tiles_{tiles}, panels_{panels}, split_{split}, chunk_{chunk}, streams_{streams}, unit_{panel_unit} {}
+    /// Chunks have at most `chunk` tiles. Panels are divided, at multiples of `panel_multiple`, only where their
+    /// weights are streamed: otherwise the weights stay in a cache while the tiles pass by.
+    WorkParts(int tiles, int panels, Split split, int chunk, bool streams, int panel_multiple = 1)
+        : tiles_{tiles},
+          panels_{panels},
+          split_{split},
+          chunk_{chunk},
+          streams_{streams},
+          panel_multiple_{panel_multiple} {}
 
     bool streams() const { return streams_; }
 
     int count() const { return split_.pixel_parts * split_.panel_parts; }
     int tasks(int part) const { return chunks(part) * groups(part); }
 
-    Piece piece(Task task) const {
+    Area area(Task task) const {
         const Range tiles = tiles_of(task.share), panels = panels_of(task.share);
         const int groups = this->groups(task.share), count = panels.size();
         const Range chunk = share(tiles.size(), task.index / groups, chunks(task.share));
-        const Range units = share((count + unit_ - 1) / unit_, task.index % groups, groups);
+        const Range units = share((count + panel_multiple_ - 1) / panel_multiple_, task.index % groups, groups);
         return {{tiles.begin + chunk.begin, tiles.begin + chunk.end},
-                {panels.begin + units.begin * unit_, std::min(panels.begin + units.end * unit_, panels.end)},
+                {panels.begin + units.begin * panel_multiple_,
+                 std::min(panels.begin + units.end * panel_multiple_, panels.end)},
                 panels.end};
     }
 
@@ -84,7 +90,7 @@ private:
     int chunks(int part) const { return (tiles_of(part).size() + chunk_ - 1) / chunk_; }
     int groups(int part) const {
         if (!streams_) return 1;
-        const int units = (panels_of(part).size() + unit_ - 1) / unit_;
+        const int units = (panels_of(part).size() + panel_multiple_ - 1) / panel_multiple_;
         return std::max(1, std::min(units, (tasks_per_part + chunks(part) - 1) / chunks(part)));
     }
 
@@ -92,7 +98,7 @@ private:
     Split split_;
     int chunk_;
     bool streams_;
-    int unit_;
+    int panel_multiple_;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -151,11 +151,11 @@ void run_winograd(const Step& step, const Frame& frame) {
         float* const memory = frame.scratch + tasks.worker * frame.scratch_floats;
         Range transformed{};
         while (const Task task = tasks.next()) {
-            const WorkParts::Piece piece = parts.piece(task);
-            const Strip strip{step, frame, memory, piece.tiles};
-            if (piece.tiles != transformed) strip.transform_input();
-            transformed = piece.tiles;
-            for (int panel = piece.panels.begin; panel < piece.panels.end; ++panel) strip.run_panel(panel);
+            const WorkParts::Area area = parts.area(task);
+            const Strip strip{step, frame, memory, area.tiles};
+            if (area.tiles != transformed) strip.transform_input();
+            transformed = area.tiles;
+            for (int panel = area.panels.begin; panel < area.panels.end; ++panel) strip.run_panel(panel);
         }
     });
 }

@@ -15,8 +15,8 @@ inline namespace TENON_ISA_NAMESPACE {
 template <TrainingCapacity T>
 constexpr long training_partials(Precision precision, const TrainingPlan<T>& plan, int multiprocessors) {
     return std::max({partial_floats(precision, multiprocessors),
-                     weight_gradient_floats(precision, plan.largest_weights, multiprocessors),
-                     channel_partials(plan.largest_channels)});
+                     weight_gradient_floats(precision, plan.max_weights, multiprocessors),
+                     channel_partials(plan.max_channels)});
 }
 
 /// The gradients of a layer's weights and, if it has one, of its bias.

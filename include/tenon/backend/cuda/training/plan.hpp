@@ -18,8 +18,8 @@ struct TrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
     long image_scalars = 0;      ///< of the arena, per image
     long packed_bytes = 0;       ///< scratch for the weights of one step
     long statistics_floats = 0;  ///< numbers of all batch norms
-    long largest_weights = 0;    ///< floats of the largest weight gradient, padded channels included
-    long largest_channels = 0;   ///< channels of the largest map that is summed over
+    long max_weights = 0;        ///< floats of the largest weight gradient, padded channels included
+    long max_channels = 0;       ///< channels of the largest map that is summed over
 };
 
 /// Builds the plan of a training program for values of `number_bytes` bytes.
@@ -109,9 +109,7 @@ private:
         need_channels(channels);
     }
 
-    constexpr void need_channels(int channels) {
-        plan_.largest_channels = std::max<long>(plan_.largest_channels, channels);
-    }
+    constexpr void need_channels(int channels) { plan_.max_channels = std::max<long>(plan_.max_channels, channels); }
 
     /// Assigns places to the packed weights, beginning at 0 for each step.
     constexpr void plan_packed(Step& step, const Op& op) {
@@ -164,7 +162,7 @@ private:
         step.vector = vector_of(term.group_channels, 16 / number_bytes_);
         step.output_vector = vector_of(step.target.channels / step.groups, 16 / number_bytes_);
         training.pack = vector_of(step.target.channels, 4);
-        plan_.largest_weights = std::max(plan_.largest_weights, long{term.depth} * step.target.channels);
+        plan_.max_weights = std::max(plan_.max_weights, long{term.depth} * step.target.channels);
         need_channels(step.target.channels);
     }
 
