@@ -104,7 +104,7 @@ TEST_CASE("a fit is bitwise the same on 1, 2 and 3 threads") {
 
 TEST_CASE("all threads of a fit round and flush as the caller does") {
     const auto train = [](int threads) {
-        Trainer<Small> trainer{sgd, {.batch_size = 10, .threads = threads, .seed = 7}};
+        Trainer<Small> trainer{sgd, {.batch_size = 10, .seed = 7, .threads = threads}};
         Patterns images{{3, 8, 8}, 6, 2, 10};
         trainer.fit(images, images, {.epochs = 1});
         std::vector<float> all(trainer.parameters().values().begin(), trainer.parameters().values().end());
