@@ -214,8 +214,17 @@ TEST_CASE("the log of events has steps and epochs, and a resumed fit keeps those
     CHECK(read_file(path) == four);
     // The earlier file is not cut but replaced: a process that is killed meanwhile loses no line.
     CHECK(read_file(folder.file("before")) == before);
-    plan.step = 1'000'000;
+    // Killed after the epoch's line, before a checkpoint that holds the epoch's end: it ends once more.
     tenon_test::write_file(path, text);
+    JsonlLog ending{path, 4};
+    plan.step = 10;
+    ending.on_begin(plan, stage);
+    CHECK(read_file(path) == text.substr(0, text.find("{\"event\":\"epoch\"")));
+    stage.epochs.clear();
+    stage.play(ending, 0.5, 1.5);
+    CHECK(read_file(path) == text);
+    plan.step = 1'000'000;
+    plan.first_epoch = 1;
     JsonlLog later{path, 4};
     later.on_begin(plan, stage);
     later.on_step(step_report(1'000'000), stage);

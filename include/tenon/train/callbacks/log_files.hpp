@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -127,7 +128,7 @@ private:
 
 /// Writes one JSON object per line: `{"event":"epoch",...}` for each epoch and, if asked for, `{"event":"step",...}`
 /// for every n-th iteration; what was not measured is null. When a fit is resumed, the lines up to the iteration it
-/// resumes from are kept. Throws tenon::Error when it can't be written.
+/// resumes from are kept, of epochs those that it won't end again. Throws tenon::Error when it can't be written.
 class JsonlLog final : public Callback {
 public:
     explicit JsonlLog(std::string path, long every_steps = 0) : file_{std::move(path)}, every_steps_{every_steps} {}
@@ -138,7 +139,9 @@ public:
         if (plan.step > 0) {
             std::ifstream old{file_.path()};
             for (std::string line; std::getline(old, line) && line.ends_with('}') && step_of(line) <= plan.step;)
-                lines.push_back(line);
+                // A checkpoint of an epoch's last iteration was perhaps written before the epoch was over.
+                if (!line.starts_with(epoch_begin) || number_after(line, R"("epoch":)") < plan.first_epoch)
+                    lines.push_back(line);
         }
         file_.begin(lines);
     }
@@ -161,7 +164,7 @@ public:
         file_.add(text + "}");
     }
     void on_epoch(const EpochReport& report, TrainerControl&) override {
-        std::string text = R"({"event":"epoch")";
+        std::string text{epoch_begin};
         detail::for_each_figure(report, [&](const char* name, double number) { append(text, name, number); });
         file_.add(text + "}");
     }
@@ -171,11 +174,13 @@ private:
     static void append(std::string& text, const char* name, double number) {
         text += ",\"" + std::string(name) + "\":" + detail::log_number(number, "null");
     }
-    static long step_of(const std::string& line) {
-        constexpr std::string_view key = "\"step\":";
+    static long step_of(const std::string& line) { return number_after(line, R"("step":)"); }
+    /// The number after a key; 0 if a line has none.
+    static long number_after(const std::string& line, std::string_view key) {
         const std::size_t at = line.find(key, line.find(','));
         return at == std::string::npos ? 0 : std::strtol(line.c_str() + at + key.size(), nullptr, 10);
     }
+    static constexpr std::string_view epoch_begin = R"({"event":"epoch")";
 
     detail::LineFile file_;
     long every_steps_;
