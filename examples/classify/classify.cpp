@@ -8,6 +8,7 @@
 //     classify --weights flowers/weights.safetensors photos        what finetune wrote, with its classes
 //     classify --model resnet18 --weights resnet18.pth --calibrate photos --save resnet18.int8.safetensors
 //     classify --model resnet18 --weights resnet18.int8.safetensors --precision int8 cat.jpg
+//     classify --model resnet18 --weights resnet18.int8.safetensors --precision int8 --onnx resnet18.int8.onnx
 //     classify --model resnet18 --weights resnet18.pth --precision bfloat16 cat.jpg
 //     mpirun -n 4 classify --json photos           shared by four processes, one answer
 //     curl https://example.org/cat.jpg | classify --model cifar10 -
@@ -133,9 +134,10 @@ void add_options(CLI::App& app, Options& options) {
         ->needs(save)
         ->excludes("--json")
         ->excludes(explain);
-    CLI::Option* const onnx =
-        app.add_option("--onnx", options.onnx, "Write the network with its weights as an ONNX file, too")
-            ->type_name("FILE");
+    CLI::Option* const onnx = app.add_option("--onnx", options.onnx,
+                                             "Write the network with its weights as an ONNX file, too; with\n"
+                                             "--calibrate or --precision int8 in 8-bit integers")
+                                  ->type_name("FILE");
     app.add_option("--onnx-batch", options.onnx_batch, "Batch size of the ONNX file; 0: any")
         ->check(CLI::Range(0, 1'000'000))
         ->needs(onnx)
@@ -212,9 +214,9 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
     const PackedNetworkEntry& entry = packed_network(model, "int8");
     const ImageFiles images = find_images({options.calibrate});
     std::vector<std::string> notes;
-    const std::unique_ptr<Calibration> calibration =
-        entry.calibrate(weights.path, {.key = options.key, .allow_undefined = options.allow_undefined, .notes = &notes},
-                        options.threads);
+    const std::unique_ptr<Calibration> calibration = entry.calibrate(
+        model, weights.path, {.key = options.key, .allow_undefined = options.allow_undefined, .notes = &notes},
+        options.threads);
     for (const std::string& note : notes)
         std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
     const PreprocessingOptions chosen =
@@ -234,6 +236,7 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
     tenon::WeightsInfo info{.network = model, .classes = weights.info.classes, .more = weights.info.more};
     preprocessing::write(chosen, info.more);
     calibration->save(options.save, info);
+    if (!options.onnx.empty()) calibration->write_onnx(options.onnx, options.onnx_batch, info);
     std::fprintf(stderr, "classify: %s, calibrated on %ld of %zu images; written to %s\n", model.c_str(),
                  calibration->images(), images.files.size(), options.save.c_str());
     return broken > 0 ? user_error : 0;

@@ -43,6 +43,7 @@ public:
             }
         }
         model_.load(weights, options);
+        weights_ = weights.string();
         parameters_ = [weights, again] { return tenon::Parameters<Net>(weights.string(), again); };
         classes_ = all_classes;
     }
@@ -105,15 +106,18 @@ public:
     }
     void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
         const bool spares_some = classes_ < all_classes;
-        tenon::write_onnx(
-            path, parameters_(),
-            {.batch = batch, .graph_name = name_, .info = info, .used_classes = spares_some ? classes_ : 0});
+        const tenon::OnnxOptions options{
+            .batch = batch, .graph_name = name_, .info = info, .used_classes = spares_some ? classes_ : 0};
+        if constexpr (std::is_same_v<Backend, tenon::CpuWith<tenon::Precision::int8>>)
+            tenon::write_onnx(path, parameters_(), tenon::programs::read_input_ranges(weights_), options);
+        else
+            tenon::write_onnx(path, parameters_(), options);
     }
 
 private:
     static constexpr int all_classes = tenon::output_shape<Net>.channels;
 
-    std::string name_;
+    std::string name_, weights_;  // the latter is the file that was loaded
     int classes_ = all_classes;
     std::vector<float> used_logits_;  // of the used classes
     tenon::Model<Net, Backend> model_;

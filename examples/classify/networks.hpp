@@ -53,7 +53,8 @@ public:
     /// and in the layout of its library.
     virtual void save(const std::string& path, const tenon::WeightsInfo& info = {}) const = 0;
 
-    /// Writes the network with the weights that were loaded last as an ONNX file for `batch` images (0: any number).
+    /// Writes the network with the weights that were loaded last as an ONNX file for `batch` images (0: any number): in
+    /// integers if it runs in integers, else in floats.
     virtual void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const = 0;
 };
 
@@ -81,6 +82,8 @@ public:
     virtual long images() const = 0;
     /// Writes the weights and the ranges as a safetensors file under the names of the weights' library.
     virtual void save(const std::string& path, const tenon::WeightsInfo& info) const = 0;
+    /// Writes the network in integers as an ONNX file for `batch` images (0: any number).
+    virtual void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const = 0;
 };
 
 /// The name of a network that also runs in 8-bit integers and in bfloat16, and how it and its calibration are made.
@@ -88,8 +91,8 @@ struct PackedNetworkEntry {
     std::string_view name;
     std::unique_ptr<Classifier> (*make_in_integers)(std::string_view name, int threads);
     std::unique_ptr<Classifier> (*make_in_bfloat16)(std::string_view name, int threads);
-    std::unique_ptr<Calibration> (*calibrate)(const std::string& weights, const tenon::LoadOptions& options,
-                                              int threads);
+    std::unique_ptr<Calibration> (*calibrate)(std::string_view name, const std::string& weights,
+                                              const tenon::LoadOptions& options, int threads);
 };
 
 /// Those networks.

@@ -10,8 +10,9 @@ namespace {
 template <class Net>
 class NetworkCalibration final : public Calibration {
 public:
-    NetworkCalibration(const std::string& weights, const tenon::LoadOptions& options, int threads)
-        : calibrator_{tenon::Parameters<Net>(weights, options), threads} {}
+    NetworkCalibration(std::string_view name, const std::string& weights, const tenon::LoadOptions& options,
+                       int threads)
+        : name_{name}, calibrator_{tenon::Parameters<Net>(weights, options), threads} {}
 
     const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
     void add(std::span<const float> images) override { calibrator_.add(images); }
@@ -19,8 +20,13 @@ public:
     void save(const std::string& path, const tenon::WeightsInfo& info) const override {
         calibrator_.save(path, tenon::naming_of<Net>, tenon::programs::to_metadata(info));
     }
+    void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
+        tenon::write_onnx(path, calibrator_.parameters(), calibrator_.input_ranges(),
+                          {.batch = batch, .graph_name = name_, .info = info});
+    }
 
 private:
+    std::string name_;
     tenon::CpuWith<tenon::Precision::int8>::Calibrator<Net> calibrator_;
 };
 
@@ -31,11 +37,11 @@ std::unique_ptr<Classifier> make_packed(std::string_view name, int threads) {
 
 template <class Net>
 constexpr PackedNetworkEntry packed_entry_of(std::string_view name) {
-    return {
-        name, &make_packed<Net, tenon::Precision::int8>, &make_packed<Net, tenon::Precision::bfloat16>,
-        [](const std::string& weights, const tenon::LoadOptions& options, int threads) -> std::unique_ptr<Calibration> {
-            return std::make_unique<NetworkCalibration<Net>>(weights, options, threads);
-        }};
+    return {name, &make_packed<Net, tenon::Precision::int8>, &make_packed<Net, tenon::Precision::bfloat16>,
+            [](std::string_view of, const std::string& weights, const tenon::LoadOptions& options,
+               int threads) -> std::unique_ptr<Calibration> {
+                return std::make_unique<NetworkCalibration<Net>>(of, weights, options, threads);
+            }};
 }
 
 }  // namespace

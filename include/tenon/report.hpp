@@ -11,6 +11,7 @@
 #include <tenon/report/class_report.hpp>
 #include <tenon/report/dot.hpp>
 #include <tenon/report/onnx.hpp>
+#include <tenon/report/onnx_int8.hpp>
 #include <tenon/report/page/report.hpp>
 #include <tenon/report/profile.hpp>
 #include <tenon/report/rate_plot.hpp>

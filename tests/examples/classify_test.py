@@ -22,6 +22,7 @@ import json_schema
 import processes
 
 try:
+    import numpy
     import onnx_file
     import safetensors_file
 except ImportError as missing:
@@ -326,6 +327,44 @@ class Classify(unittest.TestCase):
         answers = [[image["top"][0]["class"] for image in each["images"]] for each in (floats, integers)]
         self.assertEqual(*answers)
         self.assertNotEqual(floats, integers)  # their probabilities differ
+
+    def test_a_calibrated_network_is_exported_in_integers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            calibrated, plain = folder / "int8.safetensors", folder / "plain.safetensors"
+            self.run_program("--calibrate", IMAGES, "--save", calibrated, "--onnx", folder / "a.onnx", "--onnx-batch", "0")
+            integers = ["--weights", calibrated, "--precision", "int8", "--onnx"]
+            self.run_program(*integers, folder / "b.onnx", "--onnx-batch", "0")
+            self.assertEqual((folder / "a.onnx").read_bytes(), (folder / "b.onnx").read_bytes())
+            model = onnx_file.OnnxFile(folder / "a.onnx")
+            self.assertEqual((model.name, model.inputs), ("fashion_mnist", [("input", ["batch", 1, 28, 28])]))
+            self.assertEqual(model.metadata["network"], "fashion_mnist")
+            kinds = [node.operator for node in model.nodes]
+            self.assertEqual((kinds.count("Conv"), kinds.count("Gemm")), (31, 1))
+            # All products but the one that reads the image read bytes, some of them the same ones.
+            weights = [array for array in model.initializers.values() if array.dtype.name == "int8" and array.ndim > 1]
+            self.assertEqual(len(weights), 31)
+            ranges, _ = safetensors_file.read(calibrated)
+            self.assertEqual(kinds.count("QuantizeLinear"), (ranges["int8.input_ranges"] > 0).sum() - 1)
+            # The model's answers, for an image as the network reads it.
+            for image in sorted(IMAGES.glob("*.png")):
+                self.run_program("--explain", folder / "map.json", image)
+                x = numpy.float32(json.loads((folder / "map.json").read_text())["input"]).reshape(1, 1, 28, 28)
+                logits, = model.run(x)
+                top = self.json_of("--weights", calibrated, "--precision", "int8", image)["images"][0]["top"]
+                found = numpy.exp(logits - logits.max()) / numpy.exp(logits - logits.max()).sum()
+                self.assertEqual(logits.argmax(), top[0]["class"])
+                for entry in top:
+                    self.assertAlmostEqual(found[entry["class"]], entry["probability"], delta=0.01)
+
+            self.run_program("--weights", calibrated, "--save", plain)  # of a model in floats: without ranges
+            self.assertIn("need the ranges", self.refusal(
+                "--weights", plain, "--precision", "int8", "--onnx", folder / "c.onnx"))
+            self.assertFalse((folder / "c.onnx").exists())
+            # bfloat16 is how a model computes: its file has the floats that were loaded.
+            for precision in ("bfloat16", "float32"):
+                self.run_program("--precision", precision, "--onnx", folder / f"{precision}.onnx")
+            self.assertEqual((folder / "bfloat16.onnx").read_bytes(), (folder / "float32.onnx").read_bytes())
 
     def test_bfloat16_gives_the_answers_of_floats(self):
         floats, halves = self.json_of(IMAGES), self.json_of("--precision", "bfloat16", IMAGES)

@@ -54,7 +54,7 @@ def text(value):
 def tensor(data):
     """The name and array of a TensorProto."""
     found = gathered(data)
-    element = {1: "<f4", 7: "<i8"}[found[2][0]]
+    element = {1: "<f4", 2: "<u1", 3: "<i1", 7: "<i8"}[found[2][0]]
     return text(found[8][0]), numpy.frombuffer(found[9][0], element).reshape(found.get(1, []))
 
 
@@ -185,6 +185,17 @@ def gemm(x, weight, bias=0.0, *, transB):
     return x @ weight.T + bias
 
 
+def quantize(x, scale, zero):
+    limits = numpy.iinfo(zero.dtype)
+    return numpy.clip(numpy.rint(x / scale) + zero, limits.min, limits.max).astype(zero.dtype)
+
+
+def dequantize(codes, scale, zero, *, axis=1):
+    assert codes.dtype == zero.dtype and scale.shape == zero.shape
+    shape = [-1 if i == axis else 1 for i in range(codes.ndim)] if scale.ndim else []
+    return (codes.astype(numpy.float64) - zero.reshape(shape)) * scale.reshape(shape)
+
+
 OPERATORS = {
     "Conv": conv,
     "BatchNormalization": batch_normalization,
@@ -202,4 +213,6 @@ OPERATORS = {
     "Slice": slices,
     "Pad": pad,
     "Identity": lambda x: x,
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
 }

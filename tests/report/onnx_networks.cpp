@@ -2,9 +2,10 @@
 //
 //     tenon_onnx_networks                      the names of the networks, one per line
 //     tenon_onnx_networks NAME FOLDER          writes FOLDER/NAME.onnx and FOLDER/NAME.safetensors: the parameters
-//     under the
-//                                              names that the file gives them, `input`, and `output`, the model's
-//                                              results
+//                                              under the names that the file gives them, `input`, `output`, the
+//                                              model's results, and, of one in integers, those of the same in floats
+#include "onnx_networks.hpp"
+
 #include <cstdio>
 #include <deque>
 #include <exception>
@@ -20,11 +21,10 @@
 #include <tenon/models/resnet_v2.hpp>
 #include <tenon/models/timm.hpp>
 #include <tenon/report/onnx.hpp>
-#include <tenon/runtime/model.hpp>
 #include <tenon/topology/channel_ops.hpp>
 
 namespace {
-using namespace tenon;
+using namespace onnx_networks;
 
 /// Every shortcut with a gate or a factor.
 struct Gated
@@ -52,36 +52,11 @@ void write(const std::string& name, const std::string& folder, std::size_t image
     parameters.seed(1);
     write_onnx(folder + "/" + name + ".onnx", parameters, {.batch = batch, .graph_name = name});
 
-    std::vector<float> input(images * static_cast<std::size_t>(input_shape<Net>.elements()));
-    for (std::size_t i = 0; i < input.size(); ++i)
-        input[i] = static_cast<float>(detail::uniform(detail::random_bits(1, detail::hash_name("input"), i), -1, 1));
+    const std::vector<float> input = seeded_input<Net>(images);
     Model<Net> model{{.threads = 2}};
     model.set_parameters(parameters);
-    const std::span<const float> output = model(input);
-
-    const auto shape = [&](Shape of) -> std::vector<std::int64_t> {
-        const auto count = static_cast<std::int64_t>(images);
-        if (of.is_flat()) return {count, of.channels};
-        return {count, of.channels, of.height, of.width};
-    };
-    std::vector<TensorEntry> tensors{make_tensor_entry<float>("input", shape(input_shape<Net>), input),
-                                     make_tensor_entry<float>("output", shape(output_shape<Net>), output)};
-    const std::vector<std::string> names = detail::parameter_names<Net>();
-    for (int i = 0; i < parameters.count(); ++i) {
-        const detail::Parameter& info = parameters.infos()[static_cast<std::size_t>(i)];
-        tensors.push_back(make_tensor_entry<float>(names[static_cast<std::size_t>(i)],
-                                                   {info.dimensions, info.dimensions + info.rank}, parameters[i]));
-    }
-    write_safetensors(folder + "/" + name + ".safetensors", tensors);
+    write_tensors(folder + "/" + name + ".safetensors", parameters, input, {{"output", model(input)}});
 }
-
-/// A network's name and how to write it.
-struct Entry {
-    std::string_view name;
-    void (*write)(const std::string&, const std::string&, std::size_t, long);
-    std::size_t images = 1;
-    long batch = 1;
-};
 
 using Small = Input<3, 64, 64>;
 constexpr Entry entries[] = {
@@ -106,12 +81,13 @@ constexpr Entry entries[] = {
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc == 1)
-        for (const Entry& entry : entries) std::printf("%s\n", entry.name.data());
-    for (const Entry& entry : entries)
-        if (argc == 3 && entry.name == argv[1]) {
-            entry.write(argv[1], argv[2], entry.images, entry.batch);
-            return 0;
+    for (const std::span<const Entry> some : {std::span<const Entry>(entries), integer_entries()})
+        for (const Entry& entry : some) {
+            if (argc == 1) std::printf("%s\n", entry.name.data());
+            if (argc == 3 && entry.name == argv[1]) {
+                entry.write(argv[1], argv[2], entry.images, entry.batch);
+                return 0;
+            }
         }
     return argc == 1 ? 0 : 2;
 } catch (const std::exception& error) {

@@ -1,10 +1,11 @@
 // What an ONNX file refuses to be, and that it is written whole or not at all. onnx_test.py compares whole networks.
 #include <filesystem>
+#include <limits>
 
 #include <doctest/doctest.h>
 
 #include <tenon/io/read_weights_info.hpp>
-#include <tenon/report/onnx.hpp>
+#include <tenon/report/onnx_int8.hpp>
 #include <tenon/topology/elementwise.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/pooling.hpp>
@@ -87,6 +88,48 @@ TEST_CASE("a network with spare classes is exported as one that has only those t
                        "c.onnx: the network has 10 classes, so"));
     CHECK(contains(error_of([&] { write_onnx(folder.file("c.onnx"), Parameters<WithoutBias>{}, {.used_classes = 3}); }),
                    "c.onnx: spare classes need a network that ends in one Linear with a bias"));
+}
+
+TEST_CASE("a network in integers is exported with its ranges, and with nothing else") {
+    const tenon_test::TemporaryFolder folder;
+    Parameters<Exported> parameters;
+    parameters.seed(1);
+    const std::string path = folder.file("a.onnx");
+    const auto bytes = [&](std::vector<float> ranges, OnnxOptions options = {}) {
+        write_onnx(path, parameters, ranges, options);
+        return tenon_test::read_file(path);
+    };
+    const std::string first = bytes({1, 2});
+    CHECK(bytes({1, 2}) == first);
+    CHECK(bytes({1, 3}) != first);
+    CHECK(bytes({1, 0}) != first);  // calibration saw only zeros
+    CHECK(contains(first, "QuantizeLinear"));
+    CHECK(contains(bytes({1, 2}, {.info = {.classes = std::vector<std::string>(10, "cloth")}}), "cloth"));
+    // A list of options alone is still a network in floats.
+    write_onnx(path, parameters, {});
+    CHECK_FALSE(contains(tenon_test::read_file(path), "QuantizeLinear"));
+    std::filesystem::remove(path);
+
+    const auto refusal = [&](std::vector<float> ranges, OnnxOptions options = {}) {
+        return error_of([&] { write_onnx(path, parameters, ranges, options); });
+    };
+    CHECK(contains(refusal({}), "a.onnx: a network in 8-bit integers needs the ranges of what each layer reads"));
+    CHECK(contains(refusal({}), "classify --calibrate FOLDER --save FILE"));
+    CHECK(
+        contains(refusal({1}), "a.onnx: the network has 2 convolutions and linear layers, but there are ranges of 1"));
+    CHECK(contains(refusal({1, std::numeric_limits<float>::quiet_NaN()}), "finite numbers from 0 on; one is nan"));
+    CHECK(contains(refusal({-1, 1}), "finite numbers from 0 on; one is -1"));
+    CHECK(contains(refusal({1, 2}, {.batch = -1}), "a batch can't be -1"));
+    CHECK(contains(refusal({1, 2}, {.used_classes = 7}), "is exported with all its classes"));
+    CHECK(contains(refusal({1, 2}, {.info = {.classes = {"one"}}}), "expected 10 names of classes"));
+    parameters[0][0] = std::numeric_limits<float>::infinity();
+    CHECK(contains(refusal({1, 2}), "a.onnx: 8-bit integers need finite weights; parameter 0"));
+    CHECK(std::filesystem::is_empty(folder.file("")));
+
+    const Parameters<Exported> plain;
+    plain.save(folder.file("plain.safetensors"));
+    CHECK(contains(error_of([&] { programs::read_input_ranges(folder.file("plain.safetensors")); }),
+                   "plain.safetensors: a network in 8-bit integers needs the ranges"));
 }
 
 }  // namespace

@@ -5,8 +5,10 @@
 //
 //     write_onnx("resnet50.onnx", Parameters<ResNet50<>>{"resnet50.pth"});
 
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/error.hpp>
@@ -52,6 +54,20 @@ inline ProtobufMessage onnx_model(ProtobufMessage graph, const Metadata& metadat
     return model;
 }
 
+/// Throws tenon::Error, naming the file, when a batch is negative.
+inline void check_batch(const std::string& path, long batch) {
+    if (batch < 0) throw Error(path + ": a batch can't be " + std::to_string(batch) + " images");
+}
+
+/// Writes the file of a graph. Throws tenon::Error as write_onnx does.
+inline void write_onnx_model(const std::string& path, ProtobufMessage graph, const WeightsInfo& info) {
+    const ProtobufMessage model = onnx_model(std::move(graph), to_metadata(info));
+    if (model.size() > std::numeric_limits<std::int32_t>::max())
+        throw Error(path + ": the network takes " + std::to_string(model.size()) +
+                    " bytes as ONNX, more than the 2 GiB that a protobuf file may have");
+    write_file_atomically(path, model.parts());
+}
+
 /// Reduces a network's last Linear, and the values after it, to its first classes.
 inline void keep_used_classes(const auto& ops, const ClassifierIndices& classifier, int used,
                               std::vector<Shape>& values, std::vector<Parameter>& parameters) {
@@ -78,7 +94,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Net>
 void write_onnx(const std::string& path, const Parameters<Net>& parameters, const OnnxOptions& options = {},
                 Naming naming = naming_of<Net>) {
-    if (options.batch < 0) throw Error(path + ": a batch can't be " + std::to_string(options.batch) + " images");
+    detail::check_batch(path, options.batch);
     const auto& program = lowered<Net>;
     const std::vector<std::string> names = detail::parameter_names<Net>(naming);
     const std::vector<const float*> tensors = parameters.tensors();
@@ -100,13 +116,8 @@ void write_onnx(const std::string& path, const Parameters<Net>& parameters, cons
                                     program.output,
                                     names,
                                     tensors};
-    const detail::ProtobufMessage model =
-        onnx_model(detail::OnnxGraphBuilder(source, options.batch).build(detail::to_utf8(options.graph_name)),
-                   detail::to_metadata(options.info));
-    if (model.size() > std::numeric_limits<std::int32_t>::max())
-        throw Error(path + ": the network takes " + std::to_string(model.size()) +
-                    " bytes as ONNX, more than the 2 GiB that a protobuf file may have");
-    detail::write_file_atomically(path, model.parts());
+    detail::OnnxGraphBuilder builder{source, options.batch};
+    detail::write_onnx_model(path, builder.build(detail::to_utf8(options.graph_name)), options.info);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -38,24 +38,31 @@ struct OnnxSource {
 };
 
 /// Builds the GraphProto of a program. Weights are borrowed: source and builder must outlive the message.
-class OnnxGraphBuilder : OnnxNodes {
+class OnnxGraphBuilder : protected OnnxNodes {
 public:
     /// `batch` images at once; 0 leaves the number open.
-    OnnxGraphBuilder(const OnnxSource& source, long batch) : OnnxNodes{batch}, source_{source} {}
+    OnnxGraphBuilder(const OnnxSource& source, long batch)
+        : OnnxNodes{batch}, source_{source}, value_names_(source.values.size()), is_read_(source.parameters.size()) {
+        value_names_[0] = unique("input");
+    }
 
     ProtobufMessage build(std::string_view name) {
-        value_names_.resize(source_.values.size());
-        value_names_[0] = unique("input");
         if (source_.output == 0) add_node("Identity", {value_names_[0]}, unique("output"), {});  // there is no layer
         for (const Op& op : source_.ops) add_op(op);
+        return finish(name, source_.values[index(source_.output)]);
+    }
+
+protected:
+    /// Completes the graph: its name, the parameters that its nodes read, its input and its result.
+    ProtobufMessage finish(std::string_view name, Shape output) {
         graph().add_text(2, name);
-        for (std::size_t i = 0; i < source_.parameters.size(); ++i) add_parameter(i);
+        for (std::size_t i = 0; i < source_.parameters.size(); ++i)
+            if (is_read_[i]) add_parameter(i);
         graph().add_message(11, value_info(value_names_[0], source_.values[0]));
-        graph().add_message(12, value_info("output", source_.values[index(source_.output)]));
+        graph().add_message(12, value_info("output", output));
         return std::move(graph());
     }
 
-private:
     void add_parameter(std::size_t i) {
         const Parameter& parameter = source_.parameters[i];
         const std::vector<std::int64_t> shape(parameter.dimensions, parameter.dimensions + parameter.rank);
@@ -70,11 +77,14 @@ private:
         return parameter_names_[index(parameter)];
     }
 
-    /// x and the names of an operation's parameters.
-    std::vector<std::string> with_parameters(const std::string& x, const Op& op) {
+    /// x and the names of a layer's parameters.
+    std::vector<std::string> with_parameters(const std::string& x, int layer_index) {
         std::vector<std::string> inputs{x};
-        const LayerInfo& layer = source_.layers[index(op.layer())];
-        for (int i = 0; i < layer.parameters; ++i) inputs.push_back(parameter_name(layer.first_parameter + i));
+        const LayerInfo& layer = source_.layers[index(layer_index)];
+        for (int i = layer.first_parameter; i < layer.first_parameter + layer.parameters; ++i) {
+            inputs.push_back(parameter_name(i));
+            is_read_[index(i)] = true;
+        }
         return inputs;
     }
 
@@ -103,9 +113,9 @@ private:
         add_node("Flatten", {map}, y, {OnnxAttribute::of("axis", 1)});
     }
 
-    void add_norm(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
-        const LayerInfo& layer = source_.layers[index(op.layer())];
-        std::vector<std::string> inputs = with_parameters(x, op);
+    void add_norm(int layer_index, const std::string& x, const std::string& y, const std::string& path) {
+        const LayerInfo& layer = source_.layers[index(layer_index)];
+        std::vector<std::string> inputs = with_parameters(x, layer_index);
         if (parameter_of(layer, source_.parameters.data(), ParameterRole::gamma) < 0) {
             const auto channels = detail::index(layer.input.channels);
             const std::vector<std::int64_t> shape{layer.input.channels};
@@ -138,22 +148,28 @@ private:
     }
 
     void add_op(const Op& op) {
-        const std::string path = operation_name(op, source_.layers), x = value_names_[index(op.source())];
+        const std::string path = operation_name(op, source_.layers);
         const bool is_result = op.target == source_.output;
         const std::string y = value_names_[index(op.target)] = unique(is_result ? "output" : path);
+        add_nodes(op, value_names_[index(op.source())], y, path);
+        if (!is_result) graph().add_message(13, value_info(y, source_.values[index(op.target)]));
+    }
+
+    /// The nodes of an operation's kind, from x to y.
+    void add_nodes(const Op& op, const std::string& x, const std::string& y, const std::string& path) {
         const auto plain = [&](std::string_view type) { add_node(type, {x}, y, {}); };
         switch (op.kind) {
             case OpKind::conv: {
                 std::vector<OnnxAttribute> attributes = window_attributes(op.window(), true);
                 attributes.push_back(OnnxAttribute::of("group", op.terms[0].groups));
-                add_node("Conv", with_parameters(x, op), y, attributes);
+                add_node("Conv", with_parameters(x, op.layer()), y, attributes);
                 break;
             }
             case OpKind::linear:
-                add_node("Gemm", with_parameters(x, op), y, {OnnxAttribute::of("transB", 1)});
+                add_node("Gemm", with_parameters(x, op.layer()), y, {OnnxAttribute::of("transB", 1)});
                 break;
             case OpKind::batch_norm:
-                add_norm(op, x, y, path);
+                add_norm(op.layer(), x, y, path);
                 break;
             case OpKind::max_pool:
             case OpKind::average_pool:
@@ -195,11 +211,11 @@ private:
                 plain(onnx);
             }
         }
-        if (!is_result) graph().add_message(13, value_info(y, source_.values[index(op.target)]));
     }
 
     OnnxSource source_;
     std::vector<std::string> value_names_, parameter_names_;
+    std::vector<bool> is_read_;  ///< the parameters that become initializers
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -33,7 +33,20 @@ struct OnnxAttribute {
 /// Writes the nodes of a graph and gives names to its values.
 class OnnxNodes {
 public:
-    static constexpr int element_float = 1, element_integer = 7;
+    static constexpr int element_float = 1, element_u8 = 2, element_s8 = 3, element_integer = 7;
+
+    /// The number of an element's type.
+    template <class T>
+    static constexpr int element_of() {
+        if constexpr (std::is_same_v<T, float>)
+            return element_float;
+        else if constexpr (std::is_same_v<T, std::uint8_t>)
+            return element_u8;
+        else if constexpr (std::is_same_v<T, std::int8_t>)
+            return element_s8;
+        else
+            return element_integer;
+    }
 
     /// `batch` images at once; 0 leaves the number open.
     explicit OnnxNodes(long batch) : batch_{batch} {}
@@ -114,7 +127,7 @@ public:
     template <class T>
     std::string add_constant(const std::string& name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
         std::string own = unique(name);
-        ProtobufMessage message = tensor(own, shape, std::is_same_v<T, float> ? element_float : element_integer);
+        ProtobufMessage message = tensor(own, shape, element_of<T>());
         const auto bytes = std::as_bytes(std::span(values));
         message.add_text(9, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
         graph_.add_message(5, std::move(message));
