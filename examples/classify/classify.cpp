@@ -40,6 +40,7 @@
 #include "../common/image_files.hpp"
 #include "../common/json_document.hpp"
 #include "../common/preprocessing_options.hpp"
+#include "../common/progress_line.hpp"
 #include "../common/run_program.hpp"
 #include "chosen_network.hpp"
 #include "networks.hpp"
@@ -224,15 +225,19 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
     const tenon::Preprocessing preprocessing = chosen_preprocessing(calibration->preprocessing(), chosen);
     const tenon::DecodeOptions decoding = decoding_for(preprocessing, options.decoding);
     for (const SkippedFiles& folder : images.skipped) std::fprintf(stderr, "classify: %s\n", to_string(folder).c_str());
-    std::size_t broken = 0;
+    std::size_t broken = 0, done = 0;
+    ProgressLine progress("classify: calibrating", images.files.size());
     for (const ImageFile& file : images.files) {
         try {
             calibration->add(preprocess(read_image_file(file, decoding, "classify"), preprocessing));
         } catch (const tenon::Error& error) {
             ++broken;
+            progress.clear();
             std::fprintf(stderr, "classify: %s\n", error.what());
         }
+        progress.show(++done);
     }
+    progress.clear();
     tenon::WeightsInfo info{.network = model, .classes = weights.info.classes, .more = weights.info.more};
     preprocessing::write(chosen, info.more);
     calibration->save(options.save, info);

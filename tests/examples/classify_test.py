@@ -2,16 +2,20 @@
 
     python3 classify_test.py PROGRAM SOURCE_FOLDER
 """
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import resource
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 from xml.etree import ElementTree
 import zipfile
@@ -327,6 +331,48 @@ class Classify(unittest.TestCase):
         answers = [[image["top"][0]["class"] for image in each["images"]] for each in (floats, integers)]
         self.assertEqual(*answers)
         self.assertNotEqual(floats, integers)  # their probabilities differ
+
+    def test_calibration_shows_on_a_terminal_how_much_is_done(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "images").mkdir()
+            for i in range(60):
+                for image in IMAGES.glob("*.png"):
+                    shutil.copy(image, folder / "images" / f"{i}_{image.name}")
+            (folder / "images" / "30_broken.png").write_text("not an image")
+            for width in (100, 50, 12):
+                terminal, inside = pty.openpty()
+                fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+                running = subprocess.Popen([PROGRAM, "--calibrate", folder / "images", "--save", folder / "a.safetensors"],
+                                           stdout=subprocess.DEVNULL, stderr=inside)
+                os.close(inside)
+                text = b""
+                while True:
+                    try:
+                        text += os.read(terminal, 65536)
+                    except OSError:  # how Linux says that nobody is on the other side any more
+                        break
+                os.close(terminal)
+                self.assertEqual(running.wait(), 2)  # as one is broken
+                # Each state of the line, and what is left: the broken image, and the result.
+                lines = [line.split("\r") for line in text.decode().split("\r\n")]
+                states = [state for line in lines for state in line[1:] if state.endswith("\x1b[K")]
+                shown = [state.removesuffix("\x1b[K") for state in states if state != "\x1b[K"]
+                self.assertGreater(len(shown), 0, text)
+                for state in shown:
+                    self.assertLess(len(state), width)
+                    if width == 100:
+                        self.assertRegex(state, r"\Aclassify: calibrating \[=*>?\.*\] \d+ of 601 images, \d+:\d\d left\Z")
+                    elif width == 50:
+                        self.assertRegex(state, r"\Aclassify: calibrating: \d+ of 601 images\Z")
+                left = [line[-1].removeprefix("\x1b[K") for line in lines if line[-1].strip("\x1b[K")]
+                self.assertTrue(left[0].startswith(f"classify: {folder}/images/30_broken.png"), left)
+                self.assertTrue(left[1].startswith("classify: fashion_mnist, calibrated on 600 of 601 images"), left)
+                self.assertEqual(len(left), 2, text)
+            # Elsewhere nothing is drawn.
+            _, err = self.run_program("--calibrate", IMAGES, "--save", folder / "a.safetensors")
+            self.assertNotIn("\r", err)
+            self.assertNotIn("calibrating", err)
 
     def test_a_calibrated_network_is_exported_in_integers(self):
         with tempfile.TemporaryDirectory() as folder:
