@@ -12,8 +12,8 @@ set(TENON_DOORS
     include/tenon/training.hpp
 )
 
-# The door of the component tenon::image, and the rooms that it opens and that need its libraries.
-set(TENON_IMAGE_DOORS include/tenon/image.hpp)
+# The doors of the component tenon::image, and the rooms that they open and that need its libraries.
+set(TENON_IMAGE_DOORS include/tenon/image.hpp include/tenon/image_file.hpp)
 set(TENON_IMAGE_ROOMS include/tenon/data/archives include/tenon/image/codecs)
 
 # The component tenon::mpi: its door, and the one header that needs an MPI.

@@ -11,8 +11,7 @@
 #include <tenon/data/archives/idx.hpp>
 #include <tenon/data/archives/image_folder.hpp>
 #include <tenon/data/archives/photo_dataset.hpp>
-#include <tenon/image/codecs/decode.hpp>
-#include <tenon/image/codecs/encode_png.hpp>
+#include <tenon/image_file.hpp>
 // IWYU pragma: end_exports
 
 #include <tenon/core/end_door.hpp>

@@ -19,7 +19,8 @@ namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The images of each class that has some. Throws tenon::Error for a negative label.
-inline std::vector<std::vector<std::uint32_t>> members_of_classes(std::span<const int> labels) {
+template <class Once = void>
+std::vector<std::vector<std::uint32_t>> members_of_classes(std::span<const int> labels) {
     std::map<int, std::vector<std::uint32_t>> by_label;  // a label may be any number
     for (std::size_t i = 0; i < labels.size(); ++i) {
         if (labels[i] < 0) throw Error("expected labels from 0 on to balance, found " + std::to_string(labels[i]));
@@ -33,8 +34,9 @@ inline std::vector<std::vector<std::uint32_t>> members_of_classes(std::span<cons
 
 /// `count` images, equally many of each class, or one more: an image of a class again only when all others of it have
 /// been. The k-th time in an epoch (from 0) image i is i + k * count, so that it is augmented anew.
-inline std::vector<std::uint64_t> balanced_order(const std::vector<std::vector<std::uint32_t>>& members,
-                                                 std::size_t count, std::uint64_t seed, std::uint64_t stream) {
+template <class Once = void>
+std::vector<std::uint64_t> balanced_order(const std::vector<std::vector<std::uint32_t>>& members, std::size_t count,
+                                          std::uint64_t seed, std::uint64_t stream) {
     std::vector<std::uint64_t> drawn;
     drawn.reserve(count);
     // Which classes have one more changes from epoch to epoch.

@@ -37,6 +37,7 @@ public:
     const Image* find(std::size_t position) const { return entries_[position].load(std::memory_order_acquire); }
 
     /// Caches a photo, if there is room and no other thread has cached it meanwhile.
+    template <class Once = void>
     void keep(std::size_t position, Image&& photo) {
         const std::size_t size = bytes_of(photo);
         std::size_t used = bytes_.load(std::memory_order_relaxed);
@@ -54,6 +55,7 @@ public:
     }
 
     /// Drops the photos at all positions except the given ones, which are in increasing order and become 0, 1, ...
+    template <class Once = void>
     void keep_only(std::span<const std::size_t> positions) {
         std::vector<std::atomic<const Image*>> left(positions.size());
         for (std::size_t i = 0; i < positions.size(); ++i) left[i] = entries_[positions[i]].exchange(nullptr);

@@ -71,7 +71,8 @@ private:
 };
 
 /// The numbers 0 to count - 1 in random order (Fisher and Yates): a function of its arguments. `count` < 2^32.
-inline std::vector<std::uint32_t> permutation(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
+template <class Once = void>
+std::vector<std::uint32_t> permutation(std::size_t count, std::uint64_t seed, std::uint64_t stream) {
     std::vector<std::uint32_t> order(count);
     std::iota(order.begin(), order.end(), 0U);
     for (std::size_t i = count; i > 1; --i)

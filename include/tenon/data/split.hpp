@@ -28,7 +28,8 @@ struct DatasetSplit {
 };
 
 /// The images at the given positions, in the order of the positions. Positions are below the data set's size.
-inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint32_t> positions) {
+template <class Once = void>
+ImageDataset take(const ImageDataset& dataset, std::span<const std::uint32_t> positions) {
     ImageDataset taken{.shape = dataset.shape, .images = {}, .labels = {}};
     taken.images.reserve(positions.size() * detail::index(dataset.shape.elements()));
     taken.labels.reserve(positions.size());
@@ -43,7 +44,8 @@ inline ImageDataset take(const ImageDataset& dataset, std::span<const std::uint3
 /// Holds out `held_out` images, drawn from a seed, for validation; both parts keep the data set's order. The same data
 /// set, number and seed give the same split everywhere. Throws tenon::Error unless at least one image is left for
 /// training.
-inline DatasetSplit split(const ImageDataset& dataset, std::size_t held_out, std::uint64_t seed = 0) {
+template <class Once = void>
+DatasetSplit split(const ImageDataset& dataset, std::size_t held_out, std::uint64_t seed = 0) {
     if (held_out >= dataset.size())
         throw Error("expected to hold out fewer images than the data set's " + std::to_string(dataset.size()) +
                     ", found " + std::to_string(held_out));
@@ -108,7 +110,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Holds out the same share of each class of a data set, drawn from a seed: of n images of a class the integer nearest
 /// to share x n, but at least one and not all. Like scikit-learn's train_test_split(stratify=labels), with other draws.
 /// Throws tenon::Error unless 0 < share < 1, no label is negative, and each class that occurs has two images or more.
-inline DatasetSplit stratified_split(const ImageDataset& dataset, double share, std::uint64_t seed = 0) {
+template <class Once = void>
+DatasetSplit stratified_split(const ImageDataset& dataset, double share, std::uint64_t seed = 0) {
     const detail::PositionSplit parts =
         detail::stratified_positions(dataset.labels, share, seed, [](int label) { return std::to_string(label); });
     return {.training = take(dataset, parts.training), .validation = take(dataset, parts.validation)};

@@ -78,7 +78,8 @@ private:
 };
 
 /// The image in RGB; each gray sample is repeated three times.
-inline Image to_rgb(Image image) {
+template <class Once = void>
+Image to_rgb(Image image) {
     if (image.channels() != 1) return image;
     Image rgb(image.height(), image.width(), 3);
     std::uint8_t* target = rgb.pixels().data();
@@ -107,7 +108,8 @@ inline float luma(float red, float green, float blue) { return (red * 19595 + gr
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The image in gray: the luma of ITU-R BT.601 in fixed point. Equals PIL's `convert("L")` bit for bit.
-inline Image to_gray(Image image) {
+template <class Once = void>
+Image to_gray(Image image) {
     if (image.channels() != 3) return image;
     Image gray(image.height(), image.width(), 1);
     const std::uint8_t* source = image.pixels().data();

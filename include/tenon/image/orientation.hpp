@@ -23,7 +23,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The value of the orientation tag in EXIF data (a TIFF structure, from its byte-order mark on), which should be from
 /// 1 to 8; nothing when there is none or the data is damaged. The standard says SHORT; some programs write BYTE or
 /// LONG.
-inline std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
+template <class Once = void>
+std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
     constexpr unsigned orientation_tag = 0x0112;
     if (tiff.size() < 8) return {};
     const bool little_endian = tiff[0] == std::byte{'I'} && tiff[1] == std::byte{'I'};
@@ -62,7 +63,8 @@ inline std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> 
 }
 
 /// The value of `tiff:Orientation` in XMP data, written as an attribute or an element; nothing when there is none.
-inline std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> xmp) {
+template <class Once = void>
+std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> xmp) {
     std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
     constexpr std::string_view name = "tiff:Orientation";
     for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name)) {
@@ -76,7 +78,8 @@ inline std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> x
 
 /// The orientation, 1 to 8, that a file states: in its EXIF data, or if they have no such tag in its XMP data; 1,
 /// upright, when it states none or one that doesn't exist. The same order as in PIL's ImageOps.exif_transpose.
-inline int stated_orientation(std::span<const std::byte> exif, std::span<const std::byte> xmp) {
+template <class Once = void>
+int stated_orientation(std::span<const std::byte> exif, std::span<const std::byte> xmp) {
     const std::optional<std::uint32_t> tag = exif_orientation(exif);
     const std::uint32_t orientation = tag ? *tag : xmp_orientation(xmp).value_or(1);
     return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
@@ -84,7 +87,8 @@ inline int stated_orientation(std::span<const std::byte> exif, std::span<const s
 
 /// The image rotated and mirrored so that a photo with this EXIF orientation is upright. Equals PIL's
 /// ImageOps.exif_transpose. Throws tenon::Error unless 1 <= orientation <= 8.
-inline Image apply_orientation(Image image, int orientation) {
+template <class Once = void>
+Image apply_orientation(Image image, int orientation) {
     if (orientation < 1 || orientation > 8)
         throw Error("expected an EXIF orientation from 1 to 8, found " + std::to_string(orientation));
     if (orientation == 1 || image.empty()) return image;

@@ -42,7 +42,8 @@ inline std::int64_t rounded_quotient(std::int64_t dividend, std::int64_t divisor
 }
 
 /// The height and width after the shorter side is resized to `size`. Throws tenon::Error when they are too large.
-inline std::pair<int, int> size_by_shorter_side(const PixelRows& image, int size, Rounding longer_side) {
+template <class Once = void>
+std::pair<int, int> size_by_shorter_side(const PixelRows& image, int size, Rounding longer_side) {
     const int shorter = std::min(image.height, image.width);
     const auto scaled = [&](int side) { return rounded_quotient(std::int64_t{side} * size, shorter, longer_side); };
     const std::int64_t height = scaled(image.height), width = scaled(image.width);
@@ -53,8 +54,9 @@ inline std::pair<int, int> size_by_shorter_side(const PixelRows& image, int size
 /// The image resized so that its shorter side has `size` pixels and its ratio of width to height stays the same. Equals
 /// torchvision's Resize(size). Throws tenon::Error when the image is empty, `size` isn't positive or the result is too
 /// large.
-inline Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
-                                 Rounding longer_side = Rounding::down) {
+template <class Once = void>
+Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
+                          Rounding longer_side = Rounding::down) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (size <= 0)
         throw Error("expected a positive length to resize the shorter side to, found " + std::to_string(size));
@@ -72,7 +74,8 @@ inline Overlap center_overlap(int source_size, int target_size, Rounding offset)
 }
 
 /// A copy of pixels of 8 bits without gaps: gray, or the first three channels in their order.
-inline Image to_image(const Image::View& view) {
+template <class Once = void>
+Image to_image(const Image::View& view) {
     Image image(view.height, view.width, view.channels == 1 ? 1 : 3);
     std::uint8_t* target = image.pixels().data();
     for (int y = 0; y < view.height; ++y)
@@ -84,7 +87,8 @@ inline Image to_image(const Image::View& view) {
 }
 
 /// The height and width that the options resize pixels to. Throws tenon::Error when they are too large.
-inline std::pair<int, int> resized_size(const Image::View& view, const Preprocessing& options) {
+template <class Once = void>
+std::pair<int, int> resized_size(const Image::View& view, const Preprocessing& options) {
     const PixelRows size{nullptr, 0, view.height, view.width, 0};
     if (options.stretch) {
         check_resized_size(size, options.crop_height, options.crop_width);
@@ -95,7 +99,8 @@ inline std::pair<int, int> resized_size(const Image::View& view, const Preproces
 }
 
 /// Pixels of 8 bits resized. Rows of adjacent pixels are read where they are.
-inline Image resize_samples(const Image::View& view, int height, int width, ResizeFilter filter) {
+template <class Once = void>
+Image resize_samples(const Image::View& view, int height, int width, ResizeFilter filter) {
     PixelRows rows{reinterpret_cast<const std::uint8_t*>(view.data), view.row_step, view.height, view.width,
                    view.channels == 1 ? 1 : 3};
     Image dense;
@@ -163,7 +168,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The middle of the image, `height` x `width` pixels. When the image is smaller, black borders are added on both
 /// sides, the odd pixel on the right or at the bottom. Equals torchvision's CenterCrop((height, width)). Throws
 /// tenon::Error when the image is empty or a size isn't positive.
-inline Image center_crop(const Image& image, int height, int width, Rounding offset = Rounding::nearest) {
+template <class Once = void>
+Image center_crop(const Image& image, int height, int width, Rounding offset = Rounding::nearest) {
     if (image.empty()) throw Error("expected an image to crop, found one without pixels");
     Image target(height, width, image.channels());
 
@@ -185,7 +191,8 @@ inline Image center_crop(const Image& image, int height, int width, Rounding off
 /// as an Image of them, bit for bit. Floats are resized in floats, as PIL resizes images of mode F; `scale` applies to
 /// them, too: 1 for samples from 0 to 1 with the usual means. Throws tenon::Error, and leaves `output` unchanged, when
 /// it has another size, there are no pixels, rows overlap or an option is out of range.
-inline void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
+template <class Once = void>
+void preprocess(const Image::View& view, const Preprocessing& options, std::span<float> output) {
     detail::check_preprocessing(options);
     detail::check(view);
     if (output.size() != options.elements())
@@ -209,20 +216,23 @@ inline void preprocess(const Image::View& view, const Preprocessing& options, st
 }
 
 /// The same for an image. Throws tenon::Error also when it has no pixels.
-inline void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
+template <class Once = void>
+void preprocess(const Image& image, const Preprocessing& options, std::span<float> output) {
     detail::check_preprocessing(options);
     if (image.empty()) throw Error("expected an image to preprocess, found one without pixels");
     preprocess(detail::view_of(image), options, output);
 }
 
 /// As above, into a vector of its own.
-inline std::vector<float> preprocess(const Image& image, const Preprocessing& options) {
+template <class Once = void>
+std::vector<float> preprocess(const Image& image, const Preprocessing& options) {
     detail::check_preprocessing(options);
     std::vector<float> output(options.elements());
     preprocess(image, options, output);
     return output;
 }
-inline std::vector<float> preprocess(const Image::View& view, const Preprocessing& options) {
+template <class Once = void>
+std::vector<float> preprocess(const Image::View& view, const Preprocessing& options) {
     detail::check_preprocessing(options);
     std::vector<float> output(options.elements());
     preprocess(view, options, output);

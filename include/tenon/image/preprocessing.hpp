@@ -75,7 +75,8 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Throws tenon::Error when an option is out of range.
-inline void check_preprocessing(const Preprocessing& options) {
+template <class Once = void>
+void check_preprocessing(const Preprocessing& options) {
     if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0)
         throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
                     std::to_string(options.resize) + " and a crop of " + std::to_string(options.crop_height) + " x " +

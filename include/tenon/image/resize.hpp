@@ -170,14 +170,16 @@ void resize_rows(const PixelRows& source, Image& target, const Resampling& resam
     }
 }
 
-inline Image resize_width(const PixelRows& source, int width, ResizeFilter filter) {
+template <class Once = void>
+Image resize_width(const PixelRows& source, int width, ResizeFilter filter) {
     const Resampling resampling(source.width, width, filter);
     Image target(source.height, width, source.channels);
     source.channels == 1 ? resize_rows<1>(source, target, resampling) : resize_rows<3>(source, target, resampling);
     return target;
 }
 
-inline Image resize_height(const PixelRows& source, int height, ResizeFilter filter) {
+template <class Once = void>
+Image resize_height(const PixelRows& source, int height, ResizeFilter filter) {
     const Resampling resampling(source.height, height, filter);
     Image target(height, source.width, source.channels);
     std::vector<int> sums(target.row_size());
@@ -195,13 +197,15 @@ inline Image resize_height(const PixelRows& source, int height, ResizeFilter fil
 }
 
 /// Rows first, then columns; an axis that has its length already is left alone.
-inline Image resize_both(const PixelRows& source, int height, int width, ResizeFilter filter) {
+template <class Once = void>
+Image resize_both(const PixelRows& source, int height, int width, ResizeFilter filter) {
     if (source.width == width) return resize_height(source, height, filter);
     Image narrow = resize_width(source, width, filter);
     return source.height == height ? narrow : resize_height(rows_of(narrow), height, filter);
 }
 
-inline void check_resized_size(const PixelRows& image, std::int64_t height, std::int64_t width) {
+template <class Once = void>
+void check_resized_size(const PixelRows& image, std::int64_t height, std::int64_t width) {
     // Rows are resampled first, so an image of the old height and the new width exists in between.
     const std::int64_t rows = std::max<std::int64_t>(height, image.height);
     if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels)
@@ -219,7 +223,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The image resampled to `height` x `width` pixels. Equals PIL's `image.resize((width, height), filter)` bit for bit;
 /// for an image that becomes wider and lower, that of before Pillow 13.0, which resamples columns first. Throws
 /// tenon::Error when the image is empty, a size isn't positive, or the result would have more than 178,956,970 pixels.
-inline Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
+template <class Once = void>
+Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (height <= 0 || width <= 0)
         throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +

@@ -40,7 +40,8 @@ inline FloatPlanes float_planes(int height, int width, int channels) {
 }
 
 /// The rows of floats, wherever they are, resampled to `width` samples.
-inline FloatPlanes resize_width(const Image::View& source, int width, ResizeFilter filter) {
+template <class Once = void>
+FloatPlanes resize_width(const Image::View& source, int width, ResizeFilter filter) {
     FloatPlanes target = float_planes(source.height, width, source.channels == 1 ? 1 : 3);
     const ResamplingBy<double> resampling(source.width, width, filter);
     std::vector<float> line(index(source.width));
@@ -63,7 +64,8 @@ inline FloatPlanes resize_width(const Image::View& source, int width, ResizeFilt
     return target;
 }
 
-inline FloatPlanes resize_height(const FloatPlanes& source, int height, ResizeFilter filter) {
+template <class Once = void>
+FloatPlanes resize_height(const FloatPlanes& source, int height, ResizeFilter filter) {
     FloatPlanes target = float_planes(height, source.width, source.channels);
     const ResamplingBy<double> resampling(source.height, height, filter);
     std::vector<double> sums(index(source.width));
@@ -82,7 +84,8 @@ inline FloatPlanes resize_height(const FloatPlanes& source, int height, ResizeFi
 }
 
 /// Floats in memory resized to `height` x `width`; alpha is dropped.
-inline FloatPlanes resize_floats(const Image::View& source, int height, int width, ResizeFilter filter) {
+template <class Once = void>
+FloatPlanes resize_floats(const Image::View& source, int height, int width, ResizeFilter filter) {
     FloatPlanes narrow = resize_width(source, width, filter);
     return source.height == height ? narrow : resize_height(narrow, height, filter);
 }

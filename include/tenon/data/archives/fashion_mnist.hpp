@@ -39,8 +39,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The images and labels in a folder that holds the four files under their usual names, with or without ".gz". Throws
 /// tenon::Error, naming the file, when one is missing, damaged or has other sizes.
-inline ImageDataset read_fashion_mnist(Subset subset,
-                                       const std::filesystem::path& folder = detail::fashion_mnist_folder) {
+template <class Once = void>
+ImageDataset read_fashion_mnist(Subset subset, const std::filesystem::path& folder = detail::fashion_mnist_folder) {
     constexpr std::size_t max_bytes = std::size_t{1} << 28;
     const std::string prefix = subset == Subset::training ? "train" : "t10k";
     std::filesystem::path paths[] = {folder / (prefix + "-images-idx3-ubyte"),

@@ -29,7 +29,8 @@ inline bool is_gzip(std::span<const std::byte> bytes) {
 /// The content of a gzip file; several members one after another are joined. Throws tenon::Error, beginning with
 /// `name`, when it is damaged (the checksum is checked), truncated, followed by something else, or holds more than
 /// `max_bytes`.
-inline std::vector<std::byte> gunzip(std::span<const std::byte> bytes, std::string_view name, std::size_t max_bytes) {
+template <class Once = void>
+std::vector<std::byte> gunzip(std::span<const std::byte> bytes, std::string_view name, std::size_t max_bytes) {
     const auto fail = [&](const std::string& what) { throw Error(std::string(name) + ": " + what); };
     if (!is_gzip(bytes)) fail("expected a file compressed with gzip");
 
@@ -80,7 +81,8 @@ inline std::vector<std::byte> gunzip(std::span<const std::byte> bytes, std::stri
 
 /// All bytes of a file, decompressed if it is a gzip file. Throws tenon::Error when that fails or gives more than
 /// `max_bytes`.
-inline std::vector<std::byte> read_file_or_gzip(const std::filesystem::path& path, std::size_t max_bytes) {
+template <class Once = void>
+std::vector<std::byte> read_file_or_gzip(const std::filesystem::path& path, std::size_t max_bytes) {
     std::vector<std::byte> bytes = read_file(path, max_bytes);
     return is_gzip(bytes) ? gunzip(bytes, path.string(), max_bytes) : bytes;
 }

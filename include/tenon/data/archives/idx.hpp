@@ -29,7 +29,8 @@ struct IdxArray {
 };
 
 /// The sizes as text: `60000 x 28 x 28`.
-inline std::string sizes_text(std::span<const std::size_t> sizes) {
+template <class Once = void>
+std::string sizes_text(std::span<const std::size_t> sizes) {
     std::string text;
     for (const std::size_t size : sizes) {
         if (!text.empty()) text += " x ";
@@ -40,7 +41,8 @@ inline std::string sizes_text(std::span<const std::size_t> sizes) {
 
 /// The array in an IDX file in memory. Throws tenon::Error, beginning with `name`, unless it is exactly one well-formed
 /// array of unsigned bytes.
-inline IdxArray parse_idx(std::span<const std::byte> bytes, std::string_view name) {
+template <class Once = void>
+IdxArray parse_idx(std::span<const std::byte> bytes, std::string_view name) {
     const auto fail = [&](const std::string& what) { throw Error(std::string(name) + ": " + what); };
     const auto byte_at = [&](std::size_t i) { return std::to_integer<unsigned>(bytes[i]); };
     constexpr std::size_t magic_bytes = 4;
@@ -81,14 +83,16 @@ inline IdxArray parse_idx(std::span<const std::byte> bytes, std::string_view nam
 
 /// The array of unsigned bytes in an IDX file. Throws tenon::Error, naming the file, when it can't be read, is of
 /// another format or is damaged.
-inline IdxArray read_idx(const std::filesystem::path& path) {
+template <class Once = void>
+IdxArray read_idx(const std::filesystem::path& path) {
     return parse_idx(read_file(path, std::numeric_limits<std::size_t>::max() / 4), path.string());
 }
 
 /// Gray images (count x height x width) with their labels (count). Throws tenon::Error, beginning with the name of the
 /// file at fault, when the two arrays have other dimensions or counts that differ.
-inline ImageDataset make_image_dataset(IdxArray images, std::string_view images_name, const IdxArray& labels,
-                                       std::string_view labels_name) {
+template <class Once = void>
+ImageDataset make_image_dataset(IdxArray images, std::string_view images_name, const IdxArray& labels,
+                                std::string_view labels_name) {
     constexpr std::size_t max_side = 65535;
     const auto wrong_side = [](std::size_t side) { return side == 0 || side > max_side; };
     if (images.sizes.size() != 3 || wrong_side(images.sizes[1]) || wrong_side(images.sizes[2]))

@@ -46,7 +46,8 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The number of files of each class, in the order of `classes`.
-inline std::vector<long> class_counts(const ImageFolder& folder) {
+template <class Once = void>
+std::vector<long> class_counts(const ImageFolder& folder) {
     std::vector<long> counts(folder.classes.size());
     for (const int label : folder.labels) ++counts[index(label)];
     return counts;
@@ -63,7 +64,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// torchvision's ImageFolder, except for hidden ones, for a class's folder that is reached twice, and for the formats
 /// that tenon doesn't decode. Throws tenon::Error, naming the folder, when it doesn't exist, can't be listed, has no
 /// subfolders, or one of these holds no image.
-inline ImageFolder list_image_folder(const std::filesystem::path& folder) {
+template <class Once = void>
+ImageFolder list_image_folder(const std::filesystem::path& folder) {
     namespace fs = std::filesystem;
     std::error_code error;
     if (!fs::is_directory(folder, error))
@@ -109,7 +111,8 @@ struct FolderSplit {
 /// Holds out the same share of each class of a folder, drawn from a seed, as for an ImageDataset. Both parts keep the
 /// folder's order. For three parts split one of the two again. Throws tenon::Error unless 0 < share < 1, and, naming
 /// the folder and the class, when a class has only one file.
-inline FolderSplit stratified_split(const ImageFolder& folder, double share, std::uint64_t seed = 0) {
+template <class Once = void>
+FolderSplit stratified_split(const ImageFolder& folder, double share, std::uint64_t seed = 0) {
     FolderSplit split;
     try {
         const detail::PositionSplit parts = detail::stratified_positions(
@@ -150,7 +153,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Decodes all files of an image folder into memory, at one size: channels x height x width bytes per image. Throws
 /// tenon::Error, naming the file, when one cannot be decoded.
-inline ImageDataset read_image_folder(const ImageFolder& folder, const detail::FolderImageSize& size = {}) {
+template <class Once = void>
+ImageDataset read_image_folder(const ImageFolder& folder, const detail::FolderImageSize& size = {}) {
     ImageDataset dataset{
         .shape = {size.color == Color::rgb ? 3 : 1, size.height, size.width}, .images = {}, .labels = folder.labels};
     dataset.images.reserve(folder.files.size() * detail::index(dataset.shape.elements()));

@@ -69,7 +69,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The options that read photos as a network's library does: see plain_pipeline in data/photo_pipeline.hpp. Throws
 /// tenon::Error when one is out of range.
-inline PhotoOptions photo_options(const Preprocessing& reading) {
+template <class Once = void>
+PhotoOptions photo_options(const Preprocessing& reading) {
     detail::check_preprocessing(reading);
     PhotoOptions options;
     options.resize = reading.resize;
@@ -97,6 +98,7 @@ public:
     /// The photos of a folder, or of a part of one (stratified_split). Files are opened when they are read, unless
     /// `broken` says otherwise. Throws tenon::Error when an option is out of range, the folder is empty, or a photo is
     /// broken and `broken` says check; with leave_out, when no photo of a class is left.
+    template <class Once = void>
     explicit PhotoDataset(ImageFolder folder, const PhotoOptions& options = {})
         : folder_{std::move(folder)}, options_{options} {
         if (options.resize < (options.height > 0 ? 0 : 1))
@@ -118,6 +120,7 @@ public:
     }
     /// The photos of all classes of a folder, as list_image_folder finds them. Throws tenon::Error as above and as
     /// list_image_folder does.
+    template <class Once = void>
     explicit PhotoDataset(const std::filesystem::path& folder, const PhotoOptions& options = {})
         : PhotoDataset(list_image_folder(folder), options) {}
 
@@ -141,6 +144,7 @@ public:
     long decoded() const { return state_->decoded.load(); }
 
     /// Examples of the photos' shapes: the only one, or if nothing is cut out a square, a portrait and a landscape one.
+    template <class Once = void>
     std::vector<Shape> shapes() const {
         const int channels = options_.decode.color == Color::rgb ? 3 : 1, side = options_.resize;
         if (options_.height > 0) return {{channels, options_.height, options_.width}};
@@ -149,6 +153,7 @@ public:
 
     /// Photo `index`, resized and cut, samples from 0 to 255. Throws tenon::Error, naming the file, when it is broken
     /// or absent.
+    template <class Once = void>
     void read(std::size_t index, Picture& picture) const {
         if (const Image* const cached = state_->cache.find(index)) return write(*cached, picture);
         Image photo = decode(index);
@@ -163,6 +168,7 @@ private:
         std::atomic<long> decoded = 0;
     };
 
+    template <class Once = void>
     Image decode(std::size_t index, std::string* warning = nullptr) const {
         const std::filesystem::path& file = folder_.files[index];
         Image photo = read_image(file, options_.decode, warning);
@@ -181,6 +187,7 @@ private:
     }
 
     /// Copies a photo's samples, which are pixel by pixel, into a picture, channel by channel.
+    template <class Once = void>
     void write(const Image& photo, Picture& picture) const {
         const auto channels = detail::index(photo.channels());
         picture.reshape({photo.channels(), photo.height(), photo.width()});
@@ -194,6 +201,7 @@ private:
     }
 
     /// Decodes all photos on all cores; then throws, or leaves out the broken ones.
+    template <class Once = void>
     void find_broken() {
         std::vector<std::optional<std::string>> reasons(size());
         std::vector<std::string> warnings(size());

@@ -41,8 +41,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Appends the records in the bytes of a CIFAR file to a data set. Throws tenon::Error, beginning with `name`, when a
 /// record is incomplete, there is none, or a label is out of range; the data set is then unchanged.
-inline void append_cifar(std::span<const std::byte> bytes, CifarRecord kind, std::string_view name,
-                         ImageDataset& dataset) {
+template <class Once = void>
+void append_cifar(std::span<const std::byte> bytes, CifarRecord kind, std::string_view name, ImageDataset& dataset) {
     constexpr Shape shape{3, 32, 32};
     constexpr std::size_t samples = 3072;
     const std::size_t labels = kind == CifarRecord::cifar10 ? 1 : 2;
@@ -73,8 +73,8 @@ inline void append_cifar(std::span<const std::byte> bytes, CifarRecord kind, std
 
 /// The records of several files, one after another. All files must have equally many, so that one truncated between two
 /// records is found.
-inline ImageDataset read_cifar(const std::filesystem::path& folder, std::span<const char* const> files,
-                               CifarRecord kind) {
+template <class Once = void>
+ImageDataset read_cifar(const std::filesystem::path& folder, std::span<const char* const> files, CifarRecord kind) {
     constexpr std::size_t max_bytes = std::size_t{1} << 30;
     ImageDataset dataset;
     std::size_t records = 0;
@@ -98,7 +98,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// CIFAR-10 from a folder that holds data_batch_1.bin to data_batch_5.bin, or test_batch.bin. Throws tenon::Error,
 /// naming the file and if possible the record, when one is missing, truncated or damaged.
-inline ImageDataset read_cifar10(Subset subset, const std::filesystem::path& folder) {
+template <class Once = void>
+ImageDataset read_cifar10(Subset subset, const std::filesystem::path& folder) {
     constexpr const char* files[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                                      "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
     const std::span<const char* const> all = files;
@@ -108,8 +109,9 @@ inline ImageDataset read_cifar10(Subset subset, const std::filesystem::path& fol
 
 /// CIFAR-100 from a folder that holds train.bin or test.bin, with its 100 fine labels or its 20 coarse ones. Throws
 /// tenon::Error as read_cifar10 does.
-inline ImageDataset read_cifar100(Subset subset, const std::filesystem::path& folder,
-                                  detail::CifarRecord labels = detail::CifarRecord::cifar100_fine) {
+template <class Once = void>
+ImageDataset read_cifar100(Subset subset, const std::filesystem::path& folder,
+                           detail::CifarRecord labels = detail::CifarRecord::cifar100_fine) {
     if (labels == detail::CifarRecord::cifar10)
         throw Error("CIFAR-100 has coarse or fine labels, not those of CIFAR-10");
     constexpr const char* files[] = {"train.bin", "test.bin"};

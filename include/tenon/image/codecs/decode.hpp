@@ -37,7 +37,8 @@ inline bool begins_with(std::span<const std::byte> bytes, std::string_view signa
 
 /// What a file in the container of MP4 is, by the brands in its first box: `ftyp`, the major brand, a version, and the
 /// other brands. `ftypheix` -> "a HEIF file".
-inline std::string_view media_format(std::span<const std::byte> bytes) {
+template <class Once = void>
+std::string_view media_format(std::span<const std::byte> bytes) {
     const std::size_t length = std::to_integer<std::size_t>(bytes[2]) << 8 | std::to_integer<std::size_t>(bytes[3]);
     const std::size_t end = std::min(std::max<std::size_t>(length, 12), bytes.size());
     const auto has_brand = [&](std::initializer_list<std::string_view> brands) {
@@ -54,7 +55,8 @@ inline std::string_view media_format(std::span<const std::byte> bytes) {
 }
 
 /// What bytes are that can't be decoded.
-inline std::string_view other_format(std::span<const std::byte> bytes) {
+template <class Once = void>
+std::string_view other_format(std::span<const std::byte> bytes) {
     struct Format {
         std::string_view signature, name;
         std::size_t offset = 0;
@@ -98,8 +100,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// then says so, and also when `options.accept_damaged` lets a damaged file pass. Without a reason it stays as it is.
 ///
 /// Throws tenon::Error when the file is of another format, damaged or truncated, or larger than `options` allow.
-inline Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options = {},
-                          std::string* warning = nullptr) {
+template <class Once = void>
+Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options = {},
+                   std::string* warning = nullptr) {
     Image image;
     if (detail::begins_with(bytes, "\xFF\xD8\xFF")) {
         image = detail::decode_jpeg(bytes, name, options, warning);
@@ -118,8 +121,8 @@ inline Image decode_image(std::span<const std::byte> bytes, std::string_view nam
 
 /// Reads and decodes an image file; see decode_image. Throws tenon::Error as decode_image does, and when the file
 /// can't be read.
-inline Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {},
-                        std::string* warning = nullptr) {
+template <class Once = void>
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {}, std::string* warning = nullptr) {
     return decode_image(detail::read_file(path, options.max_file_bytes), path.string(), options, warning);
 }
 

@@ -54,18 +54,21 @@ inline constexpr bool reads_webp = false;
 inline constexpr std::string_view image_kinds = reads_webp ? "JPEG, PNG or WebP" : "JPEG or PNG";
 
 /// `a.png: cannot decode it as PNG: REASON`.
-inline Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
+template <class Once = void>
+Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
     return Error(std::string(name) + ": cannot decode it as " + std::string(format) + ": " + std::string(reason));
 }
 
 /// `a.png: REASON` as a warning, for a caller who asked for one.
-inline void warn(std::string* warning, std::string_view name, std::string_view reason) {
+template <class Once = void>
+void warn(std::string* warning, std::string_view name, std::string_view reason) {
     if (warning != nullptr) *warning = std::string(name) + ": " + std::string(reason);
 }
 
 /// Throws tenon::Error when a file claims more than options.max_pixels.
-inline void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options,
-                              std::string_view name, std::string_view format) {
+template <class Once = void>
+void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options, std::string_view name,
+                       std::string_view format) {
     // Both are below 2^31, so the product can't overflow.
     if (height * width > options.max_pixels)
         throw decode_error(name, format,

@@ -20,7 +20,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The bytes of a PNG file of an image, without loss. Throws tenon::Error for an image without pixels, and when there
 /// is no memory.
-inline std::vector<std::byte> encode_png(const Image& image) {
+template <class Once = void>
+std::vector<std::byte> encode_png(const Image& image) {
     if (image.empty()) throw Error("expected an image to write as PNG, found one without pixels");
     png_image header{};
     header.version = PNG_IMAGE_VERSION;
@@ -38,7 +39,8 @@ inline std::vector<std::byte> encode_png(const Image& image) {
 
 /// Writes an image as a PNG file, completely or not at all. Throws tenon::Error as encode_png, and, naming the file,
 /// when it can't be written.
-inline void write_png(const std::string& path, const Image& image) {
+template <class Once = void>
+void write_png(const std::string& path, const Image& image) {
     const std::vector<std::byte> bytes = encode_png(image);
     const std::span<const std::byte> parts[] = {bytes};
     write_file_atomically(path, parts);

@@ -25,7 +25,8 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// RGB from the inverted CMYK that Adobe's programs write into JPEG files, as PIL converts it.
-inline Image rgb_from_inverted_cmyk(int height, int width, std::span<const std::uint8_t> cmyk) {
+template <class Once = void>
+Image rgb_from_inverted_cmyk(int height, int width, std::span<const std::uint8_t> cmyk) {
     Image rgb(height, width, 3);
     std::uint8_t* target = rgb.pixels().data();
     for (std::size_t i = 0; i < cmyk.size(); i += 4) {
@@ -39,8 +40,9 @@ inline Image rgb_from_inverted_cmyk(int height, int width, std::span<const std::
 }
 
 /// Decodes a JPEG file; see decode_image.
-inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
-                         std::string* warning = nullptr) {
+template <class Once = void>
+Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                  std::string* warning = nullptr) {
     JpegSession session(bytes, options.accept_damaged);
     if (!session.read_header(options.exif_orientation)) throw decode_error(name, "JPEG", session.message());
     const int height = session.height();

@@ -33,7 +33,8 @@ struct ImageListing {
 inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
 
 /// A file's ending in lower case, with its dot; "no ending" where there is none.
-inline std::string ending_of(const std::filesystem::path& path) {
+template <class Once = void>
+std::string ending_of(const std::filesystem::path& path) {
     std::string text = path.extension().string();
     std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text.empty() ? "no ending" : text;
@@ -41,7 +42,8 @@ inline std::string ending_of(const std::filesystem::path& path) {
 
 /// Whether a file's name says that it can be decoded: .jpg, .jpeg, .png or, with libwebp, .webp, in upper or lower
 /// case.
-inline bool is_image_name(const std::filesystem::path& path) {
+template <class Once = void>
+bool is_image_name(const std::filesystem::path& path) {
     const std::string ending = ending_of(path);
     return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || (reads_webp && ending == ".webp");
 }
@@ -49,7 +51,8 @@ inline bool is_image_name(const std::filesystem::path& path) {
 /// Lists a folder and those in it, to any depth. Hidden files and folders are skipped: macOS, Jupyter and others leave
 /// copies there. Links to folders are followed, as by torchvision's ImageFolder, except where they lead back: to a
 /// folder listed before, or to one that holds `root`.
-inline ImageListing list_images(const std::filesystem::path& root) {
+template <class Once = void>
+ImageListing list_images(const std::filesystem::path& root) {
     namespace fs = std::filesystem;
     ImageListing listing;
     std::set<fs::path> listed;
@@ -97,7 +100,8 @@ inline ImageListing list_images(const std::filesystem::path& root) {
 }
 
 /// What was skipped, as text: `12 hidden, 3 .bmp`; empty when nothing was.
-inline std::string skipped_text(const std::map<std::string, long>& skipped) {
+template <class Once = void>
+std::string skipped_text(const std::map<std::string, long>& skipped) {
     std::string text;
     for (const auto& [kind, count] : skipped) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + kind;
     return text;

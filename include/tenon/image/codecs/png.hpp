@@ -146,8 +146,9 @@ private:
 
 /// The content of the first chunk of a kind in a PNG file that begins with `prefix`, without it; empty when there is
 /// none. `eXIf` has EXIF data, `iTXt` with the prefix below XMP data.
-inline std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, std::string_view kind,
-                                            std::string_view prefix = {}) {
+template <class Once = void>
+std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, std::string_view kind,
+                                     std::string_view prefix = {}) {
     constexpr std::size_t signature_size = 8;
     constexpr std::size_t chunk_overhead = 12;  // length, type and checksum
     bytes = bytes.subspan(std::min(signature_size, bytes.size()));
@@ -164,13 +165,15 @@ inline std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, st
 }
 
 /// The orientation that a PNG file states. Compressed XMP data, which the XMP standard doesn't allow, are not read.
-inline int png_orientation(std::span<const std::byte> bytes) {
+template <class Once = void>
+int png_orientation(std::span<const std::byte> bytes) {
     constexpr std::string_view uncompressed_xmp{"XML:com.adobe.xmp\0\0\0", 20};
     return stated_orientation(png_chunk(bytes, "eXIf"), png_chunk(bytes, "iTXt", uncompressed_xmp));
 }
 
 /// Throws tenon::Error when an index is beyond the palette.
-inline Image rgb_from_palette(const Image& indices, std::span<const png_color> palette, std::string_view name) {
+template <class Once = void>
+Image rgb_from_palette(const Image& indices, std::span<const png_color> palette, std::string_view name) {
     Image rgb(indices.height(), indices.width(), 3);
     std::uint8_t* target = rgb.pixels().data();
     for (const std::uint8_t index : indices.pixels()) {
@@ -187,8 +190,9 @@ inline Image rgb_from_palette(const Image& indices, std::span<const png_color> p
 }
 
 /// Decodes a PNG file; see decode_image.
-inline Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
-                        std::string* warning = nullptr) {
+template <class Once = void>
+Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                 std::string* warning = nullptr) {
     PngSession session(bytes, options.accept_damaged);
     if (!session.read_header()) throw decode_error(name, "PNG", session.message());
     check_pixel_count(session.height(), session.width(), options, name, "PNG");

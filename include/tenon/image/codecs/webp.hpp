@@ -34,7 +34,8 @@ inline std::size_t webp_number(std::span<const std::byte> bytes) {
 }
 
 /// The content of the first chunk of a kind in a WebP file; empty when there is none that is complete.
-inline std::span<const std::byte> webp_chunk(std::span<const std::byte> bytes, std::string_view kind) {
+template <class Once = void>
+std::span<const std::byte> webp_chunk(std::span<const std::byte> bytes, std::string_view kind) {
     constexpr std::size_t riff_header = 12, chunk_header = 8;
     bytes = bytes.subspan(std::min(riff_header, bytes.size()));
     while (bytes.size() >= chunk_header) {
@@ -48,7 +49,8 @@ inline std::span<const std::byte> webp_chunk(std::span<const std::byte> bytes, s
 }
 
 /// The orientation that a WebP file states. The format has no "Exif" before EXIF data; many programs write it.
-inline int webp_orientation(std::span<const std::byte> bytes) {
+template <class Once = void>
+int webp_orientation(std::span<const std::byte> bytes) {
     constexpr std::string_view prefix{"Exif\0\0", 6};
     std::span<const std::byte> exif = webp_chunk(bytes, "EXIF");
     if (exif.size() >= prefix.size() && std::memcmp(exif.data(), prefix.data(), prefix.size()) == 0)
@@ -73,8 +75,9 @@ inline std::string_view webp_reason(VP8StatusCode status) {
 }
 
 /// Decodes a WebP file; see decode_image.
-inline Image decode_webp(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
-                         std::string* warning = nullptr) {
+template <class Once = void>
+Image decode_webp(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                  std::string* warning = nullptr) {
     const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
     WebPBitstreamFeatures features;
     if (const VP8StatusCode status = WebPGetFeatures(data, bytes.size(), &features); status != VP8_STATUS_OK)
