@@ -31,7 +31,7 @@ public:
 
     /// The processor time per second that all groups of this process allow, at least 1 core, rounded up: 2 for 150 ms
     /// in each 100 ms. Nothing when there is no limit, or no control groups.
-    std::optional<int> cores() const {
+    [[gnu::cold]] std::optional<int> cores() const {
         double least = -1;
         const std::string mounts = read(root_ + "/proc/self/mountinfo");
         for (const std::string_view line : split(mounts, '\n'))
@@ -52,7 +52,7 @@ private:
     };
 
     /// A line of mountinfo: `31 23 0:26 /group /sys/fs/cgroup rw,... shared:4 - cgroup2 cgroup2 rw,nsdelegate`.
-    static std::optional<Mount> mount_of(std::string_view line) {
+    [[gnu::cold]] static std::optional<Mount> mount_of(std::string_view line) {
         const std::vector<std::string_view> words = split(line, ' ');
         std::size_t dash = 0;
         while (dash < words.size() && words[dash] != "-") ++dash;
@@ -63,7 +63,7 @@ private:
     }
 
     /// The folders of the group that this process is in and of those above it, as far as the mount shows them.
-    std::vector<std::string> folders_of(const Mount& mount) const {
+    [[gnu::cold]] std::vector<std::string> folders_of(const Mount& mount) const {
         std::vector<std::string> folders;
         const std::string lines = read(root_ + "/proc/self/cgroup");
         for (const std::string_view line : split(lines, '\n')) {
@@ -83,22 +83,22 @@ private:
     }
 
     /// `150000 100000` -> 1.5; `max 100000` -> no limit
-    static double limit_2(const std::string& folder) {
+    [[gnu::cold]] static double limit_2(const std::string& folder) {
         const std::string text = read(folder + "/cpu.max");
         const std::vector<std::string_view> words = split(text, ' ');
         return words.size() == 2 ? quotient(words[0], words[1]) : -1;
     }
     /// A quota of -1 is no limit.
-    static double limit_1(const std::string& folder) {
+    [[gnu::cold]] static double limit_1(const std::string& folder) {
         return quotient(read(folder + "/cpu.cfs_quota_us"), read(folder + "/cpu.cfs_period_us"));
     }
-    static double quotient(std::string_view quota, std::string_view period) {
+    [[gnu::cold]] static double quotient(std::string_view quota, std::string_view period) {
         const std::optional<long> time = parse_number<long>(quota), of = parse_number<long>(period);
         return time && of && *time > 0 && *of > 0 ? static_cast<double>(*time) / static_cast<double>(*of) : -1;
     }
 
     /// A file's content without the line ends at its end; empty when it can't be read.
-    static std::string read(const std::string& path) {
+    [[gnu::cold]] static std::string read(const std::string& path) {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
         std::string text;
         char part[4096];
@@ -111,7 +111,7 @@ private:
     }
 
     /// The words of a text, which must outlive them; `a,,b` -> a, b.
-    static std::vector<std::string_view> split(std::string_view text, char separator) {
+    [[gnu::cold]] static std::vector<std::string_view> split(std::string_view text, char separator) {
         std::vector<std::string_view> words;
         while (!text.empty()) {
             const std::string_view word = text.substr(0, text.find(separator));
@@ -120,7 +120,7 @@ private:
         }
         return words;
     }
-    static bool has_word(std::string_view list, std::string_view word) {
+    [[gnu::cold]] static bool has_word(std::string_view list, std::string_view word) {
         for (const std::string_view each : split(list, ','))
             if (each == word) return true;
         return false;

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/function_ref.hpp>
@@ -16,14 +18,45 @@
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Names, each with a number: where in a vector is what has the name.
-using NameIndex = std::map<std::string, std::size_t, std::less<>>;
+/// Names, each with a number: where in a vector is what has the name. What callers do with the map goes through a few
+/// functions that are never inlined: each way to add to a map and to look into it is an instance of its own.
+template <class Once = void>
+class NameIndexOf {
+public:
+    std::size_t size() const { return names_.size(); }
+    auto begin() const { return names_.begin(); }
+    auto end() const { return names_.end(); }
+
+    /// The number of a name, which is added with 0 where it is missing.
+    [[gnu::cold, gnu::noinline]] std::size_t& operator[](std::string name) { return names_[std::move(name)]; }
+
+    /// Adds a name with its number; changes nothing and returns false where it is there already.
+    [[gnu::cold, gnu::noinline]] bool add(std::string name, std::size_t number = 0) {
+        const std::size_t before = size();
+        std::size_t& place = (*this)[std::move(name)];
+        if (size() == before) return false;
+        place = number;
+        return true;
+    }
+
+    /// The number of a name, or nullptr.
+    [[gnu::cold, gnu::noinline]] const std::size_t* find(std::string_view name) const {
+        const auto found = names_.find(name);
+        return found == names_.end() ? nullptr : &found->second;
+    }
+    bool contains(std::string_view name) const { return find(name) != nullptr; }
+
+private:
+    std::map<std::string, std::size_t, std::less<>> names_;
+};
+using NameIndex = NameIndexOf<>;
 
 /// The numbers 0, 1, ..., count - 1 in the order that is_before gives to what they number; equals keep their order.
 ///
 /// Example: of the words b, a, c, a -> 1, 3, 0, 2.
 template <class Once = void>
-std::vector<std::size_t> sorted_order(std::size_t count, FunctionRef<bool(std::size_t, std::size_t)> is_before) {
+[[gnu::cold]] std::vector<std::size_t> sorted_order(std::size_t count,
+                                                    FunctionRef<bool(std::size_t, std::size_t)> is_before) {
     std::vector<std::size_t> order(count);
     for (std::size_t i = 0; i < count; ++i) order[i] = i;
     std::sort(order.begin(), order.end(),

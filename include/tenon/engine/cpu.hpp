@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
+#include <memory>
+#include <vector>
 
 #include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
@@ -18,6 +19,17 @@ namespace tenon {
 
 namespace cpu {
 inline namespace TENON_ISA_NAMESPACE {
+
+/// What a thread needs to take a group of images through a network. The first one also serves the whole team.
+struct ThreadContext {
+    ThreadContext(int threads, long arena_floats, long scratch_floats)
+        : helpers{threads}, arena{index(arena_floats)}, scratch{index(scratch_floats * threads)} {}
+
+    HelperGroup helpers;
+    Buffer<float> arena;
+    Buffer<float> scratch;  ///< `scratch_floats` for each thread
+    std::atomic<bool> is_busy{false};
+};
 
 /// Runs one network on the CPU. All memory is mapped by the constructor, and touched when it is first needed.
 ///
@@ -38,7 +50,9 @@ public:
     TableEngine(int threads, int images)
         : team_{threads}, images_{images}, weights_{index(Compiled::plan.weight_floats)} {
         for (int worker = 0; worker < team_.size(); ++worker)
-            contexts_.emplace_back(worker == 0 ? team_.size() : std::min(team_.size(), max_helper_threads), images);
+            contexts_.push_back(
+                std::make_unique<ThreadContext>(worker == 0 ? team_.size() : std::min(team_.size(), max_helper_threads),
+                                                Compiled::plan.arena_floats(images), Compiled::plan.scratch_floats));
     }
 
     /// Takes the network's parameters; `tensors[i]` points to parameter i.
@@ -62,7 +76,7 @@ public:
         const auto record_with = [&](bool on) {
             team_.record_with(on ? &team : nullptr);
             for (std::size_t i = 0; i < contexts_.size(); ++i)
-                contexts_[i].helpers.record_with(on ? threads[i] : nullptr);
+                contexts_[i]->helpers.record_with(on ? threads[i] : nullptr);
         };
         record_with(true);
         run_parallel(images, results, count,
@@ -76,14 +90,14 @@ public:
     void run(const float* images, float* results, long count, Observe observe) {
         moved_from_.check("engine");
         for (long first = 0; first < count; first += images_)
-            run_group(contexts_[0], team_, images + first * inputs, results + first * outputs,
+            run_group(*contexts_[0], team_, images + first * inputs, results + first * outputs,
                       static_cast<int>(std::min<long>(images_, count - first)), observe);
     }
 
     /// Runs one step of one image on what is in the arena, for measurements.
     void run_step(int step, const float* image, float* results) {
         moved_from_.check("engine");
-        ThreadContext& context = contexts_[0];
+        ThreadContext& context = *contexts_[0];
         run_step(step,
                  step < Compiled::plan.joint ? single_frame(context, team_, image)
                                              : joint_frame(context, team_, image, results, 1),
@@ -105,7 +119,7 @@ protected:
     }
 
     /// The memory of image `image` of those that a call of `run` with observers has in flight.
-    float* arena_of(int image) { return arena_of(contexts_[0], image); }
+    float* arena_of(int image) { return arena_of(*contexts_[0], image); }
 
 private:
     static constexpr long inputs = lowered<Net>.values[0].elements();
@@ -113,19 +127,6 @@ private:
 
     /// The most threads that work on one thread's images in a large batch, as each takes scratch memory.
     static constexpr int max_helper_threads = 4;
-
-    /// What a thread needs to take a group of images through the network. The first one also serves the whole team.
-    struct ThreadContext {
-        ThreadContext(int threads, int images)
-            : helpers{threads},
-              arena{index(Compiled::plan.arena_floats(images))},
-              scratch{index(Compiled::plan.scratch_floats * threads)} {}
-
-        HelperGroup helpers;
-        Buffer<float> arena;
-        Buffer<float> scratch;
-        std::atomic<bool> is_busy{false};
-    };
 
     /// Whether all threads work on each step together.
     bool works_together(long count) const { return team_.size() == 1 || count < 2 * team_.size(); }
@@ -139,7 +140,7 @@ private:
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
         const int groups = static_cast<int>((count + group - 1) / group);
         team_.run_items(groups, [&](WorkerItems& items) {
-            ThreadContext& mine = contexts_[index(items.worker)];
+            ThreadContext& mine = *contexts_[index(items.worker)];
             mine.is_busy = true;
             for (int g = items.next(); g >= 0; g = items.next()) {
                 const long first = long{group} * g;
@@ -147,8 +148,8 @@ private:
                           static_cast<int>(std::min<long>(group, count - first)), observer_of(items.worker));
             }
             mine.is_busy = false;
-            for (ThreadContext& other : contexts_)
-                if (other.is_busy) other.helpers.volunteer([&] { return other.is_busy.load(); });
+            for (const auto& other : contexts_)
+                if (other->is_busy) other->helpers.volunteer([&] { return other->is_busy.load(); });
         });
     }
 
@@ -207,7 +208,8 @@ private:
     Team team_;
     int images_;
     Buffer<float> weights_;
-    std::deque<ThreadContext> contexts_;  ///< one per thread; where all threads work together, the first is used
+    std::vector<std::unique_ptr<ThreadContext>>
+        contexts_;  ///< one per thread; where all threads work together, the first is used
     MovedFrom moved_from_;
 };
 

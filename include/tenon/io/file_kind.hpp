@@ -16,7 +16,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Whether the bytes begin as an ONNX file does: field 1 of its message, a small version, then another of its fields.
 template <class Once = void>
-bool looks_like_onnx(std::string_view text) {
+[[gnu::cold]] bool looks_like_onnx(std::string_view text) {
     constexpr std::string_view next = "\x12\x1a\x22\x28\x32\x3a\x42\x72";  // producer, domain, graph, metadata, ...
     return text.size() > 3 && text[0] == '\x08' && text[1] > 0 && text[1] < 32 && next.find(text[2]) != next.npos &&
            text.substr(0, 9).find('{') != 8;  // a safetensors file of a short header begins alike
@@ -25,7 +25,7 @@ bool looks_like_onnx(std::string_view text) {
 /// What a file is that isn't one of tenon's formats, by its first bytes, and what to do about it: `this is a Git LFS
 /// pointer ...`; empty for a file of no known kind.
 template <class Once = void>
-std::string foreign_kind(std::span<const std::byte> bytes) {
+[[gnu::cold]] std::string foreign_kind(std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto begins = [&](std::string_view begin) { return text.starts_with(begin); };
     const std::string convert = "; scripts/convert_weights.py makes a safetensors file of it";

@@ -36,14 +36,14 @@ public:
 
     /// Reads an object: calls `member(key)` for each key; the call must read the key's value. A repeated key is an
     /// error.
-    void read_object(FunctionRef<void(const std::string&)> member) {
+    [[gnu::cold]] void read_object(FunctionRef<void(const std::string&)> member) {
         NameIndex keys;
         read_list('{', '}', [&] {
-            const auto [key, is_new] = keys.try_emplace(read_string());
-            if (!is_new) fail({"the key ", quote_name(key->first), " occurs twice in one object"});
-            if (next() != ':') fail_expected(joined({"':' after the key ", quote_name(key->first)}));
+            const std::string key = read_string();
+            if (!keys.add(key)) fail({"the key ", quote_name(key), " occurs twice in one object"});
+            if (next() != ':') fail_expected(joined({"':' after the key ", quote_name(key)}));
             ++position_;
-            member(key->first);
+            member(key);
         });
     }
 
@@ -51,7 +51,7 @@ public:
     void read_array(FunctionRef<void()> element) { read_list('[', ']', element); }
 
     /// Reads a string: its escapes resolved, always UTF-8.
-    std::string read_string() {
+    [[gnu::cold]] std::string read_string() {
         if (next() != '"') fail_expected("a string");
         ++position_;
         std::string result;
@@ -76,7 +76,7 @@ public:
     }
 
     /// Reads an integer from 0 to 2^64 - 1, written without sign, fraction, exponent or leading zeros.
-    std::uint64_t read_unsigned() {
+    [[gnu::cold]] std::uint64_t read_unsigned() {
         const char first = next();
         if (first < '0' || first > '9') fail_expected("a non-negative integer");
         std::uint64_t value = 0;
@@ -91,7 +91,7 @@ public:
     }
 
     /// Reads any value and forgets it: also numbers with signs and fractions, `true`, `false` and `null`.
-    void skip() {
+    [[gnu::cold]] void skip() {
         const char first = next();
         if (first == '{') return read_object([this](const std::string&) { skip(); });
         if (first == '[') return read_array([this] { skip(); });
@@ -104,7 +104,7 @@ public:
     }
 
     /// Throws tenon::Error unless only white space is left.
-    void read_end() {
+    [[gnu::cold]] void read_end() {
         next();
         if (position_ != text_.size()) fail_expected("the end of the text");
     }
@@ -127,13 +127,13 @@ private:
     }
 
     /// Skips white space and returns the next character, or NUL at the end.
-    char next() {
+    [[gnu::cold]] char next() {
         while (position_ < text_.size() && std::string_view(" \t\n\r").find(text_[position_]) != std::string_view::npos)
             ++position_;
         return position_ < text_.size() ? text_[position_] : '\0';
     }
 
-    void read_list(char open, char close, FunctionRef<void()> item) {
+    [[gnu::cold]] void read_list(char open, char close, FunctionRef<void()> item) {
         if (next() != open) fail_expected(open == '{' ? "an object" : "an array");
         if (++depth_ > max_depth) fail("objects and arrays are nested too deeply");
         ++position_;
@@ -150,7 +150,7 @@ private:
     }
 
     /// Reads what follows a backslash.
-    void read_escape(std::string& result) {
+    [[gnu::cold]] void read_escape(std::string& result) {
         constexpr std::string_view letters = "\"\\/bfnrt";
         constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
         const char letter = position_ < text_.size() ? text_[position_] : '\0';
@@ -165,7 +165,7 @@ private:
         }
     }
 
-    std::uint32_t read_hexadecimal() {
+    [[gnu::cold]] std::uint32_t read_hexadecimal() {
         std::uint32_t value = 0;
         for (int i = 0; i < 4; ++i) {
             if (position_ == text_.size()) fail_expected("four hexadecimal digits after \\u");
@@ -178,7 +178,7 @@ private:
     }
 
     /// Reads what follows `\u`: four digits, or the two halves of a surrogate pair.
-    std::uint32_t read_code_point() {
+    [[gnu::cold]] std::uint32_t read_code_point() {
         const std::uint32_t high = read_hexadecimal();
         if (high < 0xD800 || high > 0xDFFF) return high;
         if (high < 0xDC00 && text_.substr(position_, 2) == "\\u") {
@@ -189,7 +189,7 @@ private:
         fail("one half of a surrogate pair is missing");
     }
 
-    static void append_utf8(std::string& result, std::uint32_t code_point) {
+    [[gnu::cold]] static void append_utf8(std::string& result, std::uint32_t code_point) {
         const auto add = [&](std::uint32_t byte) { result += static_cast<char>(byte); };
         const auto add_continuation = [&](int shift) { add(0x80 | ((code_point >> shift) & 0x3F)); };
         if (code_point < 0x80) return add(code_point);

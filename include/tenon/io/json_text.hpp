@@ -17,7 +17,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// `text` as a JSON string with its quotes; quotes, backslashes and control characters are escaped. `text` should be
 /// UTF-8.
 template <class Once = void>
-std::string json_string(std::string_view text) {
+[[gnu::cold]] std::string json_string(std::string_view text) {
     std::string result = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') {
@@ -34,7 +34,7 @@ std::string json_string(std::string_view text) {
 
 /// A name for use in a sentence: quoted, on one line, in UTF-8, and cut off where it gets too long to read.
 template <class Once = void>
-std::string quote_name(std::string_view name) {
+[[gnu::cold]] std::string quote_name(std::string_view name) {
     constexpr std::size_t max_bytes = 120;
     const std::string text = to_utf8(name);
     if (text.size() <= max_bytes) return json_string(text);

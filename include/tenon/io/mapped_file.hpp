@@ -60,7 +60,7 @@ public:
     MappedFileOf() = default;
 
     /// Maps the regular file at `path`. Throws tenon::Error with the system's reason when that fails.
-    explicit MappedFileOf(const std::string& path) {
+    [[gnu::cold]] explicit MappedFileOf(const std::string& path) {
         if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
         // O_NONBLOCK: opening a pipe nobody writes to must be an error too, not a wait.
         const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

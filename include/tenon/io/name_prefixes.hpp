@@ -20,7 +20,7 @@ inline constexpr std::string_view known_prefixes[] = {"module.", "_orig_mod.", "
 
 /// Whether a tensor is AveragedModel's count of models, which is beside the prefix.
 template <class Once = void>
-bool is_average_counter(const TensorEntry& entry) {
+[[gnu::cold]] bool is_average_counter(const TensorEntry& entry) {
     return entry.name == "n_averaged" && entry.shape.empty();
 }
 
@@ -28,7 +28,7 @@ bool is_average_counter(const TensorEntry& entry) {
 ///
 /// Example: module._orig_mod.conv1.weight, module._orig_mod.fc.bias, n_averaged -> module._orig_mod.
 template <class Once = void>
-std::string shared_prefix(std::span<const TensorEntry> tensors) {
+[[gnu::cold]] std::string shared_prefix(std::span<const TensorEntry> tensors) {
     const auto is_shared = [&](std::string_view prefix) {
         bool has_some = false;
         for (const TensorEntry& entry : tensors) {
@@ -54,7 +54,7 @@ std::string shared_prefix(std::span<const TensorEntry> tensors) {
 
 /// Takes a prefix off the names that carry it.
 template <class Once = void>
-void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
+[[gnu::cold]] void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
     for (TensorEntry& entry : tensors)
         if (entry.name.starts_with(prefix)) entry.name.erase(0, prefix.size());
 }

@@ -36,7 +36,7 @@ struct NpyHeader {
 
 /// The text after `'key':` in the header's Python dictionary.
 template <class Once = void>
-std::string_view npy_field(std::string_view header, std::string_view key) {
+[[gnu::cold]] std::string_view npy_field(std::string_view header, std::string_view key) {
     const std::string quoted = joined({"'", key, "':"});
     const std::size_t found = header.find(quoted);
     if (found == std::string_view::npos) throw_error({"the header lacks ", quoted.substr(0, quoted.size() - 1)});
@@ -47,7 +47,7 @@ std::string_view npy_field(std::string_view header, std::string_view key) {
 
 /// The element type that `descr` states. Throws tenon::Error when it isn't a little-endian number or boolean.
 template <class Once = void>
-DType npy_dtype(std::string_view text) {
+[[gnu::cold]] DType npy_dtype(std::string_view text) {
     constexpr std::pair<std::string_view, DType> known[] = {
         {"'<f4'", DType::f32}, {"'<f8'", DType::f64}, {"'<f2'", DType::f16}, {"'<i8'", DType::i64},
         {"'<i4'", DType::i32}, {"'<i2'", DType::i16}, {"'|i1'", DType::i8},  {"'|u1'", DType::u8},
@@ -60,7 +60,7 @@ DType npy_dtype(std::string_view text) {
 
 /// The shape that a Python tuple states: `(64, 3)` -> {64, 3}. Throws tenon::Error when it isn't one.
 template <class Once = void>
-std::vector<std::int64_t> npy_shape(std::string_view text) {
+[[gnu::cold]] std::vector<std::int64_t> npy_shape(std::string_view text) {
     const std::size_t end = text.find(')');
     if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is not a tuple");
     std::vector<std::int64_t> shape;
@@ -82,7 +82,7 @@ std::vector<std::int64_t> npy_shape(std::string_view text) {
 /// Reads the header of a .npy file. Throws tenon::Error when the file is of another format or its elements are not
 /// numbers.
 template <class Once = void>
-NpyHeader read_npy_header(std::span<const std::byte> bytes) {
+[[gnu::cold]] NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     const auto* const raw = reinterpret_cast<const char*>(bytes.data());
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
@@ -104,7 +104,7 @@ template <class Once = void>
 class NpzFileOf {
 public:
     /// Whether an archive holds arrays.
-    static bool looks_like(const ZipArchive& archive) {
+    [[gnu::cold]] static bool looks_like(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries())
             if (entry.name.ends_with(ending)) return true;
         return false;
@@ -112,7 +112,7 @@ public:
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, when one is
     /// compressed, damaged or holds anything but numbers.
-    explicit NpzFileOf(const ZipArchive& archive) {
+    [[gnu::cold]] explicit NpzFileOf(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries()) {
             const auto bytes = ZipArchive::stored(entry);
             try {
@@ -134,7 +134,7 @@ public:
 private:
     static constexpr std::string_view ending = ".npy";
 
-    void add(std::string name, std::span<const std::byte> bytes) {
+    [[gnu::cold]] void add(std::string name, std::span<const std::byte> bytes) {
         const NpyHeader header = read_npy_header(bytes);
         const auto data = bytes.subspan(header.data);
         TensorEntry entry{std::move(name), header.dtype, header.shape, data};

@@ -11,8 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,7 +38,7 @@ public:
     explicit PickleReaderOf(std::span<const std::byte> bytes) : bytes_{bytes} {}
 
     /// The next value, which is valid while this object exists.
-    const PickleValue& read() {
+    [[gnu::cold]] const PickleValue& read() {
         stack_.clear();
         memo_.clear();
         remembered_ = 0;
@@ -70,24 +70,24 @@ private:
 
     // Bytes.
 
-    int byte() { return static_cast<int>(number<std::uint8_t>()); }
+    [[gnu::cold]] int byte() { return static_cast<int>(number<std::uint8_t>()); }
 
     template <class T>
-    T number() {
+    [[gnu::cold]] T number() {
         T value;
         const std::string_view raw = take(sizeof value);
         std::memcpy(&value, raw.data(), sizeof value);
         return value;
     }
 
-    std::string_view take(std::uint64_t size) {
+    [[gnu::cold]] std::string_view take(std::uint64_t size) {
         if (bytes_.size() - at_ < size) fail("it ends in the middle of an instruction");
         const std::string_view taken{reinterpret_cast<const char*>(bytes_.data()) + at_, detail::index(size)};
         at_ += detail::index(size);
         return taken;
     }
 
-    std::string_view line() {
+    [[gnu::cold]] std::string_view line() {
         const std::size_t begin = at_;
         while (byte() != '\n') {
         }
@@ -96,26 +96,26 @@ private:
 
     // The stack; nullptr in it is a mark.
 
-    PickleValue& make(Kind kind, std::string_view text = {}) {
-        values_.push_back({kind, 0, text});
-        stack_.push_back(&values_.back());
-        return values_.back();
+    [[gnu::cold]] PickleValue& make(Kind kind, std::string_view text = {}) {
+        values_.push_back(std::make_unique<PickleValue>(PickleValue{.kind = kind, .text = text}));
+        stack_.push_back(values_.back().get());
+        return *values_.back();
     }
 
-    PickleValue* pop() {
+    [[gnu::cold]] PickleValue* pop() {
         if (stack_.empty() || !stack_.back()) fail("its stack is empty");
         PickleValue* const top = stack_.back();
         stack_.pop_back();
         return top;
     }
 
-    PickleValue& top() {
+    [[gnu::cold]] PickleValue& top() {
         if (stack_.empty() || !stack_.back()) fail("its stack is empty");
         return *stack_.back();
     }
 
     /// Pops everything above the last mark, and the mark.
-    std::vector<const PickleValue*> pop_to_mark() {
+    [[gnu::cold]] std::vector<const PickleValue*> pop_to_mark() {
         std::size_t mark = stack_.size();
         while (mark > 0 && stack_[mark - 1]) --mark;
         if (mark == 0) fail("a mark is missing");
@@ -124,19 +124,19 @@ private:
         return items;
     }
 
-    void set_items(PickleValue& value, std::vector<const PickleValue*> items) {
+    [[gnu::cold]] void set_items(PickleValue& value, std::vector<const PickleValue*> items) {
         items_ += items.size();
         value.items = std::move(items);
     }
 
-    void tuple(int size) {
+    [[gnu::cold]] void tuple(int size) {
         std::vector<const PickleValue*> items(detail::index(size));
         for (std::size_t i = items.size(); i-- > 0;) items[i] = pop();
         set_items(make(Kind::tuple), std::move(items));
     }
 
     /// Adds items to a list or a dictionary; what is added to another object is skipped.
-    void append(const std::vector<const PickleValue*>& items, Kind kind) {
+    [[gnu::cold]] void append(const std::vector<const PickleValue*>& items, Kind kind) {
         PickleValue& target = top();
         if (target.kind == Kind::object) return;
         if (target.kind != kind) fail("it adds an item to something that takes none");
@@ -147,21 +147,21 @@ private:
 
     // Names and calls.
 
-    void global(std::string_view module, std::string_view name) {
+    [[gnu::cold]] void global(std::string_view module, std::string_view name) {
         constexpr std::size_t max_bytes = 1000;  // each name is copied, and a pickle may repeat one with two bytes
         if (module.size() > max_bytes || name.size() > max_bytes) fail("a name is too long");
         if (!is_utf8(module) || !is_utf8(name)) fail("a name is not UTF-8");
-        names_.push_back(std::string(module).append(1, ' ').append(name));
-        make(Kind::global, names_.back());
+        names_.push_back(std::make_unique<std::string>(joined({module, " ", name})));
+        make(Kind::global, *names_.back());
     }
 
-    static bool is_dictionary(std::string_view name) {
+    [[gnu::cold]] static bool is_dictionary(std::string_view name) {
         return name == "collections OrderedDict" || name == "collections defaultdict" || name == "builtins dict" ||
                name == "__builtin__ dict";
     }
 
     /// The pairs that a dictionary is made of, as Python 2 writes an OrderedDict: a list of lists of two.
-    void fill(PickleValue& dictionary, const PickleValue& arguments) {
+    [[gnu::cold]] void fill(PickleValue& dictionary, const PickleValue& arguments) {
         if (arguments.items.empty()) return;
         for (const PickleValue* const pair : arguments.items.back()->items)
             if (pair->kind == Kind::tuple && pair->items.size() == 2) {
@@ -171,7 +171,7 @@ private:
     }
 
     /// The name of what is called; that of a class which a stream has with its source: ('module', class, file, source).
-    static std::string_view callee(const PickleValue& function) {
+    [[gnu::cold]] static std::string_view callee(const PickleValue& function) {
         if (function.kind != Kind::persistent) return function.text;
         const auto& description = function.items[0]->items;
         const bool is_class = description.size() > 1 && description[0]->text == "module";
@@ -179,10 +179,12 @@ private:
     }
 
     /// Whether a value is a tensor, or one of a kind that isn't read.
-    static bool is_tensor(const PickleValue& value) { return value.kind == Kind::tensor || is_unread_tensor(value); }
+    [[gnu::cold]] static bool is_tensor(const PickleValue& value) {
+        return value.kind == Kind::tensor || is_unread_tensor(value);
+    }
 
     /// Makes the value that a call returns.
-    void call(const PickleValue& function, const PickleValue& arguments) {
+    [[gnu::cold]] void call(const PickleValue& function, const PickleValue& arguments) {
         const std::string_view name = callee(function);
         const std::size_t count = arguments.items.size();
         const bool is_call = function.kind == Kind::global && arguments.kind == Kind::tuple;
@@ -208,21 +210,21 @@ private:
 
     // The memory of values that occur again.
 
-    void remember(std::uint64_t index) {  // picklers count from 0
+    [[gnu::cold]] void remember(std::uint64_t index) {  // picklers count from 0
         if (index >= max_values) fail(too_many);
         if (index >= memo_.size()) memo_.resize(detail::index(index) + 1);
         PickleValue*& place = memo_[detail::index(index)];
         if (!place) ++remembered_;
         place = &top();
     }
-    void recall(std::uint64_t index) {
+    [[gnu::cold]] void recall(std::uint64_t index) {
         if (index >= memo_.size() || !memo_[detail::index(index)]) fail("it recalls what was never remembered");
         stack_.push_back(memo_[detail::index(index)]);
     }
 
-    void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
-    void integer(std::int64_t value) { make(Kind::integer).integer = value; }
-    void long_integer(std::uint64_t size) {
+    [[gnu::cold]] void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
+    [[gnu::cold]] void integer(std::int64_t value) { make(Kind::integer).integer = value; }
+    [[gnu::cold]] void long_integer(std::uint64_t size) {
         const std::string_view raw = take(size);
         if (size > 8) {
             make(Kind::object);  // too large for a size or a stride
@@ -232,18 +234,18 @@ private:
         std::memcpy(&value, raw.data(), raw.size());
         integer(value);
     }
-    void real() {
+    [[gnu::cold]] void real() {
         take(8);
         make(Kind::real);
     }
-    void skip_bytes(std::uint64_t size) {
+    [[gnu::cold]] void skip_bytes(std::uint64_t size) {
         take(size);
         make(Kind::object);
     }
 
     // The instructions; the comments are their names in Python's pickletools. Each function returns false for others.
 
-    bool run_plain(int instruction) {
+    [[gnu::cold]] bool run_plain(int instruction) {
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
@@ -291,7 +293,7 @@ private:
         }
     }
 
-    bool run_container(int instruction) {
+    [[gnu::cold]] bool run_container(int instruction) {
         switch (instruction) {
             case '}':  // EMPTY_DICT
                 return make(Kind::dictionary), true;
@@ -347,7 +349,7 @@ private:
         }
     }
 
-    bool run_call(int instruction) {
+    [[gnu::cold]] bool run_call(int instruction) {
         switch (instruction) {
             case 'c': {  // GLOBAL
                 const std::string_view module = line();
@@ -385,8 +387,8 @@ private:
 
     std::span<const std::byte> bytes_;
     std::size_t at_ = 0, items_ = 0;
-    std::deque<PickleValue> values_;
-    std::deque<std::string> names_;
+    std::vector<std::unique_ptr<PickleValue>> values_;
+    std::vector<std::unique_ptr<std::string>> names_;
     std::vector<const PickleValue*> persistent_;
     std::vector<PickleValue*> stack_, memo_;
     std::size_t remembered_ = 0;  // values that memo_ has

@@ -3,6 +3,7 @@
 
 // What a pickle describes, as values that do nothing.
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ struct PickleValue {
     std::int64_t integer = 0;
     std::string_view text{};
     std::vector<const PickleValue*> items{};
+    mutable std::ptrdiff_t tensors = -1;  ///< of a dictionary: how many it has, once StateDictFinder has counted them
 };
 
 /// Whether a value is a tensor of a kind that isn't read: one that another function of PyTorch's makes.

@@ -37,7 +37,7 @@ struct StorageType {
     std::optional<DType> dtype;
 };
 template <class Once = void>
-const StorageType* find_storage_type(std::string_view name) {
+[[gnu::cold]] const StorageType* find_storage_type(std::string_view name) {
     static constexpr StorageType known[] = {{"torch FloatStorage", 4, DType::f32},
                                             {"torch DoubleStorage", 8, DType::f64},
                                             {"torch HalfStorage", 2, DType::f16},
@@ -66,17 +66,17 @@ template <class Once = void>
 class PthFileOf {
 public:
     /// Whether an archive is one of PyTorch's.
-    static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
+    [[gnu::cold]] static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
 
     /// Whether bytes begin as a stream does: with a pickle of torch.save's own number.
-    static bool looks_like_stream(std::span<const std::byte> bytes) {
+    [[gnu::cold]] static bool looks_like_stream(std::span<const std::byte> bytes) {
         const std::string_view begin(reinterpret_cast<const char*>(bytes.data()),
                                      std::min<std::size_t>(bytes.size(), 40));
         return begin.starts_with('\x80') && begin.find("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") != begin.npos;
     }
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    PthFileOf(const ZipArchive& archive, const TensorFileOptions& options) {
+    [[gnu::cold]] PthFileOf(const ZipArchive& archive, const TensorFileOptions& options) {
         const ZipArchive::Entry* const pickle = pickle_of(archive);
         if (!pickle) throw Error("expected an archive with an entry data.pkl");
         const std::string folder = pickle->name.substr(0, pickle->name.size() - pickle_name.size());
@@ -101,7 +101,7 @@ public:
     }
 
     /// Reads a stream, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    PthFileOf(std::span<const std::byte> bytes, const TensorFileOptions& options) {
+    [[gnu::cold]] PthFileOf(std::span<const std::byte> bytes, const TensorFileOptions& options) {
         PickleReader reader{bytes};
         reader.read();  // the number that looks_like_stream found
         const PickleValue& version = reader.read();
@@ -116,9 +116,9 @@ public:
         std::optional<Storages> storages;
         take_weights(content, bytes.size(), options, [&](const std::string& name, const PickleValue& storage) {
             if (!storages) storages = read_storages(reader, bytes);
-            const auto found = storages->by_key.find(storage.items[2]->text);
-            if (found == storages->by_key.end()) fail_tensor(name, {"the file lacks its storage"});
-            return part_of(storages->bytes[found->second], storage, name);
+            const std::size_t* const found = storages->by_key.find(storage.items[2]->text);
+            if (!found) fail_tensor(name, {"the file lacks its storage"});
+            return part_of(storages->bytes[*found], storage, name);
         });
     }
 
@@ -141,7 +141,7 @@ private:
     /// Bytes that copies may take beyond the size of the file: tensors whose elements are all one value are small.
     static constexpr std::uint64_t small = 1 << 20;
 
-    static const ZipArchive::Entry* pickle_of(const ZipArchive& archive) {
+    [[gnu::cold]] static const ZipArchive::Entry* pickle_of(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries())
             if (entry.name == pickle_name || entry.name.ends_with("/data.pkl")) return &entry;
         return nullptr;
@@ -154,13 +154,13 @@ private:
     }
 
     /// Whether a value describes a storage: 'storage', type, key, device, number of elements.
-    static bool is_storage(const PickleValue& value) {
+    [[gnu::cold]] static bool is_storage(const PickleValue& value) {
         return value.kind == Kind::tuple && value.items.size() >= 5 && value.items[0]->text == "storage" &&
                value.items[1]->kind == Kind::global && value.items[2]->kind == Kind::text &&
                value.items[4]->kind == Kind::integer;
     }
 
-    static std::vector<std::int64_t> integers(const PickleValue& tuple) {
+    [[gnu::cold]] static std::vector<std::int64_t> integers(const PickleValue& tuple) {
         std::vector<std::int64_t> result;
         result.reserve(tuple.items.size());
         for (const PickleValue* item : tuple.items) result.push_back(item->kind == Kind::integer ? item->integer : -1);
@@ -168,7 +168,7 @@ private:
     }
 
     /// The storages that follow the pickles of a stream: a list of keys, then for each its elements after their number.
-    static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
+    [[gnu::cold]] static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
         NameIndex described;
         const std::vector<const PickleValue*>& persistent = reader.persistent();
         for (std::size_t i = 0; i < persistent.size(); ++i)
@@ -178,11 +178,10 @@ private:
         Storages storages;
         std::size_t at = reader.position();
         for (const PickleValue* key : keys.items) {
-            const auto found = described.find(key->text);
-            if (key->kind != Kind::text || found == described.end())
-                throw Error("the file lists a storage that none of its tensors has");
+            const std::size_t* const found = described.find(key->text);
+            if (key->kind != Kind::text || !found) throw Error("the file lists a storage that none of its tensors has");
             const std::string name = "the storage " + quote_name(key->text);
-            const std::string_view kind = persistent[found->second]->items[1]->text;
+            const std::string_view kind = persistent[*found]->items[1]->text;
             const StorageType* const type = find_storage_type(kind);
             if (!type)
                 throw_error({name, ", which these weights don't need, is a ", python_name(kind),
@@ -195,7 +194,7 @@ private:
                 throw_error({"the file is truncated in ", name, ", of which it says that it has ",
                              std::to_string(count), " elements"});
             const std::size_t size = index(count) * type->bytes;
-            if (!storages.by_key.try_emplace(std::string(key->text), storages.bytes.size()).second)
+            if (!storages.by_key.add(std::string(key->text), storages.bytes.size()))
                 throw_error({name, " is there twice"});
             storages.bytes.push_back(bytes.subspan(at, size));
             at += size;
@@ -206,8 +205,8 @@ private:
     }
 
     /// The part of a storage that its description says: in a stream, a storage may be a view of another.
-    static std::span<const std::byte> part_of(std::span<const std::byte> whole, const PickleValue& storage,
-                                              const std::string& name) {
+    [[gnu::cold]] static std::span<const std::byte> part_of(std::span<const std::byte> whole,
+                                                            const PickleValue& storage, const std::string& name) {
         if (storage.items.size() < 6 || storage.items[5]->kind != Kind::tuple) return whole;
         const std::vector<std::int64_t> view = integers(*storage.items[5]);  // key, offset, number of elements
         const StorageType* const type = find_storage_type(storage.items[1]->text);
@@ -217,12 +216,12 @@ private:
         return whole.subspan(index(view[1]) * type->bytes, index(view[2]) * type->bytes);
     }
 
-    static void expect(bool condition, const std::string& name) {
+    [[gnu::cold]] static void expect(bool condition, const std::string& name) {
         if (!condition) fail_tensor(name, {"its description is not one of PyTorch's"});
     }
 
     /// Names and shapes of a dictionary's tensors; empty when one is malformed.
-    static std::vector<TensorEntry> describe(const PickleValue& dictionary) {
+    [[gnu::cold]] static std::vector<TensorEntry> describe(const PickleValue& dictionary) {
         std::vector<TensorEntry> entries;
         bool is_valid = true;
         for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
@@ -236,8 +235,8 @@ private:
 
     /// Finds the weights in the content of a file of `file_bytes` and takes their tensors; storage_of(name,
     /// description) returns the bytes of a storage.
-    void take_weights(const PickleValue& content, std::uint64_t file_bytes, const TensorFileOptions& options,
-                      StorageOf storage_of) {
+    [[gnu::cold]] void take_weights(const PickleValue& content, std::uint64_t file_bytes,
+                                    const TensorFileOptions& options, StorageOf storage_of) {
         std::uint64_t room = file_bytes + small;
         std::vector<std::string> others;
         const PickleValue& weights =
@@ -257,7 +256,7 @@ private:
     }
 
     /// Throws tenon::Error when a tensor's description is malformed, or the type of its elements isn't read.
-    static void check_type(const std::string& name, const PickleValue& tensor) {
+    [[gnu::cold]] static void check_type(const std::string& name, const PickleValue& tensor) {
         const auto& arguments = tensor.items[0]->items;  // storage, offset, shape, strides, ...
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
                    arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
@@ -271,7 +270,8 @@ private:
     }
 
     /// Takes a tensor whose type is checked.
-    void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {
+    [[gnu::cold]] void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room,
+                           StorageOf storage_of) {
         const auto& arguments = tensor.items[0]->items;
         const PickleValue& storage = *arguments[0]->items[0];
         const StorageType* const type = find_storage_type(storage.items[1]->text);

@@ -145,7 +145,7 @@ private:
     }
 
     template <class Once = void>
-    static std::string_view header_text(std::span<const std::byte> bytes) {
+    [[gnu::cold]] static std::string_view header_text(std::span<const std::byte> bytes) {
         if (bytes.size() <= detail::header_length_bytes || bytes[detail::header_length_bytes] != std::byte{'{'})
             if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
                 detail::throw_error({"not a safetensors file: ", kind});
@@ -176,7 +176,7 @@ private:
 
     /// The descriptions in the header with their names; fills in the metadata.
     template <class Once = void>
-    std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
+    [[gnu::cold]] std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
         std::vector<std::pair<std::string, Description>> descriptions;
         detail::JsonReader reader(text);
         try {
@@ -194,7 +194,7 @@ private:
     }
 
     template <class Once = void>
-    static Description read_description(detail::JsonReader& reader) {
+    [[gnu::cold]] static Description read_description(detail::JsonReader& reader) {
         Description description;
         const auto read_integers = [&] {
             std::vector<std::uint64_t> integers;
@@ -215,8 +215,8 @@ private:
     }
 
     template <class Once = void>
-    static TensorEntry make_entry(const std::string& name, const Description& description,
-                                  std::span<const std::byte> data) {
+    [[gnu::cold]] static TensorEntry make_entry(const std::string& name, const Description& description,
+                                                std::span<const std::byte> data) {
         const auto fail = [&](std::initializer_list<std::string_view> what) { detail::fail_tensor(name, what); };
         if (!description.dtype || !description.shape || !description.range)
             fail({!description.dtype   ? "its dtype is missing"
@@ -248,7 +248,7 @@ private:
 
     /// Sorts the tensors by their data and checks that these ranges cover `data` without holes or overlaps.
     template <class Once = void>
-    void check_layout(std::span<const std::byte> data) {
+    [[gnu::cold]] void check_layout(std::span<const std::byte> data) {
         // By begin, then by size: an empty tensor comes before the tensor that begins at the same byte.
         const auto is_before = [&](std::size_t i, std::size_t j) {
             const std::span<const std::byte> a = tensors_[i].bytes, b = tensors_[j].bytes;

@@ -53,7 +53,7 @@ void check_tensors(std::span<const TensorEntry> tensors) {
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
         if (tensor.name == metadata_key) throw_error({"a tensor cannot be named ", quote_name(tensor.name)});
-        if (!names.try_emplace(tensor.name).second) throw_error({"two tensors are named ", quote_name(tensor.name)});
+        if (!names.add(tensor.name)) throw_error({"two tensors are named ", quote_name(tensor.name)});
         check_size(tensor);
     }
 }

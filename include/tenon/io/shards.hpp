@@ -26,7 +26,7 @@ template <class Once = void>
 class ShardedWeightsOf {
 public:
     /// Whether bytes are such an index: a JSON object in which there is a weight_map.
-    static bool looks_like(std::span<const std::byte> bytes) {
+    [[gnu::cold]] static bool looks_like(std::span<const std::byte> bytes) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::size_t first = text.find_first_not_of(" \t\r\n");
         const bool is_text = text.substr(0, 16).find('\0') == text.npos;  // a safetensors file begins with zeros
@@ -35,8 +35,8 @@ public:
 
     /// Reads the index and the files in `folder` (with the slash; `open` makes a SafetensorsFile of a path). Throws
     /// tenon::Error when the index is malformed, names a file outside of the folder, or a file lacks a tensor.
-    ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
-                     FunctionRef<SafetensorsFile(const std::string&)> open) {
+    [[gnu::cold]] ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
+                                   FunctionRef<SafetensorsFile(const std::string&)> open) {
         NameIndex files;
         std::vector<std::vector<std::string>> names;  // of tensors in each file
         JsonReader reader(std::string_view(reinterpret_cast<const char*>(index.data()), index.size()));
@@ -44,9 +44,9 @@ public:
             reader.read_object([&](const std::string& key) {
                 if (key != "weight_map") return reader.skip();
                 reader.read_object([&](const std::string& tensor) {
-                    const auto [file, is_new] = files.try_emplace(reader.read_string(), names.size());
-                    if (is_new) names.emplace_back();
-                    names[file->second].push_back(tensor);
+                    const std::string file = reader.read_string();
+                    if (files.add(file, names.size())) names.emplace_back();
+                    names[*files.find(file)].push_back(tensor);
                 });
             });
             reader.read_end();

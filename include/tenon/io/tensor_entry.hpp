@@ -40,7 +40,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// `[64, 3, 7, 7]`.
 template <class Once = void>
-std::string shape_to_string(std::span<const std::int64_t> shape) {
+[[gnu::cold]] std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i == 16) return joined({text, ", ... (", std::to_string(shape.size()), " dimensions)]"});
@@ -135,7 +135,7 @@ void expect_floating(const TensorEntry& tensor) {
 /// Reads a tensor of F32, F64, F16 or BF16 as float; F64 is rounded to nearest. Throws tenon::Error when the dtype is
 /// another, `values` is not as long as the tensor, or a finite F64 is beyond float's range; `values` is then unchanged.
 template <class Once = void>
-void to_float(const TensorEntry& tensor, std::span<float> values) {
+[[gnu::noinline]] void to_float(const TensorEntry& tensor, std::span<float> values) {
     expect_floating(tensor);
     expect_room(tensor, values.size());
     const auto convert = [&]<class Stored>(Stored, auto value_of) {

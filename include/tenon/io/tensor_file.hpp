@@ -92,7 +92,7 @@ private:
     }
 
     template <class Once = void>
-    std::vector<TensorEntry> read(std::span<const std::byte> bytes, const Options& options) {
+    [[gnu::cold]] std::vector<TensorEntry> read(std::span<const std::byte> bytes, const Options& options) {
         if (detail::ZipArchive::looks_like(bytes)) return read_zip(bytes, options);
         if (detail::PthFile::looks_like_stream(bytes)) {
             pth_ = std::make_unique<detail::PthFile>(bytes, options);
@@ -115,7 +115,7 @@ private:
     }
 
     template <class Once = void>
-    std::vector<TensorEntry> read_zip(std::span<const std::byte> bytes, const Options& options) {
+    [[gnu::cold]] std::vector<TensorEntry> read_zip(std::span<const std::byte> bytes, const Options& options) {
         const detail::ZipArchive archive{bytes};
         if (detail::PthFile::looks_like(archive)) {
             pth_ = std::make_unique<detail::PthFile>(archive, options);
@@ -140,10 +140,10 @@ private:
 
     /// Throws tenon::Error when two tensors have one name.
     template <class Once = void>
-    void check_names() const {
+    [[gnu::cold]] void check_names() const {
         detail::NameIndex names;
         for (const TensorEntry& entry : tensors_)
-            if (!names.try_emplace(entry.name).second)
+            if (!names.add(entry.name))
                 detail::throw_error({"the name ", detail::quote_name(entry.name), " occurs twice"});
     }
 

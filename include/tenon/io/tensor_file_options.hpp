@@ -38,7 +38,7 @@ struct TensorFileOptions {
 
 /// `"a", "b", "c"`, and how many there are when they are more than `shown`.
 template <class Once = void>
-std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
+[[gnu::cold]] std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
         if (i > 0) text += ", ";

@@ -4,13 +4,13 @@
 // Finds the weights in what torch.save was given: a state_dict, or a checkpoint that has one somewhere in it.
 
 #include <cstddef>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <tenon/core/error.hpp>
+#include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -32,7 +32,7 @@ struct StateDict {
     std::size_t tensors = 0;
 
     /// Its place among the usual keys; after all of them for another.
-    std::size_t rank() const {
+    [[gnu::cold]] std::size_t rank() const {
         const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);  // npos + 1 is 0
         std::size_t place = 0;
         while (place < std::size(usual_keys) && usual_keys[place] != last) ++place;
@@ -43,7 +43,7 @@ struct StateDict {
 
 /// A name as Python writes it: `torch float8_e5m2` -> `torch.float8_e5m2`, in quotes.
 template <class Once = void>
-std::string python_name(std::string_view text) {
+[[gnu::cold]] std::string python_name(std::string_view text) {
     std::string name{text};
     for (char& c : name)
         if (c == ' ') c = '.';
@@ -52,7 +52,7 @@ std::string python_name(std::string_view text) {
 
 /// What such a tensor is: `it is sparse, which isn't read; save it with to_dense()`.
 template <class Once = void>
-std::string unread_kind(const PickleValue& value) {
+[[gnu::cold]] std::string unread_kind(const PickleValue& value) {
     const std::string_view maker = value.text.substr(value.text.find(' ') + 1);
     if (maker == "_rebuild_sparse_tensor") return "it is sparse, which isn't read; save it with to_dense()";
     if (maker == "_rebuild_qtensor") return "it is quantized, which isn't read; save it with dequantize()";
@@ -67,14 +67,15 @@ std::string unread_kind(const PickleValue& value) {
 
 /// The class of an object as Python writes it: `torch.nn.modules.linear.Linear`, in quotes; empty where it isn't known.
 template <class Once = void>
-std::string class_of(const PickleValue& value) {
+[[gnu::cold]] std::string class_of(const PickleValue& value) {
     if (value.kind != PickleValue::Kind::object || value.text.find(' ') == value.text.npos) return {};
     return python_name(value.text);
 }
 
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.
 template <class Once = void>
-void for_each_entry(const PickleValue& dictionary, FunctionRef<void(std::string_view, const PickleValue&)> f) {
+[[gnu::cold]] void for_each_entry(const PickleValue& dictionary,
+                                  FunctionRef<void(std::string_view, const PickleValue&)> f) {
     for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2)
         if (dictionary.items[i]->kind == PickleValue::Kind::text)
             f(dictionary.items[i]->text, *dictionary.items[i + 1]);
@@ -84,20 +85,23 @@ void for_each_entry(const PickleValue& dictionary, FunctionRef<void(std::string_
 template <class Once = void>
 class StateDictFinderOf {
 public:
-    explicit StateDictFinderOf(const PickleValue& content) { visit(content, "", 3); }
+    [[gnu::cold]] explicit StateDictFinderOf(const PickleValue& content) { visit(content, "", 3); }
     std::vector<StateDict> found;
 
 private:
     /// A dictionary may have several keys, and may hold itself.
-    void visit(const PickleValue& dictionary, const std::string& key, int depth) {
+    [[gnu::cold]] void visit(const PickleValue& dictionary, const std::string& key, int depth) {
         constexpr std::size_t max_found = 100;
         if (dictionary.kind != PickleValue::Kind::dictionary || found.size() == max_found) return;
-        const auto [known, is_new] = tensors_.try_emplace(&dictionary, 0);
-        if (is_new)
+        std::ptrdiff_t& tensors = dictionary.tensors;
+        const bool is_new = tensors < 0;
+        if (is_new) {
+            tensors = 0;
             for_each_entry(dictionary, [&](std::string_view, const PickleValue& value) {
-                if (value.kind == PickleValue::Kind::tensor || is_unread_tensor(value)) ++known->second;
+                if (value.kind == PickleValue::Kind::tensor || is_unread_tensor(value)) ++tensors;
             });
-        if (known->second > 0) found.push_back({key, &dictionary, known->second});
+        }
+        if (tensors > 0) found.push_back({key, &dictionary, index(tensors)});
         if (depth == 0 || !is_new) return;
         for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
             constexpr std::size_t max_bytes = 200;  // of a key that can be given
@@ -105,14 +109,12 @@ private:
                 visit(value, key.empty() ? std::string(name) : key + "." + std::string(name), depth - 1);
         });
     }
-
-    std::map<const PickleValue*, std::size_t> tensors_;  // in each dictionary that was visited
 };
 using StateDictFinder = StateDictFinderOf<>;
 
 /// Says which entry of a checkpoint is a complete network instead of its state_dict; empty if none is.
 template <class Once = void>
-std::string whole_network(const PickleValue& checkpoint) {
+[[gnu::cold]] std::string whole_network(const PickleValue& checkpoint) {
     std::string text;
     for_each_entry(checkpoint, [&](std::string_view key, const PickleValue& value) {
         const std::string name = class_of(value);
@@ -143,8 +145,8 @@ template <class Once = void>
 /// first. Usual keys come before others, of which those with more tensors come first. Says which was taken if there
 /// was a choice. Throws tenon::Error when there is none.
 template <class Once = void>
-const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
-                                FunctionRef<std::vector<TensorEntry>(const PickleValue&)> describe) {
+[[gnu::cold]] const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
+                                              FunctionRef<std::vector<TensorEntry>(const PickleValue&)> describe) {
     const std::vector<StateDict> dictionaries = StateDictFinder{content}.found;
     if (dictionaries.empty()) fail_without_tensors(content);
     const auto is_before = [&](std::size_t i, std::size_t j) {

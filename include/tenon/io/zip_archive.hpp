@@ -38,18 +38,17 @@ public:
     };
 
     /// Whether bytes begin like a zip archive.
-    static bool looks_like(std::span<const std::byte> bytes) {
+    [[gnu::cold]] static bool looks_like(std::span<const std::byte> bytes) {
         return bytes.size() >= 4 && std::memcmp(bytes.data(), "PK\3\4", 4) == 0;
     }
 
     /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error when it is damaged or encrypted.
-    explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
+    [[gnu::cold]] explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
         for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
         for (std::size_t i = 0; i < entries_.size(); ++i)
-            if (!by_name_.emplace(entries_[i].name, i).second)
-                fail({"it has two entries named ", quote_name(entries_[i].name)});
+            if (!by_name_.add(entries_[i].name, i)) fail({"it has two entries named ", quote_name(entries_[i].name)});
         check_overlaps();
     }
 
@@ -59,13 +58,13 @@ public:
     const std::vector<Entry>& entries() const { return entries_; }
 
     /// The entry of this name, or nullptr.
-    const Entry* find(std::string_view name) const {
-        const auto found = by_name_.find(name);
-        return found == by_name_.end() ? nullptr : &entries_[found->second];
+    [[gnu::cold]] const Entry* find(std::string_view name) const {
+        const std::size_t* const found = by_name_.find(name);
+        return found ? &entries_[*found] : nullptr;
     }
 
     /// The bytes of an entry. Throws tenon::Error when it is compressed.
-    static std::span<const std::byte> stored(const Entry& entry) {
+    [[gnu::cold]] static std::span<const std::byte> stored(const Entry& entry) {
         if (entry.method != 0)
             throw_error({"the entry ", quote_name(entry.name),
                          " of the archive is compressed; expected one that is stored as it is (numpy.savez does that, "
@@ -87,27 +86,27 @@ private:
     [[noreturn, gnu::cold]] static void fail(std::string_view what) { fail({what}); }
 
     /// Throws tenon::Error unless the file has `size` bytes from `at` on.
-    void check_inside(std::uint64_t at, std::size_t size) const {
+    [[gnu::cold]] void check_inside(std::uint64_t at, std::size_t size) const {
         if (at > bytes_.size() || bytes_.size() - at < size)
             fail({"a record at byte ", std::to_string(at), " is outside the ", std::to_string(bytes_.size()),
                   " bytes of the file"});
     }
 
     template <class T>
-    T read(std::uint64_t at) const {
+    [[gnu::cold]] T read(std::uint64_t at) const {
         check_inside(at, sizeof(T));
         T value;
         std::memcpy(&value, bytes_.data() + at, sizeof value);
         return value;
     }
 
-    std::string_view text(std::uint64_t at, std::size_t size) const {
+    [[gnu::cold]] std::string_view text(std::uint64_t at, std::size_t size) const {
         if (at > bytes_.size() || bytes_.size() - at < size) fail("a name is outside the file");
         return {reinterpret_cast<const char*>(bytes_.data()) + at, size};
     }
 
     /// The record at the file's end, or the zip64 record before it when it refers to one.
-    Directory find_directory() const {
+    [[gnu::cold]] Directory find_directory() const {
         constexpr std::uint64_t size = 22, max_comment_bytes = 0xFFFF;
         if (bytes_.size() < size) fail({"it is only ", std::to_string(bytes_.size()), " bytes long"});
         const std::uint64_t last = bytes_.size() - size,
@@ -127,7 +126,7 @@ private:
     }
 
     /// Reads an entry of the directory; returns where the next one begins.
-    std::uint64_t read_entry(std::uint64_t at) {
+    [[gnu::cold]] std::uint64_t read_entry(std::uint64_t at) {
         if (read<std::uint32_t>(at) != 0x02014b50)
             fail({"expected an entry of its directory at byte ", std::to_string(at)});
         constexpr int encrypted = 1;
@@ -162,7 +161,7 @@ private:
     }
 
     /// Throws tenon::Error when entries share bytes, so that an archive can't describe more than it holds.
-    void check_overlaps() const {
+    [[gnu::cold]] void check_overlaps() const {
         std::vector<std::span<const std::byte>> parts;
         for (const Entry& entry : entries_)
             if (!entry.bytes.empty()) parts.push_back(entry.bytes);

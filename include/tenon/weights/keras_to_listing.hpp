@@ -34,9 +34,9 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
     detail::NameIndex from;
     for (int i = 0; i < keras.count(); ++i) from[from_names[detail::index(i)]] = detail::index(i);
     const auto find = [&](const std::string& name) -> std::span<const float> {
-        const auto found = from.find(name);
-        if (found == from.end()) detail::throw_error({"the network of Keras has no parameter ", name});
-        return keras[static_cast<int>(found->second)];
+        const std::size_t* const found = from.find(name);
+        if (!found) detail::throw_error({"the network of Keras has no parameter ", name});
+        return keras[static_cast<int>(*found)];
     };
     const auto epsilon_of = [](const auto& program, const detail::Parameter& info) {
         return program.layers[info.layer].epsilon;
@@ -60,7 +60,7 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
         if (info.role == ParameterRole::running_mean && reads_trunk)
             for (std::size_t c = 0; c < dropped.size(); ++c) target[c] = static_cast<float>(values[c] - dropped[c]);
         if (info.role == ParameterRole::running_variance) {
-            const detail::Parameter& theirs = keras.infos()[from.at(name)];
+            const detail::Parameter& theirs = keras.infos()[*from.find(name)];
             const double more = epsilon_of(keras.program, theirs) - epsilon_of(listing.program, info);
             for (std::size_t c = 0; c < target.size(); ++c) target[c] = static_cast<float>(values[c] + more);
         }

@@ -32,7 +32,7 @@ public:
 
     /// The name of the layer at a canonical path, by the first rule that matches; without rules, the path itself.
     /// Throws tenon::Error when there are rules and none matches: the convention is for another kind of network.
-    std::string operator()(std::string_view path) {
+    [[gnu::cold]] std::string operator()(std::string_view path) {
         if (rules_.empty()) return std::string(path);
         for (const NameRule& rule : rules_)
             if (const auto numbers = match(rule.path, path)) return expand(rule.name, *numbers);
@@ -41,7 +41,7 @@ public:
 
 private:
     /// The numbers of a path that matches a pattern, else nothing: `stack#.block#` and `stack0.block12` -> {0, 12}.
-    static std::optional<std::vector<int>> match(std::string_view pattern, std::string_view path) {
+    [[gnu::cold]] static std::optional<std::vector<int>> match(std::string_view pattern, std::string_view path) {
         const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
         std::vector<int> numbers;
         std::size_t at = 0;
@@ -61,7 +61,7 @@ private:
     }
 
     /// Fills in the fields of a rule's name: `layer{0+1}.{1}` and {0, 12} -> `layer1.12`.
-    std::string expand(std::string_view pattern, const std::vector<int>& numbers) {
+    [[gnu::cold]] std::string expand(std::string_view pattern, const std::vector<int>& numbers) {
         std::string name;
         for (std::size_t i = 0; i < pattern.size(); ++i) {
             if (pattern[i] != '{') {

@@ -66,7 +66,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The layers with parameters in the order in which libraries make them: a block's body before its shortcut; in
 /// programs the shortcut comes first.
 template <class Once = void>
-std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
+[[gnu::cold]] std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
     std::vector<int> order, shortcut;
     const auto finish_block = [&] {
         order.insert(order.end(), shortcut.begin(), shortcut.end());
@@ -87,7 +87,8 @@ std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
 
 /// The names of layers in the order of the program; empty for those without parameters.
 template <class Once = void>
-std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const NamingConvention& convention) {
+[[gnu::cold]] std::vector<std::string> layer_names(std::span<const LayerInfo> layers,
+                                                   const NamingConvention& convention) {
     std::vector<std::string> names(layers.size());
     LayerNamer name{convention.rules};
     for (const int layer : layers_as_made(layers)) {
@@ -99,7 +100,8 @@ std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const Na
 
 /// The name of a role's tensor of a layer.
 template <class Once = void>
-std::string tensor_name(const std::string& layer, ParameterRole role, const NamingConvention& convention) {
+[[gnu::cold]] std::string tensor_name(const std::string& layer, ParameterRole role,
+                                      const NamingConvention& convention) {
     return layer + std::string(convention.separator) + std::string(convention.roles.words[static_cast<int>(role)]);
 }
 

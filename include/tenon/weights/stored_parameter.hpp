@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/weights/parameter_names.hpp>
 
@@ -55,7 +56,7 @@ struct StoredParameter {
     }
 
     /// Copies from the file's order into tenon's; both spans are as long as the parameter.
-    void from_file(std::span<const float> stored, std::span<float> own) const {
+    [[gnu::noinline]] void from_file(std::span<const float> stored, std::span<float> own) const {
         for_each_element([&](std::size_t mine, std::size_t theirs) { own[mine] = stored[theirs]; });
     }
     /// Copies from tenon's order into the file's; both spans are as long as the parameter.
@@ -80,7 +81,7 @@ struct StoredNetwork {
 
 /// The shape in which a convention stores a parameter.
 template <class Once = void>
-std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
+[[gnu::cold]] std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
     const auto& d = parameter.dimensions;
     if (parameter.role == ParameterRole::weight && parameter.rank == 4 && layout == WeightLayout::keras)
         return {d[2], d[3], d[1], d[0]};
@@ -92,22 +93,20 @@ std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout 
     return {d, d + parameter.rank};
 }
 
-/// What a weights file of a network holds under a convention.
-template <class Net>
-StoredNetwork stored_network(Naming naming = naming_of<Net>) {
-    const auto& program = lowered<Net>;
+/// What a weights file holds under a convention of the network with these operations, values, layers and parameters.
+template <class Once = void>
+[[gnu::noinline]] StoredNetwork stored_network_of(std::span<const Op> ops, std::span<const Shape> values,
+                                                  std::span<const LayerInfo> layers,
+                                                  std::span<const Parameter> parameters, Naming naming) {
     const NamingConvention convention = convention_of(naming);
-    const std::span layers(program.layers.begin(), program.layers.end());
     const std::vector<std::string> names = layer_names(layers, convention);
     std::vector<Shape> flattened(layers.size());
-    for (const Op& op : program.ops) {
-        if (op.kind != OpKind::linear) continue;
-        const int producer = program.producer(op.source());
-        if (producer >= 0 && program.ops[producer].kind == OpKind::flatten)
-            flattened[detail::index(op.layer())] = program.values[program.ops[producer].source()];
-    }
+    for (const Op& op : ops)
+        for (const Op& producer : ops)
+            if (op.kind == OpKind::linear && producer.kind == OpKind::flatten && producer.target == op.source())
+                flattened[detail::index(op.layer())] = values[index(producer.source())];
     StoredNetwork stored{{}, {}, convention};
-    for (const Parameter& parameter : program.parameters) {
+    for (const Parameter& parameter : parameters) {
         const auto layer = detail::index(parameter.layer);
         stored.parameters.push_back({.name = tensor_name(names[layer], parameter.role, convention),
                                      .shape = stored_shape(parameter, convention.layout),
@@ -118,12 +117,24 @@ StoredNetwork stored_network(Naming naming = naming_of<Net>) {
     if (convention.norms_without_affine_have_one)
         for (std::size_t i = 0; i < layers.size(); ++i)
             if (layers[i].path.kind == OpKind::batch_norm &&
-                program.parameter(static_cast<int>(i), ParameterRole::gamma) < 0) {
+                parameter_of(layers[i], parameters.data(), ParameterRole::gamma) < 0) {
                 const std::int64_t channels = layers[i].input.channels;
                 stored.constants.push_back({tensor_name(names[i], ParameterRole::gamma, convention), channels, 1.0f});
                 stored.constants.push_back({tensor_name(names[i], ParameterRole::beta, convention), channels, 0.0f});
             }
     return stored;
+}
+TENON_COMPILE_ONCE(StoredNetwork stored_network_of<void>(std::span<const Op>, std::span<const Shape>,
+                                                         std::span<const LayerInfo>, std::span<const Parameter>,
+                                                         Naming));
+
+/// What a weights file of a network holds under a convention.
+template <class Net>
+StoredNetwork stored_network(Naming naming = naming_of<Net>) {
+    const auto& program = lowered<Net>;
+    return stored_network_of({program.ops.begin(), program.ops.end()}, {program.values.begin(), program.values.end()},
+                             {program.layers.begin(), program.layers.end()},
+                             {program.parameters.begin(), program.parameters.end()}, naming);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

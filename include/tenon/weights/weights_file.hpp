@@ -33,7 +33,7 @@ public:
     /// tenon::Error, naming the file, with both sets of names when some are missing or left over, or with both shapes,
     /// and with the shipped network that the weights do fit; and, naming the tensor, when a value is infinite or NaN or
     /// a running variance is negative. Ignores the counters that torch stores with running statistics and averages.
-    WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
+    [[gnu::cold]] WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
         : file_{path,
                 file_options(options, [&](std::span<const TensorEntry> entries) { return fit(entries, network); })} {
         by_name_ = find_names(file_.tensors(), network.convention);
@@ -41,12 +41,12 @@ public:
         bool is_misshapen = false;
         try {
             for (const StoredParameter& parameter : network.parameters) {
-                const auto found = by_name_.find(parameter.name);
-                if (found == by_name_.end()) {  // check_names knows that it may be missing
+                const std::size_t* const found = by_name_.find(parameter.name);
+                if (!found) {  // check_names knows that it may be missing
                     tensors_.push_back(nullptr);
                     continue;
                 }
-                const TensorEntry& entry = file_.tensors()[found->second];
+                const TensorEntry& entry = file_.tensors()[*found];
                 is_misshapen = entry.shape != parameter.shape;
                 expect_shape(entry, parameter.shape);
                 tensors_.push_back(floats(entry, parameter));
@@ -69,13 +69,13 @@ public:
 
     /// Whether tensors are a network's: all names are there, no others, and the shapes are its own. A shape of -1 is
     /// any size.
-    static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
+    [[gnu::cold]] static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
         const NameIndex names = find_names(entries, network.convention);
         std::size_t found = 0;
         for (const StoredParameter& parameter : network.parameters) {
-            const auto name = names.find(parameter.name);
-            if (name == names.end() && parameter.may_be_missing) continue;
-            if (name == names.end() || !fits(entries[name->second].shape, parameter.shape)) return false;
+            const std::size_t* const at = names.find(parameter.name);
+            if (!at && parameter.may_be_missing) continue;
+            if (!at || !fits(entries[*at].shape, parameter.shape)) return false;
             ++found;
         }
         for (const StoredConstant& constant : network.constants) found += names.contains(constant.name) ? 1U : 0U;
@@ -87,11 +87,11 @@ public:
     std::span<const float> ranges() const { return ranges_; }
 
 private:
-    static bool is_counter(const TensorEntry& entry) {
+    [[gnu::cold]] static bool is_counter(const TensorEntry& entry) {
         return entry.name.ends_with(".num_batches_tracked") || is_average_counter(entry);
     }
 
-    static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& own) {
+    [[gnu::cold]] static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& own) {
         if (shape.size() != own.size()) return false;
         for (std::size_t i = 0; i < own.size(); ++i)
             if (own[i] >= 0 && shape[i] != own[i]) return false;
@@ -99,12 +99,12 @@ private:
     }
 
     /// Throws tenon::Error when a value is infinite or NaN, or a variance negative.
-    static void check_defined(const TensorEntry& entry, ParameterRole role, const float* values) {
+    [[gnu::noinline]] static void check_defined(const TensorEntry& entry, ParameterRole role, const float* values) {
         const std::int64_t count = *element_count(entry.shape);
-        const auto* const wrong = std::find_if(values, values + count, [role](float value) {
-            return !std::isfinite(value) || (role == ParameterRole::running_variance && value < 0);
-        });
-        if (wrong == values + count) return;
+        const bool is_variance = role == ParameterRole::running_variance;
+        const float *wrong = values, *const end = values + count;
+        while (wrong != end && std::isfinite(*wrong) && !(is_variance && *wrong < 0)) ++wrong;
+        if (wrong == end) return;
         const std::string number = std::isnan(*wrong)   ? "NaN"
                                    : std::isinf(*wrong) ? "infinite"
                                                         : "negative, which a variance can't be";
@@ -113,10 +113,12 @@ private:
     }
 
     /// Whether a tensor is not a parameter: a counter, or ranges.
-    static bool is_ignored(const TensorEntry& entry) { return is_counter(entry) || entry.name == ranges_name; }
+    [[gnu::cold]] static bool is_ignored(const TensorEntry& entry) {
+        return is_counter(entry) || entry.name == ranges_name;
+    }
 
     /// A name without TensorFlow's number of an operation's output: `conv1/kernel:0` -> `conv1/kernel`.
-    static std::string bare_name(const std::string& name) {
+    [[gnu::cold]] static std::string bare_name(const std::string& name) {
         return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
     }
 
@@ -126,7 +128,7 @@ private:
         std::string kind, rest;
         long number = 0;
     };
-    static NumberedName numbered(const std::string& name) {
+    [[gnu::cold]] static NumberedName numbered(const std::string& name) {
         const std::size_t slash = std::min(name.find('/'), name.size());
         std::size_t digits = slash;
         while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') --digits;
@@ -136,7 +138,7 @@ private:
     }
 
     /// The digits after a prefix; empty when the name doesn't begin with it. `resnetv24_conv0`, `resnetv2` -> `4`.
-    static std::string_view number_after(std::string_view name, std::string_view prefix) {
+    [[gnu::cold]] static std::string_view number_after(std::string_view name, std::string_view prefix) {
         if (!name.starts_with(prefix)) return {};
         const std::size_t end = name.find_first_not_of("0123456789", prefix.size());
         return name.substr(prefix.size(), std::min(end, name.size()) - prefix.size());
@@ -144,8 +146,8 @@ private:
 
     /// Indexes the file's tensors by name. If all names have the same number after a counted prefix, it is replaced by
     /// the number that the rules have there.
-    static NameIndex find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
-                                      std::string_view counted_as) {
+    [[gnu::cold]] static NameIndex find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
+                                                    std::string_view counted_as) {
         NameIndex by_name;
         const std::string_view number =
             prefix.empty() || entries.empty() ? std::string_view() : number_after(entries[0].name, prefix);
@@ -163,7 +165,8 @@ private:
 
     /// Indexes the file's tensors by name; if layers are counted from any number, by the name that they have when
     /// counting begins at 0. `conv2d_7` and `conv2d_9` -> `conv2d` and `conv2d_1`.
-    static NameIndex find_names(std::span<const TensorEntry> entries, const NamingConvention& convention) {
+    [[gnu::cold]] static NameIndex find_names(std::span<const TensorEntry> entries,
+                                              const NamingConvention& convention) {
         if (!convention.counted_from_anywhere)
             return find_plain_names(entries, convention.counted_prefix, convention.counted_as);
         std::vector<NumberedName> names;
@@ -193,11 +196,11 @@ private:
     }
 
     /// Throws tenon::Error when names are missing or left over.
-    void check_names(const StoredNetwork& network) const {
+    [[gnu::cold]] void check_names(const StoredNetwork& network) const {
         std::vector<std::string> missing, left_over;
         NameIndex expected;
         const auto expect_name = [&](const std::string& name, bool may_be_missing) {
-            expected.try_emplace(name);
+            expected.add(name);
             if (!may_be_missing && !by_name_.contains(name)) missing.push_back(name);
         };
         for (const StoredParameter& parameter : network.parameters)
@@ -215,7 +218,7 @@ private:
     }
 
     /// The values of a tensor as floats in tenon's order: in the file where possible, else in a copy.
-    const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {
+    [[gnu::cold]] const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {
         const auto address = std::bit_cast<std::uintptr_t>(entry.bytes.data());
         if (parameter.has_native_layout() && entry.dtype == DType::f32 && address % alignof(float) == 0)
             return reinterpret_cast<const float*>(entry.bytes.data());
@@ -228,8 +231,8 @@ private:
     }
 
     /// Throws tenon::Error when a tensor isn't the constant that it must be: the network has no parameter for it.
-    void check_constant(const StoredConstant& constant) const {
-        const TensorEntry& entry = file_.tensors()[by_name_.at(constant.name)];
+    [[gnu::cold]] void check_constant(const StoredConstant& constant) const {
+        const TensorEntry& entry = file_.tensors()[*by_name_.find(constant.name)];
         expect_shape(entry, std::vector{constant.size});
         std::vector<float> values(index(constant.size));
         to_float(entry, values);
