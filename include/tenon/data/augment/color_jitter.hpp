@@ -36,13 +36,11 @@ inline double luma_of(const Picture& picture, std::size_t i) {
     return picture.shape.channels == 3 ? 0.2989 * sample(0) + 0.587 * sample(1) + 0.114 * sample(2) : sample(0);
 }
 
-template <class Once = void>
-void change_brightness(Picture& picture, double factor) {
+inline void change_brightness(Picture& picture, double factor) {
     for (float& sample : picture.samples) sample = blended(sample, 0, factor);
 }
 /// Towards the mean luma of the image, or away from it.
-template <class Once = void>
-void change_contrast(Picture& picture, double factor) {
+inline void change_contrast(Picture& picture, double factor) {
     double mean = 0;
     const auto pixels = static_cast<std::size_t>(picture.shape.pixels());
     for (std::size_t i = 0; i < pixels; ++i) mean += luma_of(picture, i);
@@ -50,8 +48,7 @@ void change_contrast(Picture& picture, double factor) {
     for (float& sample : picture.samples) sample = blended(sample, mean, factor);
 }
 /// Towards gray, or away from it.
-template <class Once = void>
-void change_saturation(Picture& picture, double factor) {
+inline void change_saturation(Picture& picture, double factor) {
     const auto pixels = static_cast<std::size_t>(picture.shape.pixels());
     if (picture.shape.channels != 3) return;
     for (std::size_t i = 0; i < pixels; ++i) {
@@ -62,8 +59,7 @@ void change_saturation(Picture& picture, double factor) {
 }
 
 /// Turns the hue of red, green and blue by a share of the circle of colors; value and saturation (HSV) stay.
-template <class Once = void>
-std::array<double, 3> with_hue_turned(const std::array<double, 3>& rgb, double share) {
+inline std::array<double, 3> with_hue_turned(const std::array<double, 3>& rgb, double share) {
     const auto [low, high] = std::minmax({rgb[0], rgb[1], rgb[2]});
     const double range = high - low;
     if (range <= 0) return rgb;
@@ -80,8 +76,7 @@ std::array<double, 3> with_hue_turned(const std::array<double, 3>& rgb, double s
     }
     return turned;
 }
-template <class Once = void>
-void change_hue(Picture& picture, double share) {
+inline void change_hue(Picture& picture, double share) {
     const auto pixels = static_cast<std::size_t>(picture.shape.pixels());
     if (picture.shape.channels != 3) return;
     for (std::size_t i = 0; i < pixels; ++i) {
@@ -110,7 +105,6 @@ struct ColorJitter {
     static constexpr std::string_view purpose = "color_jitter";
 
     /// Throws tenon::Error for an option out of range, and for images in neither gray nor red, green and blue.
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         for (const auto& [name, value, limit] : {std::tuple{"brightness", brightness, 100.0},
                                                  {"contrast", contrast, 100.0},
@@ -124,7 +118,6 @@ struct ColorJitter {
             throw Error("expected images of 1 or 3 channels for ColorJitter, found " + to_string(shape));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         const auto factor = [&](std::uint64_t draw, double x) {
             return draws.uniform(draw, std::max(0.0, 1 - x), 1 + x);

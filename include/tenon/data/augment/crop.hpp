@@ -30,14 +30,12 @@ struct CenterCrop {
 
     static constexpr std::string_view purpose = "center_crop";
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (height < 1 || width < 1 || height > shape.height || width > shape.width)
             throw Error("expected CenterCrop to at most the images' " + to_string(shape) + ", found " +
                         std::to_string(height) + " x " + std::to_string(width));
         return {shape.channels, height, width};
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture& spare, const detail::SampleDraws&) const {
         const auto half = [this](int pixels) { return static_cast<int>(detail::rounded_quotient(pixels, 2, offset)); };
         const int top = half(picture.shape.height - height), left = half(picture.shape.width - width);
@@ -66,7 +64,6 @@ struct RandomResizedCrop {
         int top, left, height, width;
     };
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (height < 1 || width < 1)
             throw Error("expected RandomResizedCrop to a positive size, found " + std::to_string(height) + " x " +
@@ -82,7 +79,6 @@ struct RandomResizedCrop {
     }
 
     /// The part that `draws` cut out of an image of this shape.
-    template <class Once = void>
     Part part(const Shape& shape, const detail::SampleDraws& draws) const {
         const double area = static_cast<double>(shape.pixels());
         for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
@@ -103,7 +99,6 @@ struct RandomResizedCrop {
         return {(shape.height - part_height) / 2, (shape.width - part_width) / 2, part_height, part_width};
     }
 
-    template <class Once = void>
     void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         const Part from = part(picture.shape, draws);
         const detail::Resampling columns(from.width, width, filter), rows(from.height, height, filter);

@@ -27,10 +27,7 @@ struct CutMix {
     bool is_on() const { return alpha != 0; }
 
     /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
-    template <class Once = void>
-    void check(std::span<const int> labels) const {
-        detail::check_mixing("CutMix", alpha, classes, labels);
-    }
+    void check(std::span<const int> labels) const { detail::check_mixing("CutMix", alpha, classes, labels); }
 
     /// The first row and column of a rectangle, and the ones after it.
     struct Rectangle {
@@ -38,7 +35,6 @@ struct CutMix {
     };
 
     /// The rectangle of batch `index` of an epoch.
-    template <class Once = void>
     Rectangle rectangle(const Shape& shape, std::uint64_t seed, long epoch, long index) const {
         const double side = std::sqrt(1 - detail::beta_share("cutmix", alpha, seed, epoch, index));
         const detail::SampleDraws draws = detail::SampleDraws(seed, epoch, index).for_purpose("cutmix");
@@ -51,7 +47,6 @@ struct CutMix {
     }
 
     /// Exchanges a rectangle of the images and writes their targets, labels.size() x classes.
-    template <class Once = void>
     void mix(std::span<float> images, const Shape& shape, std::span<const int> labels, std::span<float> targets,
              const Rectangle& rectangle) const {
         const std::size_t count = labels.size(), elements = static_cast<std::size_t>(shape.elements());

@@ -22,12 +22,10 @@ struct Cutout {
 
     static constexpr std::string_view purpose = "cutout";
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (size < 1) throw Error("expected Cutout with a size of at least 1 pixel, found " + std::to_string(size));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         const auto [channels, height, width] = picture.shape;
         const int top = draws.below(0, height) - size / 2, left = draws.below(1, width) - size / 2;

@@ -18,8 +18,7 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Mirrors every row of a picture.
-template <class Once = void>
-void mirror(Picture& picture) {
+inline void mirror(Picture& picture) {
     for (int c = 0; c < picture.shape.channels; ++c)
         for (int y = 0; y < picture.shape.height; ++y) std::ranges::reverse(picture.row(c, y));
 }
@@ -36,13 +35,11 @@ struct RandomFlip {
 
     static constexpr std::string_view purpose = "flip";
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (!(probability >= 0 && probability <= 1))
             throw Error("expected RandomFlip with a probability from 0 to 1, found " + detail::fixed_text(probability));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         if (draws.uniform(0, 0, 1) < probability) detail::mirror(picture);
     }
@@ -53,11 +50,7 @@ struct RandomFlip {
 struct AlternatingFlip {
     static constexpr std::string_view purpose = "flip";
 
-    template <class Once = void>
-    Shape result(const Shape& shape) const {
-        return shape;
-    }
-    template <class Once = void>
+    Shape result(const Shape& shape) const { return shape; }
     void apply(Picture& picture, Picture&, const detail::SampleDraws& draws) const {
         const bool first = draws.for_all_epochs().uniform(0, 0, 1) < 0.5;
         if (first != (draws.epoch() % 2 != 0)) detail::mirror(picture);

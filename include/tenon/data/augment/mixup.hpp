@@ -23,8 +23,7 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
-template <class Once = void>
-void check_mixing(const std::string& name, double alpha, int classes, std::span<const int> labels) {
+inline void check_mixing(const std::string& name, double alpha, int classes, std::span<const int> labels) {
     if (!(alpha >= 0 && alpha <= 1))
         throw Error("expected " + name + " with alpha from 0 to 1, found " + fixed_text(alpha));
     if (alpha == 0) return;
@@ -35,8 +34,7 @@ void check_mixing(const std::string& name, double alpha, int classes, std::span<
 }
 
 /// A draw from Beta(alpha, alpha) for batch `index` of an epoch and a purpose, by Jöhnk's method.
-template <class Once = void>
-double beta_share(std::string_view purpose, double alpha, std::uint64_t seed, long epoch, long index) {
+inline double beta_share(std::string_view purpose, double alpha, std::uint64_t seed, long epoch, long index) {
     const std::uint64_t stream = mix(hash_name(purpose) + static_cast<std::uint64_t>(epoch) * golden_step);
     std::uint64_t draw = static_cast<std::uint64_t>(index) << 20;
     while (true) {
@@ -47,8 +45,7 @@ double beta_share(std::string_view purpose, double alpha, std::uint64_t seed, lo
 }
 
 /// Writes the targets of images mixed in pairs, labels.size() x classes: `share` of an image's own label.
-template <class Once = void>
-void mix_targets(std::span<const int> labels, std::span<float> targets, int classes, double share) {
+inline void mix_targets(std::span<const int> labels, std::span<float> targets, int classes, double share) {
     const auto own = static_cast<float>(share), rest = static_cast<float>(1 - share);
     std::ranges::fill(targets, 0.0f);
     for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -72,19 +69,14 @@ struct MixUp {
     bool is_on() const { return alpha != 0; }
 
     /// Throws tenon::Error unless alpha is 0, or in (0, 1] and each label is one of the classes.
-    template <class Once = void>
-    void check(std::span<const int> labels) const {
-        detail::check_mixing("MixUp", alpha, classes, labels);
-    }
+    void check(std::span<const int> labels) const { detail::check_mixing("MixUp", alpha, classes, labels); }
 
     /// The share for batch `index` of an epoch.
-    template <class Once = void>
     double share(std::uint64_t seed, long epoch, long index) const {
         return detail::beta_share("mixup", alpha, seed, epoch, index);
     }
 
     /// Mixes the images in place and writes their targets, labels.size() x classes.
-    template <class Once = void>
     void mix(std::span<float> images, std::span<const int> labels, std::span<float> targets, double share) const {
         const std::size_t count = labels.size(), elements = images.size() / count;
         const auto s = static_cast<float>(share), rest = static_cast<float>(1 - share);

@@ -30,7 +30,6 @@ struct Normalize {
 
     static constexpr std::string_view purpose = "normalize";
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (shape.channels < 1 || shape.channels > 3)
             throw Error("expected images of 1 to 3 channels for Normalize, found " + to_string(shape));
@@ -39,7 +38,6 @@ struct Normalize {
                 throw Error("expected Normalize with positive deviations, found " + detail::fixed_text(value));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture&, const detail::SampleDraws&) const {
         const auto plane = detail::index(picture.shape.pixels());
         for (std::size_t c = 0; c < detail::index(picture.shape.channels); ++c) {

@@ -32,7 +32,6 @@ struct PadCrop {
 
     static constexpr std::string_view purpose = "pad_crop";
 
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         const int limit = border == Border::reflect ? std::min(shape.height, shape.width) - 1 : 32767;
         if (pixels < 0 || pixels > limit)
@@ -41,7 +40,6 @@ struct PadCrop {
         return shape;
     }
 
-    template <class Once = void>
     void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         const int down = draws.below(0, 2 * pixels + 1) - pixels, right = draws.below(1, 2 * pixels + 1) - pixels;
         const auto [channels, height, width] = picture.shape;

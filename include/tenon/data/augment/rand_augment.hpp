@@ -20,8 +20,7 @@ namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Stretches each channel so that its samples reach from 0 to 255; one that is the same everywhere stays.
-template <class Once = void>
-void stretch_contrast(Picture& picture) {
+inline void stretch_contrast(Picture& picture) {
     const auto pixels = static_cast<std::size_t>(picture.shape.pixels());
     for (std::size_t first = 0; first < picture.samples.size(); first += pixels) {
         const std::span<float> channel = std::span(picture.samples).subspan(first, pixels);
@@ -32,8 +31,7 @@ void stretch_contrast(Picture& picture) {
 }
 
 /// Spreads the samples of each channel, rounded to 8 bits, so that all values are about equally frequent; as PIL.
-template <class Once = void>
-void equalize(Picture& picture) {
+inline void equalize(Picture& picture) {
     const auto pixels = static_cast<std::size_t>(picture.shape.pixels());
     const auto level = [](float sample) { return static_cast<std::size_t>(std::clamp(std::lround(sample), 0L, 255L)); };
     for (std::size_t first = 0; first < picture.samples.size(); first += pixels) {
@@ -55,8 +53,7 @@ void equalize(Picture& picture) {
 }
 
 /// Towards the image smoothed over 3 x 3 pixels (1 of 13 each, 5 in the middle), or away from it; the border stays.
-template <class Once = void>
-void change_sharpness(Picture& picture, Picture& spare, double factor) {
+inline void change_sharpness(Picture& picture, Picture& spare, double factor) {
     const auto [channels, height, width] = picture.shape;
     spare = picture;
     for (int c = 0; c < channels; ++c)
@@ -91,7 +88,6 @@ struct RandAugment {
     static constexpr std::string_view purpose = "rand_augment";
 
     /// Throws tenon::Error for an option out of range, and for images in neither gray nor red, green and blue.
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (operations < 0 || operations > 14)
             throw Error("expected RandAugment with 0 to 14 operations, found " + std::to_string(operations));
@@ -101,7 +97,6 @@ struct RandAugment {
             throw Error("expected images of 1 or 3 channels for RandAugment, found " + to_string(shape));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         for (int i = 0; i < operations; ++i) {
             const auto draw = static_cast<std::uint64_t>(2 * i);
@@ -110,7 +105,6 @@ struct RandAugment {
     }
 
     /// One of the changes, 0 to 13 in the order above, in a direction, 1 or -1.
-    template <class Once = void>
     void apply_one(int which, int sign, Picture& picture, Picture& spare) const {
         const double strength = magnitude / 30.0, height = picture.shape.height, width = picture.shape.width;
         const double shear = sign * 0.3 * strength, shift = sign * 150.0 / 331 * strength,

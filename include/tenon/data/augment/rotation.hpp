@@ -43,8 +43,7 @@ inline int reflected(int i, int size, Border border) {
 }
 
 /// Reads each pixel where `warp` says, between the pixels linearly.
-template <class Once = void>
-void apply_warp(Picture& picture, Picture& spare, const Warp& warp, Border border) {
+inline void apply_warp(Picture& picture, Picture& spare, const Warp& warp, Border border) {
     const auto [channels, height, width] = picture.shape;
     spare.reshape(picture.shape);
     const double center_x = (width - 1) / 2.0, center_y = (height - 1) / 2.0;
@@ -87,13 +86,11 @@ struct Rotation {
     static constexpr std::string_view purpose = "rotation";
 
     /// Throws tenon::Error unless the angle is from 0 to 180 degrees.
-    template <class Once = void>
     Shape result(const Shape& shape) const {
         if (!(degrees >= 0 && degrees <= 180))
             throw Error("expected Rotation by 0 to 180 degrees, found " + detail::fixed_text(degrees));
         return shape;
     }
-    template <class Once = void>
     void apply(Picture& picture, Picture& spare, const detail::SampleDraws& draws) const {
         if (degrees > 0)
             detail::apply_warp(picture, spare, detail::Warp::rotation(draws.uniform(0, -degrees, degrees)), border);

@@ -30,7 +30,6 @@ struct Views {
     /// Version `number` of some images, one after another (channel, row, column), 0 to count() - 1; 0 is the images as
     /// they are. Throws tenon::Error when the shift is not below the images' height and width, when there is no such
     /// version, and when `images` is not a whole number of images.
-    template <class Once = void>
     std::vector<float> view(std::span<const float> images, const Shape& shape, int number) const {
         const auto elements = static_cast<std::size_t>(shape.elements());
         const int moved = shift > 0 ? number % 5 : 0, limit = std::min(shape.height, shape.width) - 1;
