@@ -3,6 +3,9 @@
 #include <cstring>
 
 #include "emulate.hpp"
+#if defined(__CUDACC__)
+#include "compare_products.hpp"
+#endif
 
 namespace {
 
@@ -110,5 +113,29 @@ TEST_CASE("results do not depend on the order of blocks and threads") {
         CHECK(std::memcmp(first.data(), next.data(), first.size() * sizeof(float)) == 0);
     }
 }
+
+#if defined(__CUDACC__)
+// Each network chooses one of the tiles that it is compiled with.
+TEST_CASE("every kernel of products that the networks are compiled to, in inference and in training, runs alone") {
+    using namespace tenon_test::products;
+    const auto& convolutions = tenon_test::listed_kernels<tenon_test::ConvEntry>();
+    const auto& gradients = tenon_test::listed_kernels<tenon_test::WeightGradientEntry>();
+    for (const tenon_test::ConvEntry& kernel : convolutions) {
+        const bool is_usual = kernel.spec.vector * detail::number_bytes(kernel.spec.precision) == 16 &&
+                              kernel.spec.output_vector == kernel.spec.vector;
+        for (const Problem& problem : is_usual ? edge_problems(kernel.spec) : conv_problems(kernel.spec))
+            compare_conv(kernel, problem);
+    }
+    for (const tenon_test::WeightGradientEntry& kernel : gradients) {
+        const bool is_usual = kernel.spec.output_vector == kernel.spec.vector;
+        // Of 40 splits some have nothing to add.
+        compare_weight_gradient(kernel, {kernel.spec.vector, kernel.spec.output_vector},
+                                is_usual ? std::vector<int>{1, 40} : std::vector<int>{5});
+    }
+    MESSAGE(convolutions.size() << " kernels of convolutions, " << gradients.size() << " of weight gradients");
+    CHECK(convolutions.size() >= 60);
+    CHECK(gradients.size() >= 20);
+}
+#endif
 
 }  // namespace

@@ -2,12 +2,12 @@
 // nvcc compiles the tests, on a device.
 #pragma once
 
+#include <tenon/engine/cuda_runner.hpp>
 #if defined(__CUDACC__)
-#include <tenon/backend/cuda/driver/device_driver.hpp>
+#include "product_kernels.hpp"
 #else
 #include <tenon/backend/cuda/driver/emulated_driver.hpp>
 #endif
-#include <tenon/engine/cuda_runner.hpp>
 
 #include "../compare.hpp"
 
@@ -28,10 +28,10 @@ constexpr double unit_of(tenon::Precision precision) {
 
 #if defined(__CUDACC__)
 /// The device, which tells another number of multiprocessors, so that all tiles and splits are chosen.
-class TestedDriver : public tenon::cuda::DeviceDriver {
+class TestedDriver : public ListingDriver<tenon::cuda::DeviceDriver> {
 public:
     explicit TestedDriver(int multiprocessors, tenon::cuda::ChosenDevice device = {})
-        : DeviceDriver{device}, multiprocessors_{multiprocessors} {}
+        : ListingDriver{device}, multiprocessors_{multiprocessors} {}
     int multiprocessors() const { return multiprocessors_; }
 
 private:

@@ -13,14 +13,16 @@ TEST_CASE("pools with and without padding") {
     struct Max : Network<Input<20, 9, 8>, MaxPool<Kernel<3>, Stride<2>, Padding<1>>> {};
     struct MaxZero : Network<Input<20, 9, 8>, MaxPool<Kernel<3>, Stride<2>, Padding<1>, PadZero>> {};
     struct Average : Network<Input<20, 9, 8>, AvgPool<Kernel<3, 2>, Padding<1>>> {};
-    struct AverageInside : Network<Input<21, 9, 8>, AvgPool<Kernel<3>, Padding<1>, PadExcluded>, ReLU> {};
+    struct AverageInside : Network<Input<21, 9, 8>, AvgPool<Kernel<5>, Padding<2>, PadExcluded>, ReLU> {};
     struct Asymmetric : Network<Input<22, 8, 8>, MaxPool<Kernel<3>, Stride<2>, Padding<0, 0, 1, 1>>> {};
+    struct Odd : Network<Input<21, 9, 8>, MaxPool<Kernel<5>, Padding<2>>> {};
     struct Normed : Network<Input<20, 9, 8>, MaxPool<Kernel<2>>, BatchNorm, ReLU> {};
     compare_both<Max>();
     compare_emulated<MaxZero>();
     compare_emulated<Average>();
     compare_emulated<AverageInside>();
     compare_emulated<Asymmetric>();
+    compare_emulated<Odd>();
     compare_emulated<Normed>();
 }
 

@@ -19,7 +19,7 @@ using tenon_test::same_bytes;
 using tenon_test::TrainingData;
 
 #if defined(__CUDACC__)
-using TrainingDriver = cuda::DeviceDriver;
+using TrainingDriver = tenon_test::ListingDriver<cuda::DeviceDriver>;
 #else
 using TrainingDriver = cuda::EmulatedDriver;
 #endif
@@ -60,6 +60,12 @@ struct Mixed : Network<Input<3, 16, 14>, Conv<16, Kernel<3>, Padding<1>>, BatchN
                        Residual<Conv<24, Kernel<3>, Stride<2>, Padding<1>>, Conv<24, Kernel<1>, Stride<2>>>, BatchNorm,
                        Sigmoid, AvgPool<Kernel<4>>, Flatten, Linear<6>> {};
 
+/// Windows of more pixels, and more classes, than threads or loops take at once.
+struct Large
+    : Network<Input<8, 9, 8>, Conv<8>, AvgPool<Kernel<5>, Stride<2>, Padding<2>>, GlobalAvgPool, Linear<1096>> {};
+struct LargeMaxima : Network<Input<9, 9, 8>, Conv<9>, MaxPool<Kernel<5>, Padding<2>>,
+                             AvgPool<Kernel<5>, Stride<2>, Padding<2>>, GlobalAvgPool, Linear<11>> {};
+
 constexpr int batch = 3;
 
 template <class Net, Precision P = Precision::float32>
@@ -86,6 +92,17 @@ TEST_CASE("gradients in other precisions are close to the naive engine's") {
     compare_training<Mixed, Precision::float16>(0x1p-8);
     compare_training<Mixed, Precision::bfloat16>(0x1p-5);
 }
+#if defined(__CUDACC__)  // what the compiler makes of loops
+TEST_CASE("gradients of large windows and of many classes") {
+    compare_training<LargeMaxima>();
+    compare_training<Large>();
+    compare_training<Large>(1e-4, true);
+    compare_training<Large, Precision::float16>(0x1p-8);
+    compare_training<Large, Precision::float16>(0x1p-8, true);
+    compare_training<Large, Precision::bfloat16>(0x1p-5);
+    compare_training<Large, Precision::bfloat16>(0x1p-5, true);
+}
+#endif
 TEST_CASE("of equal maxima the first one gets the gradient") {
     Engine<Ties> engine{batch};
     tenon_test::check_first_maxima(engine, TrainingData<Ties>{batch});

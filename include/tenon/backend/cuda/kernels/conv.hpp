@@ -23,6 +23,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <ConvSpec Spec>
 struct ConvKernel {
     static constexpr const char* name = "conv";
+    static constexpr ConvSpec spec = Spec;
     using NumberType = Number<Spec.precision>;
     using Arguments = ConvArguments;
     using Loader = ConvLoader<Spec>;

@@ -22,6 +22,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <WeightGradientSpec Spec>
 struct WeightGradientKernel {
     static constexpr const char* name = "weight_gradient";
+    static constexpr WeightGradientSpec spec = Spec;
     using NumberType = Number<Spec.precision>;
     using Arguments = WeightGradientArguments;
     using Loader = WeightGradientLoader<Spec>;
