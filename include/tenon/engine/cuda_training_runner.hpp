@@ -67,6 +67,7 @@ public:
         host_losses_ = memory_.template allocate_host<cuda::ImageLoss>(max_batch);
         if constexpr (scales_loss) scale_.prepare(memory_, scaling, state_count<Net>);
         copied_ = memory_.make_event();
+        prepare_packing();
     }
 
     /// Copies complete arenas between host and device; those of updates exist once updates are prepared.
@@ -138,6 +139,20 @@ private:
         driver_.upload(to, through, sizeof(Element) * index(count), cuda::Stream::copy);
     }
 
+    /// Copies to the device what is packed at the start of each iteration.
+    void prepare_packing() {
+        Packing packing;
+        const cuda::TrainingFrame<Driver> addresses = frame_of(1);
+        for (const cuda::TrainingStep& step : Compiled::plan.steps)
+            if (step.packs) cuda::add_packing<P>(packing, step, addresses);
+        const auto count = static_cast<int>(packing.parts.size());
+        auto* const parts = memory_.template allocate<cuda::PackPart>(count);
+        if (count > 0) memory_.upload(parts, packing.parts.data(), count);
+        packing_.parts = parts;
+        packing_.count = count;
+        packing_.blocks = packing.blocks;
+    }
+
     /// What the last iteration did.
     struct Last {
         typename Driver::Graph graph{};
@@ -184,24 +199,28 @@ private:
 
     /// The graph of a training iteration.
     typename Driver::Graph graph(int size, bool soft, UpdateParts parts) {
-        const auto key = std::tuple{size, soft, parts};
+        return graphs_.get(std::tuple{size, soft, parts}, [&] {
+            const cuda::TrainingFrame<Driver> addresses = frame_of(size);
+            launch_gradients(addresses, soft);
+            if (parts.update) update_.launch(addresses, losses_, parts);
+        });
+    }
+
+    cuda::TrainingFrame<Driver> frame_of(int images) {
         cuda::TrainingFrame<Driver> frame{};
         frame.frame.driver = &driver_;  // nvcc 13 breaks designated initializers that leave out a member
         frame.frame.arena = arena_;
         frame.frame.weights = packed_;
         frame.frame.input = input_;
         frame.frame.partials = partials_;
-        frame.frame.images = size;
+        frame.frame.images = images;
         frame.parameters = parameters_;
         frame.gradients = gradients_;
         frame.packed = packed_;
         frame.statistics = statistics_;
         frame.scalars = scalars_;
         frame.scale = scale_.address();
-        return graphs_.get(key, [&] {
-            launch_gradients(frame, soft);
-            if (parts.update) update_.launch(frame, losses_, parts);
-        });
+        return frame;
     }
 
     void launch_gradients(const cuda::TrainingFrame<Driver>& frame, bool soft) {
@@ -209,6 +228,8 @@ private:
         cuda::Step load{};
         load.target = plan.input;
         cuda::launch_load_input<P>(load, frame.frame);
+        using Pack = cuda::PackKernel<P>;
+        if (packing_.count > 0) driver_.template launch<Pack>(Pack::grid(packing_), packing_);
         for (int i = 0; i < plan.forward_steps; ++i) functions[i](plan.steps[i], frame);
         launch_loss(frame, soft);
         for (int i = plan.forward_steps; i < Compiled::steps; ++i) functions[i](plan.steps[i], frame);
@@ -243,6 +264,7 @@ private:
     int *labels_ = nullptr, *host_labels_ = nullptr;
     cuda::ImageLoss *losses_ = nullptr, *host_losses_ = nullptr;
     cuda::StepScalars *scalars_ = nullptr, *host_scalars_ = nullptr;
+    cuda::PackArguments packing_{};
     typename Driver::Event copied_{};
     cuda::GraphCache<std::tuple<int, bool, UpdateParts>, Driver> graphs_{driver_};
     Last last_{};

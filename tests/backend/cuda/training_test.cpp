@@ -285,6 +285,23 @@ TEST_CASE("half precision alone has a scale") {
     CHECK(stands_at(other.loss_scale(), 1, 0));
 }
 
+TEST_CASE("one launch packs the weights of all operations, of one that is computed again once") {
+    const TrainingData<Parts> data{batch};
+    Engine<Parts> engine{batch};
+    engine.parameters().seed(4);
+    engine.runner().driver().clear_calls();
+    engine.forward_backward(data.images, std::span<const int>(data.labels));
+    CHECK(std::ranges::count_if(engine.runner().driver().calls(),
+                                [](const std::string& call) { return call.starts_with("launch pack"); }) == 1);
+    int again = 0;
+    for (const cuda::TrainingStep& step : cuda::CompiledTraining<Parts, Precision::float32>::plan.steps) {
+        if (step.kind != detail::TrainingKind::recompute || !step.step.is_product()) continue;
+        CHECK(!step.packs);
+        ++again;
+    }
+    CHECK(again > 0);
+}
+
 TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated before and given back") {
     const TrainingData<Ties> data{batch};
     Engine<Ties> engine{batch};

@@ -1,8 +1,12 @@
 #pragma once
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
-// Launches of training: convolutions and linear layers with the current weights, and the gradients of both operands.
+// Launches of training: the packing of weights, convolutions and linear layers that read them, and the gradients of
+// both operands.
 
+#include <vector>
+
+#include <tenon/backend/cuda/training/pack.hpp>
 #include <tenon/backend/cuda/training/step.hpp>
 #include <tenon/backend/cuda/training/weight_gradient.hpp>
 
@@ -14,44 +18,56 @@ inline bool has_bias(const TrainingStep& training) {
     return training.layers[0].bias >= 0 || (training.step.terms[1].source.exists() && training.layers[1].bias >= 0);
 }
 
-/// Packs the current parameters of a convolution or linear layer.
+/// What one launch packs for the steps of a plan, and the blocks that it takes.
+struct Packing {
+    std::vector<PackPart> parts;
+    int blocks = 0;
+
+    void add(PackPart part, int numbers_of_a_block) {
+        part.first_block = blocks;
+        blocks += static_cast<int>(blocks_of(part.count, numbers_of_a_block));
+        parts.push_back(part);
+    }
+};
+
+/// Adds what a convolution or linear layer, or its data gradient, reads.
 template <Precision P, class Driver>
-void launch_pack(const TrainingStep& training, const TrainingFrame<Driver>& frame, bool transposed) {
+void add_packing(Packing& packing, const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     const Step& step = training.step;
-    Driver& driver = *frame.frame.driver;
+    const bool transposed = training.kind == TrainingKind::data_gradient;
     for (int i = 0; i < 2; ++i) {
         const Term& term = step.terms[i];
         if (!term.source.exists()) continue;
-        const TermPacking& packing = training.packing[i];
-        PackWeightsBody<P> body{};
-        body.count = long{packing.rows} * term.depth;
-        body.weights = frame.parameter(training.layers[i].weight);
-        body.target = reinterpret_cast<Number<P>*>(frame.packed + term.weights);
-        body.outputs = packing.outputs;
-        body.inputs = packing.inputs;
-        body.taps = packing.taps;
-        body.groups = packing.groups;
-        body.row_channels = packing.linear && !transposed ? term.map.pitch : term.group_channels;
-        body.transposed = transposed;
-        body.linear = packing.linear;
-        launch_map(driver, body);
+        const TermPacking& sizes = training.packing[i];
+        PackPart part{};
+        part.kind = !transposed    ? PackKind::forward
+                    : sizes.linear ? PackKind::linear_gradient
+                                   : PackKind::data_gradient;
+        part.count = sizes.rows * term.depth;
+        part.parameters = frame.parameter(training.layers[i].weight);
+        part.target = frame.packed + term.weights;
+        part.outputs = sizes.outputs;
+        part.inputs = sizes.inputs;
+        part.taps = sizes.taps;
+        part.groups = sizes.groups;
+        part.row_channels = sizes.linear && !transposed ? term.map.pitch : term.group_channels;
+        packing.add(part, PackKernel<P>::numbers);
     }
     if (transposed || !has_bias(training)) return;
-    PackShiftBody shift{};
+    PackPart shift{};
+    shift.kind = PackKind::shift;
     shift.count = step.result().channels;
-    shift.first = frame.parameter(training.layers[0].bias);
-    shift.second = step.terms[1].source.exists() ? frame.parameter(training.layers[1].bias) : nullptr;
-    shift.target = reinterpret_cast<float*>(frame.packed + step.shift);
-    launch_map(driver, shift);
+    shift.parameters = frame.parameter(training.layers[0].bias);
+    shift.others = step.terms[1].source.exists() ? frame.parameter(training.layers[1].bias) : nullptr;
+    shift.target = frame.packed + step.shift;
+    packing.add(shift, PackKernel<P>::numbers);
 }
 
-/// A convolution or linear layer with the current parameters.
+/// A convolution or linear layer with the packed parameters, or its data gradient.
 template <Precision P, int Vector, int OutputVector, class Driver>
 void launch_training_product(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
-    const bool transposed = training.kind == TrainingKind::data_gradient;
-    launch_pack<P>(training, frame, transposed);
     Step step = training.step;
-    if (transposed || !has_bias(training)) step.shift = -1;
+    if (training.kind == TrainingKind::data_gradient || !has_bias(training)) step.shift = -1;
     launch_conv<P, Vector, OutputVector>(step, frame.frame);
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
-// Kernels of training that compute each element separately: masks, products, dropout, what goes from a pixel to other
-// pixels, and the packing of weights.
+// Kernels of training that compute each element separately: masks, products, dropout, and what goes from a pixel to
+// other pixels.
 
 #include <tenon/backend/cuda/kernels/map.hpp>
 
@@ -117,60 +117,6 @@ struct SpreadBody {
             value += to_float(gradient[at * gradient_channels + before + index % channels]);
         }
         target[index] = from_float<NumberType>(value);
-    }
-};
-
-/// Packs the weights of a convolution or linear layer as ConvKernel reads them: row by row, tap by tap, channel by
-/// channel. In forward, a row is an output; for the data gradient, a row is an input, taps are mirrored and the
-/// channels are the outputs. The taps of a linear layer are the pixels of the map that it reads.
-template <Precision P>
-struct PackWeightsBody {
-    static constexpr const char* name = "pack_weights";
-    long count = 0;                  ///< of packed numbers
-    const float* weights = nullptr;  ///< [output][input][tap]
-    Number<P>* target = nullptr;
-    int outputs = 0, inputs = 0, taps = 1;  ///< outputs of all groups, inputs of one
-    int groups = 1;                         ///< of the layer
-    int row_channels = 0;                   ///< of a tap in a packed row
-    bool transposed = false;                ///< for the data gradient
-    bool linear = false;                    ///< a transposed row is a feature of the map: pixel, then channel
-
-    TENON_DEVICE void operator()(long index) const {
-        const int channel = static_cast<int>(index % row_channels);
-        const long rest = index / row_channels;
-        float value = 0;
-        if (transposed && linear) {
-            // One tap, the features as rows: `rest` is pixel * inputs + input.
-            value = weights[(long{channel} * inputs + rest % inputs) * taps + rest / inputs];
-        } else if (transposed) {
-            const int tap = static_cast<int>(rest % taps);
-            const long row = rest / taps, group = row / inputs, input = row % inputs;
-            const long output = group * (outputs / groups) + channel;
-            value = weights[(output * inputs + input) * taps + (taps - 1 - tap)];
-        } else {
-            // A row may contain the channels of several groups (or padding): those of other groups than the output's
-            // are zeros.
-            const int tap = static_cast<int>(rest % taps);
-            const long output = rest / taps, first = output / (outputs / groups) * inputs % row_channels;
-            const long input = channel - first;
-            if (input >= 0 && input < inputs) value = weights[(output * inputs + input) * taps + tap];
-        }
-        if constexpr (P == Precision::tensor_float32)
-            target[index] = float_of_bits(round_to_tensor_float(bits_of(value)));
-        else
-            target[index] = from_float<Number<P>>(value);
-    }
-};
-
-/// The shift of a convolution's sums: the biases of its terms, null where a term has none.
-struct PackShiftBody {
-    static constexpr const char* name = "pack_shift";
-    long count = 0;
-    const float *first = nullptr, *second = nullptr;
-    float* target = nullptr;
-
-    TENON_DEVICE void operator()(long index) const {
-        target[index] = (first ? first[index] : 0.0f) + (second ? second[index] : 0.0f);
     }
 };
 

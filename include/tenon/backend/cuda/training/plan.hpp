@@ -16,7 +16,7 @@ namespace tenon::cuda {
 template <TrainingCapacity T>
 struct TrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
     long image_scalars = 0;      ///< of the arena, per image
-    long packed_bytes = 0;       ///< scratch for the weights of one step
+    long packed_bytes = 0;       ///< the packed weights of all steps
     long statistics_floats = 0;  ///< numbers of all batch norms
     long max_weights = 0;        ///< floats of the largest weight gradient, padded channels included
     long max_channels = 0;       ///< channels of the largest map that is summed over
@@ -35,6 +35,7 @@ public:
             program_, tensors_, [](const Tensor& tensor) { return tensor.scalars(); }, plan_);
         plan_.image_scalars = round_up(scalars, 16);
         for (long& offset : statistics_) offset = -1;
+        for (long& offset : packed_) offset = -1;
         for (const TrainingOp& op : program_.ops) add_step(op);
         return plan_;
     }
@@ -93,7 +94,7 @@ private:
         step.output_vector = training.pack;
         if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
         if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
-        if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op);
+        if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op, packed_[op.op]);
         plan_.steps.push_back(training);
     }
 
@@ -111,15 +112,18 @@ private:
 
     constexpr void need_channels(int channels) { plan_.max_channels = std::max<long>(plan_.max_channels, channels); }
 
-    /// Assigns places to the packed weights, beginning at 0 for each step.
-    constexpr void plan_packed(Step& step, const Op& op) {
-        long bytes = 0;
-        plan_product(step, op, number_bytes_, [&](long more) {
-            const long offset = bytes;
-            bytes += round_up(more, 256);
+    /// Assigns places to the packed weights of a step, from `first` on. Without one they are new: an operation that is
+    /// computed again reads what was packed for the first time.
+    constexpr void plan_packed(TrainingStep& training, const Op& op, long& first) {
+        training.packs = first < 0;
+        if (training.packs) first = plan_.packed_bytes;
+        long end = first;
+        plan_product(training.step, op, number_bytes_, [&](long bytes) {
+            const long offset = end;
+            end += round_up(bytes, 256);
             return offset;
         });
-        plan_.packed_bytes = std::max(plan_.packed_bytes, bytes);
+        if (training.packs) plan_.packed_bytes = end;
     }
 
     static constexpr TermPacking packing_of(const Op& op, int term, int outputs, const Tensor& source) {
@@ -132,11 +136,11 @@ private:
         return packing;
     }
 
-    constexpr void plan_sum(TrainingStep& training, const Op& op) {
+    constexpr void plan_sum(TrainingStep& training, const Op& op, long& packed) {
         for (int t = 0; t < 2; ++t)
             if (training.step.terms[t].source.exists())
                 training.packing[t] = packing_of(op, t, training.step.target.channels, training.step.terms[t].source);
-        plan_packed(training.step, op);
+        plan_packed(training, op, packed);
     }
 
     /// The source of the term, with the gradient as target; a linear layer's source is a map of one pixel.
@@ -200,13 +204,15 @@ private:
             // A strided 1x1 convolution's gradient has few pixels; they are moved to their places afterwards.
             if (window.is_pointwise()) mirrored.top = mirrored.left = 0;
         }
-        plan_packed(step, product);
+        long packed = -1;  // nobody else reads them
+        plan_packed(training, product, packed);
     }
 
     const TrainingProgram<C, T>& program_;
     int number_bytes_;
     Tensor tensors_[T.values]{};
     long statistics_[C.layers > 0 ? C.layers : 1]{};
+    long packed_[C.ops > 0 ? C.ops : 1]{};  ///< where the weights of a forward operation begin
     TrainingPlan<T> plan_{};
 };
 

@@ -17,7 +17,7 @@ struct LayerPlaces {
     long gamma = -1, beta = -1, running_mean = -1, running_variance = -1;
 };
 
-/// How a term's weights are packed (training/map.hpp).
+/// How a term's weights are packed (training/pack.hpp).
 struct TermPacking {
     int outputs = 0, inputs = 0, taps = 1, groups = 1;
     int rows = 0;  ///< of the packed weights: outputs or, for a data gradient, inputs
@@ -39,6 +39,7 @@ struct TrainingStep {
     bool frozen = false;
     double epsilon = 0, momentum = 0, rate = 0;  ///< of the layer
     int pack = 1;                                ///< channels of the target or gradient that are processed at once
+    bool packs = false;                          ///< whether its weights are packed for it, and for no step before
 
     constexpr const Tensor& source() const { return step.terms[0].source; }
     constexpr const Tensor& target() const { return step.target; }
@@ -50,7 +51,7 @@ struct TrainingFrame {
     Frame<Driver> frame{};            ///< its weights are `packed`; the scratch memory for sums is shared by all steps
     float* parameters = nullptr;      ///< in the order of the program's parameters
     float* gradients = nullptr;       ///< in the same order
-    unsigned char* packed = nullptr;  ///< scratch: the weights of one step
+    unsigned char* packed = nullptr;  ///< the weights of all steps
     float* statistics = nullptr;      ///< derived numbers of all batch norms
     const StepScalars* scalars = nullptr;
     const LossScale* scale = nullptr;  ///< of the loss; null: the loss is not scaled
