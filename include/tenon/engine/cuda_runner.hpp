@@ -39,6 +39,7 @@ public:
         arena_ = memory_.template allocate<unsigned char>(plan.image_scalars * number_bytes(P) * images);
         weights_ = memory_.template allocate<unsigned char>(plan.weight_bytes);
         partials_ = memory_.template allocate<float>(cuda::partial_floats(P, driver_.multiprocessors()));
+        tickets_ = memory_.template allocate_zeros<unsigned>(cuda::conv_tickets(P, driver_.multiprocessors()));
         for (Slot& slot : slots_) {
             slot.input = memory_.template allocate<float>(inputs * images);
             slot.output = memory_.template allocate<float>(outputs * images);
@@ -150,6 +151,7 @@ private:
                 .input = slot.input,
                 .output = slot.output,
                 .partials = partials_,
+                .tickets = tickets_,
                 .images = size};
     }
 
@@ -167,6 +169,7 @@ private:
     int images_;
     unsigned char *arena_ = nullptr, *weights_ = nullptr;
     float* partials_ = nullptr;
+    unsigned* tickets_ = nullptr;
     Slot slots_[2];
     cuda::GraphCache<std::pair<int, int>, Driver> graphs_{driver_};
 };

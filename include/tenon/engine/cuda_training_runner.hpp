@@ -52,6 +52,7 @@ public:
         packed_ = memory_.template allocate<unsigned char>(plan.packed_bytes);
         statistics_ = memory_.template allocate<float>(plan.statistics_floats);
         partials_ = memory_.template allocate<float>(cuda::training_partials(P, plan, driver_.multiprocessors()));
+        tickets_ = memory_.template allocate_zeros<unsigned>(cuda::conv_tickets(P, driver_.multiprocessors()));
         parameters_ = memory_.template allocate<float>(state_count<Net>);
         gradients_ = memory_.allocate_zeros(state_count<Net>);  // gradients of what is not trained stay zero
         logits_ = memory_.template allocate<float>(long{classes} * max_batch);
@@ -213,6 +214,7 @@ private:
         frame.frame.weights = packed_;
         frame.frame.input = input_;
         frame.frame.partials = partials_;
+        frame.frame.tickets = tickets_;
         frame.frame.images = images;
         frame.parameters = parameters_;
         frame.gradients = gradients_;
@@ -258,6 +260,7 @@ private:
     DeviceLossScale<Driver> scale_;
     ParameterUpdate<Driver> update_{state_count<Net>};
     unsigned char *arena_ = nullptr, *packed_ = nullptr;
+    unsigned* tickets_ = nullptr;
     float *statistics_ = nullptr, *partials_ = nullptr, *parameters_ = nullptr, *gradients_ = nullptr;
     float *logits_ = nullptr, *input_ = nullptr, *targets_ = nullptr;
     float *host_input_ = nullptr, *host_targets_ = nullptr;

@@ -55,6 +55,29 @@ struct Problem {
     static constexpr int height = 5, width = 6;
 };
 
+/// Checks that the blocks that come last add the splits to the same bits as a launch of its own did, as often as they
+/// are asked.
+template <class Number>
+void compare_ticket(KernelRunner& runner, const ConvEntry& kernel, cuda::ConvArguments arguments) {
+    cuda::EpilogueArguments& epilogue = arguments.epilogue;
+    const std::size_t size = place(long{arguments.pixels} * epilogue.channels), tickets = size;  // more than tiles
+    const auto same = [&](const void* first, const void* second) {
+        const std::vector<Number> one = runner.get(static_cast<const Number*>(first), size);
+        const std::vector<Number> other = runner.get(static_cast<const Number*>(second), size);
+        return std::memcmp(one.data(), other.data(), size * sizeof(Number)) == 0;
+    };
+    arguments.tickets = runner.put(std::vector<unsigned>(tickets, 0));
+    void *const target = epilogue.target, *const activated = epilogue.activated;
+    for (int time = 0; time < 2; ++time) {
+        if (target) epilogue.target = runner.room<Number>(size);
+        if (activated) epilogue.activated = runner.room<Number>(size);
+        kernel.run(runner, arguments);
+        CHECK((!target || same(target, epilogue.target)));
+        CHECK((!activated || same(activated, epilogue.activated)));
+        CHECK(runner.get(arguments.tickets, tickets) == std::vector<unsigned>(tickets, 0));
+    }
+}
+
 /// Runs the kernel and compares with sums in double, which are not rounded before the end. A tensor core rounds tensor
 /// floats to 11 bits; a sum of d products is rounded d times in 24 bits; results are rounded to their type.
 template <Precision P>
@@ -124,6 +147,7 @@ void compare_conv(const ConvEntry& kernel, const Problem& p) {
         epilogue.activated = runner.room<Number>(sums.size());
     }
     kernel.run(runner, arguments);
+    if (p.splits > 1) compare_ticket<Number>(runner, kernel, arguments);
 
     const double unit = sizeof(Number) == 4 ? 0x1p-24 : P == Precision::bfloat16 ? 0x1p-8 : 0x1p-11;
     const double product_error = P == Precision::tensor_float32 ? 0x1p-10 : 0x1p-20;

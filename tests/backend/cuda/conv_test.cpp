@@ -37,6 +37,7 @@ static_assert([] {
                     if (choice.splits > 1 && blocks * choice.splits > at_once * 132) return false;
                     if (choice.splits > 1 && pixels * outputs * choice.splits > cuda::partial_floats(precision, 132))
                         return false;
+                    if (choice.splits > 1 && blocks > cuda::conv_tickets(precision, 132)) return false;
                 }
     return true;
 }());

@@ -29,7 +29,9 @@ TEST_CASE("all memory is allocated by the constructor and given back") {
     Runner runner{3, 2};
     driver = &runner.driver();
     using Compiled = cuda::CompiledNetwork<Small, Precision::float32>;
-    const std::size_t partials = static_cast<std::size_t>(cuda::partial_floats(Precision::float32, 2)) * 4;
+    const std::size_t partials = static_cast<std::size_t>(cuda::partial_floats(Precision::float32, 2) +
+                                                          cuda::conv_tickets(Precision::float32, 2)) *
+                                 4;
     const std::size_t slot = 2 * 3 * (108 + 5) * 4;  // twice: device and host
     CHECK(driver->bytes() == static_cast<std::size_t>(Compiled::plan.image_scalars) * 3 * 4 +
                                  static_cast<std::size_t>(Compiled::plan.weight_bytes) + partials + 2 * slot);
@@ -71,6 +73,24 @@ TEST_CASE("a batch is recorded once, in the order of the plan, and replayed") {
     runner.run(images.data(), results.data(), 2);
     CHECK(count_of(runner.driver().calls(), "launch ") == 0);
     CHECK(count_of(runner.driver().calls(), "launch_graph") == 1);
+}
+
+TEST_CASE("splits of small tiles are added by the blocks that multiply, those of large ones by a launch") {
+    struct Deep : Network<Input<64, 4, 4>, Conv<20, Kernel<3>, Padding<1>>> {};
+    constexpr cuda::ConvChoice choice = cuda::choose_conv(Precision::float32, 16, 20, 1, 576, 16, 30);
+    static_assert(choice == cuda::ConvChoice{2, 8});
+    tenon_test::Emulated<Deep, Precision::float32> runner{1, 30};
+    Parameters<Deep> parameters;
+    parameters.seed(1);
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> image = tenon_test::seeded_images<Deep>(1);
+    std::vector<float> results(320);
+    runner.run(image.data(), results.data(), 1);
+    CHECK(count_of(runner.driver().calls(), "launch conv 1x1x8 of 256") == 1);
+    CHECK(count_of(runner.driver().calls(), "launch sum_splits") == 0);
+    static_assert(cuda::adds_splits(Precision::float32, {2, 32}) && !cuda::adds_splits(Precision::float32, {2, 1}));
+    static_assert(cuda::adds_splits(Precision::float32, {1, 8}) && !cuda::adds_splits(Precision::float32, {1, 16}));
+    static_assert(cuda::adds_splits(Precision::bfloat16, {0, 2}) && !cuda::adds_splits(Precision::bfloat16, {0, 4}));
 }
 
 TEST_CASE("of many graphs the one that was used longest ago makes room") {

@@ -30,7 +30,7 @@ struct WeightGradientEntry {
 template <class Kernel>
 void run_convolution(KernelRunner& runner, const tenon::cuda::ConvArguments& arguments) {
     runner.template run<Kernel>(Kernel::grid(arguments), arguments);
-    if (arguments.splits == 1) return;
+    if (arguments.splits == 1 || arguments.tickets) return;
     constexpr int pack = Kernel::spec.output_vector;
     using Body = tenon::cuda::SumSplitsBody<typename Kernel::NumberType, pack>;
     using Sum = tenon::cuda::MapKernel<Body>;

@@ -197,6 +197,7 @@ void run(Device& device, Kernel& kernel, const Launch& launch) {
         device.memory.forget_launches();
         device.launches = 1;
     }
+    device.published.clear();
     const std::uint64_t count = std::uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
     if (count == 0 || count >= Tag::many_blocks || launch.grid[1] > 65535 || launch.grid[2] > 65535)
         throw Fault("a kernel is launched with a grid that devices don't run: " + kernel.demangled);

@@ -52,6 +52,8 @@ struct Block {
     const Launch* launch = nullptr;
     unsigned index[3]{};
     std::uint64_t number = 0, epoch = 1;
+    Order order;                       ///< from atomic operations; not before the barrier after the last one
+    std::uint64_t acquired_epoch = 0;  ///< of that operation
     Region* shared = nullptr;
     const Instruction* at = nullptr;  ///< for messages and costs
 
@@ -89,6 +91,11 @@ Instruction::Run find_store(Space space, const std::string& type, int register_b
 
 // Operands: the address in shared memory, the address in global memory, the bytes that are copied, the others being
 // zeros; offset is the size.
+/// atom.inc of global memory: old >= limit ? 0 : old + 1. Operands: the old value, the address, the limit. With
+/// `Orders` it releases and acquires.
+template <bool Orders>
+void increment(Warp& warp, const Instruction& instruction);
+
 void copy_async(Warp& warp, const Instruction& instruction);
 void commit_copies(Warp& warp, const Instruction& instruction);
 void wait_for_copies(Warp& warp, const Instruction& instruction);  ///< offset: the newest groups that may be missing

@@ -22,7 +22,7 @@ class Fault : public std::runtime_error {
 /// and the thread, in 16, 22, 14 and 12 bits. Of 0 nobody did.
 ///
 /// Two accesses of a launch, one of them a write, are ordered if one thread makes both, or one block with a barrier in
-/// between. Everything else is a race; between blocks there is no order at all.
+/// between, or if atomic operations order their blocks (Order). Everything else is a race.
 class Tag {
 public:
     static constexpr int thread_bits = 12, epoch_bits = 14, block_bits = 22;
@@ -42,6 +42,7 @@ public:
     static constexpr bool same_block(std::uint64_t a, std::uint64_t b) {
         return (a ^ b) >> (epoch_bits + thread_bits) == 0;
     }
+    static constexpr std::uint64_t block(std::uint64_t tag) { return tag >> (epoch_bits + thread_bits) & many_blocks; }
     static constexpr std::uint64_t epoch(std::uint64_t tag) { return tag >> thread_bits & in_flight; }
     static constexpr std::uint64_t thread(std::uint64_t tag) { return tag & many_threads; }
     static constexpr std::uint64_t with_thread(std::uint64_t tag, std::uint64_t thread) {
@@ -59,6 +60,28 @@ public:
         if (!same_block(earlier, mine) || epoch(earlier) == in_flight) return true;
         return epoch(earlier) == epoch(mine) && thread(earlier) != thread(mine);
     }
+};
+
+/// What other blocks wrote that a block may read: of each, what was written before an epoch. An atomic operation that
+/// releases publishes what its block wrote before the last barrier, and all that the block may read; one on the same
+/// place that acquires, later, takes it over.
+class Order {
+public:
+    void set(std::uint64_t block, std::uint64_t epoch) { epochs_[block] = epoch; }
+    void join(const Order& other) {
+        for (const auto& [block, epoch] : other.epochs_) {
+            std::uint64_t& mine = epochs_[block];
+            mine = mine > epoch ? mine : epoch;
+        }
+    }
+    /// Whether a write of the same launch came before.
+    bool has(std::uint64_t writer) const {
+        const auto found = epochs_.find(Tag::block(writer));
+        return found != epochs_.end() && Tag::epoch(writer) < found->second;
+    }
+
+private:
+    std::map<std::uint64_t, std::uint64_t> epochs_;
 };
 
 /// A piece of memory of the device. `begin` is its address there, which the host can't use by mistake.
@@ -82,14 +105,14 @@ struct Region {
     unsigned char* at(std::uint64_t address) { return data.data() + (address - begin); }
 
     /// Notes a read. Returns what is wrong with it, or null. With `OfBlock`, only what the reader's block wrote counts
-    /// as written: shared memory.
+    /// as written: shared memory. What `order` has, if there is one, came before.
     template <bool OfBlock>
-    const char* read(std::uint64_t address, std::size_t bytes, std::uint64_t mine) {
+    const char* read(std::uint64_t address, std::size_t bytes, std::uint64_t mine, const Order* order = nullptr) {
         const std::size_t first = (address - begin) / granule, last = (address - begin + bytes - 1) / granule;
         for (std::size_t i = first; i <= last; ++i) {
             const std::uint64_t writer = writers[i];
             if (writer == 0 || (OfBlock && !Tag::same_block(writer, mine))) return "reads what nobody wrote";
-            if (writer != mine && Tag::race(writer, mine))
+            if (writer != mine && Tag::race(writer, mine) && !(order && order->has(writer)))
                 return Tag::epoch(writer) == Tag::in_flight && Tag::same_block(writer, mine)
                            ? "reads what an asynchronous copy may not have written yet"
                            : "reads what another thread wrote without a barrier between them";
@@ -115,6 +138,20 @@ struct Region {
         for (std::size_t i = first; i <= last; ++i) {
             if (races(writers[i])) return "writes what another thread wrote without a barrier between them";
             if (races(readers[i])) return "writes what another thread read without a barrier between them";
+            writers[i] = tag;
+        }
+        return nullptr;
+    }
+
+    /// Notes an atomic operation on 4 bytes, which is a race with all other accesses of its launch.
+    const char* update(std::uint64_t address, std::uint64_t mine) {
+        const std::uint64_t tag = Tag::with_many_blocks(mine);
+        const std::size_t first = (address - begin) / granule;
+        for (std::size_t i = first; i < first + 4 / granule; ++i) {
+            const bool is_atomic = Tag::block(writers[i]) == Tag::many_blocks;
+            if (writers[i] == 0) return "changes what nobody wrote";
+            if ((Tag::same_launch(writers[i], mine) && !is_atomic) || Tag::same_launch(readers[i], mine))
+                return "changes by an atomic operation what is also accessed otherwise";
             writers[i] = tag;
         }
         return nullptr;

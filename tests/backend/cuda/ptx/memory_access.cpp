@@ -44,8 +44,10 @@ bool is_shared(const Warp& warp, const Region& region) { return &region == warp.
 const unsigned char* read(const Warp& warp, int lane, Space space, std::uint64_t address, std::size_t bytes) {
     Region& region = region_of(warp, lane, space, address, bytes);
     const std::uint64_t mine = warp.block->tag(warp.first_thread + lane);
-    const char* const wrong =
-        is_shared(warp, region) ? region.read<true>(address, bytes, mine) : region.read<false>(address, bytes, mine);
+    const Block& block = *warp.block;
+    const Order* const order = block.acquired_epoch > 0 && block.acquired_epoch < block.epoch ? &block.order : nullptr;
+    const char* const wrong = is_shared(warp, region) ? region.read<true>(address, bytes, mine)
+                                                      : region.read<false>(address, bytes, mine, order);
     if (wrong) fail_at(warp, lane, wrong, address);
     return region.at(address);
 }
@@ -223,6 +225,32 @@ Instruction::Run find_store(Space space, const std::string& type, int register_b
         return with_types(type, register_bytes, []<class T, class R>() -> Instruction::Run { return store<S, T, R>; });
     });
 }
+
+template <bool Orders>
+void increment(Warp& warp, const Instruction& instruction) {
+    Block& block = *warp.block;
+    each_lane(warp, [&](int lane) {
+        std::uint64_t address =
+            warp.reg<const std::uint64_t>(instruction.at[1])[lane] + static_cast<std::uint64_t>(instruction.offset);
+        Region& region = region_of(warp, lane, Space::global, address, 4);
+        if (const char* const wrong = region.update(address, block.tag(warp.first_thread + lane)))
+            fail_at(warp, lane, wrong, address);
+        std::uint32_t old;
+        std::memcpy(&old, region.at(address), sizeof old);
+        const std::uint32_t next = old >= warp.reg<const std::uint32_t>(instruction.at[2])[lane] ? 0 : old + 1;
+        std::memcpy(region.at(address), &next, sizeof next);
+        warp.reg<std::uint32_t>(instruction.at[0])[lane] = old;
+        if constexpr (Orders) {
+            Order& published = block.device->published[address];
+            block.order.join(published);
+            block.acquired_epoch = block.epoch;
+            published.join(block.order);
+            published.set(block.number, block.epoch);
+        }
+    });
+}
+template void increment<false>(Warp&, const Instruction&);
+template void increment<true>(Warp&, const Instruction&);
 
 void copy_async(Warp& warp, const Instruction& instruction) {
     const auto bytes = static_cast<std::uint32_t>(instruction.count);

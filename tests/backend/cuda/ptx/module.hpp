@@ -83,10 +83,11 @@ struct Launch {
     bool counts_banks = false;
 };
 
-/// A device: memory, and the number of the launch.
+/// A device: memory, the number of the launch, and what its atomic operations have published, by their addresses.
 struct Device {
     Memory memory;
     std::uint64_t launches = 0;
+    std::map<std::uint64_t, Order> published;
 };
 
 /// Runs a kernel. Throws Fault.

@@ -29,7 +29,9 @@ std::vector<cuda::BFloat16> numbers(std::size_t count) {
     return values;
 }
 
-/// A convolution of 3 x 3 with padding and a shift, in several blocks, whose depth is many tiles.
+/// A convolution of 3 x 3 with padding and a shift, in several blocks, whose depth is many tiles; with splits, the last
+/// block of each tile adds them.
+template <int Splits>
 std::vector<float> convolve() {
     using Kernel = cuda::ConvKernel<cuda::conv_spec(Precision::bfloat16, 2, 8, 4)>;
     constexpr int channels = 24, outputs = 36, map = 49;
@@ -49,6 +51,11 @@ std::vector<float> convolve() {
     arguments.epilogue.shift = runner.put(std::vector<float>(outputs, 0.5f));
     auto* const target = runner.room<cuda::BFloat16>(map * outputs);
     arguments.epilogue.target = target;
+    arguments.splits = Splits;
+    if (Splits > 1) {
+        arguments.partials = runner.room<float>(Splits * map * outputs);
+        arguments.tickets = runner.put(std::vector<unsigned>(map, 0));
+    }
     runner.run<Kernel>(Kernel::grid(arguments), arguments);
     std::vector<float> results;
     for (const cuda::BFloat16 value : runner.get(target, map * outputs)) results.push_back(cuda::to_float(value));
@@ -117,13 +124,17 @@ auto replacing(const char* pattern, const char* by, int n = -1) {
     };
 }
 
-std::string conv(const std::function<void(std::string&)>& change) { return outcome(convolve, "ConvKernel", change); }
+std::string conv(const std::function<void(std::string&)>& change) { return outcome(convolve<1>, "ConvKernel", change); }
+std::string split(const std::function<void(std::string&)>& change) {
+    return outcome(convolve<3>, "ConvKernel", change);
+}
 std::string gradient(const std::function<void(std::string&)>& change) {
     return outcome(differentiate, "WeightGradientKernel", change);
 }
 
 TEST_CASE("what is not changed computes the same") {
     CHECK(conv([](std::string& text) { text += "\n"; }) == "same");
+    CHECK(split([](std::string& text) { text += "\n"; }) == "same");
     CHECK(gradient([](std::string& text) { text += "\n"; }) == "same");
 }
 
@@ -168,7 +179,8 @@ TEST_CASE("barriers: none can be left out but the first and the last, and all la
     });
     REQUIRE(barriers >= 4);
     for (int i = 1; i < barriers - 1; ++i) {  // the first follows registers, after the last nothing is read
-        const std::string result = conv(replacing(R"(bar\.sync\s+0;)", "", i));
+        std::string result = conv(replacing(R"(bar\.sync\s+0;)", "", i));
+        if (result == "same") result = split(replacing(R"(bar\.sync\s+0;)", "", i));
         CAPTURE(i);
         CAPTURE(result);
         CHECK((contains(result, "without a barrier") || contains(result, "nobody wrote")));
@@ -178,8 +190,18 @@ TEST_CASE("barriers: none can be left out but the first and the last, and all la
         "all lanes"));
 }
 
+TEST_CASE("splits that are added without an order between the blocks, or by another one than the last") {
+    const char* const ticket = R"(atom\.acq_rel\.gpu\.global\.inc\.u32 (%r\d+), (\[%rd\d+\]), (%r\d+);)";
+    CHECK(contains(split(replacing(ticket, "atom.relaxed.gpu.global.inc.u32 $1, $2, $3;")),
+                   "reads what another thread wrote"));
+    CHECK(split(replacing(ticket, "ld.global.u32 $1, $2;")) == "different");
+    CHECK(split(replacing(ticket, "atom.acq_rel.gpu.global.inc.u32 $1, $2, 1;")) == "different");
+    CHECK(contains(split(replacing(ticket, "mov.u32 $1, $3;")), "nobody wrote"));
+    CHECK(contains(split(replacing(ticket, "atom.add.u32 $1, $2, 1;")), "doesn't know the instruction atom.add.u32"));
+}
+
 TEST_CASE("accesses that are misaligned, out of bounds, or of what nobody wrote") {
-    CHECK(contains(conv(replacing(R"((ld\.global\.v4\.f32[^;]*\[%rd\d+)\];)", "$1+4];", 0)), "not aligned"));
+    CHECK(contains(split(replacing(R"((ld\.global\.v4\.f32[^;]*\[%rd\d+)\];)", "$1+4];", 0)), "not aligned"));
     CHECK(contains(conv(replacing(R"((st\.global\.v4[^;]*\[%rd\d+)\])", "$1+1048576]")), "not in any memory"));
     CHECK(contains(gradient(replacing(R"(st\.shared[^;]*;|cp\.async\.c[ag][^;]*;)", "")), "nobody wrote"));
     CHECK(contains(conv(replacing(R"(ld\.param\.u64 (%rd\d+), \[)", "mov.u64 $1, 0; //", 0)), "not in any memory"));

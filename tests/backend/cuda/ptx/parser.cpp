@@ -262,6 +262,20 @@ private:
             return;
         }
         if (name.starts_with("ld.") || name.starts_with("st.")) return decode_access(instruction, name, operands);
+        if (name.starts_with("atom.")) {
+            demand(3);
+            if (name == "atom.acq_rel.gpu.global.inc.u32")
+                instruction.run = increment<true>;
+            else if (name == "atom.relaxed.gpu.global.inc.u32")
+                instruction.run = increment<false>;
+            else
+                fail("the instruction " + name);
+            instruction.at[0] = known(operands[0].text, 4).at;
+            instruction.at[1] = address(operands[1], 8, instruction);
+            instruction.at[2] = place(operands[2], 4);
+            instruction.touches_memory = true;
+            return;
+        }
         if (name.starts_with("cp.async.")) return decode_copy(instruction, name, operands);
         if (name.starts_with("ldmatrix.")) {
             demand(2);

@@ -48,9 +48,10 @@ public:
         return events_.back();
     }
     /// Room for `count` zeros on the device.
-    float* allocate_zeros(long count) {
-        float* const memory = allocate<float>(count);
-        const std::vector<float> zeros(detail::index(count));
+    template <class Element = float>
+    Element* allocate_zeros(long count) {
+        Element* const memory = allocate<Element>(count);
+        const std::vector<Element> zeros(detail::index(count));
         upload(memory, zeros.data(), count);
         return memory;
     }

@@ -18,6 +18,9 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The kernel. Blocks: x counts tiles of a group's outputs, then of pixels, so that blocks that run at the same time
 /// read the same pixels, which are more bytes than the weights; z counts groups and splits of the depth.
 ///
+/// Of the blocks that share a tile of the result, the one that comes last adds the splits, in their order, whichever it
+/// is; or another launch does (sum_splits.hpp), where that is too much for one block.
+///
 /// Law: each output is a sum in an order that depends only on the shapes and the number of splits
 /// (test: tests/backend/cuda/conv_test.cpp).
 template <ConvSpec Spec>
@@ -40,9 +43,13 @@ struct ConvKernel {
 
     // 32 bytes of padding: neighboring rows, which a warp writes at the same time, are in different banks.
     static constexpr int result_columns = Spec.tile_outputs + 8;
+    struct Result {
+        float values[Spec.tile_pixels][result_columns];
+        unsigned ticket;
+    };
     union alignas(128) Shared {
         Stage stages[Spec.stages];
-        float result[Spec.tile_pixels][result_columns];
+        Result result;
     };
     struct Registers : Loader::Place, Product::Registers {};
 
@@ -61,12 +68,26 @@ struct ConvKernel {
             [&](int thread, Registers& registers) { loader.start(thread, registers, share.begin, first_term_tiles); },
             [&](int thread, Registers& registers, Stage& stage) { loader.load(block, thread, registers, stage); },
             [&](auto& warp, const Stage& stage) { multiply(warp, stage); });
-        auto& result = block.shared().result;
+        Result& result = block.shared().result;
         block.threads([&](int thread, Registers& registers) {
             block.template wait<0>(thread);  // only empty groups are left, so nothing lands in the result
-            collect(thread, registers, result);
+            collect(thread, registers, result.values);
         });
-        block.threads([&](int thread, Registers&) { store(loader, split, thread, result); });
+        const bool is_split = arguments.splits > 1;
+        if (is_split) {
+            block.threads([&](int thread, Registers&) { store_sums(loader, split, thread, result.values); });
+            if (!arguments.tickets) return;
+            const auto last = static_cast<unsigned>(arguments.splits - 1);
+            block.threads([&](int thread, Registers&) {
+                const int tile = loader.group * block.grid().x + block.index().x;
+                if (thread == 0) result.ticket = block.take_ticket(arguments.tickets + tile, last);
+            });
+            if (result.ticket != last) return;  // a split of the tile is missing; its block will add them
+        }
+        block.threads([&](int thread, Registers&) {
+            if (is_split) add_sums(loader, thread, result.values);
+            store(loader, thread, result.values);
+        });
     }
 
     static Grid grid(const Arguments& arguments) {
@@ -156,30 +177,68 @@ private:
         }
     }
 
-    /// Applies the epilogue to the block's result and stores it; neighboring threads store neighboring channels. A
-    /// thread's channels are the same in all of its pixels. What it reads of several pixels is loaded at once, before
-    /// anything is stored: a residual may be where the target is, so the compiler could not do that.
-    TENON_DEVICE static void store(const Loader& loader, int split, int thread,
+    // What a thread stores of the result: neighboring threads store neighboring channels, and a thread's channels are
+    // the same in all of its pixels.
+    static constexpr int packs = Spec.tile_outputs / Spec.output_vector, rows = threads / packs, splits_at_once = 4;
+    static_assert(threads % packs == 0 && Spec.tile_pixels % rows == 0);
+
+    /// Stores the block's sums of a split.
+    TENON_DEVICE static void store_sums(const Loader& loader, int split, int thread,
+                                        const float (&result)[Spec.tile_pixels][result_columns]) {
+        const Arguments& arguments = loader.arguments;
+        const int column = thread % packs * Spec.output_vector, output = loader.first_output + column;
+        if (output >= arguments.group_outputs) return;
+        float* const sums = arguments.partials + long{split} * arguments.pixels * arguments.epilogue.channels +
+                            loader.group * arguments.group_outputs + output;
+        for (int row = thread / packs; row < Spec.tile_pixels; row += rows) {
+            const int pixel = loader.first_pixel + row;
+            if (pixel >= arguments.pixels) return;
+            float values[Spec.output_vector];
+            load_floats(&result[row][column], values);
+            store_floats(values, sums + long{pixel} * arguments.epilogue.channels);
+        }
+    }
+
+    /// Replaces the sums that the thread will store by those of all splits, of which it loads several at once.
+    TENON_DEVICE static void add_sums(const Loader& loader, int thread,
+                                      float (&result)[Spec.tile_pixels][result_columns]) {
+        const Arguments& arguments = loader.arguments;
+        const int column = thread % packs * Spec.output_vector, output = loader.first_output + column;
+        if (output >= arguments.group_outputs) return;
+        const long size = long{arguments.pixels} * arguments.epilogue.channels;
+        for (int row = thread / packs; row < Spec.tile_pixels; row += rows) {
+            const int pixel = loader.first_pixel + row;
+            if (pixel >= arguments.pixels) return;
+            const float* const from = arguments.partials + long{pixel} * arguments.epilogue.channels +
+                                      loader.group * arguments.group_outputs + output;
+            float values[Spec.output_vector]{};
+            for (int split = 0; split < arguments.splits; split += splits_at_once) {
+                float parts[splits_at_once][Spec.output_vector];
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < splits_at_once; ++i)
+                    if (split + i < arguments.splits) load_floats(from + (split + i) * size, parts[i]);
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < splits_at_once; ++i) {
+                    if (split + i >= arguments.splits) continue;
+                    TENON_CUDA_UNROLL
+                    for (int j = 0; j < Spec.output_vector; ++j) values[j] += parts[i][j];
+                }
+            }
+            store_floats(values, &result[row][column]);
+        }
+    }
+
+    /// Applies the epilogue to the block's result and stores it. What a thread reads of several pixels is loaded at
+    /// once, before anything is stored: a residual may be where the target is, so the compiler could not do that.
+    TENON_DEVICE static void store(const Loader& loader, int thread,
                                    const float (&result)[Spec.tile_pixels][result_columns]) {
-        constexpr int packs = Spec.tile_outputs / Spec.output_vector;
-        constexpr int rows = threads / packs, rounds = Spec.tile_pixels / rows, at_once = rounds < 4 ? rounds : 4;
-        static_assert(threads % packs == 0 && Spec.tile_pixels % rows == 0 && rounds % at_once == 0);
+        constexpr int rounds = Spec.tile_pixels / rows, at_once = rounds < 4 ? rounds : 4;
+        static_assert(rounds % at_once == 0);
         const Arguments& arguments = loader.arguments;
         const int first_row = thread / packs, column = thread % packs * Spec.output_vector;
         const int output = loader.first_output + column;
         if (output >= arguments.group_outputs) return;
         const int channel = loader.group * arguments.group_outputs + output;
-        if (arguments.splits > 1) {
-            float* const sums = arguments.partials + long{split} * arguments.pixels * arguments.epilogue.channels;
-            for (int row = first_row; row < Spec.tile_pixels; row += rows) {
-                const int pixel = loader.first_pixel + row;
-                if (pixel >= arguments.pixels) return;
-                float values[Spec.output_vector];
-                load_floats(&result[row][column], values);
-                store_floats(values, sums + long{pixel} * arguments.epilogue.channels + channel);
-            }
-            return;
-        }
         const EpilogueChannels<Spec.output_vector> channels{arguments.epilogue, channel};
         for (int round = 0; round < rounds; round += at_once) {
             const int row = first_row + round * rows, pixel = loader.first_pixel + row;

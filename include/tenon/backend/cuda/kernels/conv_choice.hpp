@@ -97,6 +97,22 @@ constexpr ConvChoice choose_conv(Precision precision, long pixels, int outputs, 
     return best;
 }
 
+/// Whether the block of a tile that comes last adds the splits. That takes one multiprocessor some two microseconds for
+/// 128 KB (eight times the latency of the L2 cache; estimated), less than another launch; more is read by all
+/// multiprocessors in a launch of its own.
+constexpr bool adds_splits(Precision precision, ConvChoice choice) {
+    constexpr long max_bytes = 128 << 10;
+    const ConvTile tile = conv_tile(precision, choice.tile);
+    return choice.splits > 1 && long{tile.pixels} * tile.outputs * choice.splits * long{sizeof(float)} <= max_bytes;
+}
+
+/// Counters of tiles that any convolution needs: with splits there are no more blocks than run at once.
+constexpr long conv_tickets(Precision precision, int multiprocessors) {
+    int max_blocks = 0;
+    for (int tile = 0; tile < conv_tiles; ++tile) max_blocks = std::max(max_blocks, conv_tile(precision, tile).blocks);
+    return long{max_blocks} * multiprocessors;
+}
+
 /// Floats of scratch memory for the split sums of any convolution.
 constexpr long partial_floats(Precision precision, int multiprocessors) {
     long max_sums = 0;

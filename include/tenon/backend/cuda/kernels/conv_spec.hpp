@@ -42,8 +42,9 @@ struct ConvArguments {
     int pixels = 0;  ///< of the result, over all images
     int height = 1, width = 1;
     int group_outputs = 0, groups = 1;
-    int splits = 1;             ///< of the depth
-    float* partials = nullptr;  ///< [split][pixel][output], if there are several splits
+    int splits = 1;               ///< of the depth
+    float* partials = nullptr;    ///< [split][pixel][output], if there are several splits
+    unsigned* tickets = nullptr;  ///< one per tile of the result, 0 before and after; null: others add the splits
     EpilogueArguments epilogue{};
 };
 

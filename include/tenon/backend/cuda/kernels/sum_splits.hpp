@@ -1,7 +1,8 @@
 #pragma once
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
-// Sums over the parts of products whose depth was split among blocks: convolutions and weight gradients.
+// Sums over the parts of products whose depth was split among blocks: convolutions whose tiles are too large for one
+// block to add them (adds_splits), and weight gradients.
 
 #include <tenon/backend/cuda/kernels/map.hpp>
 

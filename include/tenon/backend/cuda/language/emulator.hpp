@@ -51,8 +51,8 @@ public:
     using Registers = typename Kernel::Registers;
     using Shared = typename Kernel::Shared;
 
-    EmulatedBlock(Grid index, std::uint64_t seed)
-        : index_{index}, seed_{seed}, registers_(Kernel::threads), copies_(Kernel::threads) {
+    EmulatedBlock(Grid index, Grid grid, std::uint64_t seed)
+        : index_{index}, grid_{grid}, seed_{seed}, registers_(Kernel::threads), copies_(Kernel::threads) {
         std::memset(static_cast<void*>(registers_.data()), 0xff, sizeof(Registers) * registers_.size());
         shared_ = static_cast<Shared*>(::operator new (sizeof(Shared), std::align_val_t{128}));
         std::memset(static_cast<void*>(shared_), 0xff, sizeof(Shared));
@@ -62,6 +62,7 @@ public:
     ~EmulatedBlock() { ::operator delete (shared_, std::align_val_t{128}); }
 
     const Grid& index() const { return index_; }
+    const Grid& grid() const { return grid_; }
     Shared& shared() { return *shared_; }
 
     /// A phase of threads.
@@ -206,6 +207,13 @@ public:
         }
     }
 
+    /// Counts the blocks that come here; they run one after another.
+    unsigned take_ticket(unsigned* counter, unsigned last) {
+        const unsigned ticket = *counter;
+        *counter = ticket >= last ? 0 : ticket + 1;
+        return ticket;
+    }
+
 private:
     struct Copy {
         void* to;
@@ -221,7 +229,7 @@ private:
 
     Copies& copies(int thread) { return copies_[detail::index(thread)]; }
 
-    Grid index_;
+    Grid index_, grid_;
     std::uint64_t seed_;
     Shared* shared_;
     std::vector<Registers> registers_;
@@ -237,7 +245,7 @@ void emulate(Grid grid, const typename Kernel::Arguments& arguments, std::uint64
         const long at = shuffle(i);
         const Grid index{static_cast<int>(at % grid.x), static_cast<int>(at / grid.x % grid.y),
                          static_cast<int>(at / grid.x / grid.y)};
-        EmulatedBlock<Kernel> block{index, seed == 0 ? 0 : seed + static_cast<std::uint64_t>(i)};
+        EmulatedBlock<Kernel> block{index, grid, seed == 0 ? 0 : seed + static_cast<std::uint64_t>(i)};
         Kernel::run(block, arguments);
     }
 }

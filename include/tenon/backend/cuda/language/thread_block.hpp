@@ -23,6 +23,10 @@ public:
     __device__ __forceinline__ Grid index() const {
         return {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)};
     }
+    /// The number of blocks.
+    __device__ __forceinline__ Grid grid() const {
+        return {static_cast<int>(gridDim.x), static_cast<int>(gridDim.y), static_cast<int>(gridDim.z)};
+    }
     __device__ __forceinline__ Shared& shared() { return shared_; }
 
     template <class F>
@@ -108,6 +112,18 @@ public:
     template <int Newest>
     __device__ __forceinline__ void wait(int) {
         asm volatile("cp.async.wait_group %0;" ::"n"(Newest) : "memory");
+    }
+
+    /// Counts the blocks that come here, from 0 to `last` and then from 0 again, and returns how many have come before.
+    /// For one thread of a block, after a barrier: what the blocks before stored until their barriers can be loaded
+    /// after the next one. The instruction releases and acquires; the barriers pass that on to the other threads.
+    __device__ __forceinline__ unsigned take_ticket(unsigned* counter, unsigned last) {
+        unsigned ticket;
+        asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;"
+                     : "=r"(ticket)
+                     : "l"(__cvta_generic_to_global(counter)), "r"(last)
+                     : "memory");
+        return ticket;
     }
 
 private:

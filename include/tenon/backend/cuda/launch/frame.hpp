@@ -18,6 +18,7 @@ struct Frame {
     const float* input = nullptr;  ///< the user's images
     float* output = nullptr;       ///< the user's results
     float* partials = nullptr;     ///< scratch for split sums
+    unsigned* tickets = nullptr;   ///< zeros: counters of the tiles that are split
     int images = 1;
 };
 

@@ -23,13 +23,14 @@ void launch_conv(const Step& step, const Frame<Driver>& frame) {
     const ConvChoice choice = choose_conv(P, arguments.pixels, arguments.group_outputs, arguments.groups, step.depth(),
                                           Vector * number_bytes(P), frame.driver->multiprocessors());
     arguments.splits = choice.splits;
+    if (adds_splits(P, choice)) arguments.tickets = frame.tickets;
     const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
         using Kernel = ConvKernel<conv_spec(P, Tile, Vector, OutputVector)>;
         if (choice.tile == Tile) frame.driver->template launch<Kernel>(Kernel::grid(arguments), arguments);
     };
     [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
     (std::make_integer_sequence<int, conv_tiles>{});
-    if (choice.splits == 1) return;
+    if (choice.splits == 1 || arguments.tickets) return;
     SumSplitsBody<Number<P>, OutputVector> sum{};
     sum.count = long{arguments.pixels} * arguments.epilogue.channels / OutputVector;
     sum.partials = frame.partials;
