@@ -68,7 +68,7 @@ void compare_ticket(KernelRunner& runner, const ConvEntry& kernel, cuda::ConvArg
     };
     arguments.tickets = runner.put(std::vector<unsigned>(tickets, 0));
     void *const target = epilogue.target, *const activated = epilogue.activated;
-    for (int time = 0; time < 2; ++time) {
+    for (int i = 0; i < 2; ++i) {
         if (target) epilogue.target = runner.room<Number>(size);
         if (activated) epilogue.activated = runner.room<Number>(size);
         kernel.run(runner, arguments);

@@ -46,8 +46,15 @@ TEST_CASE("a model runs on the backend as on others") {
 TEST_CASE("the plan of the listing's network") {
     using Compiled = cuda::CompiledNetwork<ResNet50V2<>, Precision::bfloat16>;
     static_assert(Compiled::steps == 54);  // 52 operations, a load and a store
-    static_assert(Compiled::plan.steps[0].target.pitch == 4);
-    static_assert(Compiled::plan.steps[1].vector == 4 && Compiled::plan.steps[3].vector == 8);
+    // The image has a border, so that a row of the first window is 64 bytes that are aligned to 16.
+    constexpr cuda::Tensor image = Compiled::plan.steps[0].target;
+    static_assert(image.pitch == 4 && image.height == 229 && image.width == 230);
+    constexpr cuda::Term stem = Compiled::plan.steps[1].terms[0];
+    static_assert(stem.source.pitch == 8 && stem.source.width == 115 && stem.group_channels == 32 && stem.depth == 224);
+    static_assert(Compiled::plan.steps[1].vector == 8 && Compiled::plan.steps[3].vector == 8);
+    // In 32 bits a pixel has 16 bytes, so there is none.
+    using Wide = cuda::CompiledNetwork<ResNet50V2<>, Precision::float32>;
+    static_assert(Wide::plan.steps[0].target.width == 224 && Wide::plan.steps[1].terms[0].depth == 49 * 4);
     // A bf16 image takes half of what the CPU's floats take without borders.
     // Two maps of 256 channels and two of 64, as a shortcut and a body of the first stack are alive with what they
     // read.

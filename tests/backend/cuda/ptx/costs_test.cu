@@ -77,6 +77,49 @@ double instructions_per_product(const std::string& name, int channels, int kerne
            ((all.products - half.products) - (half.products - before.products));
 }
 
+/// Instructions of a stem, 7 x 7 of stride 2 over pixels of four numbers, for 64 pixels and 64 outputs: tap by tap, or
+/// row by row of an image with a border (Planner::plan_border).
+template <int Vector>
+double instructions_of_stem(const std::string& name) {
+    constexpr bool has_border = Vector == 8;
+    constexpr cuda::ConvSpec spec = cuda::conv_spec(Precision::bfloat16, 1, Vector, 8);
+    using Kernel = cuda::ConvKernel<spec>;
+    tenon_test::KernelRunner runner;
+    cuda::ConvArguments arguments{};
+    cuda::ConvTermArguments& term = arguments.terms[0];
+    arguments.height = arguments.width = 8;
+    term.stride_height = 2;
+    term.kernel_height = 7;
+    if (has_border) {
+        term.channels = 8;
+        term.group_channels = 32;
+        term.height = 21;
+        term.width = 11;
+    } else {
+        term.channels = term.group_channels = 4;
+        term.height = term.width = 16;
+        term.kernel_width = 7;
+        term.stride_width = 2;
+        term.top = term.left = 3;
+    }
+    term.depth = 7 * term.kernel_width * term.group_channels;
+    term.source =
+        runner.put(std::vector<cuda::BFloat16>(static_cast<std::size_t>(term.height * term.width * term.channels)));
+    term.weights = runner.put(std::vector<cuda::BFloat16>(static_cast<std::size_t>(64 * term.depth)));
+    arguments.pixels = arguments.group_outputs = arguments.epilogue.channels = 64;
+    arguments.epilogue.target = runner.room<cuda::BFloat16>(64 * 64);
+    const double before = costs_of(name).instructions;
+    runner.run<Kernel>(Kernel::grid(arguments), arguments);
+    return costs_of(name).instructions - before;
+}
+
+TEST_CASE("costs: the stem of a network that reads images with a border") {
+    const std::string kernel = "ConvSpecELNS_9PrecisionE2ELi64ELi64ELi32ELi32ELi4ELi64ELi";
+    const double taps = instructions_of_stem<4>(kernel + "4ELi8"), rows = instructions_of_stem<8>(kernel + "8ELi8");
+    MESSAGE("instructions of PTX for 64 pixels of the stem: tap by tap " << taps << ", row by row " << rows);
+    CHECK(rows < 0.75 * taps);
+}
+
 TEST_CASE("costs: instructions of the main loop per product, and conflicts of the banks") {
     const std::string large = "ConvSpecELNS_9PrecisionE2ELi128ELi128ELi64ELi32ELi4ELi64ELi8ELi8",
                       medium = "ConvSpecELNS_9PrecisionE2ELi64ELi64ELi32ELi32ELi4ELi64ELi8ELi8";

@@ -143,20 +143,26 @@ struct PadChannelsBody {
 };
 
 /// The user's images: from float, channel by channel, to pixel by pixel with `pitch` channels, the ones after the last
-/// being zero.
+/// and those of pixels outside the image being zero.
 template <class NumberType>
 struct LoadInputBody {
     static constexpr const char* name = "load_input";
     long count = 0;  ///< of pixels
     const float* source = nullptr;
     NumberType* target = nullptr;
-    int channels = 0, pitch = 0, pixels = 0;
+    int channels = 0, height = 0, width = 0;  ///< of the source
+    int pitch = 0;
+    int target_width = 0, target_pixels = 0;
+    int top = 0, left = 0;  ///< where the image begins in the target
 
     TENON_DEVICE void operator()(long index) const {
-        const long image = index / pixels, inside = index % pixels;
+        const long image = index / target_pixels;
+        const int inside = static_cast<int>(index - image * target_pixels);
+        const int y = inside / target_width - top, x = inside % target_width - left;
+        const bool exists = y >= 0 && y < height && x >= 0 && x < width;
         for (int c = 0; c < pitch; ++c)
-            target[index * pitch + c] =
-                from_float<NumberType>(c < channels ? source[(image * channels + c) * pixels + inside] : 0.0f);
+            target[index * pitch + c] = from_float<NumberType>(
+                exists && c < channels ? source[((image * channels + c) * height + y) * width + x] : 0.0f);
     }
 };
 

@@ -59,13 +59,18 @@ private:
                             to[pixel * term.map.pitch + c] = rounded(double{*weight++} * affine.scale[index(o)]);
                 continue;
             }
-            const int inputs = term.inputs, taps = term.window.taps();
+            const int inputs = term.inputs, row_taps = term.row > 0 ? term.row_taps : 1;
+            const int taps = term.window.taps() * row_taps;
+            // Without rows, each tap has the channels of a group.
+            const auto place = [&](int tap) {
+                return tap / row_taps * term.group_channels + tap % row_taps * padded_input;
+            };
             const int group_outputs = outputs * inputs / term.source.channels;
             for (int o = 0; o < outputs; ++o, to += term.depth) {
                 const int first = o / group_outputs * inputs % term.group_channels;
                 for (int i = 0; i < inputs; ++i)
                     for (int tap = 0; tap < taps; ++tap)
-                        to[tap * term.group_channels + first + i] = rounded(double{*weight++} * affine.scale[index(o)]);
+                        to[place(tap) + first + i] = rounded(double{*weight++} * affine.scale[index(o)]);
             }
         }
         float* const to = reinterpret_cast<float*>(arena + step.shift);

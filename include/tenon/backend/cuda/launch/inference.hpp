@@ -116,11 +116,16 @@ void launch_softmax(const Step& step, const Frame<Driver>& frame) {
 template <Precision P, class Driver>
 void launch_load_input(const Step& step, const Frame<Driver>& frame) {
     LoadInputBody<Number<P>> body{};
-    body.pixels = static_cast<int>(step.target.pixels());
-    body.count = static_cast<long>(frame.images) * body.pixels;
+    body.target_width = step.target.width;
+    body.target_pixels = static_cast<int>(step.target.pixels());
+    body.count = static_cast<long>(frame.images) * body.target_pixels;
     body.source = frame.input;
     body.target = address<Number<P>>(frame, step.target);
-    body.channels = step.target.channels;
+    body.channels = step.source().channels;
+    body.height = step.source().height;
+    body.width = step.source().width;
+    body.top = step.window().top;
+    body.left = step.window().left;
     body.pitch = step.target.pitch;
     launch_map(*frame.driver, body);
 }

@@ -38,7 +38,8 @@ constexpr Tensor layout_of(Shape shape) {
     return tensor;
 }
 
-/// One source of a convolution or linear layer; a linear layer is a convolution of a map of one pixel.
+/// One source of a convolution or linear layer; a linear layer is a convolution of a map of one pixel, and one of a
+/// bordered image a convolution of rows (Planner::plan_border).
 struct Term {
     Tensor source{};
     Window window{};
@@ -48,6 +49,7 @@ struct Term {
     int depth = 0;              ///< products per output
     long weights = -1;          ///< offset in the arena of weights, in bytes
     Tensor map{};               ///< of a linear layer: the map that is flattened into its source
+    int row = 0, row_taps = 0;  ///< of a bordered image: numbers and taps of a window's row; else 0
 };
 
 /// A step of a network's program. Offsets into the arena of weights are in bytes; -1: there is none.
