@@ -201,7 +201,7 @@ TEST_CASE("splits that are added without an order between the blocks, or by anot
 }
 
 TEST_CASE("accesses that are misaligned, out of bounds, or of what nobody wrote") {
-    CHECK(contains(split(replacing(R"((ld\.global\.v4\.f32[^;]*\[%rd\d+)\];)", "$1+4];", 0)), "not aligned"));
+    CHECK(contains(split(replacing(R"((ld\.global\.v4\.f32[^;]*\[%rd\d+)\];)", "$1+4];")), "not aligned"));
     CHECK(contains(conv(replacing(R"((st\.global\.v4[^;]*\[%rd\d+)\])", "$1+1048576]")), "not in any memory"));
     CHECK(contains(gradient(replacing(R"(st\.shared[^;]*;|cp\.async\.c[ag][^;]*;)", "")), "nobody wrote"));
     CHECK(contains(conv(replacing(R"(ld\.param\.u64 (%rd\d+), \[)", "mov.u64 $1, 0; //", 0)), "not in any memory"));
