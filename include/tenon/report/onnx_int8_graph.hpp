@@ -147,7 +147,7 @@ private:
     std::string add_weights(int parameter, const cpu::FoldedWeights& folded) {
         const Parameter& info = source_.parameters[index(parameter)];
         const std::vector<std::int64_t> shape(info.dimensions, info.dimensions + info.rank);
-        const std::string name = parameter_name(parameter);
+        std::string name = parameter_name(parameter);
         if (folded.codes.empty()) {
             ProtobufMessage message = tensor(name, shape, element_float);
             const auto bytes = std::as_bytes(std::span(folded.values));

@@ -28,7 +28,12 @@ inline namespace TENON_ISA_NAMESPACE {
 /// What an epilogue reads that is the same for all pixels, for `Count` channels.
 template <int Count>
 struct EpilogueChannels {
+#if defined(__CUDA_ARCH__)
     float shift[array_bound<Count>], scale[array_bound<Count>], activated_shift[array_bound<Count>];
+#else
+    // GCC warns that they may be read although there are none: it can't see that the arguments stay what they are.
+    float shift[array_bound<Count>]{}, scale[array_bound<Count>]{}, activated_shift[array_bound<Count>]{};
+#endif
 
     TENON_DEVICE EpilogueChannels(const EpilogueArguments& arguments, int channel) {
         if (arguments.shift) load_floats(arguments.shift + channel, shift);
