@@ -38,33 +38,37 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
     // MPI begins before anything that can fail, and ends after what failed has been reported.
     ProgramWorld processes(argc, argv);
     const tenon::distributed::World world = processes.world();
-    CLI::App app("", name);
     try {
-        Options options;
-        describe(app, options);
+        CLI::App app("", name);
         try {
-            app.parse(argc, argv);
-        } catch (const CLI::Success& help_or_version) {
-            const int status = app.exit(help_or_version);
+            Options options;
+            describe(app, options);
+            try {
+                app.parse(argc, argv);
+            } catch (const CLI::Success& help_or_version) {
+                const int status = app.exit(help_or_version);
+                std::cout.flush();
+                close_output();
+                return status;
+            } catch (const CLI::Error& error) {
+                // All processes have the same command line, and say this once.
+                if (world.rank() == 0) std::fprintf(stderr, "%s: %s (%s --help says more)\n", name, error.what(), name);
+                return user_error;
+            }
+            if constexpr (requires { options.world; }) {
+                options.world = world;
+                if (options.threads == 0 && processes.mates() > 1)
+                    options.threads = std::max(1, tenon::programs::available_threads() / processes.mates());
+            }
+            const int status = run(options);
             std::cout.flush();
             close_output();
             return status;
-        } catch (const CLI::Error& error) {
-            // All processes have the same command line, and say this once.
-            if (world.rank() == 0) std::fprintf(stderr, "%s: %s (%s --help says more)\n", name, error.what(), name);
-            return user_error;
+        } catch (const std::exception& error) {
+            throw tenon::Error(name_own_options(error.what(), app));
         }
-        if constexpr (requires { options.world; }) {
-            options.world = world;
-            if (options.threads == 0 && processes.mates() > 1)
-                options.threads = std::max(1, tenon::programs::available_threads() / processes.mates());
-        }
-        const int status = run(options);
-        std::cout.flush();
-        close_output();
-        return status;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", name, name_own_options(error.what(), app).c_str());
+        std::fprintf(stderr, "%s: %s\n", name, error.what());
         if (world.size() > 1) world.fail(error.what());
         return user_error;
     }

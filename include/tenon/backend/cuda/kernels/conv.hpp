@@ -35,8 +35,10 @@ struct ConvKernel {
         ProductTile<Spec.precision, Spec.tile_pixels, Spec.tile_outputs, Spec.warp_pixels, Spec.warp_outputs>;
 
     static constexpr int threads = Loader::threads, number_size = Loader::number_size;
-    // One loads while the other multiplies; more and smaller copies need more registers than half of them.
-    static constexpr int min_blocks = Loader::copy_bytes == 16 ? 2 : 1;
+    // One loads while the other multiplies, of the small tile as many as conv_choice.hpp counts on; more and smaller
+    // copies need more registers than half of them.
+    static constexpr bool is_small = Spec.tile_pixels == 32 && Spec.precision != Precision::float32;
+    static constexpr int min_blocks = Loader::copy_bytes < 16 ? 1 : is_small ? 6 : 2;
     static constexpr bool tensor_cores = Product::tensor_cores;  // in kernels, nvcc calls no constexpr functions
     // Without tensor cores, 16 x 16 threads compute pixels and outputs that are 16 apart.
     static constexpr int thread_pixels = Product::thread_rows, thread_outputs = Product::thread_columns;
