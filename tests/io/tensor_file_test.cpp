@@ -99,6 +99,10 @@ TEST_CASE("what is refused, and what to do instead") {
           {"bits_stream.pth", "\"a.bits\": its storage, a \"torch.BitStorage\", is of a type that isn't read"},
           {"bits_beside.pth",
            "\"0\", which these weights don't need, is a \"torch.BitStorage\", whose size isn't known"},
+          {"numpy_values.pth",
+           "found only \"a.weight\", \"a.bias\", of which some are arrays of NumPy, no tensors: save"},
+          {"zipped.zip",
+           "this is a zip archive that holds \"weights/legacy.pth\"; unpack it, and give one of its files"},
           {"big_endian.pth", "big-endian order; expected little-endian: torch.save("}}) {
         CAPTURE(name);
         CHECK(contains(error_of_file(name), said));

@@ -135,6 +135,11 @@ private:
                 throw Error(
                     "this is a program that torch.export wrote (.pt2); save weights with "
                     "torch.save(model.state_dict(), path)");
+        for (const detail::ZipArchive::Entry& entry : archive.entries())
+            for (const std::string_view ending : {".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".npz", ".h5"})
+                if (entry.name.ends_with(ending))
+                    detail::throw_error({"this is a zip archive that holds ", detail::quote_name(entry.name),
+                                         "; unpack it, and give one of its files"});
         throw Error("the zip archive holds neither a state_dict of PyTorch (data.pkl) nor arrays of NumPy (.npy)");
     }
 

@@ -72,6 +72,13 @@ template <class Once = void>
     return python_name(value.text);
 }
 
+/// Whether an object is an array of NumPy, of any version's modules.
+template <class Once = void>
+[[gnu::cold]] bool is_numpy_array(const PickleValue& value) {
+    return value.kind == PickleValue::Kind::object && value.text.starts_with("numpy") &&
+           (value.text.ends_with(" _reconstruct") || value.text.ends_with(" _frombuffer"));
+}
+
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.
 template <class Once = void>
 [[gnu::cold]] void for_each_entry(const PickleValue& dictionary,
@@ -136,9 +143,15 @@ template <class Once = void>
              (content.kind == PickleValue::Kind::tensor || is_unread_tensor(content) ? ", found one tensor" : ""),
              advice});
     std::vector<std::string> keys;
-    for_each_entry(content, [&](std::string_view key, const PickleValue&) { keys.emplace_back(key); });
+    bool has_arrays = false;
+    for_each_entry(content, [&](std::string_view key, const PickleValue& value) {
+        keys.emplace_back(key);
+        has_arrays = has_arrays || is_numpy_array(value);
+    });
     throw_error({"expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found ",
-                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)), whole_network(content), advice});
+                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)),
+                 (has_arrays ? ", of which some are arrays of NumPy, no tensors: save arrays with numpy.savez" : ""),
+                 whole_network(content), advice});
 }
 
 /// The dictionary of weights in a file's content: the one that the options name; else the first that fits; else the

@@ -58,3 +58,6 @@ numpy.savez(HERE / "kinds.npz", **{"a/kernel": single, "double": single.astype("
 numpy.savez_compressed(HERE / "compressed.npz", a=single)
 numpy.savez(HERE / "objects.npz", a=numpy.array([None]), allow_pickle=True)
 numpy.savez(HERE / "big_endian.npz", a=single.astype(">f4"))
+torch.save({"a.weight": single, "a.bias": numpy.float32(1)}, HERE / "numpy_values.pth")
+with zipfile.ZipFile(HERE / "zipped.zip", "w") as outer:
+    outer.writestr(zipfile.ZipInfo("weights/legacy.pth", (2020, 1, 1, 0, 0, 0)), (HERE / "legacy.pth").read_bytes())
