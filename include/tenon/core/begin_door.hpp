@@ -16,9 +16,10 @@
 #include "stop_after_the_error_above"
 #endif
 // With these flags a compiler assumes that NaN doesn't exist, and drops every check for it: a diverged training would
-// be saved as if it were none. They also let it reorder sums, so the laws about equal bits would not hold.
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "tenon relies on NaN and on the order of sums: compile without -ffast-math, -Ofast and -ffinite-math-only"
+// be saved as if it were none. They also let it reorder sums, so the laws about equal bits would not hold. Clang
+// doesn't say when it only reorders.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__)
+#error "tenon relies on NaN and on the order of sums: compile without -ffast-math, -Ofast, -ffinite-math-only and such"
 #include "stop_after_the_error_above"
 #endif
 
