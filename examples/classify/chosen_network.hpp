@@ -148,6 +148,16 @@ inline Weights find_weights(const NetworkOptions& options, const std::string& mo
                             : std::filesystem::path(options.weights));
 }
 
+/// The names of the classes that the command line states, else those in the weights' file; none when neither does.
+inline std::vector<std::string> stated_names(const NetworkOptions& options, const Weights& weights, int classes) {
+    if (!options.labels.empty()) return labels::read(options.labels, classes);
+    const std::vector<std::string>& names = weights.info.classes;
+    if (!names.empty() && names.size() != static_cast<std::size_t>(classes))
+        throw tenon::Error(weights.path + ": the file names " + std::to_string(names.size()) +
+                           " classes and has weights of " + std::to_string(classes));
+    return names;
+}
+
 /// Gives the classifier its weights and returns the names of their classes; none when nothing states them.
 inline std::vector<std::string> take_weights(Classifier& classifier, const std::string& model,
                                              const NetworkOptions& options, const Weights& weights,
@@ -165,12 +175,7 @@ inline std::vector<std::string> take_weights(Classifier& classifier, const std::
     } else {
         throw tenon::Error("the network " + model + " needs --weights FILE (or --seed N for random weights)");
     }
-    if (!options.labels.empty()) return labels::read(options.labels, classifier.classes());
-    const std::vector<std::string>& names = weights.info.classes;
-    if (!names.empty() && names.size() != static_cast<std::size_t>(classifier.classes()))
-        throw tenon::Error(weights.path + ": the file names " + std::to_string(names.size()) +
-                           " classes and has weights of " + std::to_string(classifier.classes()));
-    return names;
+    return stated_names(options, weights, classifier.classes());
 }
 
 /// Default names: those of the data set that a network was made for, or numbers.

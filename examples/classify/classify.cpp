@@ -90,8 +90,9 @@ void add_options(CLI::App& app, Options& options) {
     app.set_version_flag("--version", "classify, tenon " + std::to_string(TENON_VERSION_MAJOR) + "." +
                                           std::to_string(TENON_VERSION_MINOR) + "." +
                                           std::to_string(TENON_VERSION_PATCH));
-    app.add_option("images", options.images, "Image files, or folders of them; - is the standard input")
-        ->type_name("IMAGE");
+    CLI::Option* const images =
+        app.add_option("images", options.images, "Image files, or folders of them; - is the standard input")
+            ->type_name("IMAGE");
     add_network_options(app, options);
     app.add_option("-k,--top", options.top, "The number of classes shown for each image")
         ->check(CLI::Range(1, 1'000'000))
@@ -133,6 +134,7 @@ void add_options(CLI::App& app, Options& options) {
                    "Measure what 8-bit integers need on some hundred images in a folder; write it by --save")
         ->type_name("FOLDER")
         ->needs(save)
+        ->excludes(images)
         ->excludes("--json")
         ->excludes(explain);
     CLI::Option* const onnx = app.add_option("--onnx", options.onnx,
@@ -220,6 +222,7 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
         options.threads);
     for (const std::string& note : notes)
         std::fprintf(stderr, "classify: %s: %s\n", weights.path.c_str(), note.c_str());
+    const std::vector<std::string> names = stated_names(options, weights, calibration->classes());
     const PreprocessingOptions chosen =
         preprocessing::with_those_of_file(options.preprocessing, weights.info.more, weights.path);
     const tenon::Preprocessing preprocessing = chosen_preprocessing(calibration->preprocessing(), chosen);
@@ -238,7 +241,7 @@ int calibrate(const Options& options, const std::string& model, const Weights& w
         progress.show(++done);
     }
     progress.clear();
-    tenon::WeightsInfo info{.network = model, .classes = weights.info.classes, .more = weights.info.more};
+    tenon::WeightsInfo info{.network = model, .classes = names, .more = weights.info.more};
     preprocessing::write(chosen, info.more);
     calibration->save(options.save, info);
     if (!options.onnx.empty()) calibration->write_onnx(options.onnx, options.onnx_batch, info);

@@ -23,28 +23,35 @@ public:
     int threads() const override { return model_.threads(); }
     const tenon::Preprocessing& preprocessing() const override { return tenon::preprocessing_of<Net>; }
     void load(const std::filesystem::path& weights, const tenon::LoadOptions& options) override {
-        tenon::LoadOptions again = options;  // what is said is said once
-        again.notes = nullptr;
+        tenon::LoadOptions how = options, again = options;
+        std::vector<float> ranges;
+        how.input_ranges = &ranges;
+        again.notes = nullptr;  // what is said is said once
         if constexpr (tenon::programs::can_spare_classes<Net>) {
             const int classes = tenon::stored_classes<Net>(weights.string(), options);
             if (classes > all_classes)
                 throw tenon::Error(weights.string() + ": expected weights of at most " + std::to_string(all_classes) +
                                    " classes, found " + std::to_string(classes));
             if (classes < all_classes) {
-                const auto read = [weights](const tenon::LoadOptions& how) {
+                const auto read = [weights](const tenon::LoadOptions& reading) {
                     tenon::Parameters<Net> parameters;
-                    tenon::load_with_spare_classes(parameters, weights.string(), how);
+                    tenon::load_with_spare_classes(parameters, weights.string(), reading);
                     return parameters;
                 };
+                const tenon::Parameters<Net> parameters = read(how);
+                if constexpr (in_integers)
+                    set_with_ranges(weights.string(), parameters, ranges);
+                else
+                    model_.set_parameters(parameters);
                 parameters_ = [read, again] { return read(again); };
-                model_.set_parameters(read(options));
+                ranges_ = ranges;
                 classes_ = classes;
                 return;
             }
         }
-        model_.load(weights, options);
-        weights_ = weights.string();
+        model_.load(weights, how);
         parameters_ = [weights, again] { return tenon::Parameters<Net>(weights.string(), again); };
+        ranges_ = ranges;
         classes_ = all_classes;
     }
     void initialize(std::uint64_t seed) override {
@@ -54,6 +61,7 @@ public:
             parameters.seed(seed);
             return parameters;
         };
+        ranges_.clear();
         classes_ = all_classes;
     }
     std::span<const float> logits(std::span<const float> images) override {
@@ -100,25 +108,37 @@ public:
         tenon::programs::check_class_count(info, classes_, path);
         if constexpr (tenon::programs::can_spare_classes<Net>)
             tenon::save_without_spare_classes(parameters_(), classes_, path, tenon::naming_of<Net>,
-                                              tenon::programs::to_metadata(info));
+                                              tenon::programs::to_metadata(info), tenon::DType::f32, ranges_);
         else
-            parameters_().save(path, tenon::naming_of<Net>, tenon::programs::to_metadata(info));
+            parameters_().save(path, tenon::naming_of<Net>, tenon::programs::to_metadata(info), tenon::DType::f32,
+                               ranges_);
     }
     void write_onnx(const std::string& path, long batch, const tenon::WeightsInfo& info) const override {
         const bool spares_some = classes_ < all_classes;
         const tenon::OnnxOptions options{
             .batch = batch, .graph_name = name_, .info = info, .used_classes = spares_some ? classes_ : 0};
-        if constexpr (std::is_same_v<Backend, tenon::CpuWith<tenon::Precision::int8>>)
-            tenon::write_onnx(path, parameters_(), tenon::programs::read_input_ranges(weights_), options);
+        if constexpr (in_integers)
+            tenon::write_onnx(path, parameters_(), ranges_, options);
         else
             tenon::write_onnx(path, parameters_(), options);
     }
 
 private:
     static constexpr int all_classes = tenon::output_shape<Net>.channels;
+    static constexpr bool in_integers = std::is_same_v<Backend, tenon::CpuWith<tenon::Precision::int8>>;
 
-    std::string name_, weights_;  // the latter is the file that was loaded
+    void set_with_ranges(const std::string& path, const tenon::Parameters<Net>& parameters,
+                         std::span<const float> ranges) {
+        try {
+            model_.set_parameters(parameters, ranges);
+        } catch (const tenon::Error& error) {
+            throw tenon::Error(path + ": " + error.what());
+        }
+    }
+
+    std::string name_;
     int classes_ = all_classes;
+    std::vector<float> ranges_;       // for 8-bit integers, where the weights' file has them
     std::vector<float> used_logits_;  // of the used classes
     tenon::Model<Net, Backend> model_;
     std::function<tenon::Parameters<Net>()> parameters_;  // read again when needed: the model keeps them packed

@@ -77,6 +77,7 @@ std::span<const NetworkEntry> networks_on_cuda();
 class Calibration {
 public:
     virtual ~Calibration() = default;
+    virtual int classes() const = 0;  ///< as Classifier::classes
     virtual const tenon::Preprocessing& preprocessing() const = 0;
     virtual void add(std::span<const float> images) = 0;
     virtual long images() const = 0;

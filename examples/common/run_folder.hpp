@@ -1,10 +1,14 @@
 // The folder into which a program writes its results, and the command that made them.
 #pragma once
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include <unistd.h>
 
 #include <tenon/training.hpp>
 
@@ -18,7 +22,13 @@ inline std::string command_line(int argc, char** argv) {
         const bool plain = argument.find_first_not_of(
                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                "-_./=:,+") == std::string::npos;
-        text += plain && !argument.empty() ? " " + argument : " '" + argument + "'";
+        if (plain && !argument.empty()) {
+            text += ' ' + argument;
+            continue;
+        }
+        text += " '";
+        for (const char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
+        text += '\'';
     }
     return text;
 }
@@ -38,11 +48,13 @@ inline std::string file_in(const std::string& folder, const std::string& name) {
     return (std::filesystem::path(folder) / name).string();
 }
 
-/// Throws tenon::Error when it can't be created.
+/// Throws tenon::Error when it can't be created, or nothing can be written into it: now, not after hours of computing.
 inline void create_folder(const std::string& folder) {
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
     if (failed) throw tenon::Error(folder + ": cannot create the folder: " + failed.message());
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+        throw tenon::Error(folder + ": cannot write into the folder: " + std::strerror(errno));
 }
 
 /// Writes a file completely or not at all. Throws tenon::Error when it can't be written.

@@ -29,6 +29,15 @@ inline void close_output() {
                            std::strerror(written ? errno : reason));
 }
 
+/// Throws CLI::ValidationError when an option with one value was given an empty one: that is how a shell hands on a
+/// variable that isn't set, and `--weights ""` would be as if it weren't there.
+inline void refuse_empty_values(const CLI::App& app) {
+    for (const CLI::Option* const option : app.get_options())
+        if (option->nonpositional() && option->get_items_expected_max() == 1 &&
+            std::ranges::find(option->results(), std::string()) != option->results().end())
+            throw CLI::ValidationError(option->get_name(), "expected a value, found an empty text");
+}
+
 /// Describes a program's command line by describe(app, options), reads it, and returns what run(options) returns:
 /// main's result. After --help and --version that is 0; when something is wrong, or some of the output could not be
 /// written, a sentence on the standard error says what, and it is user_error. Processes that MPI has started get
@@ -45,6 +54,7 @@ int run_program(const char* name, int argc, char** argv, const Describe& describ
             describe(app, options);
             try {
                 app.parse(argc, argv);
+                refuse_empty_values(app);
             } catch (const CLI::Success& help_or_version) {
                 const int status = app.exit(help_or_version);
                 std::cout.flush();

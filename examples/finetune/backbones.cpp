@@ -239,9 +239,18 @@ int fine_tune(const Backbone& backbone, const TrainingOptions& options) {
     Parameters<Net> parameters;
     // The classifier is replaced, so weights need not have one.
     std::vector<std::string> notes;
-    const LoadOptions how{.allow_undefined = options.allow_undefined, .allow_missing_head = true, .notes = &notes};
+    std::vector<float> ranges;
+    const LoadOptions how{.key = options.key,
+                          .allow_undefined = options.allow_undefined,
+                          .allow_missing_head = true,
+                          .notes = &notes,
+                          .input_ranges = &ranges};
     if (load_with_spare_classes(parameters, options.weights, how) == 0)
         notes.emplace_back("these weights have no classifier, and need none");
+    if (!ranges.empty())
+        notes.emplace_back(
+            "its ranges for 8-bit integers are left out, as they belong to these weights and photos; classify "
+            "--calibrate measures others");
     for (const std::string& note : notes) std::printf("%s: %s\n", options.weights.c_str(), note.c_str());
     const FolderSplit files = list_photos(options, max_classes);
     const std::vector<std::string>& names = files.training.classes;

@@ -25,6 +25,7 @@ inline constexpr int max_classes = TENON_FINETUNE_CLASSES;
 struct TrainingOptions : PhotoSource {
     std::string model = "resnet50";
     std::string weights;
+    std::string key;               ///< of a checkpoint's entry that holds them; empty: one that fits
     bool allow_undefined = false;  ///< whether these weights may be infinite or NaN
     std::string output = "finetuned";
     int epochs = 30;            ///< of the classifier

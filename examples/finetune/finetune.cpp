@@ -62,6 +62,10 @@ void add_options(CLI::App& app, Options& options) {
                    "with --predict what finetune wrote")
         ->required()
         ->type_name("FILE");
+    app.add_option("--key", options.key,
+                   "The weights' entry of a PyTorch checkpoint, such as model_ema; else one that fits")
+        ->needs(data)
+        ->type_name("KEY");
     app.add_flag("--allow-undefined", options.allow_undefined,
                  "Take weights that are infinite or NaN, such as those of a classifier, which is replaced");
     app.add_option("-o,--output", options.output, "The folder for weights, logs and plots")->capture_default_str();

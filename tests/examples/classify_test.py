@@ -377,7 +377,7 @@ class Classify(unittest.TestCase):
     def test_a_calibrated_network_is_exported_in_integers(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            calibrated, plain = folder / "int8.safetensors", folder / "plain.safetensors"
+            calibrated = folder / "int8.safetensors"
             self.run_program("--calibrate", IMAGES, "--save", calibrated, "--onnx", folder / "a.onnx", "--onnx-batch", "0")
             integers = ["--weights", calibrated, "--precision", "int8", "--onnx"]
             self.run_program(*integers, folder / "b.onnx", "--onnx-batch", "0")
@@ -403,14 +403,48 @@ class Classify(unittest.TestCase):
                 for entry in top:
                     self.assertAlmostEqual(found[entry["class"]], entry["probability"], delta=0.01)
 
-            self.run_program("--weights", calibrated, "--save", plain)  # of a model in floats: without ranges
             self.assertIn("need the ranges", self.refusal(
-                "--weights", plain, "--precision", "int8", "--onnx", folder / "c.onnx"))
+                "--weights", WEIGHTS, "--precision", "int8", "--onnx", folder / "c.onnx"))
             self.assertFalse((folder / "c.onnx").exists())
             # bfloat16 is how a model computes: its file has the floats that were loaded.
             for precision in ("bfloat16", "float32"):
                 self.run_program("--precision", precision, "--onnx", folder / f"{precision}.onnx")
             self.assertEqual((folder / "bfloat16.onnx").read_bytes(), (folder / "float32.onnx").read_bytes())
+
+    def test_weights_are_saved_with_their_ranges(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            calibrated, saved, labels = folder / "int8.safetensors", folder / "saved.safetensors", folder / "labels.txt"
+            labels.write_text("\n".join("abcdefghij"))
+            self.run_program("--calibrate", IMAGES, "--save", calibrated, "--labels", labels)
+            tensors, metadata = safetensors_file.read(calibrated)
+            self.assertEqual(json.loads(metadata["classes"]), list("abcdefghij"))
+            for precision in ("float32", "bfloat16", "int8"):
+                self.run_program("--weights", calibrated, "--precision", precision, "--save", saved)
+                self.assertEqual(saved.read_bytes(), calibrated.read_bytes(), precision)
+            ten = self.json_of("--weights", saved, "--precision", "int8", "--top", "10", IMAGES / "1_trouser.png")
+            # Of the first three classes: the layers before read the same.
+            few = tensors | {name: tensors[name][:3].copy() for name in ("post.fc.weight", "post.fc.bias")}
+            del few["int8.input_ranges"]
+            weights = folder / "three.safetensors"
+            safetensors_file.write(weights, few, {"network": "fashion_mnist", "classes": '["a", "b", "c"]'})
+            self.run_program("--weights", weights, "--calibrate", IMAGES, "--save", calibrated)
+            self.run_program("--weights", calibrated, "--precision", "int8", "--save", saved)
+            self.assertEqual(saved.read_bytes(), calibrated.read_bytes())
+            again, metadata = safetensors_file.read(saved)
+            self.assertEqual(again["int8.input_ranges"].tobytes(), tensors["int8.input_ranges"].tobytes())
+            self.assertEqual(again["post.fc.weight"].tobytes(), few["post.fc.weight"].tobytes())
+            three = self.json_of("--weights", saved, "--precision", "int8", IMAGES / "1_trouser.png")
+            expected = {entry["name"]: entry["probability"] for entry in ten["images"][0]["top"] if entry["name"] in "abc"}
+            for entry in three["images"][0]["top"]:
+                self.assertAlmostEqual(entry["probability"], expected.pop(entry["name"]) / sum(
+                    entry["probability"] for entry in ten["images"][0]["top"] if entry["name"] in "abc"), 5)
+            self.assertEqual(expected, {})
+            self.assertRegex(self.refusal("--weights", weights, "--precision", "int8", IMAGES),
+                             r"three\.safetensors: 8-bit integers need the ranges")
+            for wrong in (["--labels", labels], [IMAGES]):  # ten names for three classes; images that nobody would look at
+                self.refusal("--weights", weights, "--calibrate", IMAGES, "--save", folder / "other", *wrong)
+                self.assertFalse((folder / "other").exists())
 
     def test_bfloat16_gives_the_answers_of_floats(self):
         floats, halves = self.json_of(IMAGES), self.json_of("--precision", "bfloat16", IMAGES)
@@ -492,6 +526,10 @@ class Classify(unittest.TestCase):
         for arguments in (["--top", "0"], ["--top", "many"], ["--threads", "-1"], ["--model", "alexnet"], ["--bogus"],
                           ["--seed", "1", "--weights", "a"], ["--labels"], ["--onnx-batch", "2"]):
             self.assertIn("classify --help says more", self.refusal(*arguments), arguments)
+        # As a shell hands on variables that aren't set: nothing else may be classified or left unsaved instead.
+        for option in ("--weights", "--save", "--onnx", "--labels", "--mean"):
+            self.assertIn(f"{option}: expected a value, found an empty text", self.refusal(option, "", IMAGES))
+        self.assertIn("--calibrate: expected a value", self.refusal("--calibrate", "", "--save", "a"))
 
     def test_a_name_that_is_no_networks_brings_those_that_hold_it(self):
         self.assertIn("there is no network resnet44; there are cifar_resnet44, cifar_resnet44v2, keras_cifar_resnet44",

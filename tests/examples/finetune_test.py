@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -273,13 +274,16 @@ class FineTuning(unittest.TestCase):
     def test_undefined_weights_are_taken_if_that_is_said(self):
         tensors = torchvision_resnet18(7)
         tensors["fc.bias"][2] = float("nan")  # of the classifier, which is replaced
+        tensors["int8.input_ranges"] = numpy.ones(21, "float32")  # of what these layers read, which training changes
         backbone = self.folder / "nan.safetensors"
         safetensors_file.write(backbone, tensors)
         said = "element 2 is NaN; --allow-undefined lets it pass"
         self.assertIn(said, self.train("--epochs", "1", weights=backbone, status=2))
-        self.train("--epochs", "1", "--allow-undefined", weights=backbone)
+        self.assertIn("its ranges for 8-bit integers are left out",
+                      self.train("--epochs", "1", "--allow-undefined", weights=backbone))
         weights, photo = self.folder / "out" / "weights.safetensors", self.shared / "photos" / "red" / "1.png"
         tensors, metadata = safetensors_file.read(weights)
+        self.assertNotIn("int8.input_ranges", tensors)
         tensors["fc.bias"] = tensors["fc.bias"].copy()
         tensors["fc.bias"][2] = float("nan")
         safetensors_file.write(weights, tensors, metadata)
@@ -361,8 +365,9 @@ class FineTuning(unittest.TestCase):
             for i in range(3):
                 pictures.write_png(pathlib.Path(os.fsdecode(data + b"/" + name + b"/%d.png" % i)), picture(label, noise))
         # The folder's name is in the command line, which is kept, too.
-        os.rename(data, data + b"\xff")
-        arguments = [b"--data", data + b"\xff", b"--model", b"resnet18", b"--weights", os.fsencode(self.shared / "backbone.safetensors"),
+        photos = data + b"'s \xff"
+        os.rename(data, photos)
+        arguments = [b"--data", photos, b"--model", b"resnet18", b"--weights", os.fsencode(self.shared / "backbone.safetensors"),
                      b"--output", b"out", b"--epochs", b"1"]
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, cwd=self.folder, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -375,10 +380,10 @@ class FineTuning(unittest.TestCase):
         metadata = safetensors_file.read(out / "weights.safetensors")[1]
         self.assertEqual(json.loads(metadata["classes"]), ["caf\\xE9", "th\u00e9"])
         self.assertEqual([bytes.fromhex(name) for name in json.loads(metadata["class_bytes"])], list(names))
-        self.assertIn("photos\\xFF", metadata["command"])
+        self.assertIn(os.fsdecode(data) + "'s \\xFF", shlex.split(metadata["command"]))
         for plot in ("curves.svg", "confusion.svg"):
             xml.etree.ElementTree.parse(out / plot)
-        photo = data + b"\xff/caf\xe9/0.png"
+        photo = photos + b"/caf\xe9/0.png"
         for program, flags in ((PROGRAM, ["--predict"]), (CLASSIFY, [])):
             done = subprocess.run([program, "--weights", out / "weights.safetensors", "--json", *flags, photo], capture_output=True,
                                   check=True)
@@ -413,8 +418,16 @@ class FineTuning(unittest.TestCase):
             status=2))
 
         self.assertIn("No such file", self.train(weights=self.folder / "absent", status=2))
+        if os.geteuid() != 0:
+            (self.folder / "closed").mkdir(mode=0o500)
+            # Before features are computed.
+            said = self.run_program("--data", self.shared / "photos", "--model", "resnet18", "--weights",
+                                    self.shared / "backbone.safetensors", "--output", "closed", status=2)
+            self.assertIn("closed: cannot write into the folder: Permission denied", said)
+            self.assertNotIn("features to train with", said)
         (self.folder / "text").write_text("no weights")
         self.assertIn("text: ", self.train(weights=self.folder / "text", status=2))
+        self.assertIn('expected a checkpoint of PyTorch with an entry "model_ema"', self.train("--key", "model_ema", status=2))
         self.assertIn("not this network's", self.run_program(
             "--data", shared, "--model", "resnet50", "--weights", self.shared / "backbone.safetensors", status=2))
         self.assertIn("expected weights that finetune wrote", self.run_program(

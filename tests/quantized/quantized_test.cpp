@@ -369,6 +369,18 @@ TEST_CASE("a calibrated file holds weights and ranges, for models in floats and 
     CHECK(tenon_test::contains(error, "plain.safetensors: 8-bit integers need the ranges"));
     CHECK(tenon_test::contains(error, "classify --calibrate FOLDER --save FILE"));
     CHECK(tenon_test::same_bytes(loaded(net.images), expected(net.images)));  // unchanged
+
+    // Parameters are outside of any precision: whoever loads and saves them hands the ranges on.
+    const std::string again = folder.file("again.safetensors");
+    std::vector<float> ranges{1};
+    const Parameters<Net> copied{calibrated, {.naming = Naming::canonical, .input_ranges = &ranges}};
+    copied.save(again, Naming::canonical, {}, DType::f32, ranges);
+    CHECK(tenon_test::same_bytes(ranges, net.ranges));
+    CHECK(tenon_test::read_file(again) == tenon_test::read_file(calibrated));
+    copied.save(again, Naming::canonical, {}, DType::f16, ranges);  // ranges stay floats
+    CHECK(tenon_test::same_bytes(SafetensorsFile{again}.values<float>("int8.input_ranges"), net.ranges));
+    const Parameters<Net> without{plain, {.naming = Naming::canonical, .input_ranges = &ranges}};
+    CHECK(ranges.empty());
 }
 
 TEST_CASE("ranges that don't fit are refused, and the model keeps its weights") {

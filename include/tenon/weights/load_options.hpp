@@ -35,6 +35,9 @@ struct LoadOptions {
     /// ends this one with SIGBUS; otherwise it is read first, which takes its size in memory.
     bool map = true;
     std::vector<std::string>* notes = nullptr;  ///< where sentences go about what was chosen, taken off or left out
+    /// Where the ranges go that a Calibrator has saved beside the weights; empty when there are none. Parameters don't
+    /// keep them, but Parameters::save takes them.
+    std::vector<float>* input_ranges = nullptr;
 };
 
 namespace detail {

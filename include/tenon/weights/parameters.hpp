@@ -90,11 +90,11 @@ public:
     void seed(std::uint64_t seed, Naming naming = naming_of<Net>);
 
     /// Writes all parameters as safetensors under the names and in the layout of a convention, so that the convention's
-    /// library can read them; as floats, or rounded to half precision (DType::f16), which load reads too. The file at
-    /// `path` is replaced completely or not at all. Throws tenon::Error when it can't be written, or a value is too
-    /// large for half precision.
+    /// library can read them; as floats, or rounded to half precision (DType::f16), which load reads too. Ranges for
+    /// 8-bit integers, if any, are stored beside them as a Calibrator does. The file at `path` is replaced completely
+    /// or not at all. Throws tenon::Error when it can't be written, or a value is too large for half precision.
     void save(const std::string& path, Naming naming = naming_of<Net>, const Metadata& metadata = {},
-              DType type = DType::f32) const;
+              DType type = DType::f32, std::span<const float> input_ranges = {}) const;
 
     /// Pointers to the parameters in the order of the program.
     std::vector<const float*> tensors() const;
@@ -140,8 +140,9 @@ void Parameters<Net>::seed(std::uint64_t seed, Naming naming) {
 }
 
 template <class Net>
-void Parameters<Net>::save(const std::string& path, Naming naming, const Metadata& metadata, DType type) const {
-    detail::write_weights(path, detail::stored_network<Net>(naming), tensors(), metadata, type);
+void Parameters<Net>::save(const std::string& path, Naming naming, const Metadata& metadata, DType type,
+                           std::span<const float> input_ranges) const {
+    detail::write_weights(path, detail::stored_network<Net>(naming), tensors(), metadata, type, input_ranges);
 }
 
 template <class Net>

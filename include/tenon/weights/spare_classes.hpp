@@ -171,11 +171,11 @@ int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path
 /// <= the network's classes, and as Parameters::save does.
 template <class Net>
 void save_without_spare_classes(const Parameters<Net>& parameters, int used, const std::string& path,
-                                Naming naming = naming_of<Net>, const Metadata& metadata = {},
-                                DType type = DType::f32) {
+                                Naming naming = naming_of<Net>, const Metadata& metadata = {}, DType type = DType::f32,
+                                std::span<const float> input_ranges = {}) {
     detail::check_used_classes<Net>(path, used);
     detail::write_weights(path, detail::stored_network_of_classes<Net>(naming, used), parameters.tensors(), metadata,
-                          type);
+                          type, input_ranges);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -61,6 +61,7 @@ public:
         } catch (const Error& error) {
             throw_error({path, ": ", error.what(), (is_misshapen ? whose_weights(file_.tensors()) : std::string())});
         }
+        if (options.input_ranges) *options.input_ranges = ranges_;
     }
 
     /// Pointers to the parameters in the order of the program, or nullptr for those that may be missing and are; valid
