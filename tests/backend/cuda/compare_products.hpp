@@ -11,6 +11,7 @@
 
 #include <tenon/core/random.hpp>
 
+#include "../../support.hpp"
 #include "product_kernels.hpp"
 
 namespace tenon_test::products {
@@ -263,7 +264,8 @@ struct GradientSizes {
     static constexpr int stride_height = 2, stride_width = 1, padding = 1;
 };
 
-/// Compares the gradient with sums in double, for each number of splits, and with itself in another order of blocks.
+/// Compares the gradient with sums in double, for each number of splits, and with itself where the blocks that come
+/// last add the splits.
 template <Precision P>
 void compare_weight_gradient(const WeightGradientEntry& kernel, GradientSizes s, const std::vector<int>& all_splits) {
     using Number = cuda::Number<P>;
@@ -308,24 +310,28 @@ void compare_weight_gradient(const WeightGradientEntry& kernel, GradientSizes s,
         arguments.group_outputs = s.outputs;
         arguments.groups = s.groups;
         arguments.splits = splits;
-        std::vector<float> result[2];
-        for (std::vector<float>& found : result) {
-            kernel.run(runner, arguments);
-            cuda::SumWeightGradientBody body{};
-            body.count = static_cast<long>(results) * arguments.columns;
-            body.partials = arguments.partials;
-            body.gradient = runner.room<float>(expected.size());
-            body.splits = splits;
-            body.columns = arguments.columns;
-            body.group_channels = body.inputs = s.inputs;
-            using Sum = cuda::MapKernel<cuda::SumWeightGradientBody>;
-            runner.run<Sum>(Sum::grid(body), body);
-            found = runner.get(body.gradient, expected.size());
-        }
-        CHECK(std::memcmp(result[0].data(), result[1].data(), expected.size() * sizeof(float)) == 0);
+        arguments.layout = {.row = s.inputs, .channels = s.inputs, .inputs = s.inputs, .taps = taps};
+        kernel.run(runner, arguments);
+        cuda::SumWeightGradientBody body{};
+        body.count = static_cast<long>(results) * arguments.columns;
+        body.partials = arguments.partials;
+        body.weights = runner.room<float>(expected.size());
+        body.splits = splits;
+        body.columns = arguments.columns;
+        body.layout = arguments.layout;
+        using Sum = cuda::MapKernel<cuda::SumWeightGradientBody>;
+        runner.run<Sum>(Sum::grid(body), body);
+        const std::vector<float> found = runner.get(body.weights, expected.size());
+        // The same bits from the blocks that come last, which leave the counters as they were.
+        const std::size_t tickets = expected.size();  // more than tiles
+        arguments.tickets = runner.put(std::vector<unsigned>(tickets, 0));
+        arguments.weights = runner.room<float>(expected.size());
+        kernel.run(runner, arguments);
+        CHECK(same_bytes(runner.get(arguments.weights, expected.size()), found));
+        CHECK(runner.get(arguments.tickets, tickets) == std::vector<unsigned>(tickets, 0));
         double worst = 0;
         for (std::size_t i = 0; i < expected.size(); ++i) {
-            const double off = std::abs(double{result[0][i]} - expected[i]);
+            const double off = std::abs(double{found[i]} - expected[i]);
             worst = off > worst || std::isnan(off) ? off : worst;
         }
         // Products of numbers of at most 11 bits are exact in a float; tensor floats are rounded once more.

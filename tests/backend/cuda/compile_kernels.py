@@ -53,12 +53,19 @@ def memory_of(messages):
 # conv_choice.hpp's table says: 2 of 256 threads, 4 or 6 of 128. Where threads copy fewer than 16 bytes at once, half as many.
 MAX_REGISTERS = {(64, 64): (128, 255), (32, 32): (80, 168)}
 PRODUCT = re.compile(r"ConvSpecELNS_9PrecisionE(\d)ELi(\d+)ELi(\d+)E(?:Li\d+E){4}Li(\d)ELi\dE")
+# Of weight gradients' kernels two blocks are counted on (weight_gradient_blocks).
+GRADIENT = re.compile(r"WeightGradientSpecELNS_9PrecisionE(\d)ELi(\d+)E")
 
 
 def hungry_products(messages):
-    """Convolutions with so many registers that a multiprocessor runs fewer blocks than it is believed to."""
+    """Products with so many registers that a multiprocessor runs fewer blocks than it is believed to."""
     found = []
     for name, registers in re.findall(r"Compiling entry function '(\S+)' for[^']*'[^']*'[\s\S]*?Used (\d+) registers", messages):
+        gradient = GRADIENT.search(name)
+        if gradient:
+            has_256_threads = gradient[1] == "0" or gradient[2] == "128"
+            if int(registers) > (128 if has_256_threads else 255):
+                found.append(f"{registers} registers: {name}")
         match = PRODUCT.search(name)
         if not match:
             continue
@@ -101,8 +108,8 @@ def main():
         memory, hmma = memory_of(messages), count_hmma(cubin)
         print(f"{arch} {precision}: {len(memory)} kernels, {hmma} tensor-core instructions, stack and spills "
               f"{sum(sum(bytes) for bytes in memory)} bytes")
-        if not PRODUCT.search(messages):
-            failures.append(f"{arch} {precision}: no convolution is recognized by its name")
+        if not PRODUCT.search(messages) or not GRADIENT.search(messages):
+            failures.append(f"{arch} {precision}: no convolution or weight gradient is recognized by its name")
         failures += [f"{arch} {precision}: {text}" for text in hungry_products(messages)]
         if len(memory) < 30:
             failures.append(f"{arch} {precision}: only {len(memory)} kernels")

@@ -20,7 +20,7 @@ struct ConvEntry {
     void (*run)(KernelRunner&, const Arguments&) = nullptr;
 };
 
-/// A kernel of weight gradients; `run` leaves the splits as they are.
+/// A kernel of weight gradients; `run` leaves splits that it doesn't add as they are.
 struct WeightGradientEntry {
     using Arguments = tenon::cuda::WeightGradientArguments;
     tenon::cuda::WeightGradientSpec spec{};

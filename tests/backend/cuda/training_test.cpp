@@ -302,6 +302,21 @@ TEST_CASE("one launch packs the weights of all operations, of one that is comput
     CHECK(again > 0);
 }
 
+TEST_CASE("weight gradients of few splits need no launch that adds them") {
+    const TrainingData<Wide> data{batch};
+    Engine<Wide> engine{batch};
+    engine.parameters().seed(4);
+    engine.runner().driver().clear_calls();
+    engine.forward_backward(data.images, std::span<const int>(data.labels));
+    const std::vector<std::string>& calls = engine.runner().driver().calls();
+    const auto count = [&](const char* begin) {
+        return std::ranges::count_if(calls, [&](const std::string& call) { return call.starts_with(begin); });
+    };
+    CHECK(count("launch weight_gradient 1x1x8 of") == 1);  // of the convolution
+    CHECK(count("launch weight_gradient 1x1x1 of") == 1);  // of the linear layer
+    CHECK(count("launch sum_weight_gradient") == 0);
+}
+
 TEST_CASE("a batch size is recorded once as a graph, and all memory is allocated before and given back") {
     const TrainingData<Ties> data{batch};
     Engine<Ties> engine{batch};

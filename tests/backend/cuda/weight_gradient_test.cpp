@@ -23,6 +23,21 @@ static_assert([] {
     return true;
 }());
 
+// The block that comes last adds what is at most 128 KB.
+static_assert(cuda::adds_gradient_splits(Precision::bfloat16, {0, 2}));
+static_assert(!cuda::adds_gradient_splits(Precision::bfloat16, {0, 3}));
+static_assert(cuda::adds_gradient_splits(Precision::float32, {1, 8}));
+static_assert(!cuda::adds_gradient_splits(Precision::float32, {1, 9}));
+static_assert(!cuda::adds_gradient_splits(Precision::float32, {0, 1}));
+// Columns as parameters: 3 x 3 taps of 5 channels; 7 x 7 of 3 channels in rows of 32 columns.
+static_assert([] {
+    constexpr cuda::WeightLayout taps{.row = 5, .channels = 5, .inputs = 5, .taps = 9};
+    constexpr cuda::WeightLayout rows{.row = 32, .row_taps = 7, .channels = 4, .inputs = 3, .taps = 49};
+    return taps.place(0) == 0 && taps.place(1) == 9 && taps.place(5) == 1 && taps.place(44) == 44 &&
+           rows.place(2) == 98 && rows.place(3) == -1 && rows.place(4) == 1 && rows.place(28) == -1 &&
+           rows.place(6 * 32 + 6 * 4 + 2) == 146 && rows.place(6 * 32 + 31) == -1;
+}());
+
 template <Precision P, int Tile, int Vector, int OutputVector>
 void compare_weight_gradient(tenon_test::products::GradientSizes sizes) {
     // There are fewer than 40 tiles of the depth.

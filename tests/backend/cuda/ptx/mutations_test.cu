@@ -3,6 +3,7 @@
 #include <functional>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -62,7 +63,8 @@ std::vector<float> convolve() {
     return results;
 }
 
-/// The gradient of its weights.
+/// The gradient of its weights; with splits, the last block of each tile adds them.
+template <int Splits>
 std::vector<float> differentiate() {
     using Kernel = cuda::WeightGradientKernel<cuda::weight_gradient_spec(Precision::bfloat16, 1, 8, 4)>;
     constexpr int channels = 24, outputs = 36, map = 49;
@@ -77,9 +79,13 @@ std::vector<float> differentiate() {
     arguments.columns = 9 * channels;
     arguments.pixels = map;
     arguments.group_outputs = outputs;
-    arguments.partials = runner.room<float>(outputs * 9 * channels);
+    arguments.splits = Splits;
+    arguments.layout = {.row = channels, .channels = channels, .inputs = channels, .taps = 9};
+    arguments.weights = runner.room<float>(outputs * 9 * channels);
+    arguments.partials = runner.room<float>(Splits * outputs * 9 * channels);
+    if (Splits > 1) arguments.tickets = runner.put(std::vector<unsigned>(map, 0));
     runner.run<Kernel>(Kernel::grid(arguments), arguments);
-    return runner.get(arguments.partials, outputs * 9 * channels);
+    return runner.get(arguments.weights, outputs * 9 * channels);
 }
 
 using Calculation = std::vector<float> (*)();
@@ -129,13 +135,17 @@ std::string split(const std::function<void(std::string&)>& change) {
     return outcome(convolve<3>, "ConvKernel", change);
 }
 std::string gradient(const std::function<void(std::string&)>& change) {
-    return outcome(differentiate, "WeightGradientKernel", change);
+    return outcome(differentiate<1>, "WeightGradientKernel", change);
+}
+std::string split_gradient(const std::function<void(std::string&)>& change) {
+    return outcome(differentiate<3>, "WeightGradientKernel", change);
 }
 
 TEST_CASE("what is not changed computes the same") {
     CHECK(conv([](std::string& text) { text += "\n"; }) == "same");
     CHECK(split([](std::string& text) { text += "\n"; }) == "same");
     CHECK(gradient([](std::string& text) { text += "\n"; }) == "same");
+    CHECK(split_gradient([](std::string& text) { text += "\n"; }) == "same");
 }
 
 TEST_CASE("operands of the tensor cores in another order") {
@@ -171,19 +181,21 @@ TEST_CASE("copies that nobody waits for, or that are missing") {
 }
 
 TEST_CASE("barriers: none can be left out but the first and the last, and all lanes must come to them") {
-    int barriers = 0;
-    conv([&](std::string& text) {
-        const std::regex regex(R"(bar\.sync\s+0;)");
-        barriers = static_cast<int>(std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {}));
-        text += "\n";
-    });
-    REQUIRE(barriers >= 4);
-    for (int i = 1; i < barriers - 1; ++i) {  // the first follows registers, after the last nothing is read
-        std::string result = conv(replacing(R"(bar\.sync\s+0;)", "", i));
-        if (result == "same") result = split(replacing(R"(bar\.sync\s+0;)", "", i));
-        CAPTURE(i);
-        CAPTURE(result);
-        CHECK((contains(result, "without a barrier") || contains(result, "nobody wrote")));
+    for (const auto& [whole, in_splits] : {std::pair{&conv, &split}, std::pair{&gradient, &split_gradient}}) {
+        int barriers = 0;
+        whole([&](std::string& text) {
+            const std::regex regex(R"(bar\.sync\s+0;)");
+            barriers = static_cast<int>(std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {}));
+            text += "\n";
+        });
+        REQUIRE(barriers >= 4);
+        for (int i = 1; i < barriers - 1; ++i) {  // the first follows registers, after the last nothing is read
+            std::string result = whole(replacing(R"(bar\.sync\s+0;)", "", i));
+            if (result == "same") result = in_splits(replacing(R"(bar\.sync\s+0;)", "", i));
+            CAPTURE(i);
+            CAPTURE(result);
+            CHECK((contains(result, "without a barrier") || contains(result, "nobody wrote")));
+        }
     }
     CHECK(contains(
         conv(replacing(R"(bar\.sync\s+0;)", "mov.u32 %r1, %tid.x; setp.lt.u32 %p1, %r1, 5; @%p1 bar.sync 0;", 0)),
@@ -192,11 +204,13 @@ TEST_CASE("barriers: none can be left out but the first and the last, and all la
 
 TEST_CASE("splits that are added without an order between the blocks, or by another one than the last") {
     const char* const ticket = R"(atom\.acq_rel\.gpu\.global\.inc\.u32 (%r\d+), (\[%rd\d+\]), (%r\d+);)";
-    CHECK(contains(split(replacing(ticket, "atom.relaxed.gpu.global.inc.u32 $1, $2, $3;")),
-                   "reads what another thread wrote"));
-    CHECK(split(replacing(ticket, "ld.global.u32 $1, $2;")) == "different");
-    CHECK(split(replacing(ticket, "atom.acq_rel.gpu.global.inc.u32 $1, $2, 1;")) == "different");
-    CHECK(contains(split(replacing(ticket, "mov.u32 $1, $3;")), "nobody wrote"));
+    for (const auto& run : {split, split_gradient}) {
+        CHECK(contains(run(replacing(ticket, "atom.relaxed.gpu.global.inc.u32 $1, $2, $3;")),
+                       "reads what another thread wrote"));
+        CHECK(run(replacing(ticket, "ld.global.u32 $1, $2;")) == "different");
+        CHECK(run(replacing(ticket, "atom.acq_rel.gpu.global.inc.u32 $1, $2, 1;")) == "different");
+        CHECK(contains(run(replacing(ticket, "mov.u32 $1, $3;")), "nobody wrote"));
+    }
     CHECK(contains(split(replacing(ticket, "atom.add.u32 $1, $2, 1;")), "doesn't know the instruction atom.add.u32"));
 }
 

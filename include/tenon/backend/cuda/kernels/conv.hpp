@@ -79,12 +79,8 @@ struct ConvKernel {
         if (is_split) {
             block.threads([&](int thread, Registers&) { store_sums(loader, split, thread, result.values); });
             if (!arguments.tickets) return;
-            const auto last = static_cast<unsigned>(arguments.splits - 1);
-            block.threads([&](int thread, Registers&) {
-                const int tile = loader.group * block.grid().x + block.index().x;
-                if (thread == 0) result.ticket = block.take_ticket(arguments.tickets + tile, last);
-            });
-            if (result.ticket != last) return;  // a split of the tile is missing; its block will add them
+            const int tile = loader.group * block.grid().x + index.x;
+            if (!comes_last(block, arguments.tickets + tile, arguments.splits, result.ticket)) return;
         }
         block.threads([&](int thread, Registers&) {
             if (is_split) add_sums(loader, thread, result.values);

@@ -97,13 +97,16 @@ constexpr ConvChoice choose_conv(Precision precision, long pixels, int outputs, 
     return best;
 }
 
-/// Whether the block of a tile that comes last adds the splits. That takes one multiprocessor some two microseconds for
-/// 128 KB (eight times the latency of the L2 cache; estimated), less than another launch; more is read by all
-/// multiprocessors in a launch of its own.
+/// The most bytes of splits that the block of a tile that comes last adds. That takes one multiprocessor some two
+/// microseconds for 128 KB (eight times the latency of the L2 cache; estimated), less than another launch; more is read
+/// by all multiprocessors in a launch of its own.
+inline constexpr long max_split_bytes = 128 << 10;
+
+/// Whether the block of a tile that comes last adds the splits.
 constexpr bool adds_splits(Precision precision, ConvChoice choice) {
-    constexpr long max_bytes = 128 << 10;
     const ConvTile tile = conv_tile(precision, choice.tile);
-    return choice.splits > 1 && long{tile.pixels} * tile.outputs * choice.splits * long{sizeof(float)} <= max_bytes;
+    return choice.splits > 1 &&
+           long{tile.pixels} * tile.outputs * choice.splits * long{sizeof(float)} <= max_split_bytes;
 }
 
 /// Counters of tiles that any convolution needs: with splits there are no more blocks than run at once.

@@ -19,6 +19,17 @@ struct DepthShare {
     }
 };
 
+/// Whether a block is the last of the `splits` that share a tile of the result: then all of its threads may load what
+/// the others stored before they asked. `counter` is the tile's, 0 before and after; `ticket` is in shared memory.
+template <class Block>
+TENON_DEVICE bool comes_last(Block& block, unsigned* counter, int splits, unsigned& ticket) {
+    const auto last = static_cast<unsigned>(splits - 1);
+    block.threads([&](int thread, auto&) {
+        if (thread == 0) ticket = block.take_ticket(counter, last);
+    });
+    return ticket == last;
+}
+
 /// A tile of Rows x Columns sums. With tensor cores, each warp computes WarpRows x WarpColumns of them, in products of
 /// 16 x 8; without, each of 16 x 16 threads computes the same number of sums.
 template <Precision P, int Rows, int Columns, int WarpRows, int WarpColumns>

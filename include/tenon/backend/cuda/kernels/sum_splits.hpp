@@ -1,8 +1,8 @@
 #pragma once
 // IWYU pragma: private, include <tenon/cuda.hpp>
 
-// Sums over the parts of products whose depth was split among blocks: convolutions whose tiles are too large for one
-// block to add them (adds_splits), and weight gradients.
+// Sums over the parts of convolutions whose depth was split among blocks, and whose tiles are too large for one block
+// to add them (adds_splits).
 
 #include <tenon/backend/cuda/kernels/map.hpp>
 
@@ -35,27 +35,6 @@ struct SumSplitsBody : SumSplitsArguments {
             for (int i = 0; i < Count; ++i) values[i] += part[i];
         }
         cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
-    }
-};
-
-/// Sums up the splits of a weight gradient in order and stores the sums in the order of the parameter: output, channel,
-/// tap. Channels that are padding of a source have no weights.
-struct SumWeightGradientBody {
-    static constexpr const char* name = "sum_weight_gradient";
-    long count = 0;  ///< outputs * columns
-    const float* partials = nullptr;
-    float* gradient = nullptr;
-    int splits = 1;
-    int columns = 0, group_channels = 0, inputs = 0;  ///< inputs: channels of a group without padding
-
-    TENON_DEVICE void operator()(long index) const {
-        const int column = static_cast<int>(index % columns), tap = column / group_channels;
-        const int channel = column - tap * group_channels;
-        if (channel >= inputs) return;
-        float sum = 0;
-        for (int split = 0; split < splits; ++split) sum += partials[split * count + index];
-        const int taps = columns / group_channels;
-        gradient[(index / columns * inputs + channel) * taps + tap] = sum;
     }
 };
 

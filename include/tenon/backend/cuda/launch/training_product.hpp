@@ -99,23 +99,32 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
         else
             return false;
     }();
+    WeightLayout& layout = arguments.layout;
+    layout.row = layout.channels = packing.linear ? term.map.channels : term.group_channels;
+    layout.inputs = packing.inputs;
+    layout.taps = packing.taps;
+    float* const weights = frame.parameter_gradient(training.layers[0].weight);
     const WeightGradientChoice choice = choose_weight_gradient(P, arguments.pixels, arguments.group_outputs, term.depth,
                                                                step.groups, driver.multiprocessors());
     arguments.splits = choice.splits;
+    if (choice.splits == 1 || adds_gradient_splits(P, choice)) {
+        arguments.weights = weights;
+        arguments.tickets = frame.frame.tickets;
+    }
     const auto launch = [&]<int Tile>(std::integral_constant<int, Tile>) {
         using Kernel = WeightGradientKernel<weight_gradient_spec(P, Tile, Vector, OutputVector)>;
         if (choice.tile == Tile && !in_library) driver.template launch<Kernel>(Kernel::grid(arguments), arguments);
     };
     [&]<int... Tile>(std::integer_sequence<int, Tile...>) { (launch(std::integral_constant<int, Tile>{}), ...); }
     (std::make_integer_sequence<int, weight_gradient_tiles>{});
+    if (arguments.weights && !in_library) return;
     SumWeightGradientBody sum{};
     sum.count = long{step.target.channels} * term.depth;
     sum.partials = frame.frame.partials;
-    sum.gradient = frame.parameter_gradient(training.layers[0].weight);
+    sum.weights = weights;
     sum.splits = in_library ? 1 : choice.splits;
     sum.columns = term.depth;
-    sum.group_channels = packing.linear ? term.map.channels : term.group_channels;
-    sum.inputs = packing.inputs;
+    sum.layout = layout;
     launch_map(driver, sum);
 }
 

@@ -4,9 +4,10 @@
 // The gradient of a convolution's weights as a product of matrices: outputs x pixels times pixels x (taps, channels).
 //
 // The depth of the product is the batch's pixels, which are many, and the result is small: the depth is split among
-// blocks, whose sums are stored and added in order (kernels/sum_splits.hpp). As in a forward convolution, the map's
-// windows are never stored. Both operands are stored pixel by pixel, so tensor cores read them transposed.
+// blocks, whose sums are stored and added in order. As in a forward convolution, the map's windows are never stored.
+// Both operands are stored pixel by pixel, so tensor cores read them transposed.
 
+#include <tenon/backend/cuda/kernels/map.hpp>
 #include <tenon/backend/cuda/kernels/product_tile.hpp>
 #include <tenon/backend/cuda/training/weight_gradient_loader.hpp>
 #include <tenon/core/index.hpp>
@@ -15,7 +16,40 @@ namespace tenon::cuda {
 
 inline namespace TENON_ISA_NAMESPACE {
 
+/// Sums up the splits of a weight gradient in order and stores the sums in the order of the parameter. Channels that
+/// are padding of a source have no weights.
+struct SumWeightGradientBody {
+    static constexpr const char* name = "sum_weight_gradient";
+    // Splits that a thread loads before it adds the first: there may be two for each multiprocessor, and few threads.
+    static constexpr int at_once = 8;
+    long count = 0;  ///< outputs * columns
+    const float* partials = nullptr;
+    float* weights = nullptr;
+    int splits = 1, columns = 1;
+    WeightLayout layout{};
+
+    TENON_DEVICE void operator()(long index) const {
+        const long output = index / columns;
+        const int place = layout.place(static_cast<int>(index - output * columns));
+        if (place < 0) return;
+        float sum = 0;
+        for (int split = 0; split < splits; split += at_once) {
+            float parts[at_once];
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < at_once; ++i)
+                if (split + i < splits) parts[i] = partials[(split + i) * count + index];
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < at_once; ++i)
+                if (split + i < splits) sum += parts[i];
+        }
+        weights[output * (layout.inputs * layout.taps) + place] = sum;
+    }
+};
+
 /// The kernel. Blocks: x counts tiles of columns, y tiles of a group's outputs, z groups and splits of the depth.
+///
+/// Of the blocks that share a tile of the result, the one that comes last adds the splits, in their order, and stores
+/// the gradient; or another launch does, where that is too much for one block.
 ///
 /// Law: each sum is computed in an order that depends only on the shapes and the number of splits
 /// (test: tests/backend/cuda/weight_gradient_test.cpp).
@@ -39,6 +73,7 @@ struct WeightGradientKernel {
 
     struct alignas(128) Shared {
         Stage stages[Spec.stages];
+        unsigned ticket;
     };
 
     struct Registers : Loader::Place, Product::Registers {};
@@ -56,8 +91,15 @@ struct WeightGradientKernel {
             [&](auto& warp, const Stage& stage) { multiply(warp, stage); });
         block.threads([&](int thread, Registers& registers) {
             block.template wait<0>(thread);
-            store(loader, split, thread, registers);
+            store_sums(loader, split, thread, registers);
         });
+        if (!arguments.weights) return;
+        if (arguments.splits > 1) {
+            const Grid grid = block.grid();
+            const int tile = (group * grid.y + index.y) * grid.x + index.x;
+            if (!comes_last(block, arguments.tickets + tile, arguments.splits, block.shared().ticket)) return;
+        }
+        block.threads([&](int thread, Registers&) { store_weights(loader, thread); });
     }
 
     static Grid grid(const Arguments& arguments) {
@@ -152,26 +194,60 @@ private:
         }
     }
 
-    /// Stores a thread's sums.
-    TENON_DEVICE static void store(const Loader& loader, int split, int thread, Registers& registers) {
+    /// The first of the tile's sums of a split.
+    TENON_DEVICE static float* sums_of(const Loader& loader, int split) {
         const Arguments& arguments = loader.arguments;
-        const auto put = [&](int output, int column, float value) {
-            if (output >= arguments.group_outputs || column >= arguments.columns) return;
-            const long row = (long{split} * arguments.groups + loader.group) * arguments.group_outputs + output;
-            arguments.partials[row * arguments.columns + column] = value;
+        const long row =
+            (long{split} * arguments.groups + loader.group) * arguments.group_outputs + loader.first_output;
+        return arguments.partials + row * arguments.columns + loader.first_column;
+    }
+
+    /// Stores a thread's sums of a split.
+    TENON_DEVICE static void store_sums(const Loader& loader, int split, int thread, Registers& registers) {
+        const Arguments& arguments = loader.arguments;
+        float* const to = sums_of(loader, split);
+        const auto put = [&](int row, int column, float sum) {
+            if (loader.first_output + row < arguments.group_outputs && loader.first_column + column < arguments.columns)
+                to[long{row} * arguments.columns + column] = sum;
         };
         if constexpr (tensor_cores) {
-            Product::each_sum(thread, registers, [&](int row, int column, float sum) {
-                put(loader.first_output + row, loader.first_column + column, sum);
-            });
+            Product::each_sum(thread, registers, put);
         } else {
-            const int row = loader.first_output + thread / 16 * thread_outputs;
-            const int column = loader.first_column + thread % 16 * thread_columns;
             TENON_CUDA_UNROLL
             for (int i = 0; i < thread_outputs; ++i) {
                 TENON_CUDA_UNROLL
-                for (int j = 0; j < thread_columns; ++j) put(row + i, column + j, registers.sum[i][j]);
+                for (int j = 0; j < thread_columns; ++j)
+                    put(thread / 16 * thread_outputs + i, thread % 16 * thread_columns + j, registers.sum[i][j]);
             }
+        }
+    }
+
+    /// Adds the splits of the block's tile and stores them in the order of the parameter. A thread has a column, and
+    /// loads the sums of several rows at once: those after the result's last are loaded from the first row.
+    TENON_DEVICE static void store_weights(const Loader& loader, int thread) {
+        constexpr int step = threads / Spec.tile_columns, at_once = 16;  // rows
+        static_assert(Spec.tile_outputs % (step * at_once) == 0);
+        const Arguments& arguments = loader.arguments;
+        const int column = thread % Spec.tile_columns;
+        if (loader.first_column + column >= arguments.columns) return;
+        const int place = arguments.layout.place(loader.first_column + column);
+        if (place < 0) return;
+        const int left = arguments.group_outputs - loader.first_output;
+        const int rows = left < Spec.tile_outputs ? left : Spec.tile_outputs;
+        const int size = arguments.layout.inputs * arguments.layout.taps;
+        const long output = long{loader.group} * arguments.group_outputs + loader.first_output;
+        const long split_size = long{arguments.groups} * arguments.group_outputs * arguments.columns;
+        for (int first = thread / Spec.tile_columns; first < rows; first += step * at_once) {
+            const float* from = sums_of(loader, 0) + long{first} * arguments.columns + column;
+            float sums[at_once]{};
+            for (int split = 0; split < arguments.splits; ++split, from += split_size) {
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < at_once; ++i)
+                    sums[i] += from[first + i * step < rows ? i * step * arguments.columns : 0];
+            }
+            TENON_CUDA_UNROLL
+            for (int i = 0; i < at_once; ++i)
+                if (first + i * step < rows) arguments.weights[(output + first + i * step) * size + place] = sums[i];
         }
     }
 };

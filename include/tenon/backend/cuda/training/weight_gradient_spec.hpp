@@ -64,12 +64,35 @@ constexpr WeightGradientChoice choose_weight_gradient(Precision precision, long 
     return {large ? 0 : 1, static_cast<int>(splits)};
 }
 
+/// Whether the block of a tile that comes last adds the splits, as in a convolution.
+constexpr bool adds_gradient_splits(Precision precision, WeightGradientChoice choice) {
+    const WeightGradientSpec spec = weight_gradient_spec(precision, choice.tile, 1, 1);
+    return choice.splits > 1 &&
+           long{spec.tile_outputs} * spec.tile_columns * choice.splits * long{sizeof(float)} <= max_split_bytes;
+}
+
 /// Floats of scratch memory for the splits of any weight gradient, if the largest has `largest` floats (taps and padded
 /// channels times outputs). With several splits there are no more blocks than can run at once.
 constexpr long weight_gradient_floats(Precision precision, long largest, int multiprocessors) {
     const WeightGradientSpec spec = weight_gradient_spec(precision, 0, 1, 1);
     return std::max(largest, long{spec.tile_outputs} * spec.tile_columns * multiprocessors * weight_gradient_blocks);
 }
+
+/// Where the gradient of an output's weights is: channel by channel, tap by tap. The columns of the product are row by
+/// row what a window reads of its source: the channels under a tap or, of an image with a border, under a row of taps.
+///
+///     7 x 7 taps of 3 channels: rows of 32 columns, which are 7 taps of 4 channels and 4 columns of padding
+struct WeightLayout {
+    int row = 1;                     ///< columns
+    int row_taps = 1, channels = 1;  ///< of a row; of a tap, padding included
+    int inputs = 1, taps = 1;        ///< of the weights
+
+    /// The place of a column; -1 for padding, which has no weights.
+    TENON_HOST_DEVICE constexpr int place(int column) const {
+        const int y = column / row, inside = column - y * row, x = inside / channels, input = inside - x * channels;
+        return x < row_taps && input < inputs ? input * taps + y * row_taps + x : -1;
+    }
+};
 
 /// The scalars of a weight gradient's call.
 struct WeightGradientArguments {
@@ -83,6 +106,9 @@ struct WeightGradientArguments {
     int result_height = 1, result_width = 1;  ///< of the gradient
     int pixels = 0;                           ///< of the gradient, over all images
     int group_outputs = 0, groups = 1, splits = 1;
+    float* weights = nullptr;     ///< where the gradient of the weights is stored; null: others add the splits
+    WeightLayout layout{};        ///< of an output's weights
+    unsigned* tickets = nullptr;  ///< one per tile of the result, 0 before and after, if there are several splits
 };
 
 }  // namespace tenon::cuda
