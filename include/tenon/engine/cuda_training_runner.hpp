@@ -227,9 +227,7 @@ private:
 
     void launch_gradients(const cuda::TrainingFrame<Driver>& frame, bool soft) {
         const auto& plan = Compiled::plan;
-        cuda::Step load{};
-        load.target = load.terms[0].source = plan.input;
-        cuda::launch_load_input<P>(load, frame.frame);
+        cuda::launch_load_input<P>(plan.load, frame.frame);
         using Pack = cuda::PackKernel<P>;
         if (packing_.count > 0) driver_.template launch<Pack>(Pack::grid(packing_), packing_);
         for (int i = 0; i < plan.forward_steps; ++i) functions[i](plan.steps[i], frame);

@@ -60,6 +60,11 @@ struct Mixed : Network<Input<3, 16, 14>, Conv<16, Kernel<3>, Padding<1>>, BatchN
                        Residual<Conv<24, Kernel<3>, Stride<2>, Padding<1>>, Conv<24, Kernel<1>, Stride<2>>>, BatchNorm,
                        Sigmoid, AvgPool<Kernel<4>>, Flatten, Linear<6>> {};
 
+/// An image that has a border in 16 bits: the stem reads it row by row, also when it is computed again. Channels are
+/// those of Mixed, whose kernels it shares.
+struct Bordered : Network<Input<3, 11, 10>, Recompute<Conv<16, Kernel<5>, Stride<2>, Padding<2>>, BatchNorm, Sigmoid>,
+                          AvgPool<Kernel<5>>, Flatten, Linear<6>> {};
+
 /// Windows of more pixels, and more classes, than threads or loops take at once.
 struct Large
     : Network<Input<8, 9, 8>, Conv<8>, AvgPool<Kernel<5>, Stride<2>, Padding<2>>, GlobalAvgPool, Linear<1096>> {};
@@ -91,6 +96,22 @@ TEST_CASE("gradients in other precisions are close to the naive engine's") {
     compare_training<Mixed, Precision::tensor_float32>(0x1p-8);
     compare_training<Mixed, Precision::float16>(0x1p-8);
     compare_training<Mixed, Precision::bfloat16>(0x1p-5);
+}
+TEST_CASE("in 16 bits a stem reads rows of its windows, and their gradients are those of its taps") {
+    constexpr const auto& plan = cuda::CompiledTraining<Bordered, Precision::float16>::plan;
+    static_assert(plan.input.pitch == 4 && plan.input.height == 15 && plan.input.width == 14);
+    int readers = 0;
+    for (const cuda::TrainingStep& step : plan.steps) {
+        const cuda::Term& term = step.step.terms[0];
+        if (term.row == 0) continue;
+        ++readers;
+        CHECK(term.row == 24);
+        CHECK(term.source.width == 7);
+        CHECK(term.depth == 5 * 24);
+        CHECK(step.step.vector == 8);
+    }
+    CHECK(readers == 3);  // forward, again, and the weights' gradient
+    compare_training<Bordered, Precision::float16>(0x1p-8);
 }
 #if defined(__CUDACC__)  // what the compiler makes of loops
 TEST_CASE("gradients of large windows and of many classes") {

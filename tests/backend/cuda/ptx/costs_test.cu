@@ -8,6 +8,7 @@
 #include <tenon/backend/cuda/kernels/conv.hpp>
 #include <tenon/backend/cuda/kernels/conv_choice.hpp>
 #include <tenon/backend/cuda/training/norm.hpp>
+#include <tenon/backend/cuda/training/weight_gradient.hpp>
 
 #include "../kernel_runner.hpp"
 #include "runtime.hpp"
@@ -78,7 +79,7 @@ double instructions_per_product(const std::string& name, int channels, int kerne
 }
 
 /// Instructions of a stem, 7 x 7 of stride 2 over pixels of four numbers, for 64 pixels and 64 outputs: tap by tap, or
-/// row by row of an image with a border (Planner::plan_border).
+/// row by row of an image with a border (ImageBorder).
 template <int Vector>
 double instructions_of_stem(const std::string& name) {
     constexpr bool has_border = Vector == 8;
@@ -111,6 +112,49 @@ double instructions_of_stem(const std::string& name) {
     const double before = costs_of(name).instructions;
     runner.run<Kernel>(Kernel::grid(arguments), arguments);
     return costs_of(name).instructions - before;
+}
+
+/// Instructions of the gradient of a stem's weights over 64 pixels, for 64 outputs, in both ways.
+template <int Vector>
+double instructions_of_stem_gradient(const std::string& name) {
+    constexpr bool has_border = Vector == 8;
+    using Kernel = cuda::WeightGradientKernel<cuda::weight_gradient_spec(Precision::bfloat16, 1, Vector, 8)>;
+    tenon_test::KernelRunner runner;
+    cuda::WeightGradientArguments arguments{};
+    arguments.result_height = arguments.result_width = 8;
+    arguments.stride_height = 2;
+    if (has_border) {
+        arguments.channels = 8;
+        arguments.group_channels = 32;
+        arguments.height = 21;
+        arguments.width = 11;
+        arguments.layout = {.row = 32, .row_taps = 7, .channels = 4, .inputs = 3, .taps = 49};
+    } else {
+        arguments.channels = arguments.group_channels = 4;
+        arguments.height = arguments.width = 16;
+        arguments.kernel_width = 7;
+        arguments.stride_width = 2;
+        arguments.top = arguments.left = 3;
+        arguments.layout = {.row = 4, .channels = 4, .inputs = 3, .taps = 49};
+    }
+    arguments.columns = 7 * arguments.kernel_width * arguments.group_channels;
+    arguments.pixels = arguments.group_outputs = 64;
+    const int source = arguments.height * arguments.width * arguments.channels;
+    arguments.source = runner.put(std::vector<cuda::BFloat16>(static_cast<std::size_t>(source)));
+    arguments.gradient = runner.put(std::vector<cuda::BFloat16>(64 * 64));
+    arguments.partials = runner.room<float>(static_cast<std::size_t>(64 * arguments.columns));
+    arguments.weights = runner.room<float>(64 * 3 * 49);
+    const double before = costs_of(name).instructions;
+    runner.run<Kernel>(Kernel::grid(arguments), arguments);
+    return costs_of(name).instructions - before;
+}
+
+TEST_CASE("costs: the gradient of a stem's weights") {
+    const std::string kernel = "WeightGradientSpecELNS_9PrecisionE2ELi64ELi64ELi32ELi32ELi3ELi64ELi";
+    const double taps = instructions_of_stem_gradient<4>(kernel + "4ELi8"),
+                 rows = instructions_of_stem_gradient<8>(kernel + "8ELi8");
+    MESSAGE("instructions of PTX for 64 pixels of the stem's gradient: tap by tap " << taps << ", row by row " << rows);
+    CHECK(rows < taps);
 }
 
 TEST_CASE("costs: the stem of a network that reads images with a border") {

@@ -40,7 +40,9 @@ void add_packing(Packing& packing, const TrainingStep& training, const TrainingF
         if (!term.source.exists()) continue;
         const TermPacking& sizes = training.packing[i];
         PackPart part{};
-        part.kind = !transposed    ? PackKind::forward
+        const bool bordered = term.row > 0;
+        part.kind = bordered       ? PackKind::bordered
+                    : !transposed  ? PackKind::forward
                     : sizes.linear ? PackKind::linear_gradient
                                    : PackKind::data_gradient;
         part.count = sizes.rows * term.depth;
@@ -48,7 +50,8 @@ void add_packing(Packing& packing, const TrainingStep& training, const TrainingF
         part.target = frame.packed + term.weights;
         part.outputs = sizes.outputs;
         part.inputs = sizes.inputs;
-        part.taps = sizes.taps;
+        part.taps = bordered ? term.window.taps() : sizes.taps;
+        if (bordered) part.row_taps = term.row_taps;
         part.groups = sizes.groups;
         part.row_channels = sizes.linear && !transposed ? term.map.pitch : term.group_channels;
         packing.add(part, PackKernel<P>::numbers);
@@ -101,6 +104,10 @@ void launch_weight_gradient(const TrainingStep& training, const TrainingFrame<Dr
     }();
     WeightLayout& layout = arguments.layout;
     layout.row = layout.channels = packing.linear ? term.map.channels : term.group_channels;
+    if (term.row > 0) {
+        layout.channels = padded_input;
+        layout.row_taps = term.row_taps;
+    }
     layout.inputs = packing.inputs;
     layout.taps = packing.taps;
     float* const weights = frame.parameter_gradient(training.layers[0].weight);

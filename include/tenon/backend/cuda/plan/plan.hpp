@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <tenon/backend/cuda/plan/border.hpp>
 #include <tenon/backend/cuda/plan/step.hpp>
 #include <tenon/backend/shared/lower_step.hpp>
 #include <tenon/core/round.hpp>
@@ -99,13 +100,7 @@ private:
         if (only_convolutions) plan_border(copy);
     }
 
-    /// Stores the image with a border of zeros if its only reader is a convolution of two or more columns, with an even
-    /// stride, in 16 bits. A row of a window is then a row of numbers without gaps that begins at a multiple of 16
-    /// bytes: the convolution reads 16 bytes at once, where pixels of four numbers have 8, and no tap is outside. What
-    /// fills a row up are further pixels, whose weights are zeros; so a NaN reaches the windows beside its own, too.
-    ///
-    ///     3 x 224 x 224, a window of 7 x 7, stride 2, padding 3
-    ///     -> 229 x 230 pixels of 4 numbers, read as 229 x 115 pixels of 8; a window is 7 rows of 28 numbers and 4 more
+    /// Stores the image with a border if its only reader is a convolution that wants one.
     constexpr void plan_border(int copy) {
         int reader = -1;
         for (int i = 0; i < program_.ops.size(); ++i) {
@@ -113,34 +108,11 @@ private:
             if (op.terms[1].source == copy || (op.terms[0].source == copy && reader >= 0)) return;
             if (op.terms[0].source == copy) reader = i;
         }
-        if (reader < 0 || number_bytes_ != 2) return;
+        if (reader < 0) return;
         const Op& op = program_.ops[reader];
         const Window& window = op.terms[0].window;
-        if (window.kernel_width < 2 || window.stride_width % 2 != 0) return;
-        Tensor& image = tensors_[copy];
-        const Tensor& result = tensors_[op.target >= 0 ? op.target : op.activated];
-        border_.row_taps = window.kernel_width;
-        border_.row = round_up(window.kernel_width * padded_input, 16 / number_bytes_);
-        border_.window.top = window.top;
-        border_.window.left = window.left;
-        image.height =
-            std::max(image.height + window.top, (result.height - 1) * window.stride_height + window.kernel_height);
-        image.width =
-            std::max(image.width + window.left, (result.width - 1) * window.stride_width + border_.row / padded_input);
-        image.width = round_up(image.width, window.stride_width);
-    }
-
-    /// The term that reads the bordered image: a pixel of its source is as many of the image as the stride, and a tap a
-    /// row of the window.
-    constexpr void read_border(Term& term) const {
-        const Window window = term.window;
-        term.row = border_.row;
-        term.row_taps = border_.row_taps;
-        term.source.pitch *= window.stride_width;
-        term.source.width /= window.stride_width;
-        term.window = {};
-        term.window.kernel_height = window.kernel_height;
-        term.window.stride_height = window.stride_height;
+        if (ImageBorder::is_for(window, number_bytes_))
+            border_.plan(tensors_[copy], window, tensors_[op.target >= 0 ? op.target : op.activated], number_bytes_);
     }
 
     constexpr long take_weights(long bytes) {
@@ -153,8 +125,11 @@ private:
         const Op& op = program_.ops[index];
         Step step = lower_step<Step>(program_, index, tensors_);
         const int channels = step.result().channels;
-        if (border_.row > 0 && index == 0) step.terms[0].window = border_.window;
-        if (border_.row > 0 && op.terms[0].source == program_.ops[0].target) read_border(step.terms[0]);
+        if (border_.exists() && index == 0) {
+            step.terms[0].window.top = border_.top;
+            step.terms[0].window.left = border_.left;
+        }
+        if (border_.exists() && op.terms[0].source == program_.ops[0].target) border_.read(step.terms[0]);
         if (step.is_product())
             plan_product(step, op, number_bytes_, [&](long bytes) { return take_weights(bytes); });
         else
@@ -166,7 +141,7 @@ private:
     Program<C> program_;
     int number_bytes_;
     Tensor tensors_[array_bound<C.values + 2>]{};
-    Term border_{};  ///< of the image: its row, and where the image begins
+    ImageBorder border_{};
     Plan<C> plan_{};
 };
 

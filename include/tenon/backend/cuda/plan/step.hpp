@@ -39,7 +39,7 @@ constexpr Tensor layout_of(Shape shape) {
 }
 
 /// One source of a convolution or linear layer; a linear layer is a convolution of a map of one pixel, and one of a
-/// bordered image a convolution of rows (Planner::plan_border).
+/// bordered image a convolution of rows (ImageBorder).
 struct Term {
     Tensor source{};
     Window window{};

@@ -6,12 +6,14 @@
 // than a hundred.
 
 #include <tenon/backend/cuda/kernels/map.hpp>
+#include <tenon/backend/cuda/plan/step.hpp>
 
 namespace tenon::cuda {
 
 /// What a part of the packed parameters is.
 enum class PackKind {
     forward,          ///< row by row, tap by tap, channel by channel; a row is an output
+    bordered,         ///< the same for an image with a border: a row of taps is as one tap
     data_gradient,    ///< a row is an input, taps are mirrored, channels are the outputs
     linear_gradient,  ///< of a linear layer: a row is a feature of the map, which is pixel, then channel
     shift,            ///< of a convolution's sums: the biases of its terms, in 32 bits
@@ -28,6 +30,7 @@ struct PackPart {
     int outputs = 1, inputs = 1, taps = 1;  ///< outputs of all groups, inputs of one
     int groups = 1;                         ///< of the layer
     int row_channels = 1;                   ///< of a tap in a packed row
+    int row_taps = 1;                       ///< of an image with a border: taps of a row, of which there are `taps`
 };
 
 /// The scalars of the packing's call.
@@ -83,6 +86,11 @@ private:
             const int group = row / part.inputs, input = row - group * part.inputs;
             const long output = long{group} * group_outputs + channel;
             return part.parameters[(output * part.inputs + input) * part.taps + (part.taps - 1 - tap)];
+        }
+        if (part.kind == PackKind::bordered) {
+            const int x = channel / padded_input, input = channel - x * padded_input;
+            if (x >= part.row_taps || input >= part.inputs) return 0;
+            return part.parameters[((long{row} * part.inputs + input) * part.taps + tap) * part.row_taps + x];
         }
         // A row may contain the channels of several groups (or padding): those of other groups than the output's are
         // zeros.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <tenon/backend/cuda/plan/border.hpp>
 #include <tenon/backend/cuda/training/norm.hpp>
 #include <tenon/backend/cuda/training/step.hpp>
 #include <tenon/backend/shared/lower_training_step.hpp>
@@ -20,6 +21,7 @@ struct TrainingPlan : TrainingSteps<TrainingStep, Tensor, T> {
     long statistics_floats = 0;  ///< numbers of all batch norms
     long max_weights = 0;        ///< floats of the largest weight gradient, padded channels included
     long max_channels = 0;       ///< channels of the largest map that is summed over
+    Step load{};                 ///< copies the user's images to `input`
 };
 
 /// Builds the plan of a training program for values of `number_bytes` bytes.
@@ -34,6 +36,10 @@ public:
         const long scalars = place_training_values(
             program_, tensors_, [](const Tensor& tensor) { return tensor.scalars(); }, plan_);
         plan_.image_scalars = round_up(scalars, 16);
+        plan_.load.target = plan_.input;
+        plan_.load.terms[0].source = layout_of(program_.values[0]);
+        plan_.load.terms[0].window.top = border_.top;
+        plan_.load.terms[0].window.left = border_.left;
         for (long& offset : statistics_) offset = -1;
         for (long& offset : packed_) offset = -1;
         for (const TrainingOp& op : program_.ops) add_step(op);
@@ -54,6 +60,23 @@ private:
             if (op.residual == 0 || op.result == 0) only_convolutions = false;
         }
         if (only_convolutions) tensors_[0].pitch = padded_input;
+        if (only_convolutions) plan_border();
+    }
+
+    /// Stores the image with a border, as inference does, if a convolution that wants one is its only reader: forward,
+    /// when it is computed again and by the gradient of its weights.
+    constexpr void plan_border() {
+        int reader = -1, target = -1;
+        for (const TrainingOp& op : program_.ops) {
+            if (op.sources[1] == 0 || (op.sources[0] == 0 && reader >= 0 && op.op != reader)) return;
+            if (op.sources[0] != 0) continue;
+            reader = op.op;
+            if (is_forward(op.kind)) target = op.target;
+        }
+        if (target < 0) return;
+        const Window& window = program_.forward.ops[reader].terms[0].window;
+        if (ImageBorder::is_for(window, number_bytes_))
+            border_.plan(tensors_[0], window, tensors_[target], number_bytes_);
     }
 
     constexpr Tensor tensor_of(int value) const { return value >= 0 ? tensors_[value] : Tensor{}; }
@@ -94,7 +117,7 @@ private:
         step.output_vector = training.pack;
         if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
         if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
-        if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op, packed_[op.op]);
+        if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op, op.sources, packed_[op.op]);
         plan_.steps.push_back(training);
     }
 
@@ -136,10 +159,11 @@ private:
         return packing;
     }
 
-    constexpr void plan_sum(TrainingStep& training, const Op& op, long& packed) {
+    constexpr void plan_sum(TrainingStep& training, const Op& op, const int (&sources)[2], long& packed) {
         for (int t = 0; t < 2; ++t)
             if (training.step.terms[t].source.exists())
                 training.packing[t] = packing_of(op, t, training.step.target.channels, training.step.terms[t].source);
+        if (border_.exists() && sources[0] == 0) border_.read(training.step.terms[0]);
         plan_packed(training, op, packed);
     }
 
@@ -161,7 +185,8 @@ private:
             term.source.height = term.source.width = 1;
             term.window = {};
         }
-        term.group_channels = term.source.pitch / step.groups;
+        if (border_.exists() && of.sources[of.term] == 0) border_.read(term);
+        term.group_channels = term.row > 0 ? term.row : term.source.pitch / step.groups;
         term.depth = term.window.taps() * term.group_channels;
         step.vector = vector_of(term.group_channels, 16 / number_bytes_);
         step.output_vector = vector_of(step.target.channels / step.groups, 16 / number_bytes_);
@@ -211,6 +236,7 @@ private:
     const TrainingProgram<C, T>& program_;
     int number_bytes_;
     Tensor tensors_[T.values]{};
+    ImageBorder border_{};
     long statistics_[C.layers > 0 ? C.layers : 1]{};
     long packed_[C.ops > 0 ? C.ops : 1]{};  ///< where the weights of a forward operation begin
     TrainingPlan<T> plan_{};
