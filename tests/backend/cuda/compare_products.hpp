@@ -210,7 +210,7 @@ inline std::vector<Problem> conv_problems(const cuda::ConvSpec& spec) {
         Problem& p = all.emplace_back();
         p.group_outputs = 3 * pack;
         p.groups = 2;
-        p.splits = 3;
+        p.splits = 11;  // loops over them are unrolled by four, twice
         p.terms[0] = {depth, 3, 1};
         p.residual = p.strided_residual = p.activated = p.relu = true;
     }

@@ -1,7 +1,10 @@
 // The other kernels in the emulator against the reference.
+#include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/topology/channel_ops.hpp>
 
+#include "../../support.hpp"
 #include "emulate.hpp"
+#include "kernel_runner.hpp"
 
 namespace {
 
@@ -69,6 +72,131 @@ TEST_CASE("softmax, also of more classes than threads and when a linear layer re
     compare_emulated<Probabilities>();
     compare_emulated<Many>();
     compare_emulated<Reader>();
+}
+
+/// The gradient of a maximum over windows of 5 x 5, of a few whole numbers, many of which are alike. The gradients are
+/// whole numbers too, so all sums are exact in any precision.
+template <class Number, int Count>
+void compare_max_gradient(int stride, bool pad_counts) {
+    constexpr int images = 2, height = 7, width = 6, channels = 3 * Count, kernel = 5, padding = 2;
+    const int rows = (height - 1) / stride + 1, columns = (width - 1) / stride + 1;
+    const auto whole = [](std::size_t count, std::uint64_t stream) {
+        std::vector<Number> values(count);
+        for (std::size_t i = 0; i < count; ++i)
+            values[i] = cuda::from_float<Number>(
+                std::floor(static_cast<float>(detail::uniform(detail::random_bits(3, stream, i), -4, 4))));
+        return values;
+    };
+    const auto source = whole(std::size_t{images} * height * width * channels, 1), sum = whole(source.size(), 2);
+    const auto gradient = whole(static_cast<std::size_t>(images * rows * columns * channels), 3);
+    std::vector<float> expected(source.size());
+    for (std::size_t i = 0; i < sum.size(); ++i) expected[i] = cuda::to_float(sum[i]);
+    const auto at = [](int image, int y, int x, int channel) {
+        return static_cast<std::size_t>(((image * height + y) * width + x) * channels + channel);
+    };
+    for (std::size_t window = 0; window < gradient.size(); ++window) {
+        const int place = static_cast<int>(window), channel = place % channels, column = place / channels % columns;
+        const int row = place / channels / columns % rows, image = place / channels / columns / rows;
+        float largest = -1000;
+        std::size_t found = source.size();  // padding
+        for (int y = row * stride - padding; y < row * stride - padding + kernel; ++y)
+            for (int x = column * stride - padding; x < column * stride - padding + kernel; ++x) {
+                const bool valid = y >= 0 && y < height && x >= 0 && x < width;
+                const float value = valid ? cuda::to_float(source[at(image, y, x, channel)]) : 0.0f;
+                if ((!valid && !pad_counts) || value <= largest) continue;
+                largest = value;
+                found = valid ? at(image, y, x, channel) : source.size();
+            }
+        if (found < source.size()) expected[found] += cuda::to_float(gradient[window]);
+    }
+    tenon_test::KernelRunner runner;
+    cuda::PoolGradientBody<Number, Count> body{};
+    body.count = static_cast<long>(source.size()) / Count;
+    body.source = runner.put(source);
+    body.gradient = runner.put(gradient);
+    body.sum = runner.put(sum);
+    body.target = runner.template room<Number>(source.size());
+    body.channels = channels;
+    body.height = height;
+    body.width = width;
+    body.result_height = rows;
+    body.result_width = columns;
+    body.kernel_height = body.kernel_width = kernel;
+    body.stride_height = body.stride_width = stride;
+    body.top = body.left = padding;
+    body.pad_counts = pad_counts;
+    using Kernel = cuda::MapKernel<cuda::PoolGradientBody<Number, Count>>;
+    runner.template run<Kernel>(Kernel::grid(body), body);
+    const std::vector<Number> found = runner.get(body.target, source.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+        if (cuda::to_float(found[i]) != expected[i]) {
+            CAPTURE(i);
+            CHECK(cuda::to_float(found[i]) == expected[i]);
+            return;
+        }
+}
+
+/// Maxima and means over windows of 5 x 5 that reach over all edges, of whole numbers.
+template <class Number, int Count>
+void compare_pool(bool average, bool pad_counts) {
+    constexpr int height = 7, width = 6, channels = 3 * Count, kernel = 5, padding = 2;
+    std::vector<Number> source(std::size_t{height} * width * channels);
+    for (std::size_t i = 0; i < source.size(); ++i)
+        source[i] = cuda::from_float<Number>(
+            std::floor(static_cast<float>(detail::uniform(detail::random_bits(3, 5, i), -4, 4))));
+    tenon_test::KernelRunner runner;
+    cuda::PoolBody<Number, Count> body{};
+    body.count = static_cast<long>(source.size()) / Count;
+    body.source = runner.put(source);
+    body.height = body.epilogue.height = height;
+    body.width = body.epilogue.width = width;
+    body.kernel_height = body.kernel_width = kernel;
+    body.top = body.left = padding;
+    body.average = average;
+    body.pad_counts = pad_counts;
+    body.epilogue.channels = channels;
+    auto* const target = runner.template room<Number>(source.size());
+    body.epilogue.target = target;
+    using Kernel = cuda::MapKernel<cuda::PoolBody<Number, Count>>;
+    runner.template run<Kernel>(Kernel::grid(body), body);
+    const std::vector<Number> found = runner.get(target, source.size());
+    int wrong = 0;
+    for (int i = 0; i < height * width * channels; ++i) {
+        const int channel = i % channels, x = i / channels % width, y = i / channels / width;
+        float sum = 0, largest = pad_counts && (y < 2 || x < 2 || y > height - 3 || x > width - 3) ? 0.0f : -1000.0f;
+        int counted = 0;
+        for (int sy = std::max(y - padding, 0); sy < std::min(y - padding + kernel, height); ++sy)
+            for (int sx = std::max(x - padding, 0); sx < std::min(x - padding + kernel, width); ++sx) {
+                const float value =
+                    cuda::to_float(source[static_cast<std::size_t>((sy * width + sx) * channels + channel)]);
+                sum += value;
+                largest = std::max(largest, value);
+                ++counted;
+            }
+        const float expected = average ? sum / static_cast<float>(pad_counts ? kernel * kernel : counted) : largest;
+        wrong +=
+            cuda::to_float(found[static_cast<std::size_t>(i)]) != cuda::to_float(cuda::from_float<Number>(expected));
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("maxima and means over large windows") {
+    for (const bool average : {false, true})
+        for (const bool pad_counts : {false, true}) {
+            compare_pool<float, 1>(average, pad_counts);
+            compare_pool<float, 4>(average, pad_counts);
+            compare_pool<cuda::BFloat16, 4>(average, pad_counts);
+            compare_pool<cuda::Number<Precision::float16>, 4>(average, pad_counts);
+        }
+}
+
+TEST_CASE("the gradient of a maximum over large windows, of numbers that are often alike") {
+    for (const bool pad_counts : {false, true}) {
+        compare_max_gradient<cuda::BFloat16, 4>(2, pad_counts);
+        compare_max_gradient<cuda::Number<Precision::float16>, 4>(1, pad_counts);
+        compare_max_gradient<float, 1>(2, pad_counts);
+        compare_max_gradient<float, 4>(2, pad_counts);
+    }
 }
 
 TEST_CASE("a NaN is not hidden by a ReLU, a pool or a convolution") {
