@@ -6,6 +6,7 @@
 // tests/engine/concepts_test.cpp).
 
 #include <concepts>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -52,6 +53,14 @@ void check_no_device(int device) {
 template <class E>
 concept RunsUnobserved = requires(E engine, const typename E::Scalar* images, typename E::Scalar* results, long count) {
     engine.run(images, results, count);
+};
+
+/// Reads images in bytes, pixel by pixel, as byte * scale + shift; `scale` has a number for each channel, then the
+/// shifts.
+template <class E>
+concept ReadsBytes = requires(E engine, const std::uint8_t* images, const float* scale, typename E::Scalar* results,
+                              long count) {
+    engine.run_bytes(images, scale, results, count);
 };
 
 /// Computes in integers: `set_parameters(tensors, ranges)` takes, beside the parameters, the range of what each layer

@@ -4,6 +4,7 @@
 // Cuda: the backend that runs a network on a GPU. This header declares it for every compiler; <tenon/cuda.hpp> defines
 // it for nvcc, so that a program of .cpp files needs one .cu file (CMake: tenon_instantiate_cuda) and no CUDA header.
 
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -34,6 +35,10 @@ public:
 
     /// Runs `count` images; images and results are in the host's memory.
     void run(const float* images, float* results, long count);
+
+    /// The same for images in bytes, pixel by pixel: the network reads byte * scale + shift. `scale` has one number for
+    /// each channel, then the shifts.
+    void run_bytes(const std::uint8_t* images, const float* scale, float* results, long count);
 
     /// The same step by step, without graphs; calls `observe(step)` when a step has finished.
     template <class Observe>

@@ -40,6 +40,11 @@ void Engine<Net, P>::run(const float* images, float* results, long count) {
 }
 
 template <class Net, Precision P>
+void Engine<Net, P>::run_bytes(const std::uint8_t* images, const float* scale, float* results, long count) {
+    state().runner.run_bytes(images, scale, results, count);
+}
+
+template <class Net, Precision P>
 void Engine<Net, P>::run_steps(const float* images, float* results, long count, void (*observe)(int, void*),
                                void* observer) {
     state().runner.run_observed(images, results, count, [&](int step) { observe(step, observer); });

@@ -4,8 +4,11 @@
 // NetworkRunner: runs one network through a driver, CUDA's or the emulated one.
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <iterator>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,6 +43,7 @@ public:
         weights_ = memory_.template allocate<unsigned char>(plan.weight_bytes);
         partials_ = memory_.template allocate<float>(cuda::partial_floats(P, driver_.multiprocessors()));
         tickets_ = memory_.template allocate_zeros<unsigned>(cuda::conv_tickets(P, driver_.multiprocessors()));
+        byte_scale_ = memory_.allocate_zeros(std::ssize(given_scale_));
         for (Slot& slot : slots_) {
             slot.input = memory_.template allocate<float>(inputs * images);
             slot.output = memory_.template allocate<float>(outputs * images);
@@ -62,40 +66,29 @@ public:
     }
 
     /// Computes the results of `count` images, in groups of at most the images in flight.
-    void run(const float* images, float* results, long count) {
-        const long groups = cuda::blocks_of(count, images_);
-        for (long group = 0; group <= groups; ++group) {
-            if (group < groups) {
-                Slot& slot = slots_[group % 2];
-                const int size = group_size(group, count);
-                // The group before the last has left this slot: we have waited for its results.
-                upload_through(driver_, copier_, slot.input, slot.host_input, images + group * images_ * inputs,
-                               input_bytes(size));
-                driver_.record(slot.copied, cuda::Stream::copy);
-                driver_.wait(slot.copied, cuda::Stream::compute);
-                driver_.launch_graph(graph(size, static_cast<int>(group % 2)));
-                driver_.download(slot.host_output, slot.output, output_bytes(size), cuda::Stream::compute);
-                driver_.record(slot.computed, cuda::Stream::compute);
-            }
-            if (group > 0) {
-                Slot& slot = slots_[(group - 1) % 2];
-                driver_.synchronize(slot.computed);
-                std::copy_n(slot.host_output, group_size(group - 1, count) * outputs,
-                            results + (group - 1) * images_ * outputs);
-            }
+    void run(const float* images, float* results, long count) { run_groups(images, results, count); }
+
+    /// The same for images in bytes, pixel by pixel: byte * scale + shift is what the network reads. `scale` has one
+    /// number for each channel, then the shifts.
+    void run_bytes(const std::uint8_t* images, const float* scale, float* results, long count) {
+        if (!std::equal(given_scale_.begin(), given_scale_.end(), scale)) {
+            std::copy_n(scale, std::ssize(given_scale_), given_scale_.begin());
+            memory_.upload(byte_scale_, given_scale_.data(), std::ssize(given_scale_));
         }
+        run_groups(images, results, count);
     }
 
     /// The same without graphs, waiting for each step; calls `observe(step)` after each.
     template <class Observe>
     void run_observed(const float* images, float* results, long count, Observe observe) {
+        was_bytes_ = false;
         for (long group = 0; group < cuda::blocks_of(count, images_); ++group) {
             Slot& slot = slots_[0];
             const int size = group_size(group, count);
             std::copy_n(images + group * images_ * inputs, size * inputs, slot.host_input);
             driver_.upload(slot.input, slot.host_input, input_bytes(size), cuda::Stream::compute);
             driver_.synchronize(cuda::Stream::compute);
-            const cuda::Frame<Driver> frame = frame_of(size, slot);
+            const cuda::Frame<Driver> frame = frame_of(size, slot, false);
             for (int i = 0; i < Compiled::steps; ++i) {
                 functions[i](Compiled::plan.steps[i], frame);
                 driver_.synchronize(cuda::Stream::compute);
@@ -110,7 +103,7 @@ public:
     /// Runs the first `size` of the images that were last copied to the device, `times` more times, and waits once.
     /// Nothing is copied: this measures the device alone.
     void repeat(int size, int times) {
-        const typename Driver::Graph replayed = graph(size, 0);
+        const typename Driver::Graph replayed = graph(size, 0, was_bytes_);
         for (int i = 0; i < times; ++i) driver_.launch_graph(replayed);
         driver_.synchronize(cuda::Stream::compute);
     }
@@ -137,6 +130,34 @@ private:
         typename Driver::Event computed{};  ///< the results are on the host
     };
 
+    /// A slot's memory for images takes them in either form.
+    template <class Scalar>
+    void run_groups(const Scalar* images, float* results, long count) {
+        constexpr bool in_bytes = sizeof(Scalar) == 1;
+        was_bytes_ = in_bytes;
+        const long groups = cuda::blocks_of(count, images_);
+        for (long group = 0; group <= groups; ++group) {
+            if (group < groups) {
+                Slot& slot = slots_[group % 2];
+                const int size = group_size(group, count);
+                // The group before the last has left this slot: we have waited for its results.
+                upload_through(driver_, copier_, slot.input, slot.host_input, images + group * images_ * inputs,
+                               sizeof(Scalar) * index(inputs * size));
+                driver_.record(slot.copied, cuda::Stream::copy);
+                driver_.wait(slot.copied, cuda::Stream::compute);
+                driver_.launch_graph(graph(size, static_cast<int>(group % 2), in_bytes));
+                driver_.download(slot.host_output, slot.output, output_bytes(size), cuda::Stream::compute);
+                driver_.record(slot.computed, cuda::Stream::compute);
+            }
+            if (group > 0) {
+                Slot& slot = slots_[(group - 1) % 2];
+                driver_.synchronize(slot.computed);
+                std::copy_n(slot.host_output, group_size(group - 1, count) * outputs,
+                            results + (group - 1) * images_ * outputs);
+            }
+        }
+    }
+
     static constexpr std::size_t input_bytes(int images) { return sizeof(float) * index(inputs * images); }
     static constexpr std::size_t output_bytes(int images) { return sizeof(float) * index(outputs * images); }
 
@@ -144,7 +165,7 @@ private:
         return static_cast<int>(std::min<long>(images_, count - group * images_));
     }
 
-    cuda::Frame<Driver> frame_of(int size, const Slot& slot) {
+    cuda::Frame<Driver> frame_of(int size, const Slot& slot, bool in_bytes) {
         return {.driver = &driver_,
                 .arena = arena_,
                 .weights = weights_,
@@ -152,13 +173,15 @@ private:
                 .output = slot.output,
                 .partials = partials_,
                 .tickets = tickets_,
-                .images = size};
+                .images = size,
+                .bytes = in_bytes ? reinterpret_cast<const std::uint8_t*>(slot.input) : nullptr,
+                .byte_scale = byte_scale_};
     }
 
     /// The graph of a batch of `size` images in a slot.
-    typename Driver::Graph graph(int size, int slot) {
-        const cuda::Frame<Driver> frame = frame_of(size, slots_[slot]);
-        return graphs_.get({size, slot}, [&] {
+    typename Driver::Graph graph(int size, int slot, bool in_bytes) {
+        const cuda::Frame<Driver> frame = frame_of(size, slots_[slot], in_bytes);
+        return graphs_.get({size, slot, in_bytes}, [&] {
             for (int i = 0; i < Compiled::steps; ++i) functions[i](Compiled::plan.steps[i], frame);
         });
     }
@@ -171,7 +194,10 @@ private:
     float* partials_ = nullptr;
     unsigned* tickets_ = nullptr;
     Slot slots_[2];
-    cuda::GraphCache<std::pair<int, int>, Driver> graphs_{driver_};
+    float* byte_scale_ = nullptr;  ///< of images in bytes, on the device, as given last
+    std::array<float, 2 * index(lowered<Net>.values[0].channels)> given_scale_{};
+    bool was_bytes_ = false;  ///< whether the last images were in bytes
+    cuda::GraphCache<std::tuple<int, int, bool>, Driver> graphs_{driver_};
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -36,6 +36,10 @@ public:
         runner().run_observed(images, results, count, observe);
     }
 
+    void run_bytes(const std::uint8_t* images, const float* scale, float* results, long count) {
+        runner().run_bytes(images, scale, results, count);
+    }
+
     void repeat(int size, int times) { runner().repeat(size, times); }
 
     int threads() const { return 1; }

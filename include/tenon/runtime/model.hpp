@@ -3,6 +3,10 @@
 
 // Model: a network with weights on a backend, ready to run.
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
 #include <tenon/core/exclusive_use.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/monotonic_time.hpp>
@@ -73,6 +77,13 @@ public:
     /// The same into the caller's memory. Throws tenon::Error when `results` does not have the size of the results.
     void operator()(std::span<const Scalar> images, std::span<Scalar> results);
 
+    /// The results for images in bytes, one after another, pixel by pixel (row, column, channel), as cameras and
+    /// decoders leave them. The network reads byte * scale[c] + shift[c] of channel c. On CUDA a quarter of what floats
+    /// take is copied, and the device makes numbers of it. Throws tenon::Error as above, and unless `scale` and `shift`
+    /// have one number for each channel. (test: tests/backend/cuda/driver_test.cpp)
+    void run_bytes(std::span<const std::uint8_t> images, std::span<const float> scale, std::span<const float> shift,
+                   std::span<Scalar> results) requires detail::ReadsBytes<Engine>;
+
     /// Seconds that each step took on a batch of images; names and sizes of the steps are in report/profile.hpp. Throws
     /// tenon::Error as operator() does.
     std::vector<double> profile(std::span<const Scalar> images);
@@ -106,6 +117,7 @@ private:
     }
 
     long checked_count(std::size_t size) const;
+    void check_results(long count, std::size_t size) const;
 
     /// Engines may run faster when nobody observes their steps.
     void run(const Scalar* images, Scalar* results, long count) {
@@ -192,10 +204,25 @@ template <class Net, class Backend>
 void Model<Net, Backend>::operator()(std::span<const Scalar> images, std::span<Scalar> results) {
     const detail::ExclusiveUse::Scope use{in_use_, "model"};
     const long count = checked_count(images.size());
-    if (const long expected = count * output_shape<Net>.elements(); std::ssize(results) != expected)
-        detail::throw_error({"the results of ", std::to_string(count), " images take ", std::to_string(expected),
-                             " scalars, but the span given for them has ", std::to_string(results.size())});
+    check_results(count, results.size());
     run(images.data(), results.data(), count);
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::run_bytes(std::span<const std::uint8_t> images, std::span<const float> scale,
+                                    std::span<const float> shift,
+                                    std::span<Scalar> results) requires detail::ReadsBytes<Engine> {
+    constexpr std::size_t channels = detail::index(input_shape<Net>.channels);
+    const detail::ExclusiveUse::Scope use{in_use_, "model"};
+    const long count = checked_count(images.size());
+    check_results(count, results.size());
+    if (scale.size() != channels || shift.size() != channels)
+        detail::throw_error({"the pixels of this network have ", std::to_string(channels),
+                             " channels, so as many scales and shifts are expected, not ", std::to_string(scale.size()),
+                             " and ", std::to_string(shift.size())});
+    std::array<float, 2 * channels> both;
+    std::ranges::copy(shift, std::ranges::copy(scale, both.begin()).out);
+    engine_.run_bytes(images.data(), both.data(), results.data(), count);
 }
 
 template <class Net, class Backend>
@@ -216,6 +243,13 @@ std::vector<double> Model<Net, Backend>::profile(std::span<const Scalar> images)
 template <class Net, class Backend>
 int Model<Net, Backend>::threads() const {
     return engine_.threads();
+}
+
+template <class Net, class Backend>
+void Model<Net, Backend>::check_results(long count, std::size_t size) const {
+    if (const long expected = count * output_shape<Net>.elements(); static_cast<long>(size) != expected)
+        detail::throw_error({"the results of ", std::to_string(count), " images take ", std::to_string(expected),
+                             " scalars, but the span given for them has ", std::to_string(size)});
 }
 
 template <class Net, class Backend>

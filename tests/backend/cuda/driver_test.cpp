@@ -33,8 +33,9 @@ TEST_CASE("all memory is allocated by the constructor and given back") {
                                                           cuda::conv_tickets(Precision::float32, 2)) *
                                  4;
     const std::size_t slot = 2 * 3 * (108 + 5) * 4;  // twice: device and host
+    const std::size_t scales = 2 * 3 * 4;            // of images in bytes
     CHECK(driver->bytes() == static_cast<std::size_t>(Compiled::plan.image_scalars) * 3 * 4 +
-                                 static_cast<std::size_t>(Compiled::plan.weight_bytes) + partials + 2 * slot);
+                                 static_cast<std::size_t>(Compiled::plan.weight_bytes) + partials + 2 * slot + scales);
     driver->clear_calls();
     Parameters<Small> parameters;
     parameters.seed(1);
@@ -169,6 +170,50 @@ TEST_CASE("an engine is on the device that its options choose, and one that is n
     const char* const none = "device 0 was chosen for a backend that has no devices, as CUDA has";
     CHECK(error_of([] { Model<Small, Reference<float>> model{{.device = 0}}; }) == none);
     CHECK(error_of([] { TrainingEngine<Small, Reference<float>> engine{1, {.device = 0}}; }) == none);
+}
+
+TEST_CASE("a model copies images in bytes as they are, and refuses what does not fit") {
+    Model<Small, EmulatedCuda<>> model{{.images_in_flight = 2}};
+    model.initialize(1);
+    const std::vector<std::uint8_t> images(4 * 108, 3);
+    const std::vector<float> numbers(4 * 108, 1.0f), scale(3, 0.5f), shift(3, -0.5f);
+    std::vector<float> results(20), expected(20);
+    model.run_bytes(images, scale, shift, results);
+    model(numbers, expected);
+    CHECK(results == expected);
+    const auto error = [&](std::size_t bytes, std::size_t scales, std::size_t shifts, std::size_t count) {
+        return error_of([&] {
+            model.run_bytes(std::span(images).first(bytes), std::span(scale).first(scales),
+                            std::span(shift).first(shifts), std::span(results).first(count));
+        });
+    };
+    CHECK(error(4 * 108, 3, 3, 20) == "(no error)");
+    CHECK(contains(error(107, 3, 3, 20), "a positive multiple of that, not 107"));
+    CHECK(contains(error(4 * 108, 3, 3, 19), "the results of 4 images take 20 scalars"));
+    const char* const channels =
+        "the pixels of this network have 3 channels, so as many scales and shifts are expected, ";
+    CHECK(contains(error(4 * 108, 1, 3, 20), std::string(channels) + "not 1 and 3"));
+    CHECK(contains(error(4 * 108, 3, 2, 20), std::string(channels) + "not 3 and 2"));
+
+    Runner runner{2, 2};
+    Parameters<Small> parameters;
+    parameters.seed(1);
+    runner.set_parameters(parameters.tensors());
+    const std::vector<float> both{1, 1, 1, 0, 0, 0};
+    const auto calls_of = [&](const auto& run) {
+        runner.driver().clear_calls();
+        run();
+        return runner.driver().calls();
+    };
+    const auto in_bytes = [&] { runner.run_bytes(images.data(), both.data(), results.data(), 2); };
+    const auto in_floats = [&] { runner.run(numbers.data(), results.data(), 2); };
+    CHECK(count_of(calls_of(in_bytes), "launch load_bytes") == 1);
+    CHECK(count_of(calls_of(in_floats), "launch load_input") == 1);
+    // Later only the images are copied.
+    const auto again = calls_of(in_bytes);
+    CHECK(count_of(again, "upload 216 copy") == 1);
+    CHECK(count_of(again, "upload") == 1);
+    CHECK(count_of(again, "allocate") + count_of(again, "begin_graph") == 0);
 }
 
 TEST_CASE("groups of images take turns in two buffers, and each is right") {

@@ -74,6 +74,45 @@ TEST_CASE("softmax, also of more classes than threads and when a linear layer re
     compare_emulated<Reader>();
 }
 
+/// Images in bytes, and the numbers that they stand for: the same results, bit for bit.
+template <class Net, Precision P>
+void compare_bytes() {
+    constexpr Shape shape = input_shape<Net>;
+    constexpr int batch = 5;
+    const std::vector<float> scale{0.5f, 0.25f, 1.0f / 3, -1, 0.125f, -0.7f};  // and shifts
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(batch * shape.elements()));
+    std::vector<float> numbers(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        bytes[i] = static_cast<std::uint8_t>(detail::random_bits(3, 4, i) % 256);
+        const long place = static_cast<long>(i), channel = place % shape.channels;
+        const long pixels = shape.pixels(), pixel = place / shape.channels % pixels;
+        const long image = place / shape.elements();
+        numbers[static_cast<std::size_t>((image * shape.channels + channel) * pixels + pixel)] =
+            std::fma(static_cast<float>(bytes[i]), scale[static_cast<std::size_t>(channel)],
+                     scale[static_cast<std::size_t>(shape.channels + channel)]);
+    }
+    Parameters<Net> parameters;
+    parameters.seed(7);
+    tenon_test::Emulated<Net, P> runner{2, 4};
+    runner.set_parameters(parameters.tensors());
+    std::vector<float> expected(static_cast<std::size_t>(batch * output_shape<Net>.elements())), found(expected.size());
+    for (int i = 0; i < 2; ++i) {  // in turns, also with graphs that are there
+        runner.run(numbers.data(), expected.data(), batch);
+        std::ranges::fill(found, -1.0f);
+        runner.run_bytes(bytes.data(), scale.data(), found.data(), batch);
+        CHECK(tenon_test::same_bytes(found, expected));
+    }
+    const std::vector<float> other(6, 0.0f);
+    runner.run_bytes(bytes.data(), other.data(), found.data(), batch);
+    CHECK(!tenon_test::same_bytes(found, expected));
+}
+
+TEST_CASE("images in bytes: with and without a border") {
+    struct Net : Network<Input<3, 9, 8>, Conv<8, Kernel<3>, Stride<2>, Padding<1>>, ReLU, GlobalAvgPool, Linear<4>> {};
+    compare_bytes<Net, Precision::float32>();
+    compare_bytes<Net, Precision::bfloat16>();
+}
+
 /// The gradient of a maximum over windows of 5 x 5, of a few whole numbers, many of which are alike. The gradients are
 /// whole numbers too, so all sums are exact in any precision.
 template <class Number, int Count>

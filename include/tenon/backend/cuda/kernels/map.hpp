@@ -4,6 +4,7 @@
 // Kernels that compute each element separately: pooling, norms and sums that nothing fused, copies between layouts.
 
 #include <cmath>
+#include <cstdint>
 
 #include <tenon/backend/cuda/kernels/epilogue.hpp>
 #include <tenon/backend/shared/elementwise.hpp>
@@ -142,18 +143,22 @@ struct PadChannelsBody {
     }
 };
 
-/// The user's images: from float, channel by channel, to pixel by pixel with `pitch` channels, the ones after the last
-/// and those of pixels outside the image being zero.
-template <class NumberType>
-struct LoadInputBody {
-    static constexpr const char* name = "load_input";
-    long count = 0;  ///< of pixels
-    const float* source = nullptr;
-    NumberType* target = nullptr;
+/// From the user's images to pixel by pixel with `pitch` channels, the ones after the last and those of pixels outside
+/// the image being zero.
+struct LoadSizes {
+    long count = 0;                           ///< of pixels
     int channels = 0, height = 0, width = 0;  ///< of the source
     int pitch = 0;
     int target_width = 0, target_pixels = 0;
     int top = 0, left = 0;  ///< where the image begins in the target
+};
+
+/// Images in float, channel by channel.
+template <class NumberType>
+struct LoadInputBody : LoadSizes {
+    static constexpr const char* name = "load_input";
+    const float* source = nullptr;
+    NumberType* target = nullptr;
 
     TENON_DEVICE void operator()(long index) const {
         const long image = index / target_pixels;
@@ -163,6 +168,26 @@ struct LoadInputBody {
         for (int c = 0; c < pitch; ++c)
             target[index * pitch + c] = from_float<NumberType>(
                 exists && c < channels ? source[((image * channels + c) * height + y) * width + x] : 0.0f);
+    }
+};
+
+/// Images in bytes, pixel by pixel, each channel times a scale plus a shift, rounded once.
+template <class NumberType>
+struct LoadBytesBody : LoadSizes {
+    static constexpr const char* name = "load_bytes";
+    const std::uint8_t* source = nullptr;
+    const float* scale = nullptr;  ///< of each channel, followed by the shifts
+    NumberType* target = nullptr;
+
+    TENON_DEVICE void operator()(long index) const {
+        const long image = index / target_pixels;
+        const int inside = static_cast<int>(index - image * target_pixels);
+        const int y = inside / target_width - top, x = inside % target_width - left;
+        const bool exists = y >= 0 && y < height && x >= 0 && x < width;
+        const std::uint8_t* const pixel = source + ((image * height + y) * width + x) * channels;
+        for (int c = 0; c < pitch; ++c)
+            target[index * pitch + c] = from_float<NumberType>(
+                exists && c < channels ? ::fmaf(static_cast<float>(pixel[c]), scale[c], scale[channels + c]) : 0.0f);
     }
 };
 

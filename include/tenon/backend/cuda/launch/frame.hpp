@@ -3,6 +3,8 @@
 
 // The addresses that steps run on, and the arguments that kernels take from a step and a frame.
 
+#include <cstdint>
+
 #include <tenon/backend/cuda/kernels/conv_loader.hpp>
 #include <tenon/backend/cuda/kernels/map.hpp>
 #include <tenon/backend/cuda/plan/step.hpp>
@@ -15,11 +17,13 @@ struct Frame {
     Driver* driver = nullptr;
     unsigned char* arena = nullptr;
     const unsigned char* weights = nullptr;
-    const float* input = nullptr;  ///< the user's images
+    const float* input = nullptr;  ///< the user's images, unless they are in bytes
     float* output = nullptr;       ///< the user's results
     float* partials = nullptr;     ///< scratch for split sums
     unsigned* tickets = nullptr;   ///< zeros: counters of the tiles that are split
     int images = 1;
+    const std::uint8_t* bytes = nullptr;  ///< the user's images in bytes, pixel by pixel
+    const float* byte_scale = nullptr;    ///< of each of their channels, followed by the shifts
 };
 
 /// Launches a step's kernels.

@@ -112,22 +112,27 @@ void launch_softmax(const Step& step, const Frame<Driver>& frame) {
     frame.driver->template launch<Kernel>(Kernel::grid(frame.images), arguments);
 }
 
-/// Copies the user's images, NCHW in float, to the layout and type of the program's input.
+/// Copies the user's images, in float or in bytes, to the layout and type of the program's input.
 template <Precision P, class Driver>
 void launch_load_input(const Step& step, const Frame<Driver>& frame) {
-    LoadInputBody<Number<P>> body{};
-    body.target_width = step.target.width;
-    body.target_pixels = static_cast<int>(step.target.pixels());
-    body.count = static_cast<long>(frame.images) * body.target_pixels;
-    body.source = frame.input;
-    body.target = address<Number<P>>(frame, step.target);
-    body.channels = step.source().channels;
-    body.height = step.source().height;
-    body.width = step.source().width;
-    body.top = step.window().top;
-    body.left = step.window().left;
-    body.pitch = step.target.pitch;
-    launch_map(*frame.driver, body);
+    const auto launch = [&](auto body, auto source) {
+        body.target_width = step.target.width;
+        body.target_pixels = static_cast<int>(step.target.pixels());
+        body.count = static_cast<long>(frame.images) * body.target_pixels;
+        body.source = source;
+        body.target = address<Number<P>>(frame, step.target);
+        body.channels = step.source().channels;
+        body.height = step.source().height;
+        body.width = step.source().width;
+        body.top = step.window().top;
+        body.left = step.window().left;
+        body.pitch = step.target.pitch;
+        launch_map(*frame.driver, body);
+    };
+    if (!frame.bytes) return launch(LoadInputBody<Number<P>>{}, frame.input);
+    LoadBytesBody<Number<P>> body{};
+    body.scale = frame.byte_scale;
+    launch(body, frame.bytes);
 }
 
 /// Copies the program's output to the user's memory, NCHW in float.
