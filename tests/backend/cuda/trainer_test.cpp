@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <tenon/distributed/threads.hpp>
 #include <tenon/engine/emulated_cuda_training.hpp>
 #include <tenon/topology/block.hpp>
 #include <tenon/topology/training_parts.hpp>
@@ -94,9 +95,10 @@ TEST_CASE("six steps of AdamW change the parameters as on the CPU, with decay de
 }
 
 /// A user's optimizer, which has a slot and no rule that the device knows: the host does its step.
-class Smoothed final : public Optimizer<float> {
+class Smoothed final : public detail::Optimizer<float> {
 public:
-    Smoothed(std::vector<detail::ParameterRun> runs, long scalars) : Optimizer<float>{std::move(runs), scalars, 1} {}
+    Smoothed(std::vector<detail::ParameterRun> runs, long scalars)
+        : detail::Optimizer<float>{std::move(runs), scalars, 1} {}
     std::string identity() const override { return "smoothed"; }
     double learning_rate() const override { return 0.2; }
 
@@ -113,13 +115,32 @@ protected:
 struct SmoothedOptions {
     DecayedRoles decayed{};
     template <class Scalar>
-    std::unique_ptr<Optimizer<Scalar>> make(std::vector<detail::ParameterRun> runs, long scalars) const {
+    std::unique_ptr<detail::Optimizer<Scalar>> make(std::vector<detail::ParameterRun> runs, long scalars) const {
         return std::make_unique<Smoothed>(std::move(runs), scalars);
     }
 };
 
 TEST_CASE("six steps of an optimizer without a rule change the parameters as on the CPU") {
     compare_with_cpu(SmoothedOptions{}, 0.05, 1e-5);
+}
+
+TEST_CASE("trainers of two processes on a device each end with the bits of one that computes both shards") {
+    const TrainerOptions options{.batch_size = 6, .clip_norm = 1, .shards = 2};
+    const auto end_of = [&](distributed::World world, int device) {
+        TrainerOptions mine = options;
+        mine.world = world;
+        mine.device = device;
+        CudaTrainer trainer{sgd, mine};
+        Patterns images = patterns();
+        trainer.fit(images, {.epochs = 1});
+        return std::vector<float>(trainer.parameters().values().begin(), trainer.parameters().values().end());
+    };
+    const std::vector<float> alone = end_of({}, -1);
+    std::vector<float> ends[2];
+    distributed::Threads<2>{}.run(
+        [&](auto& world) { ends[world.rank()] = end_of(distributed::World{world}, world.rank()); });
+    CHECK(same_bytes(ends[0], alone));
+    CHECK(same_bytes(ends[1], alone));
 }
 
 TEST_CASE("an update is part of the step's graph, and nothing else is copied") {
@@ -243,6 +264,15 @@ TEST_CASE("a loss that is no number changes no parameter and is explained") {
 /// No dropout, so that a step is a function of parameters and batch.
 struct Tiny : Network<Input<3, 6, 6>, Conv<8, Kernel<3>, Padding<1>>, BatchNorm, ReLU, GlobalAvgPool, Linear<6>> {};
 using HalfTrainer = Trainer<Tiny, EmulatedCuda<Precision::float16>>;
+
+TEST_CASE("shards are refused where the loss is scaled") {
+    CHECK(
+        error_of([] {
+            HalfTrainer trainer{sgd, TrainerOptions{.shards = 2}};
+        }) ==
+        "a trainer of several processes, shards or accumulated batches needs a precision that does without a scale of "
+        "the loss, found float16");
+}
 
 /// The scales of all steps, and which were skipped.
 struct Scales : Callback {
