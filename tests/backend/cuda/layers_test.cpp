@@ -1,4 +1,5 @@
 // The other kernels in the emulator against the reference.
+#include <tenon/backend/cuda/training/norm.hpp>
 #include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/topology/channel_ops.hpp>
 
@@ -173,6 +174,43 @@ void compare_max_gradient(int stride, bool pad_counts) {
             CHECK(cuda::to_float(found[i]) == expected[i]);
             return;
         }
+}
+
+/// Means and squared distances of the chunks of a map of one channel and of three, of more pixels than threads load at
+/// once, which end within what they load.
+void compare_statistics(int channels) {
+    constexpr long pixels = 2600;
+    cuda::ChannelChunks chunks{pixels, channels, 1};
+    chunks.chunks = 2;
+    std::vector<float> source(static_cast<std::size_t>(pixels * channels));
+    for (std::size_t i = 0; i < source.size(); ++i)
+        source[i] = static_cast<float>(detail::uniform(detail::random_bits(3, 6, i), -1, 1));
+    tenon_test::KernelRunner runner;
+    using Kernel = cuda::StatisticsKernel<float, 1>;
+    Kernel::Arguments arguments{};
+    arguments.chunks = chunks;
+    arguments.partials = runner.room<float>(static_cast<std::size_t>(4 * channels));
+    arguments.source = runner.put(source);
+    runner.run<Kernel>(chunks.grid(1), arguments);
+    const std::vector<float> found = runner.get(arguments.partials, static_cast<std::size_t>(4 * channels));
+    for (int chunk = 0; chunk < 2; ++chunk)
+        for (int channel = 0; channel < channels; ++channel) {
+            const auto value = [&](long pixel) {
+                return double{source[static_cast<std::size_t>(pixel * channels + channel)]};
+            };
+            const long begin = chunks.begin(chunk), end = chunks.begin(chunk + 1);
+            double mean = 0, squares = 0;
+            for (long pixel = begin; pixel < end; ++pixel) mean += value(pixel) / static_cast<double>(end - begin);
+            for (long pixel = begin; pixel < end; ++pixel) squares += (value(pixel) - mean) * (value(pixel) - mean);
+            const auto first = static_cast<std::size_t>(2 * chunk * channels + channel);
+            CHECK(std::abs(double{found[first]} - mean) < 1e-6);
+            CHECK(double{found[first + static_cast<std::size_t>(channels)]} == doctest::Approx(squares).epsilon(1e-5));
+        }
+}
+
+TEST_CASE("statistics of channels that are loaded one by one") {
+    compare_statistics(1);
+    compare_statistics(3);
 }
 
 /// Maxima and means over windows of 5 x 5 that reach over all edges, of whole numbers.
