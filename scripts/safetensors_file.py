@@ -76,7 +76,7 @@ def read(path):
     if len(data) < 8 or length > len(data) - 8:
         raise ValueError(f"{path} is {len(data)} bytes long, too short for a safetensors header")
     header = json.loads(data[8:8 + length])
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", {}) or {}  # null: none
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]

@@ -209,7 +209,9 @@ TEST_CASE("files that break a rule of the format are refused with a sentence") {
          "the last 3 bytes of the file belong to no tensor"},
         {"{}", 1, "the last 1 bytes of the file belong to no tensor"},
         {R"({"__metadata__":{"a":1}})", 0, "expected a string"},
-        {R"({"__metadata__":null})", 0, "expected an object"},
+        {R"({"__metadata__":5})", 0, "expected an object"},
+        {R"({"__metadata__":nulls})", 0, "expected ',' or '}'"},
+        {R"({"__metadata__":nul})", 0, "expected an object"},
         {R"({"__metadata__":{"a":"","a":""}})", 0, "the key \"a\" occurs twice"},
         {R"({"__metadata__":{},"__metadata__":{}})", 0, "the key \"__metadata__\" occurs twice"},
         {"{\"\xFF\":{}}", 0, "the string is not UTF-8"},
@@ -256,6 +258,7 @@ TEST_CASE("what the format allows is accepted") {
                 R"({"a":{"dtype":"F4","shape":[4],"data_offsets":[0,2]},"":{"dtype":"F6_E2M3","shape":[2,2],"data_offsets":[2,5]}})",
                 5),
             std::pair("{\n}\t\r\n  ", 0),
+            std::pair(R"({"__metadata__": null,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", 0),
         }) {
         CAPTURE(header);
         CHECK(error_of_bytes(file_bytes(header, std::string(static_cast<std::size_t>(data), '\0'))) == "(no error)");

@@ -90,6 +90,14 @@ public:
         return value;
     }
 
+    /// Reads `null` if it comes next, and says whether it does.
+    [[gnu::cold]] bool read_null() {
+        next();
+        const bool is_null = text_.substr(position_, 4) == "null";
+        if (is_null) position_ += 4;
+        return is_null;
+    }
+
     /// Reads any value and forgets it: also numbers with signs and fractions, `true`, `false` and `null`.
     [[gnu::cold]] void skip() {
         const char first = next();

@@ -181,10 +181,10 @@ private:
         detail::JsonReader reader(text);
         try {
             reader.read_object([&](const std::string& key) {
-                if (key == detail::metadata_key)
-                    reader.read_object([&](const std::string& name) { metadata_[name] = reader.read_string(); });
-                else
+                if (key != detail::metadata_key)
                     descriptions.emplace_back(key, read_description(reader));
+                else if (!reader.read_null())  // which the format's own reader takes for none
+                    reader.read_object([&](const std::string& name) { metadata_[name] = reader.read_string(); });
             });
             reader.read_end();
         } catch (const Error& error) {
