@@ -41,13 +41,13 @@ inline Result make_result(const std::string& file, std::span<const float> logits
 
 inline void print_text(const Result& result, const std::vector<std::string>& names, const Terminal& terminal) {
     constexpr int bar_width = 24;
-    std::string text = terminal.bold(result.file) + "\n";
+    std::string text = terminal.bold(terminal.shown(result.file)) + "\n";
     for (std::size_t i = 0; i < result.classes.size(); ++i) {
         char percent[16];
         std::snprintf(percent, sizeof percent, "%6.2f", 100.0 * result.probabilities[i]);
         text += "  " + std::string(percent) + " %  " +
                 terminal.green(terminal.bar(result.probabilities[i], bar_width)) + "  " +
-                names[static_cast<std::size_t>(result.classes[i])] + "\n";
+                terminal.shown(names[static_cast<std::size_t>(result.classes[i])]) + "\n";
     }
     std::fputs(text.c_str(), stdout);
 }

@@ -10,6 +10,8 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <tenon/inference.hpp>
 
@@ -29,6 +31,14 @@ inline void close_output() {
                            std::strerror(written ? errno : reason));
 }
 
+/// Opens the standard streams that the program was started without, so that using them fails as before. Else the next
+/// file that is opened, a log say, would get a stream's number, and all that is printed.
+inline void occupy_closed_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+            static_cast<void>(::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+}
+
 /// Throws CLI::ValidationError when an option with one value was given an empty one: that is how a shell hands on a
 /// variable that isn't set, and `--weights ""` would be as if it weren't there.
 inline void refuse_empty_values(const CLI::App& app) {
@@ -44,6 +54,7 @@ inline void refuse_empty_values(const CLI::App& app) {
 /// options.world, and divide their machine's cores; what is wrong in one of them ends all.
 template <class Options, class Describe, class Run>
 int run_program(const char* name, int argc, char** argv, const Describe& describe, const Run& run) {
+    occupy_closed_streams();
     // MPI begins before anything that can fail, and ends after what failed has been reported.
     ProgramWorld processes(argc, argv);
     const tenon::distributed::World world = processes.world();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <clocale>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -21,11 +22,33 @@ public:
             return value != nullptr ? value : "";
         };
         std::setlocale(LC_CTYPE, "");
-        return {isatty(STDOUT_FILENO) != 0 && variable("NO_COLOR").empty() && variable("TERM") != "dumb",
+        const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+        return {is_terminal, is_terminal && variable("NO_COLOR").empty() && variable("TERM") != "dumb",
                 std::string_view(nl_langinfo(CODESET)) == "UTF-8"};
     }
 
-    Terminal(bool colors, bool blocks) : colors_(colors), blocks_(blocks) {}
+    Terminal(bool is_terminal, bool colors, bool blocks)
+        : is_terminal_(is_terminal), colors_(colors), blocks_(blocks) {}
+
+    /// A name as it is; on a terminal without control characters, which in names of somebody's weights or photos could
+    /// change what it shows: `\x1B` for the one that begins commands.
+    std::string shown(const std::string& name) const {
+        if (!is_terminal_) return name;
+        std::string text;
+        for (std::size_t i = 0; i < name.size(); ++i) {
+            const auto at = [&](std::size_t j) { return static_cast<unsigned char>(j < name.size() ? name[j] : ' '); };
+            const auto is_second = [&](std::size_t j) { return at(j) >= 0x80 && at(j) < 0xA0 && at(j - 1) == 0xC2; };
+            const unsigned char byte = at(i);
+            const bool is_control = byte < 0x20 || byte == 0x7F || (byte == 0xC2 && is_second(i + 1)) || is_second(i);
+            if (is_control) {
+                constexpr const char* digits = "0123456789ABCDEF";
+                text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+            } else {
+                text += name[i];
+            }
+        }
+        return text;
+    }
 
     std::string bold(const std::string& text) const { return styled(text, "1"); }
     std::string green(const std::string& text) const { return styled(text, "32"); }
@@ -50,6 +73,7 @@ private:
         return colors_ ? "\x1B[" + std::string(code) + "m" + text + "\x1B[0m" : text;
     }
 
+    bool is_terminal_;
     bool colors_;
     bool blocks_;
 };

@@ -138,6 +138,23 @@ class Classify(unittest.TestCase):
             os.close(ours)
             os.close(theirs)
 
+    def test_control_characters_in_names_are_not_sent_to_a_terminal(self):
+        with tempfile.TemporaryDirectory() as folder:
+            labels, photo = pathlib.Path(folder) / "labels.json", pathlib.Path(folder) / "a\x1b]0;b.png"
+            names = ["caf\u00e9 \x1b[2J\u009bm\x7f"] * 10
+            labels.write_text(json.dumps(names))
+            photo.write_bytes((IMAGES / "8_bag.png").read_bytes())
+            arguments = [PROGRAM, *SEED, "--labels", str(labels), "--top", "1", str(photo)]
+            ours, theirs = os.openpty()
+            subprocess.run(arguments, stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"}, check=True)
+            shown = os.read(ours, 65536).decode()
+            os.close(ours)
+            os.close(theirs)
+            self.assertNotRegex(shown.replace("\r\n", ""), "[\x00-\x1f\x7f-\x9f]")
+            self.assertIn("caf\u00e9 \\x1B[2J\\xC2\\x9Bm\\x7F", shown)
+            self.assertIn("a\\x1B]0;b.png", shown)
+            self.assertIn(names[0], self.run_program(*arguments[1:])[0])  # programs get the names
+
     def test_labels_from_lines_or_json_replace_the_names(self):
         with tempfile.TemporaryDirectory() as folder:
             names = ["o'e\u00e9", *"bcdefgh", "\U0001F41F fish, tench", "j"]

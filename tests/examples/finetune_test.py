@@ -292,6 +292,18 @@ class FineTuning(unittest.TestCase):
         self.assertIn("1.png: the network's results are not finite numbers", answer)
         self.assertNotIn("%", answer)
 
+    def test_without_standard_streams_files_hold_what_they_should(self):
+        def close_outputs():
+            os.close(1)
+            os.close(2)
+        done = subprocess.run([PROGRAM, "--data", self.shared / "photos", "--model", "resnet18", "--weights",
+                               self.shared / "backbone.safetensors", "--output", "out", "--epochs", "2"],
+                              cwd=self.folder, preexec_fn=close_outputs, check=False)
+        self.assertEqual(done.returncode, 2)  # as what was printed is lost
+        log = (self.folder / "out" / "classifier.csv").read_text().splitlines()
+        self.assertEqual([line.split(",")[0] for line in log], ["epoch", "0", "1"])
+        self.assertTrue((self.folder / "out" / "weights.safetensors").exists())
+
     def test_augmented_features_without_broken_photos(self):
         photos = self.folder / "photos"
         shutil.copytree(self.shared / "photos", photos)
