@@ -19,8 +19,9 @@ struct Bytes3x3 : Network<Input<144, 9, 9>, ReLU, Conv<48, Kernel<3>, Padding<1>
 struct Bytes1x1 : Network<Input<176, 5, 7>, ReLU, Conv<80, Kernel<1>>> {};
 struct BytesStrided : Network<Input<24, 11, 30>, ReLU, Conv<16, Kernel<3>, Stride<2>, Padding<1>>> {};
 struct BytesLinear : Network<Input<200>, ReLU, Linear<48>> {};
-/// The same with a source of either sign, in 16 bits: planes of words, and blocks.
-struct Words3Channels : Network<Input<3, 15, 17>, Conv<32, Kernel<7>, Stride<2>, Padding<3>>> {};
+/// The same with a source of either sign: interleaved images in 8 bits, and blocks in 16 bits.
+struct Image3Channels : Network<Input<3, 15, 35>, Conv<32, Kernel<7>, Stride<2>, Padding<3>>> {};
+struct Image1Channel : Network<Input<1, 9, 20>, Conv<16, Kernel<3>>> {};
 struct WordsBlocks : Network<Input<48, 7, 7>, Conv<32, Kernel<3>, Padding<1>>> {};
 
 /// Pre-activation: a trunk of floats, projections, results that are normalized.
@@ -42,11 +43,16 @@ struct Postactivated
 struct Flattened : Network<Input<5, 12, 14>, BatchNorm, Conv<24, Kernel<3>, Padding<1>>, ReLU,
                            AvgPool<Kernel<2>, Stride<2>>, Conv<23, Kernel<1>>, Flatten, Linear<10>> {};
 
-using Networks =
-    std::tuple<Bytes3x3, Bytes1x1, BytesStrided, BytesLinear, Words3Channels, WordsBlocks, Preactivated, Postactivated>;
+/// For bfloat16 by Winograd: an incomplete last plane, an odd number of output blocks, tiles that reach over the edge,
+/// and a residual.
+struct Winograd3x3 : Network<Input<80, 9, 11>, Conv<80, Kernel<3>, Padding<1>>, BatchNorm, ReLU, detail::CifarBlock<80>,
+                             Conv<72, Kernel<3>>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {};
+
+using Networks = std::tuple<Bytes3x3, Bytes1x1, BytesStrided, BytesLinear, Image3Channels, Image1Channel, WordsBlocks,
+                            Preactivated, Postactivated>;
 /// Those that are run in bfloat16; the first three are one product each.
-using Bfloat16Networks = std::tuple<Bytes1x1, BytesStrided, BytesLinear, Words3Channels, WordsBlocks, Preactivated,
-                                    Postactivated, Flattened>;
+using Bfloat16Networks = std::tuple<Bytes1x1, BytesStrided, BytesLinear, Image3Channels, Image1Channel, WordsBlocks,
+                                    Preactivated, Postactivated, Flattened, Winograd3x3>;
 
 /// The results of network `index` of Networks in 8-bit integers; parameters are one after another.
 using Run = std::vector<float> (*)(int index, std::span<const float> parameters, std::span<const float> ranges,

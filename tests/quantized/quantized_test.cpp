@@ -57,13 +57,16 @@ struct ExactCase {
     static constexpr bool bytes = program.ops.size() == 2;
     static constexpr Shape in = input_shape<Net>, out = output_shape<Net>;
     static constexpr int taps = product.window().taps();
-    static constexpr cpu::Storage storage = bytes ? cpu::Storage::u8 : cpu::Storage::s16;
+    static constexpr bool interleaved = !bytes && in.channels < cpu::min_blocked_channels;
+    static constexpr cpu::Storage storage = bytes         ? cpu::Storage::u8
+                                            : interleaved ? cpu::Storage::s8
+                                                          : cpu::Storage::s16;
     static constexpr int weight_limit = cpu::weight_limit_of(storage, in.channels* taps);
     static constexpr int pixel_limit = cpu::code_limit_of(storage, in.channels* taps);
     static_assert(!bytes || (weight_limit == 127 && pixel_limit == 255));
 
     std::vector<float> images, parameters, expected;
-    float range = static_cast<float>(bytes ? 255.0 : pixel_limit / 2.0);  // a scale of 1
+    float range = static_cast<float>(bytes || interleaved ? pixel_limit : pixel_limit / 2.0);  // a scale of 1
 
     /// `extreme`: all numbers are the largest, those of an output channel with one sign.
     explicit ExactCase(bool extreme, int count = 3) {
@@ -110,19 +113,21 @@ struct ExactCase {
     }
 };
 
-constexpr int exact_networks = 6;  // the first ones
+constexpr int exact_networks = 7;  // the first ones
 
 /// How many of a network's steps are computed by Winograd.
-template <class Net>
+template <class Net, cpu::Packing Packs = cpu::Packing::integers>
 constexpr int winograd_steps() {
     int count = 0;
-    for (const auto& step : cpu::QuantizedNetwork<Net, cpu::Packing::integers>::plan.steps)
-        count += step.winograd.m > 0 ? 1 : 0;
+    for (const auto& step : cpu::QuantizedNetwork<Net, Packs>::plan.steps) count += step.winograd.m > 0 ? 1 : 0;
     return count;
 }
 static_assert(cpu::has_dot4 || (winograd_steps<Bytes3x3>() == 1 && winograd_steps<Bytes1x1>() == 0 &&
                                 winograd_steps<BytesStrided>() == 0 && winograd_steps<WordsBlocks>() == 0));
 static_assert(cpu::has_dot4 || (winograd_steps<Preactivated>() > 0 && winograd_steps<Postactivated>() > 0));
+// In bfloat16 it is a matter of shapes, not of the machine.
+static_assert(winograd_steps<Winograd3x3, cpu::Packing::bfloat16>() == 4);
+static_assert(winograd_steps<WordsBlocks, cpu::Packing::bfloat16>() == 0);
 
 /// Checks one instruction set's sums, on 1 and 3 threads.
 void check_exact(Run run) {
@@ -299,10 +304,14 @@ TEST_CASE("a stored value is the rounded float; infinities and NaN stay what the
     CHECK(std::ranges::all_of(nans, [](float result) { return std::isnan(result); }));
 }
 
-struct Wide : Network<Input<64, 10, 10>, Conv<256, Kernel<3>>, ReLU, Conv<256, Kernel<1>>> {};
+struct Wide : Network<Input<64, 10, 10>, Conv<256, Kernel<3>, Stride<2>>, ReLU, Conv<256, Kernel<1>>> {};
+struct WideByWinograd : Network<Input<64, 10, 10>, Conv<256, Kernel<3>>> {};
 static_assert(200 * cpu::QuantizedNetwork<Wide, cpu::Packing::bfloat16>::plan.weight_floats <=
                   102 * cpu::CompiledNetwork<Wide, cpu::ConvAlgorithm::exact>::plan.weight_floats,
               "weights in bfloat16 take half the memory; shifts stay floats");
+static_assert(100 * cpu::QuantizedNetwork<WideByWinograd, cpu::Packing::bfloat16>::plan.weight_floats <=
+                  90 * cpu::CompiledNetwork<WideByWinograd, cpu::ConvAlgorithm::exact>::plan.weight_floats,
+              "16 points of 2 bytes instead of 9 floats");
 
 /// Groups, which are computed in floats, with integers before and after; a gate; a map that is flattened.
 struct Mixed
@@ -322,7 +331,7 @@ double relative_error(std::span<const float> expected, std::span<const float> fo
     return std::sqrt(errors / squares);
 }
 
-TEST_CASE_TEMPLATE("results are close to those in floats", Net, Preactivated, Postactivated, Mixed) {
+TEST_CASE_TEMPLATE("results are close to those in floats", Net, Preactivated, Postactivated, Mixed, Winograd3x3) {
     const Calibrated<Net> net;
     Model<Net> floats{{.threads = 1}};
     Int8Model<Net> integers{{.threads = 1}};

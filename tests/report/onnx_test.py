@@ -48,7 +48,7 @@ EXPECTED = {
     "nothing": {"Identity": 1},
     # One QuantizeLinear per value of bytes, and a DequantizeLinear for each of these and for the weights that meet them.
     "int8_bytes": {"Conv": 2, "Gemm": 1, "BatchNormalization": 0, "Relu": 3, "QuantizeLinear": 3, "DequantizeLinear": 6},
-    "int8_flat_map": {"Conv": 2, "Flatten": 1, "QuantizeLinear": 1, "DequantizeLinear": 2},
+    "int8_flat_map": {"Conv": 2, "Flatten": 1, "QuantizeLinear": 2, "DequantizeLinear": 4},
 }
 
 

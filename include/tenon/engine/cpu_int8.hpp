@@ -134,7 +134,7 @@ private:
 
     template <class Visit>
     void show(const Tensor& tensor, const Codes& in_codes, Visit& visit) {
-        if (!in_codes.exist()) return;
+        if (!in_codes.exist() || in_codes.only_pooled) return;
         const float* const first = this->arena_of(0) + tensor.origin();
         for (int c = 0; c < tensor.channels; ++c)
             for (int y = 0; y < tensor.height; ++y)

@@ -25,6 +25,7 @@ struct StoredValue {
     bool has_floats = true;
     /// What a code of 1 stands for where the value is stored as bytes; 0 where it is not.
     double byte_scale = 0;
+    int zero = 0;  ///< the byte that stands for 0
 };
 
 /// How a convolution or linear layer of a network in integers computes.
@@ -48,11 +49,13 @@ IntegerForm integer_form(std::span<const float> ranges) {
                      std::vector<IntegerProduct>(index(program.ops.size()))};
     const auto note = [&](int value, const Codes& codes, bool has_floats) {
         if (value < 0) return;
-        const double range = codes.storage == Storage::u8 ? double{ranges[index(codes.product)]} : 0;
+        const bool in_bytes = (codes.storage == Storage::u8 || codes.storage == Storage::s8) && !codes.only_pooled;
+        const double range = in_bytes ? double{ranges[index(codes.product)]} : 0;
         // As in QuantizedPacker, the scale is 1 where calibration saw nothing but zeros.
-        const double scale = codes.storage != Storage::u8 ? 0 : range > 0 ? range / codes.limit : 1;
-        form.values[index(value)] = {has_floats, scale};
+        const double scale = !in_bytes ? 0 : range > 0 ? range / codes.limit : 1;
+        form.values[index(value)] = {has_floats, scale, zero_code(codes.storage)};
     };
+    note(0, Network::plan.steps[0].target_codes, true);  // the user's image is in floats
     for (int i = 0; i < program.ops.size(); ++i) {
         const detail::Op& op = program.ops[i];
         const QuantizedStep& step = Network::plan.steps[i + 1];  // the first one loads the input
@@ -62,7 +65,7 @@ IntegerForm integer_form(std::span<const float> ranges) {
              : step.activated.exists() ? op.target
                                        : -1,
              step.activated_codes, step.stores_activated);
-        if (step.is_packed) form.products[index(i)] = {step.source_codes.storage == Storage::u8, step.weight_limit};
+        if (step.is_packed) form.products[index(i)] = {step.source_codes.storage != Storage::s16, step.weight_limit};
     }
     return form;
 }

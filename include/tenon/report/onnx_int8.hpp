@@ -68,10 +68,10 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Writes a network in 8-bit integers as an ONNX file, of parameters and the ranges that a Calibrator has measured
 /// (Calibrator::input_ranges, programs::read_input_ranges): the operations of Model<Net, CpuWith<Precision::int8>>,
 /// with QuantizeLinear and DequantizeLinear where it stores bytes. Weights are int8 with a scale per output channel and
-/// their norms folded in; activations uint8 with the zero point 0. What the model stores in 16 bits, and the layers
-/// that read it, are in floats, with the model's rounded weights. All else is as in write_onnx of floats. Throws
-/// tenon::Error as that does, when there are no ranges or those of another network, when a parameter is not finite, and
-/// when classes are to be left out.
+/// their norms folded in; activations uint8 with the zero point 0, an image of few channels with 128. What the model
+/// stores in 16 bits, and the layers that read it, are in floats, with the model's rounded weights. All else is as in
+/// write_onnx of floats. Throws tenon::Error as that does, when there are no ranges or those of another network, when a
+/// parameter is not finite, and when classes are to be left out.
 template <class Net, std::convertible_to<std::span<const float>> Ranges>
 void write_onnx(const std::string& path, const Parameters<Net>& parameters, const Ranges& input_ranges,
                 const OnnxOptions& options = {}, Naming naming = naming_of<Net>) {

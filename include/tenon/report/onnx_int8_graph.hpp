@@ -27,8 +27,8 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Builds the GraphProto of the optimized program of a network in integers.
 ///
 /// Norms are folded into the products before them, as in the model, whose rounded weights the file has. A value that
-/// the model stores as bytes is quantized with the same scale and the zero point 0; what is read as 16 bits, the image
-/// above all, stays in floats, and so do the products that read it.
+/// the model stores as bytes is quantized with the same scale and zero point; what is read as 16 bits stays in floats,
+/// and so do the products that read it.
 class OnnxInt8GraphBuilder : OnnxGraphBuilder {
 public:
     /// `source` has the optimized program; `output` is the shape of the network's result, where a map may be flat.
@@ -40,6 +40,7 @@ public:
           dequantized_(source.values.size()) {}
 
     ProtobufMessage build(std::string_view name) {
+        quantize(0, value_names_[0]);
         if (source_.output == 0 && !is_flattened_)  // there is no layer
             add_node("Identity", {value_names_[0]}, unique("output"), {});
         for (std::size_t i = 0; i < source_.ops.size(); ++i) add_op(i);
@@ -94,10 +95,16 @@ private:
     void store(int value, const std::string& name) {
         value_names_[index(value)] = name;
         if (name != "output") graph().add_message(13, value_info(name, source_.values[index(value)]));
-        const double scale = form_.values[index(value)].byte_scale;
-        if (scale == 0) return;
-        const std::string step = add_constant<float>(name + ".scale", {}, {static_cast<float>(scale)}),
-                          zero = add_constant<std::uint8_t>(name + ".zero_point", {}, {0}),
+        quantize(value, name);
+    }
+
+    /// Adds what the model makes of a value's floats where products read it as bytes.
+    void quantize(int value, const std::string& name) {
+        const cpu::StoredValue& stored = form_.values[index(value)];
+        if (stored.byte_scale == 0) return;
+        const std::string step = add_constant<float>(name + ".scale", {}, {static_cast<float>(stored.byte_scale)}),
+                          zero = add_constant<std::uint8_t>(name + ".zero_point", {},
+                                                            {static_cast<std::uint8_t>(stored.zero)}),
                           codes = unique(name + ".quantized"), y = unique(name + ".dequantized");
         add_node("QuantizeLinear", {name, step, zero}, codes, {});
         add_node("DequantizeLinear", {codes, step, zero}, y, {});

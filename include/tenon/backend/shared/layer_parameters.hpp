@@ -61,7 +61,6 @@ public:
             sums[c] += affine.shift[c] + (bias ? rounded(double{bias[c]} * affine.scale[c]) : 0.0);
     }
 
-private:
     /// A product that the compiler doesn't fuse with an addition, as not every machine could: constants have the same
     /// bits on all of them.
     static double rounded(double product) {
@@ -69,6 +68,7 @@ private:
         return value;
     }
 
+private:
     const LayerInfo& info(int layer) const { return layers_[index(layer)]; }
 
     std::span<const LayerInfo> layers_;

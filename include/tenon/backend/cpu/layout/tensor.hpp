@@ -21,13 +21,14 @@ struct Tensor {
     int channels = 0, height = 1, width = 1;
     int top = 0, left = 0, bottom = 0, right = 0;  ///< border, in pixels
     bool planar = false;
+    int row_words = 0;   ///< of a planar tensor whose pixels are not whole floats (quantized/step.hpp); else 0
     int strip_rows = 0;  ///< of a value that is never complete (see run_chain): rows in a worker's scratch; else 0
 
     constexpr bool exists() const { return offset >= 0; }
     constexpr bool is_strip() const { return strip_rows > 0; }
     constexpr int planes() const { return planar ? channels : channel_blocks(channels); }
     constexpr int pixel() const { return planar ? 1 : channel_block; }
-    constexpr int row() const { return (left + width + right) * pixel(); }
+    constexpr int row() const { return row_words > 0 ? row_words : (left + width + right) * pixel(); }
     constexpr int plane() const { return (top + (is_strip() ? strip_rows : height) + bottom) * row(); }
     constexpr long floats() const { return long{planes()} * plane(); }
     /// The offset of pixel (0, 0), inside the border.
@@ -38,7 +39,8 @@ struct Tensor {
     /// Whether two tensors are laid out alike, so that one may take the other's place.
     constexpr bool same_form(const Tensor& other) const {
         return channels == other.channels && height == other.height && width == other.width && top == other.top &&
-               left == other.left && bottom == other.bottom && right == other.right && planar == other.planar;
+               left == other.left && bottom == other.bottom && right == other.right && planar == other.planar &&
+               row_words == other.row_words;
     }
 };
 

@@ -73,6 +73,15 @@ TENON_INLINE Sums add_exact_products(Sums sums, Vector a, Vector b) {
 #endif
 }
 
+/// What to_bfloat16 makes of floats, in the upper halves of the bits.
+TENON_INLINE UnsignedBits rounded_to_bfloat16(Vector values) {
+    const auto bits = reinterpret_cast<UnsignedBits>(values);
+    const UnsignedBits magnitude = bits & 0x7fffffffu;
+    const UnsignedBits rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+    const UnsignedBits number = magnitude > 0x7f800000u ? bits | 0x400000u : rounded;
+    return (magnitude < 0x00800000u ? bits & 0x80000000u : number) & 0xffff0000u;
+}
+
 #if TENON_MULTIPLIES_BFLOAT16
 
 /// sums + the products of the upper numbers, and then of the lower ones. Sums are floats, in a vector of bits.
@@ -88,11 +97,28 @@ TENON_INLINE void store_bfloat16(float* block, int lane, Vector value) {
     std::memcpy(reinterpret_cast<char*>(block) + 2 * lane, &packed, sizeof packed);
 }
 
+/// Stores words of two floats each, rounded to bfloat16, to memory aligned to the vector.
+TENON_INLINE void store_bfloat16_words(float* words, Vector lower, Vector upper) {
+    struct Order {
+        std::int16_t from[2 * vector_width]{};
+    };
+    static constexpr Order order = [] {  // alternately from the first half, the lower numbers, and from the second one
+        Order numbers{};
+        for (int i = 0; i < 2 * vector_width; ++i)
+            numbers.from[i] = static_cast<std::int16_t>(i / 2 + i % 2 * vector_width);
+        return numbers;
+    }();
+    Sums packed, in_order;
+    std::memcpy(&in_order, &order, sizeof in_order);
+    asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(packed) : "v"(lower), "v"(upper));
+    asm("vpermw %1, %2, %0" : "=v"(packed) : "v"(packed), "v"(in_order));
+    store_words(words, packed);
+}
+
 /// The numbers that store_bfloat16 stored, as floats.
 TENON_INLINE Vector load_bfloat16(const float* block, int lane) {
-    Shorts packed;
-    std::memcpy(&packed, reinterpret_cast<const char*>(block) + 2 * lane, sizeof packed);
-    return lower_numbers(__builtin_convertvector(packed, Sums));
+    const char* const from = reinterpret_cast<const char*>(block) + 2 * lane;
+    return lower_numbers(widen(reinterpret_cast<const Shorts*>(from)));
 }
 
 #else

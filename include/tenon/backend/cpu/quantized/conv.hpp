@@ -9,6 +9,13 @@
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// The distance between the windows of neighboring output pixels: in bytes where the source is interleaved.
+constexpr int source_column(const QuantizedStep& step) {
+    const StepTerm& term = step.terms[0];
+    if (!term.source.planar) return column_stride(term);
+    return term.window.stride_width * term.group_inputs * bytes_of(step.source_codes.storage);
+}
+
 /// The tile of a step with `pixels` pixels in `rows` rows.
 constexpr QuantizedTileSpec quantized_tile_spec(const QuantizedStep& step, int pixels, int rows, int blocks) {
     const bool several = rows > 1;
@@ -17,11 +24,11 @@ constexpr QuantizedTileSpec quantized_tile_spec(const QuantizedStep& step, int p
     spec.pixels = pixels;
     spec.rows = rows;
     spec.blocks = blocks;
-    spec.source_column = column_stride(term);
-    spec.source_row = several ? row_stride(term) : 0;
+    spec.interleaved = term.source.planar;
+    spec.source_column = source_column(step);
+    spec.source_row = several ? row_stride(term) * (spec.interleaved ? 4 : 1) : 0;
     spec.bytes = pack_of(step.source_codes.storage) == 4;
     spec.bfloat16 = step.source_codes.storage == Storage::bf16;
-    spec.planar = term.source.planar;
     if (step.residual.exists()) {
         spec.residual_column = step.residual_stride * channel_block;
         spec.residual_row = several ? step.residual_stride * step.residual.row() : 0;
@@ -82,15 +89,16 @@ class QuantizedCursor {
 public:
     QuantizedCursor(const QuantizedStep& step, const Frame& frame) : step_{step}, frame_{frame} {
         const StepTerm& term = step.terms[0];
-        const bool pairs = step.source_codes.storage == Storage::bf16 && !multiplies_bfloat16;
+        const bool interleaved = term.source.planar;
+        const bool pairs = step.source_codes.storage == Storage::bf16 && !multiplies_bfloat16 && !interleaved;
         const int group = pairs ? 2 : 1, planes = (term.planes + group - 1) / group;
         arguments_.planes = planes;
         arguments_.next_plane = term.source.plane();
         arguments_.plane = group * term.source.plane();
-        arguments_.words = term.source.planar ? 1 : group * channel_block;
-        arguments_.last_words = term.source.planar ? 1 : step.words - (planes - 1) * arguments_.words;
+        arguments_.words = interleaved ? step.words : group * channel_block;
+        arguments_.last_words = step.words - (planes - 1) * arguments_.words;
         arguments_.kernel_height = term.window.kernel_height;
-        arguments_.kernel_width = term.window.kernel_width;
+        arguments_.kernel_width = interleaved ? 1 : term.window.kernel_width;
         arguments_.tap_row = term.source.row();
         arguments_.tap_column = term.source.pixel();
         arguments_.numbers = frame.weights + step.numbers;
@@ -137,7 +145,7 @@ public:
 
     /// Moves to the tile of an image that begins at a place.
     void move(float* image, const TilePlace& place) {
-        arguments_.source = image + window_offset(step_.terms[0], place);
+        arguments_.source = window_at(image, place);
         const TilePlace result = place.in_results(step_.grid);
         if (step_.grid.wraps > 0) arguments_.wrap = step_.grid.wraps - result.x;
         const int block = panel_ * panel_blocks;
@@ -170,6 +178,18 @@ public:
     const QuantizedTileArguments& arguments() const { return arguments_; }
 
 private:
+    /// The first number of the window of an output pixel.
+    const float* window_at(const float* image, const TilePlace& place) const {
+        const StepTerm& term = step_.terms[0];
+        if (!term.source.planar) return image + window_offset(term, place);
+        const Tensor& source = term.source;
+        const long row = long{source.top} - term.window.top + long{place.y} * term.window.stride_height;
+        const int number = (source.left - term.window.left) * term.group_inputs;
+        return moved_by_bytes(
+            image + source.offset + row * source.row(),
+            long{number} * bytes_of(step_.source_codes.storage) + long{place.x} * source_column(step_));
+    }
+
     /// Moves `pixels` pixels on in the grid's row. A tile of a shallow convolution takes 300 cycles, and to find its
     /// place by divisions 50.
     void advance(int pixels) {
@@ -177,7 +197,8 @@ private:
         int row_ends = 0;
         if (step_.grid.wraps > 0)
             for (a.wrap -= pixels; a.wrap <= 0; ++row_ends) a.wrap += step_.grid.wraps;
-        a.source += pixels * column_stride(step_.terms[0]);
+        const int distance = pixels * source_column(step_);
+        a.source = step_.terms[0].source.planar ? moved_by_bytes(a.source, distance) : a.source + distance;
         const auto move = [&](QuantizedPlace& place, int stride) {
             place.at += pixels * stride * channel_block + row_ends * place.gap;
         };

@@ -47,7 +47,7 @@ private:
         if (!codes.exist() || codes.storage == Storage::bf16) return 1;
         const double range = double{ranges_[index(codes.product)]};
         if (!(range > 0)) return 1;  // calibration saw nothing but zeros
-        return (codes.storage == Storage::u8 ? range : 2 * range) / codes.limit;
+        return (codes.storage == Storage::s16 ? 2 * range : range) / codes.limit;
     }
 
     void pack_activation(const QuantizedStep& step, double unit, float* arena) const {
@@ -60,8 +60,8 @@ private:
         }
     }
 
-    /// Order: panels of output channels; in a panel planes of words, taps, words of the plane; innermost the panel's
-    /// channels, each with the codes of one word.
+    /// Order: panels of output channels; in a panel planes of words, taps, words of the plane, or the words of a
+    /// window's rows if the source is interleaved; innermost the panel's channels, each with the codes of one word.
     void pack_product(const QuantizedStep& step, double unit, float* arena) const {
         const StepTerm& term = step.terms[0];
         const int outputs = step.result().channels, inputs = term.group_inputs, taps = term.window.taps();
@@ -79,31 +79,46 @@ private:
             const bool rounds = step.source_codes.storage == Storage::bf16;
             const double scale = rounds ? 1 : largest > 0 ? largest / step.weight_limit : 1;
             arena[step.factors + o] = static_cast<float>(source * scale / unit);
-            arena[step.shift + o] = with_plain_nan(static_cast<float>(shift[index(o)] / unit));
 
             const int panel = o / (panel_blocks * channel_block);
             const int width = std::min(panel_blocks, step.result().planes() - panel * panel_blocks) * channel_block;
             float* const to = arena + step.weights + panel * step.panel_floats + o % (panel_blocks * channel_block);
+            long sum = 0;
             for (int i = 0; i < inputs; ++i) {
                 const int word = i / pack;
                 long codes[9]{};
+                double values[9]{};
                 for (int tap = 0; tap < taps; ++tap) {
                     const double value = double{weight[long{i} * taps + tap]} * affine.scale[index(o)];
                     const long code = rounds ? static_cast<std::int16_t>(to_bfloat16(static_cast<float>(value)))
                                              : std::lrint(value / scale);
                     if (step.winograd.m > 0) {
                         codes[tap] = code;
+                        values[tap] = value;
                         continue;
                     }
-                    const int plane = term.source.planar ? word : word / channel_block;
-                    const int in_plane = term.source.planar ? 0 : word % channel_block;
-                    const int words =
-                        term.source.planar ? 1 : std::min(channel_block, all_words - plane * channel_block);
-                    const long before = term.source.planar ? plane : plane * channel_block;  // words per tap
+                    sum += code;
+                    if (term.source.planar) {
+                        const int width_of_window = term.window.kernel_width;
+                        const int number = tap % width_of_window * inputs + i;  // of a row of the window
+                        const long row = tap / width_of_window;
+                        store_weight(to + (row * step.words + number / pack) * width, number % pack, pack, code);
+                        continue;
+                    }
+                    const int plane = word / channel_block, in_plane = word % channel_block;
+                    const int words = std::min(channel_block, all_words - plane * channel_block);
+                    const long before = plane * channel_block;  // words per tap
                     store_weight(to + (before * taps + long{tap} * words + in_plane) * width, i % pack, pack, code);
                 }
-                if (step.winograd.m > 0) store_points(to, codes, step.words, i, width);
+                if (step.winograd.m > 0 && rounds)
+                    store_points(to, values, all_words, i, width);
+                else if (step.winograd.m > 0)
+                    store_points(to, codes, all_words, i, width);
             }
+            // What is added to codes adds to sums as much as to a window of zeros.
+            const double surplus = static_cast<double>(zero_code(step.source_codes.storage) * sum);
+            const double initial = shift[index(o)] - rounded(surplus * source * scale);
+            arena[step.shift + o] = with_plain_nan(static_cast<float>(initial / unit));
         }
     }
 
@@ -115,6 +130,15 @@ private:
         transform_codes_of_filter(codes, points);
         for (int point = 0; point < 36; ++point)
             store_weight(to + (long{first} * 36 + point * words + word - first) * width, input % 2, 2, points[point]);
+    }
+
+    /// The same in bfloat16, where there is one chunk.
+    static void store_points(float* to, const double (&values)[9], int words, int input, int width) {
+        double points[16];
+        transform_filter(values, points);
+        for (int point = 0; point < 16; ++point)
+            store_weight(to + (long{point} * words + input / 2) * width, input % 2, 2,
+                         static_cast<std::int16_t>(to_bfloat16(static_cast<float>(points[point]))));
     }
 
     static void store_weight(float* word, int position, int pack, long code) {

@@ -5,8 +5,9 @@
 // network in bfloat16.
 //
 // Every convolution without groups and every linear layer that reads a vector is computed in integers. Its source is
-// stored as bytes where it cannot be negative, else as 16-bit integers: the image, and what a convolution reads that no
-// ReLU precedes. What is added, the trunk of a network, stays in floats, unless a convolution reads it too.
+// stored as bytes where it cannot be negative, and where it is an image of few channels; else as 16-bit integers: what
+// a convolution reads that no ReLU precedes. What is added, the trunk of a network, stays in floats, unless a
+// convolution reads it too.
 //
 // In bfloat16 all values are, but for what the user reads and what kernels of floats do: softmax, functions of
 // elements, convolutions with groups, padded channels.
@@ -62,6 +63,7 @@ constexpr int weight_limit_of(Storage source, long depth) {
 constexpr int code_limit_of(Storage source, long depth) {
     const long limit = std::numeric_limits<std::int32_t>::max() / (depth * weight_limit_of(source, depth));
     if (source == Storage::u8) return limit >= 255 ? 255 : 0;
+    if (source == Storage::s8) return limit >= 255 ? 127 : 0;  // with 128 added codes reach 255
     return limit >= 255 ? static_cast<int>(std::min(limit, 32767L)) : 0;
 }
 
@@ -126,8 +128,12 @@ private:
         if (packing_ == Packing::none || !is_product(op) || op.terms[0].groups != 1) return false;
         if (in_bfloat16()) return true;
         if (op.kind == OpKind::linear && !program_.values[op.source()].is_flat()) return false;
-        const Storage storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
-        return code_limit_of(storage, depth_of(op)) > 0;
+        return code_limit_of(integers_for(op.source()), depth_of(op)) > 0;
+    }
+
+    /// How products of integers read a value.
+    constexpr Storage integers_for(int value) const {
+        return values_[value].is_positive ? Storage::u8 : is_interleaved(value) ? Storage::s8 : Storage::s16;
     }
 
     /// Whether an operation reads bfloat16.
@@ -159,7 +165,7 @@ private:
         for (const Op& op : program_.ops) {
             if (op.source() >= 0 && is_packed(op)) {
                 Codes& codes = values_[op.source()].codes;
-                codes.storage = values_[op.source()].is_positive ? Storage::u8 : Storage::s16;
+                codes.storage = integers_for(op.source());
                 const int limit = code_limit_of(codes.storage, depth_of(op));
                 if (codes.product < 0 || limit < codes.limit) codes.limit = limit;
                 if (codes.product < 0) codes.product = products_before(op.layer());
@@ -172,8 +178,30 @@ private:
                 values_[op.residual].has_floats = true;
             if (is_product(op) && !is_packed(op)) stores_floats(op);
         }
+        for (const Op& op : program_.ops)
+            if (pools_codes(op)) {
+                Value& source = values_[op.source()];
+                source.codes = values_[op.target].codes;
+                source.codes.only_pooled = true;
+                source.has_floats = false;
+            }
         for (int i = 1; i < program_.values.size(); ++i)
             if (!values_[i].codes.exist()) values_[i].has_floats = true;
+    }
+
+    /// Whether an operation is a largest value of which only the bytes are stored, and the only one to read a product's
+    /// result: as codes grow with values, it may as well be taken of codes.
+    constexpr bool pools_codes(const Op& op) const {
+        if (op.kind != OpKind::max_pool || op.target < 0 || op.activated >= 0 || op.relu) return false;
+        const Value &source = values_[op.source()], &target = values_[op.target];
+        if (target.codes.storage != Storage::u8 || target.has_floats) return false;
+        const int producer = program_.producer(op.source());
+        if (!source.is_positive || source.codes.exist() || producer < 0 || !is_packed(program_.ops[producer]))
+            return false;
+        int readers = 0;
+        for (const Op& other : program_.ops)
+            for_each_operand(other, [&](int operand) { readers += operand == op.source() ? 1 : 0; });
+        return readers == 1;
     }
 
     constexpr void choose_layouts() {
@@ -186,7 +214,8 @@ private:
                 tensor.width = shape.width;
             }
             Codes& codes = values_[i].codes;
-            if (codes.exist()) codes.tensor = words_of(tensor, codes.storage, is_planar(i));
+            if (codes.exist() && !is_interleaved(i)) codes.tensor = words_of(tensor, codes.storage);
+            if (codes.exist() && is_interleaved(i)) codes.tensor = tensor;
         }
         for (const Op& op : program_.ops) {
             if (op.kind != OpKind::conv) continue;
@@ -202,23 +231,32 @@ private:
             source.bottom = std::max(source.bottom, grid.source_rows() - window.top - source.height);
             source.right = std::max(source.right, grid.source_columns() - window.left - source.width);
         }
+        for (int i = 0; i < program_.values.size(); ++i) {
+            Codes& codes = values_[i].codes;
+            if (codes.exist() && is_interleaved(i)) codes.tensor = interleaved_words_of(codes.tensor, codes.storage);
+        }
     }
 
-    /// The tiles of a convolution of bytes that is computed by Winograd.
+    /// The tiles of a convolution of bytes or of bfloat16 that is computed by Winograd.
     constexpr WinogradGrid winograd_of(const Op& op) const {
-        if (packing_ != Packing::integers || op.kind != OpKind::conv || !is_packed(op)) return {};
+        if (op.kind != OpKind::conv || !is_packed(op)) return {};
+        const Shape &input = program_.values[op.source()],
+                    &output = program_.values[op.target >= 0 ? op.target : op.activated];
+        if (in_bfloat16()) return choose_bfloat16_winograd(op.terms[0], input, output);
         if (values_[op.source()].codes.storage != Storage::u8) return {};
-        return choose_integer_winograd(op.terms[0], program_.values[op.source()],
-                                       program_.values[op.target >= 0 ? op.target : op.activated]);
+        return choose_integer_winograd(op.terms[0], input, output);
     }
 
-    /// Whether the codes of a value are planes of words: the image's, with few channels, if only products read it.
-    constexpr bool is_planar(int value) const {
-        bool products_only = !values_[value].has_floats;
-        for (const Op& op : program_.ops)
-            if (!is_packed(op)) for_each_operand(op, [&](int operand) { products_only &= operand != value; });
-        return value == program_.ops[0].target && products_only &&
-               program_.values[value].channels < min_blocked_channels && !program_.values[value].is_flat();
+    /// Whether the codes of a value are interleaved: the image's, with few channels, if only convolutions read it.
+    constexpr bool is_interleaved(int value) const {
+        const Shape& shape = program_.values[value];
+        if (value != program_.ops[0].target || shape.channels >= min_blocked_channels || shape.is_flat()) return false;
+        bool convolutions_only = true;
+        for (const Op& op : program_.ops) {
+            const bool reads_windows = op.kind == OpKind::conv && op.terms[0].groups == 1 && op.residual != value;
+            if (!reads_windows) for_each_operand(op, [&](int operand) { convolutions_only &= operand != value; });
+        }
+        return convolutions_only;
     }
 
     /// Places the floats and then the codes of each value in the arena.
@@ -310,7 +348,10 @@ private:
         term.planes = term.source.planes();
         term.group_inputs = inputs;
         term.group_outputs = result.channels;
-        step.words = term.source.planar ? 1 : term.source.channels;
+        const bool interleaved = term.source.planar;
+        const int pack = pack_of(step.source_codes.storage), weight_pack = weight_pack_of(step.source_codes.storage);
+        step.words =
+            interleaved ? (term.window.kernel_width * inputs + weight_pack - 1) / weight_pack : term.source.channels;
         if (!in_bfloat16()) step.weight_limit = weight_limit_of(step.source_codes.storage, depth_of(op));
 
         step.winograd = winograd_of(op);
@@ -323,20 +364,20 @@ private:
         shape.target.planar = shape.activated.planar = false;
         const Window& window = term.window;
         const bool flat = window.is_pointwise() && window.stride_height == 1 && window.stride_width == 1 &&
-                          !term.source.has_border() && (op.residual < 0 || op.residual_stride == 1);
+                          !interleaved && !term.source.has_border() && (op.residual < 0 || op.residual_stride == 1);
         step.grid = choose_grid(shape, flat, false);
         const bool dense_codes = !step.target_codes.tensor.has_border() && !step.activated_codes.tensor.has_border();
         if (flat && step.grid.wraps == 0 && step.grid.rows == 1 && result.height > 1 && !dense_codes)
             step.grid = make_grid(result.height, result.width, tile_pixels);
 
-        const long depth = long{term.source.planar ? term.planes : step.words} * window.taps() *
-                           pack_of(step.source_codes.storage) / weight_pack_of(step.source_codes.storage);
-        take_panels(step, depth);
+        take_panels(step, interleaved ? long{step.words} * window.kernel_height
+                                      : long{step.words} * window.taps() * pack / weight_pack);
     }
 
     constexpr void plan_winograd(QuantizedStep& step) {
-        take_panels(step, long{step.winograd.points()} * step.words);
-        plan_.scratch_floats = std::max(plan_.scratch_floats, integer_winograd_scratch(step));
+        const Storage source = step.source_codes.storage;
+        take_panels(step, long{step.winograd.points()} * step.words * pack_of(source) / weight_pack_of(source));
+        plan_.scratch_floats = std::max(plan_.scratch_floats, quantized_winograd_scratch(step));
     }
 
     /// Takes room for a product's weights, `depth` words of them per output channel, and for what its sums become.

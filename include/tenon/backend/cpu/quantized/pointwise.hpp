@@ -3,6 +3,8 @@
 
 // How steps other than products store codes: pools, additions, norms, and the load of the user's images.
 
+#include <utility>
+
 #include <tenon/backend/cpu/kernels/pointwise.hpp>
 #include <tenon/backend/cpu/kernels/transfer.hpp>
 #include <tenon/backend/cpu/quantized/tile.hpp>
@@ -78,85 +80,147 @@ void make_codes(const QuantizedStep& step, const Frame& frame) {
     make(step.activated, step.activated_codes, StepNumber::activated_inverse);
 }
 
-/// The code of a float, as store_codes makes it.
-inline std::int16_t code_of(float value, float inverse, int limit, Storage storage) {
-    if (storage == Storage::bf16) return static_cast<std::int16_t>(to_bfloat16(value));
-    const bool is_signed = storage == Storage::s16;
-    const float high = static_cast<float>(limit), low = is_signed ? -high : 0.0f;
-    float in_codes = value * inverse;
-    in_codes = in_codes < high ? in_codes : high;
-    in_codes = in_codes > low ? in_codes : low;
-    return static_cast<std::int16_t>(std::lrintf(in_codes));  // to the nearest, even where two are as near
+/// The code of each of a vector of floats, in 32 bits each.
+template <Storage Kind>
+TENON_INLINE Sums image_codes(Vector values, Vector inverse, float limit) {
+    if constexpr (Kind == Storage::bf16) {
+        const UnsignedBits rounded = rounded_to_bfloat16(values);
+        return reinterpret_cast<Sums>(pack_of(Kind) == 2 ? rounded >> 16 : rounded);
+    } else {
+        return to_integers(clamp(multiply(values, inverse), -limit, limit)) + zero_code(Kind);
+    }
 }
 
-/// Stores the user's images as planes of floats rounded to bfloat16; the plane after an odd number of them is zero.
-inline void load_rounded_planes(const QuantizedStep& step, const Frame& frame) {
-    const Tensor& to = step.target_codes.tensor;
-    const int channels = step.target.channels, pixels = to.pixels();
-    frame.team->for_each(frame.images * to.channels, [&](int i) {
-        const int plane = i % to.channels;
-        float* const image = frame.image(i / to.channels);
-        zero_border(to, image, plane, plane + 1);
-        float* row = image + to.origin() + long{plane} * to.plane();
-        const float* from = frame.input + long{i / to.channels * channels + plane} * pixels;
-        for (int y = 0; y < to.height; ++y, row += to.row())
-            for (int x = 0; x < to.width; ++x)
-                row[x] = plane < channels ? from_bfloat16(to_bfloat16(from[y * to.width + x])) : 0.0f;
+/// Stores the codes of three channels of `vector_width` pixels, a pixel after another, and up to 8 bytes after them.
+template <Storage Kind>
+TENON_INLINE void store_interleaved(char* to, Sums a, Sums b, Sums c) {
+    using Bytes16 [[gnu::vector_size(16)]] = unsigned char;
+    using Shorts8 [[gnu::vector_size(16)]] = short;
+    const auto store = [&]<int... Quarter>(std::integer_sequence<int, Quarter...>) {
+        const auto part = []<int Q>(Sums words, std::integral_constant<int, Q>) {
+            return __builtin_shufflevector(words, words, 4 * Q, 4 * Q + 1, 4 * Q + 2, 4 * Q + 3);
+        };
+        const auto store_part = [&]<int Q>(std::integral_constant<int, Q> q) {
+            if constexpr (bytes_of(Kind) == 1) {
+                const auto pixels = reinterpret_cast<Bytes16>(part(a | b << 8 | c << 16, q));
+                const Bytes16 packed =
+                    __builtin_shufflevector(pixels, pixels, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
+                std::memcpy(to + 12 * Q, &packed, sizeof packed);
+            } else {
+                const auto pairs = reinterpret_cast<Shorts8>(part(a | b << 16, q));
+                const auto thirds = reinterpret_cast<Shorts8>(part(c, q));
+                const Shorts8 packed[2] = {__builtin_shufflevector(pairs, thirds, 0, 1, 8, 2, 3, 10, 4, 5),
+                                           __builtin_shufflevector(pairs, thirds, 12, 6, 7, 14, 9, 9, 9, 9)};
+                std::memcpy(to + 24 * Q, packed, sizeof packed);
+            }
+        };
+        (store_part(std::integral_constant<int, Quarter>{}), ...);
+    };
+    store(std::make_integer_sequence<int, vector_width / 4>{});
+}
+
+/// Makes the codes of the user's images where they are interleaved, row by row, with their borders.
+template <Storage Kind>
+void load_interleaved(const QuantizedStep& step, const Frame& frame) {
+    constexpr int bytes = bytes_of(Kind);
+    using Number =
+        std::conditional_t<bytes == 1, std::uint8_t, std::conditional_t<bytes == 2, std::uint16_t, std::uint32_t>>;
+    constexpr Number zero = zero_code(Kind);
+    // Copies, as a store of bytes might change the tensor for all that the compiler knows.
+    const Tensor to = step.target_codes.tensor;
+    const int channels = step.target.channels, rows = to.top + to.height + to.bottom;
+    const Vector inverse = broadcast(frame.weights[step.numbers + static_cast<int>(StepNumber::target_inverse)]);
+    const float limit = static_cast<float>(step.target_codes.limit);
+    frame.team->for_each(frame.images * rows, [&](int i) {
+        const int image = i / rows, y = i % rows - to.top;
+        char* const row = reinterpret_cast<char*>(frame.image(image) + to.offset + long{i % rows} * to.row());
+        for (int k = 0; k < 4 * to.row() / bytes; ++k) std::memcpy(row + k * bytes, &zero, bytes);
+        if (y < 0 || y >= to.height) return;
+        const long plane = to.pixels();
+        const float* const from = frame.input + long{image} * channels * plane + long{y} * to.width;
+        char* const first = row + to.left * channels * bytes;
+        int done = 0;
+        if constexpr (bytes < 4 && vector_width % 4 == 0) {
+            const auto codes_of = [&](const float* at) {
+                Vector values;
+                std::memcpy(&values, at, sizeof values);
+                return image_codes<Kind>(values, inverse, limit);
+            };
+            // Two pixels that are stored later follow each vector, so the surplus that it stores is not in the border.
+            for (; channels == 3 && done + vector_width + 2 <= to.width; done += vector_width)
+                store_interleaved<Kind>(first + done * 3 * bytes, codes_of(from + done), codes_of(from + plane + done),
+                                        codes_of(from + 2 * plane + done));
+        }
+        for (int c = 0; c < channels; ++c)
+            for (int x = done; x < to.width; x += vector_width) {
+                const int count = std::min(vector_width, to.width - x);
+                Vector values{};
+                std::memcpy(&values, from + c * plane + x, 4 * static_cast<std::size_t>(count));
+                const Sums in_vector = image_codes<Kind>(values, inverse, limit);
+                std::uint32_t codes[array_bound<vector_width>];
+                std::memcpy(codes, &in_vector, sizeof codes);
+                for (int k = 0; k < count; ++k) {
+                    const auto number = static_cast<Number>(codes[k]);
+                    std::memcpy(first + ((x + k) * channels + c) * bytes, &number, bytes);
+                }
+            }
     });
 }
 
-/// Makes the codes of the user's images: in planes of words, each with two channels, or in blocks.
+/// Makes the codes of the user's images: interleaved, or in blocks.
 template <class End>
 void run_load_codes(const QuantizedStep& step, const Frame& frame) {
     if (step.stores_target) run_load_input(step, frame);
-    const Tensor &words = step.target_codes.tensor, &image_shape = step.target;
+    const Storage storage = step.target_codes.storage;
+    if (step.target_codes.tensor.planar) {
+        if (storage == Storage::bf16) return load_interleaved<Storage::bf16>(step, frame);
+        return load_interleaved<Storage::s8>(step, frame);
+    }
+    const Tensor& image_shape = step.target;
     const int pixels = image_shape.pixels(), channels = image_shape.channels;
     const float inverse = frame.weights[step.numbers + static_cast<int>(StepNumber::target_inverse)];
-    const int limit = step.target_codes.limit;
-    if (!words.planar) {
-        for_each_plane(step, frame, [&](int image, int plane) {
-            const End end{step, frame, image, plane};
-            const float* from = frame.input + long{image} * channels * pixels;
-            alignas(64) float block[channel_block]{};
-            for (int y = 0; y < image_shape.height; ++y)
-                for (int x = 0; x < image_shape.width; ++x) {
-                    for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c)
-                        block[c] =
-                            with_plain_nan(from[long{plane * channel_block + c} * pixels + y * image_shape.width + x]);
-                    for (int lane = 0; lane < channel_block; lane += vector_width)
-                        end.store_codes_of(step.target_codes, y, x, lane,
-                                           multiply(load(block + lane), broadcast(inverse)));
-                }
-        });
-        return;
-    }
-    const Storage storage = step.target_codes.storage;
-    if (storage == Storage::bf16 && !multiplies_bfloat16) return load_rounded_planes(step, frame);
-    frame.team->for_each(frame.images * words.channels * words.height, [&](int i) {
-        const int image = i / (words.channels * words.height), plane = i / words.height % words.channels;
-        const int y = i % words.height;
-        float* const base = frame.image(image);
-        if (y == 0) zero_border(words, base, plane, plane + 1);
-        float* to = base + words.origin() + long{plane} * words.plane() + long{y} * words.row();
-        const float* first = frame.input + (long{image} * channels + 2 * plane) * pixels + long{y} * words.width;
-        const bool has_second = 2 * plane + 1 < channels;
-        const float high = static_cast<float>(limit), low = storage == Storage::s16 ? -high : 0.0f;
-        const auto codes_at = [&](const float* from) {
-            Vector values;
-            std::memcpy(&values, from, sizeof values);
-            return to_integers(clamp(multiply(values, broadcast(inverse)), low, high));
-        };
-        int x = 0;
-        for (; storage != Storage::bf16 && x + vector_width <= words.width; x += vector_width) {
-            Sums pairs = codes_at(first + x) & 0xffff;
-            if (has_second) pairs |= codes_at(first + pixels + x) << 16;
-            std::memcpy(to + x, &pairs, sizeof pairs);
-        }
-        for (; x < words.width; ++x) {
-            const std::int16_t pair[2] = {
-                code_of(first[x], inverse, limit, storage),
-                has_second ? code_of(first[pixels + x], inverse, limit, storage) : std::int16_t{0}};
-            std::memcpy(to + x, pair, sizeof pair);
+    for_each_plane(step, frame, [&](int image, int plane) {
+        const End end{step, frame, image, plane};
+        const float* from = frame.input + long{image} * channels * pixels;
+        alignas(64) float block[channel_block]{};
+        for (int y = 0; y < image_shape.height; ++y)
+            for (int x = 0; x < image_shape.width; ++x) {
+                for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c)
+                    block[c] =
+                        with_plain_nan(from[long{plane * channel_block + c} * pixels + y * image_shape.width + x]);
+                for (int lane = 0; lane < channel_block; lane += vector_width)
+                    end.store_codes_of(step.target_codes, y, x, lane, multiply(load(block + lane), broadcast(inverse)));
+            }
+    });
+}
+
+/// The largest codes of windows, where codes are never negative.
+inline void run_max_pool_of_codes(const QuantizedStep& step, const Frame& frame) {
+    using Code = std::conditional_t<has_dot4, unsigned char, short>;
+    using Lanes [[gnu::vector_size(4 * vector_width), gnu::may_alias]] = Code;
+    const Tensor from = step.source_codes.tensor, to = step.target_codes.tensor;
+    const Window window = step.terms[0].window;
+    frame.team->for_each(frame.images * to.planes() * to.height, [&](int i) {
+        const int plane = i / to.height % to.planes(), y = i % to.height;
+        float* const image = frame.image(i / (to.planes() * to.height));
+        if (y == 0) zero_border(to, image, plane, plane + 1);
+        const float* const source = image + from.origin() + long{plane} * from.plane();
+        float* const row = image + to.origin() + long{plane} * to.plane() + long{y} * to.row();
+        const int top = y * window.stride_height - window.top;
+        const int begin = std::max(top, 0), end = std::min(top + window.kernel_height, from.height);
+        for (int x = 0; x < to.width; ++x) {
+            const int left = x * window.stride_width - window.left;
+            const int first = std::max(left, 0), last = std::min(left + window.kernel_width, from.width);
+            for (int lane = 0; lane < channel_block; lane += vector_width) {
+                Lanes largest{};
+                for (int v = begin; v < end; ++v)
+                    for (int u = first; u < last; ++u) {
+                        const Lanes codes =
+                            *reinterpret_cast<const Lanes*>(source + long{v} * from.row() + u * channel_block + lane);
+                        largest = codes > largest ? codes : largest;
+                    }
+                *reinterpret_cast<Lanes*>(row + x * channel_block + lane) = largest;
+            }
         }
     });
 }

@@ -12,12 +12,12 @@ namespace tenon::cpu {
 /// Which form a tile's operand or result has, and the distances in words between its pixels: along a row, and between
 /// rows where a tile has several. Scalars only, like all specs of kernels.
 struct QuantizedTileSpec {
-    int pixels = 1, rows = 1;               ///< output pixels in all, and the rows they are in
-    int blocks = 1;                         ///< blocks of 16 output channels
-    int source_column = 0, source_row = 0;  ///< between the windows of neighboring output pixels
-    bool bytes = false;                     ///< the source is of bytes, four to a word
-    bool bfloat16 = false;                  ///< the source is of bfloat16, and so are weights and all codes
-    bool planar = false;
+    int pixels = 1, rows = 1;                   ///< output pixels in all, and the rows they are in
+    int blocks = 1;                             ///< blocks of 16 output channels
+    int source_column = 0, source_row = 0;      ///< between the windows of neighboring output pixels
+    bool bytes = false;                         ///< the source is of bytes, four to a word
+    bool bfloat16 = false;                      ///< the source is of bfloat16, and so are weights and all codes
+    bool interleaved = false;                   ///< the source is: its distances are in bytes
     int residual_column = 0, residual_row = 0;  ///< column 0: there is none
     Storage residual = Storage::f32;
     bool stores_target = false, stores_activated = false;
@@ -31,6 +31,11 @@ struct QuantizedTileSpec {
     constexpr int offset(int pixel, int column, int row) const {
         const int width = pixels / rows;
         return pixel / width * row + pixel % width * column;
+    }
+    /// The place of an output pixel's number in the source, where the first pixel's is known.
+    const float* in_source(const float* first, int pixel) const {
+        const int distance = offset(pixel, source_column, source_row);
+        return interleaved ? moved_by_bytes(first, distance) : first + distance;
     }
     /// Whether pixels are floats and weights are packed (see multiplies_bfloat16).
     constexpr bool in_floats() const { return bfloat16 && TENON_MULTIPLIES_BFLOAT16 == 0; }

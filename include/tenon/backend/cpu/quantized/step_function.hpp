@@ -23,12 +23,13 @@ consteval QuantizedFunction quantized_function() {
     constexpr const QuantizedStep& step = Plan.steps[Index];
     using enum OpKind;
     if constexpr (step.winograd.m > 0)
-        return &run_integer_winograd<integer_winograd_spec(step)>;
+        return &run_quantized_winograd<quantized_winograd_spec(step)>;
     else if constexpr (step.is_packed)
         return &run_quantized_conv<quantized_conv_spec(step)>;
     else if constexpr (step.kind == conv)
         return &run_in_floats<End, &run_conv<conv_spec(step)>>;
     if constexpr (step.kind == load_input && step.target_codes.exist()) return &run_load_codes<End>;
+    if constexpr (step.kind == max_pool && step.source_codes.only_pooled) return &run_max_pool_of_codes;
     if constexpr (step.kind == max_pool || step.kind == average_pool) return &run_pool<End, QuantizedStep>;
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
         return &run_global_pool<End, QuantizedStep>;

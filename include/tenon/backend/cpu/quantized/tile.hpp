@@ -18,7 +18,7 @@ TENON_INLINE void add_words(Sums (&sums)[array_bound<S.pixels>][array_bound<S.bl
     Sums w[array_bound<vectors>];
     TENON_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load_words(weights + v * vector_width);
     TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-        const Sums pixel = broadcast_word(pixels + S.offset(p, S.source_column, S.source_row));
+        const Sums pixel = broadcast_word(S.in_source(pixels, p));
         TENON_UNROLL for (int v = 0; v < vectors; ++v) {
 #if TENON_MULTIPLIES_BFLOAT16
             if constexpr (S.bfloat16) sums[p][v] = add_products(sums[p][v], pixel, w[v]);
@@ -43,7 +43,7 @@ TENON_INLINE void add_half_words(Sums (&sums)[array_bound<S.pixels>][array_bound
         w[v] = Upper ? load_upper_numbers(words) : load_lower_numbers(words);
     }
     TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-        const Vector pixel = broadcast(pixels[S.offset(p, S.source_column, S.source_row)]);
+        const Vector pixel = broadcast(*S.in_source(pixels, p));
         TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = add_exact_products(sums[p][v], pixel, w[v]);
     }
 }
@@ -54,9 +54,9 @@ TENON_INLINE void add_half_words(Sums (&sums)[array_bound<S.pixels>][array_bound
 template <QuantizedTileSpec S>
 TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bound<S.blocks * vectors_per_block>],
                                    const QuantizedTileArguments& a) {
-    constexpr bool in_floats = S.in_floats(), by_planes = in_floats && !S.planar;
+    constexpr bool in_floats = S.in_floats(), by_planes = in_floats && !S.interleaved;
     // Words of weights in a turn of the inner loop, and words of a pixel for one of weights.
-    constexpr int step = S.planar ? 1 : 4, pack = by_planes ? 2 : 1;
+    constexpr int step = S.interleaved ? 1 : 4, pack = in_floats ? 2 : 1;
     const float *plane = a.source, *weights = a.weights, *next = a.next_weights;
     for (int i = 0; i < a.planes; ++i, plane += a.plane) {
         const int words = i + 1 < a.planes ? a.words : a.last_words;
@@ -69,7 +69,7 @@ TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bou
                 int left = words;
                 do {
                     const float* pixels = part;
-                    const float* const end = part + (by_planes ? channel_block : words);
+                    const float* const end = part + (by_planes ? channel_block : pack * words);
                     do {
 #if !defined(__clang__)
                         asm("" : "+r"(pixels));  // see accumulate in kernels/tile.hpp
@@ -78,7 +78,7 @@ TENON_INLINE void accumulate_words(Sums (&sums)[array_bound<S.pixels>][array_bou
                             prefetch<2>(next);
                             next += a.next_stride;
                             if constexpr (in_floats) {
-                                add_half_words<S, true>(sums, pixels + (by_planes ? 1 : a.next_plane), weights);
+                                add_half_words<S, true>(sums, pixels + 1, weights);
                                 add_half_words<S, false>(sums, pixels, weights);
                             } else {
                                 add_words<S>(sums, pixels, weights);

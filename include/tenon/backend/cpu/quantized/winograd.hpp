@@ -1,9 +1,10 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// The step of F(4x4, 3x3) on integers: transform windows, multiply at each point, transform back (winograd_plan.hpp has
-// the numbers). The same bits as a plain sum, as all of it is exact.
+// The step of Winograd's algorithm on packed numbers: transform windows, multiply at each point, transform back
+// (winograd_plan.hpp has the numbers). Of integers it has the bits of a plain sum, as all of it is exact.
 
+#include <tenon/backend/cpu/quantized/bfloat16_winograd.hpp>
 #include <tenon/backend/cpu/quantized/conv.hpp>
 #include <tenon/backend/cpu/quantized/winograd_transform.hpp>
 #include <tenon/backend/cpu/winograd/step.hpp>
@@ -11,14 +12,14 @@
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The epilogue of a tile of 4 x 4 pixels.
-constexpr QuantizedTileSpec integer_winograd_spec(const QuantizedStep& step) {
-    return quantized_tile_spec(step, 16, 4, panel_blocks);
+/// The epilogue of a tile of m x m pixels.
+constexpr QuantizedTileSpec quantized_winograd_spec(const QuantizedStep& step) {
+    return quantized_tile_spec(step, step.winograd.m * step.winograd.m, step.winograd.m, panel_blocks);
 }
 
 /// The products of some Winograd tiles with a panel's weights at one point, to where `target` is.
 template <QuantizedTileSpec S>
-[[gnu::noinline]] void integer_product_tile(const QuantizedTileArguments& a) {
+[[gnu::noinline]] void quantized_product_tile(const QuantizedTileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
     Sums sums[array_bound<S.pixels>][array_bound<vectors>];
     TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
@@ -32,20 +33,20 @@ template <QuantizedTileSpec S>
 }
 
 /// Runs the register tile of `width` Winograd tiles; there is code for three widths.
-template <int Blocks, int Width = 0>
-void multiply_integer_tiles(int width, const QuantizedTileArguments& a) {
+template <int Blocks, bool Bfloat16, int Width = 0>
+void multiply_quantized_tiles(int width, const QuantizedTileArguments& a) {
     constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
     if (Width == 2 || width == widths[Width])
-        return integer_product_tile<QuantizedTileSpec{
-            .pixels = widths[Width], .blocks = Blocks, .source_column = channel_block}>(a);
-    if constexpr (Width < 2) multiply_integer_tiles<Blocks, Width + 1>(width, a);
+        return quantized_product_tile<QuantizedTileSpec{
+            .pixels = widths[Width], .blocks = Blocks, .source_column = channel_block, .bfloat16 = Bfloat16}>(a);
+    if constexpr (Width < 2) multiply_quantized_tiles<Blocks, Bfloat16, Width + 1>(width, a);
 }
 
 /// One worker's work on a strip of Winograd tiles, which may belong to several images.
-template <QuantizedTileSpec S>
-class IntegerWinogradStrip {
+template <QuantizedTileSpec S, class Form>
+class QuantizedWinogradStrip {
 public:
-    IntegerWinogradStrip(const QuantizedStep& step, const Frame& frame, float* scratch, Range tiles)
+    QuantizedWinogradStrip(const QuantizedStep& step, const Frame& frame, float* scratch, Range tiles)
         : step_{step},
           frame_{frame},
           cursor_{step, frame},
@@ -65,7 +66,7 @@ public:
                 const float* const window = cursor_.arguments().source + long{plane} * source.plane();
                 float* const out = input_ + (long{plane} * step_.winograd.room + tile - tiles_.begin) * channel_block;
                 for (int lane = 0; lane < channel_block; lane += vector_width)
-                    transform_window_of_codes(window + lane, source.row(), out + lane, point);
+                    Form::transform_window(window + lane, source.row(), out + lane, point);
             }
     }
 
@@ -77,7 +78,11 @@ public:
     }
 
 private:
-    static constexpr int chunk_planes = winograd_chunk_words / channel_block;
+    static constexpr int m = Form::m;
+    static constexpr bool in_chunks = Form::chunk_words > 0;
+    static constexpr int chunk_planes = Form::chunk_words / channel_block;
+    /// Planes of floats for one of words of weights.
+    static constexpr int group = Form::bfloat16 && !multiplies_bfloat16 ? 2 : 1;
 
     /// Moves to a tile; returns its first pixel.
     TilePlace move(int tile) {
@@ -92,14 +97,17 @@ private:
     void run_blocks(int panel) {
         cursor_.panel(panel);
         const float* weights = cursor_.arguments().weights;
-        for (int plane = 0; plane < planes_; plane += chunk_planes) {
-            const int words = std::min(winograd_chunk_words, step_.words - plane * channel_block);
+        const int chunk = in_chunks ? chunk_planes : planes_;
+        for (int plane = 0; plane < planes_; plane += chunk) {
+            const int words = std::min(chunk * channel_block, step_.words - plane * channel_block);
             multiply<Blocks>(weights, plane, words);
             weights += long{step_.winograd.points()} * words * Blocks * channel_block;
-            const bool is_first = plane == 0, is_last = plane + chunk_planes >= planes_;
+            const bool is_first = plane == 0, is_last = plane + chunk >= planes_;
             for (int block = 0; block < Blocks; ++block)
                 for (int tile = tiles_.begin; tile < tiles_.end; ++tile)
-                    if (is_first)
+                    if (!in_chunks)
+                        transform_back<true, true>(block, tile);
+                    else if (is_first)
                         is_last ? transform_back<true, true>(block, tile) : transform_back<true, false>(block, tile);
                     else
                         is_last ? transform_back<false, true>(block, tile) : transform_back<false, false>(block, tile);
@@ -110,12 +118,13 @@ private:
     template <int Blocks>
     void multiply(const float* weights, int plane, int words) const {
         const WinogradGrid& grid = step_.winograd;
-        const long weights_of_point = long{words} * Blocks * channel_block;
+        const long weights_of_point = long{words} / group * Blocks * channel_block;
         QuantizedTileArguments a{};
-        a.planes = (words + channel_block - 1) / channel_block;
-        a.next_plane = a.plane = grid.room * channel_block;
-        a.words = channel_block;
-        a.last_words = words - (a.planes - 1) * channel_block;
+        a.words = group * channel_block;
+        a.planes = (words + a.words - 1) / a.words;
+        a.next_plane = grid.room * channel_block;
+        a.plane = group * a.next_plane;
+        a.last_words = words - (a.planes - 1) * a.words;
         a.kernel_height = a.kernel_width = 1;
         a.target.plane = grid.room * channel_block;
         const int count = tiles_.size(), sharers = sharers_of_fetch((count + tile_pixels - 1) / tile_pixels);
@@ -132,7 +141,7 @@ private:
                 a.next_stride = fetches ? Blocks * channel_block / sharers : 0;
                 a.source = input + tile * channel_block;
                 a.target.at = products + tile * channel_block;
-                multiply_integer_tiles<Blocks>(width, a);
+                multiply_quantized_tiles<Blocks, Form::bfloat16>(width, a);
             }
         }
     }
@@ -144,23 +153,23 @@ private:
         const WinogradGrid& grid = step_.winograd;
         const long in_strip = long{block} * grid.room + tile - tiles_.begin;
         const float* const products = products_ + in_strip * channel_block;
-        float* const stored = sums_ + in_strip * (16 * channel_block);
+        float* const stored = sums_ + in_strip * (m * m * channel_block);
         const TilePlace first = move(tile);
-        const int rows = std::min(4, step_.result().height - first.y);
-        const int columns = std::min(4, step_.result().width - first.x);
+        const int rows = std::min(m, step_.result().height - first.y);
+        const int columns = std::min(m, step_.result().width - first.x);
         for (int lane = 0; lane < channel_block; lane += vector_width) {
-            Sums sums[4][4];
-            transform_products_of_codes(products + lane, grid.product_point(panel_blocks), sums);
+            Sums sums[m][m];
+            Form::transform_back(products + lane, grid.product_point(panel_blocks), sums);
             if constexpr (!First) {
-                TENON_UNROLL for (int p = 0; p < 16; ++p) sums[p / 4][p % 4] +=
+                TENON_UNROLL for (int p = 0; p < m * m; ++p) sums[p / m][p % m] +=
                     load_words(stored + p * channel_block + lane);
             }
             if constexpr (!Last) {
-                TENON_UNROLL for (int p = 0; p < 16; ++p)
-                    store_words(stored + p * channel_block + lane, sums[p / 4][p % 4]);
+                TENON_UNROLL for (int p = 0; p < m * m; ++p)
+                    store_words(stored + p * channel_block + lane, sums[p / m][p % m]);
             } else {
                 const int v = block * vectors_per_block + lane / vector_width;
-                if (rows == 4 && columns == 4)
+                if (rows == m && columns == m)
                     finish<true>(sums, v, rows, columns);
                 else
                     finish<false>(sums, v, rows, columns);
@@ -170,11 +179,11 @@ private:
 
     /// The epilogue of the pixels that are inside the map; `Whole`: all of them are.
     template <bool Whole>
-    TENON_INLINE void finish(const Sums (&sums)[4][4], int v, int rows, int columns) const {
+    TENON_INLINE void finish(const Sums (&sums)[m][m], int v, int rows, int columns) const {
         const QuantizedResult<S> result{cursor_.arguments(), v};
-        TENON_UNROLL for (int i = 0; i < 4; ++i) {
+        TENON_UNROLL for (int i = 0; i < m; ++i) {
             if (!Whole && i >= rows) continue;  // a break would keep Clang from unrolling the loop
-            TENON_UNROLL for (int j = 0; j < 4; ++j) {
+            TENON_UNROLL for (int j = 0; j < m; ++j) {
                 if (!Whole && j >= columns) continue;
                 result.finish(sums[i][j], [&](const QuantizedPlace& at, int column, int row) {
                     return at.at + i * row + j * column;
@@ -191,9 +200,10 @@ private:
     float *input_, *products_, *sums_;
 };
 
-/// Runs a convolution of bytes by Winograd.
+/// Runs a convolution of bytes or of bfloat16 by Winograd.
 template <QuantizedTileSpec S>
-void run_integer_winograd(const QuantizedStep& step, const Frame& frame) {
+void run_quantized_winograd(const QuantizedStep& step, const Frame& frame) {
+    using Form = std::conditional_t<S.bfloat16, Bfloat16Winograd, IntegerWinograd>;
     const WinogradGrid& grid = step.winograd;
     const int tiles = grid.tiles() * frame.images;
     const WorkParts parts{tiles, step.panels, choose_winograd_split(step, tiles, frame.team->size()), grid.strip, true};
@@ -204,7 +214,7 @@ void run_integer_winograd(const QuantizedStep& step, const Frame& frame) {
         Range transformed{};
         while (const Task task = tasks.next()) {
             const WorkParts::Area area = parts.area(task);
-            IntegerWinogradStrip<S> strip{step, frame, memory, area.tiles};
+            QuantizedWinogradStrip<S, Form> strip{step, frame, memory, area.tiles};
             if (area.tiles != transformed) strip.transform_input();
             transformed = area.tiles;
             for (int panel = area.panels.begin; panel < area.panels.end; ++panel) strip.run_panel(panel);

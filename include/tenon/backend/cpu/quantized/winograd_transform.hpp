@@ -76,5 +76,19 @@ TENON_INLINE void transform_products_of_codes(const float* products, long point,
 
 #pragma GCC diagnostic pop
 
+/// How a convolution of bytes is computed.
+struct IntegerWinograd {
+    static constexpr int m = 4;
+    static constexpr bool bfloat16 = false;
+    static constexpr int chunk_words = winograd_chunk_words;
+
+    TENON_INLINE static void transform_window(const float* corner, long row, float* out, long point) {
+        transform_window_of_codes(corner, row, out, point);
+    }
+    TENON_INLINE static void transform_back(const float* products, long point, Sums (&sums)[4][4]) {
+        transform_products_of_codes(products, point, sums);
+    }
+};
+
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu
