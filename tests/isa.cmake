@@ -11,7 +11,10 @@ set(TENON_ISA_CHECK_avx512
     "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512vl\")"
 )
 
-foreach(isa avx2 avx512)
+set(TENON_ISA_CHECK_avx512bf16
+    "${TENON_ISA_CHECK_avx512} && __builtin_cpu_supports(\"avx512vnni\") && __builtin_cpu_supports(\"avx512bf16\")")
+
+foreach(isa avx2 avx512 avx512bf16)
   add_library(tenon_isa_guard_${isa} OBJECT ${CMAKE_CURRENT_LIST_DIR}/isa_guard.cpp)
   target_compile_definitions(tenon_isa_guard_${isa} PRIVATE TENON_TEST_ISA="${isa}"
                                                             "TENON_TEST_CPU_HAS_ISA=(${TENON_ISA_CHECK_${isa}})")
@@ -31,7 +34,7 @@ endforeach()
 # Compiles the files of a program for an instruction set and has it exit with 77 where the machine lacks the set.
 function(tenon_compile_for_isa target isa)
   if(NOT DEFINED TENON_ISA_FLAGS_${isa})
-    message(FATAL_ERROR "Unknown instruction set ${isa}; known are generic, avx2 and avx512.")
+    message(FATAL_ERROR "Unknown instruction set ${isa}; known are generic, avx2, avx512 and avx512bf16.")
   endif()
   target_compile_options(${target} PRIVATE ${TENON_ISA_FLAGS_${isa}})
   target_compile_definitions(${target} PRIVATE TENON_TEST_ISA="${isa}")

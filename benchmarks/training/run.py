@@ -25,7 +25,7 @@ NETWORKS = {  # title, shape of the batch
     "CifarResNet20V2": ("CIFAR ResNet-20 v2", (128, 3, 32, 32)),
 }
 PEERS = ("eager", "channels-last", "compile", "debian-eager", "debian-channels-last")
-LARGEST_ERROR = 1e-3  # of a loss of the first three steps
+LARGEST_ERROR = {"float32": 1e-3, "bfloat16": 3e-2}  # of a loss of the first three steps
 LARGEST_DRIFT = 0.05  # of the peak, in one series
 DEBIAN_PYTHON = "/usr/bin/python3"
 
@@ -36,6 +36,7 @@ def start_peers(network, shape, threads, cores, options, python, files, log, sta
         debian = name.startswith("debian-")
         command = [DEBIAN_PYTHON if debian else python, FOLDER / "torch_step.py", name.removeprefix("debian-")]
         command += ["--onnx", files["onnx"], "--input", files["images"], "--shape", ",".join(map(str, shape))]
+        command += ["--precision", options.precision]
         try:
             peers[name] = Runner([*command, "--threads", str(threads)], cores, log)
         except BenchError as error:
@@ -46,10 +47,10 @@ def start_peers(network, shape, threads, cores, options, python, files, log, sta
     return peers
 
 
-def check_losses(ours, peers):
+def check_losses(ours, peers, largest_error):
     for name, peer in peers.items():
         for number, (left, right) in enumerate(zip(ours.facts["losses"], peer.facts["losses"], strict=True), 1):
-            if not abs(left - right) <= LARGEST_ERROR * abs(left):
+            if not abs(left - right) <= largest_error * abs(left):
                 raise BenchError(f"the loss of step {number} is {left} by tenon and {right} by {name}")
 
 
@@ -80,10 +81,11 @@ def measure(network, threads, options, python, program, folder):
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(folder / "log.txt", "a"))
         command = [program, "--network", network, "--input", files["images"], "--batch", str(shape[0])]
+        command += ["--precision", options.precision]
         ours = Runner([*command, "--threads", str(threads)], cores, log)
         stack.callback(ours.close)
         peers = start_peers(network, shape, threads, cores, options, python, files, log, stack)
-        check_losses(ours, peers)
+        check_losses(ours, peers, LARGEST_ERROR[options.precision])
         for _ in range(options.attempts):
             peaks = measure_series(ours, peers, options.rounds)
             drift = max(peaks) / min(peaks) - 1
@@ -96,6 +98,7 @@ def measure(network, threads, options, python, program, folder):
         rows = [
             {
                 "net": network,
+                "precision": options.precision,
                 "title": title,
                 "batch": shape[0],
                 "threads": threads,
@@ -137,6 +140,7 @@ def main(arguments, build):
     parser.add_argument("--peer", action="append", choices=PEERS, help="ways of PyTorch, default: all; debian- needs python3-torch and python3-onnx")
     parser.add_argument("--no-peers", action="store_true", help="tenon alone")
     parser.add_argument("--threads", action="append", type=int, help="default: 2")
+    parser.add_argument("--precision", choices=LARGEST_ERROR, default="float32", help="PyTorch's bfloat16 is autocast")
     parser.add_argument("--rounds", type=int, default=5, help="of alternating steps (default: %(default)s)")
     parser.add_argument("--attempts", type=int, default=3, help="series at most while the peak moves (default: %(default)s)")
     parser.add_argument("--profile", action="store_true", help="say what a step's time goes to")

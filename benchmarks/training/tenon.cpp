@@ -24,7 +24,7 @@ namespace {
 using namespace tenon;
 
 struct Options {
-    std::string network, input, onnx;
+    std::string network, input, onnx, precision = "float32";
     int batch = 1, threads = 1, first_steps = 3;
 };
 
@@ -45,10 +45,10 @@ void prepare(const Options& options) {
 }
 
 /// A network, its optimizer and one batch.
-template <class Net>
+template <class Net, class Backend>
 class Training {
 public:
-    using Engine = TrainingEngine<Net>;
+    using Engine = TrainingEngine<Net, Backend>;
 
     explicit Training(const Options& options)
         : images_{tenon_benchmark::read_floats(options.input, options.batch * input_shape<Net>.elements())},
@@ -92,8 +92,8 @@ double processor_milliseconds() {
 double last_step;
 std::vector<double> step_milliseconds;
 
-/// What an operation is: its part in training and its kind.
-std::string describe(const cpu::TrainingStep& step) {
+/// What an operation is: its part in training and its kind; `is_packed`: a product of bfloat16.
+std::string describe(const cpu::TrainingStep& step, bool is_packed) {
     static const std::map<detail::TrainingKind, const char*> names{
         {detail::TrainingKind::forward, "forward"},
         {detail::TrainingKind::recompute, "recompute"},
@@ -118,13 +118,13 @@ std::string describe(const cpu::TrainingStep& step) {
     } else {
         text += " " + std::to_string(static_cast<int>(s.kind));
     }
-    return text;
+    return is_packed ? text + ", bfloat16" : text;
 }
 
 /// Milliseconds of the calling thread per kind of operation, the fastest of a few steps.
-template <class Net>
-nlohmann::json profile(Training<Net>& training) {
-    constexpr const auto& steps = TrainingEngine<Net>::Compiled::plan.steps;
+template <class Net, class Backend>
+nlohmann::json profile(Training<Net, Backend>& training) {
+    constexpr const auto& steps = TrainingEngine<Net, Backend>::Compiled::plan.steps;
     std::vector<double> quickest(static_cast<std::size_t>(steps.size()), 1e9);
     for (int i = 0; i < 5; ++i) {
         step_milliseconds.assign(quickest.size(), 0.0);
@@ -139,13 +139,17 @@ nlohmann::json profile(Training<Net>& training) {
     }
     training.engine().observe(nullptr);
     std::map<std::string, double> sums;
-    for (int s = 0; s < steps.size(); ++s) sums[describe(steps[s])] += quickest[static_cast<std::size_t>(s)];
+    for (int s = 0; s < steps.size(); ++s) {
+        bool is_packed = false;
+        if constexpr (requires { steps[s].is_packed; }) is_packed = steps[s].is_packed;
+        sums[describe(steps[s], is_packed)] += quickest[static_cast<std::size_t>(s)];
+    }
     return sums;
 }
 
-template <class Net>
-void serve(const Options& options) {
-    Training<Net> training{options};
+template <class Net, class Backend>
+void serve_on(const Options& options) {
+    Training<Net, Backend> training{options};
     std::vector<double> losses;
     for (int i = 0; i < options.first_steps; ++i) losses.push_back(training.step());
     tenon_benchmark::serve(
@@ -153,10 +157,17 @@ void serve(const Options& options) {
          {"multiply_adds", multiply_adds<Net>},
          {"losses", losses},
          {"megabytes", training.grown_megabytes()},
-         {"planned_megabytes", static_cast<double>(training_bytes<Net>(options.batch, options.threads)) / (1 << 20)}},
+         {"planned_megabytes",
+          static_cast<double>(training_bytes<Net, Backend>(options.batch, options.threads)) / (1 << 20)}},
         {{"time", [&](int count) { return tenon_benchmark::time_calls(count, [&] { training.step(); }); }},
          {"peak", [&](int) { return tenon_benchmark::peak(options.threads); }},
          {"steps", [&](int) { return profile(training); }}});
+}
+
+template <class Net>
+void serve(const Options& options) {
+    if (options.precision == "bfloat16") return serve_on<Net, CpuWith<Precision::bfloat16>>(options);
+    serve_on<Net, Cpu>(options);
 }
 
 using Program = tenon_benchmark::NetworkProgram<Options>;
@@ -178,6 +189,7 @@ int main(int argc, char** argv) {
     app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
     app.add_option("--onnx", options.onnx, "write this graph with the first weights, and end");
     app.add_option("--input", options.input, "images, as raw floats");
+    app.add_option("--precision", options.precision)->check(CLI::IsMember({"float32", "bfloat16"}));
     CLI11_PARSE(app, argc, argv);
     return tenon_benchmark::run_network<Options>(all_programs, options, "training");
 }

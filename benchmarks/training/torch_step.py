@@ -1,6 +1,6 @@
 """PyTorch's side of `scripts/bench train`: a training step of the graph of an ONNX file, timed whenever it is told to.
 
-usage: torch_step.py HOW --onnx FILE --input FILE --shape N,C,H,W --threads N
+usage: torch_step.py HOW --onnx FILE --input FILE --shape N,C,H,W --threads N [--precision P]
 
 HOW is one of eager, channels-last, compile. The protocol is that of tenon.cpp: one line of JSON with the losses of the first
 steps and the growth of memory, then for each line "time N" the milliseconds of N steps.
@@ -33,6 +33,7 @@ def main():
     parser.add_argument("--input", required=True)
     parser.add_argument("--shape", required=True, help="of the batch, for example 16,3,224,224")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     options = parser.parse_args()
 
     python_packages.require("torch_step.py", may_install=False, numpy="numpy", torch="torch", onnx="onnx")
@@ -61,7 +62,9 @@ def main():
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(run(batch), labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            logits = run(batch)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         loss.backward()
         optimizer.step()
         return loss.item()

@@ -41,6 +41,7 @@ struct Options {
     bool find_rate = false;  ///< instead of training
     double checkpoint_minutes = 5;
     bool resume = false;
+    std::string precision = "float32";
     int shards = 0;
     int accumulate = 1;
     tenon::distributed::World world{};  ///< the processes that train together
@@ -71,6 +72,12 @@ inline void add_options(CLI::App& app, Options& options) {
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     app.add_option("-t,--threads", options.threads, "Threads; 0: one per core")->check(CLI::Range(0, 1024));
+    app.add_option(
+           "--precision", options.precision,
+           "What convolutions and linear layers multiply: float32 or bfloat16, which is faster on processors that "
+           "have an instruction for it")
+        ->check(CLI::IsMember({"float32", "bfloat16"}))
+        ->capture_default_str();
     app.add_option("--shards", options.shards,
                    "Parts of a batch whose gradients are summed: they decide the result's bits, however many processes "
                    "compute them; 0: one per process")
@@ -100,9 +107,9 @@ inline std::string file(const Options& options, const std::string& name) { retur
 
 /// A trainer with the recipe that the examples share: SGD with Nesterov's momentum, residual blocks that are at first
 /// their shortcuts, a moving average of the weights.
-template <class Net>
-tenon::Trainer<Net> make_trainer(const Options& options) {
-    return tenon::Trainer<Net>{
+template <class Net, class Backend>
+tenon::Trainer<Net, Backend> make_trainer(const Options& options) {
+    return tenon::Trainer<Net, Backend>{
         tenon::SgdOptions{.learning_rate = options.learning_rate,
                           .momentum = 0.9,
                           .nesterov = true,

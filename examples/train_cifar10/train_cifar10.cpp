@@ -34,12 +34,13 @@ struct Options : training::Options {
     double cutmix = 0;
 };
 
-int run(const Options& options) {
+template <class Backend>
+int run_on(const Options& options) {
     const tenon::ImageDataset all = tenon::read_cifar10(tenon::Subset::training, options.data);
     const auto [train, validation] = tenon::split(all, std::min(options.held_out, all.size() / 2));
     const tenon::Normalize normalize{tenon::cifar10_mean, tenon::cifar10_deviation};
 
-    tenon::Trainer<Net> trainer = training::make_trainer<Net>(options);
+    tenon::Trainer<Net, Backend> trainer = training::make_trainer<Net, Backend>(options);
     tenon::Parameters<Net> initial;
     std::ranges::copy(trainer.parameters().values(), initial.values().begin());
     whitening::write_weights(train, initial[0]);
@@ -90,6 +91,11 @@ int run(const Options& options) {
     tenon::Loader shown_batches{test.size() > 0 ? test : validation, tenon::Pipeline{normalize}, in_order};
     training::write_report<Net>(trainer, shown_batches, about, options, training::data_sheet(train, validation, test));
     return 0;
+}
+
+int run(const Options& options) {
+    if (options.precision == "bfloat16") return run_on<tenon::CpuWith<tenon::Precision::bfloat16>>(options);
+    return run_on<tenon::Cpu>(options);
 }
 
 void add_options(CLI::App& app, Options& options) {

@@ -35,14 +35,15 @@ struct Options : training::Options {
     double minimum = 0;
 };
 
-int run(const Options& options) {
+template <class Backend>
+int run_on(const Options& options) {
     const tenon::ImageDataset all = tenon::read_fashion_mnist(tenon::Subset::training, options.data);
     const tenon::ImageDataset test = tenon::read_fashion_mnist(tenon::Subset::test, options.data);
     const auto [train, validation] = tenon::split(all, std::min(options.held_out, all.size() / 2));
     const tenon::Preprocessing& reading = tenon::fashion_mnist_preprocessing;
     const tenon::Normalize normalize{reading.mean, reading.standard_deviation};
 
-    tenon::Trainer<Net> trainer = training::make_trainer<Net>(options);
+    tenon::Trainer<Net, Backend> trainer = training::make_trainer<Net, Backend>(options);
     const tenon::LoaderOptions loading{.batch_size = options.batch_size, .drop_last = true, .seed = options.seed};
     const tenon::LoaderOptions in_order{.batch_size = options.batch_size, .shuffle = false};
     tenon::Loader validation_batches{validation, tenon::Pipeline{normalize}, in_order};
@@ -78,6 +79,11 @@ int run(const Options& options) {
     std::fprintf(stderr, "train_fashion_mnist: expected an accuracy of at least %.2f %%, found %.2f %%\n",
                  100 * options.minimum, 100 * evaluation.top1);
     return 1;
+}
+
+int run(const Options& options) {
+    if (options.precision == "bfloat16") return run_on<tenon::CpuWith<tenon::Precision::bfloat16>>(options);
+    return run_on<tenon::Cpu>(options);
 }
 
 void add_options(CLI::App& app, Options& options) {

@@ -245,6 +245,12 @@ class Training(unittest.TestCase):
         self.assertTrue(weights["one"] == weights["two"])
         self.assertFalse(weights["one"] == weights["plain"])
 
+    def test_products_are_of_bfloat16(self):
+        self.train("out", "--threads", "1", "--precision", "bfloat16", epochs=1)
+        text = self.train("out", "--threads", "1", "--resume", status=2)
+        self.assertIn("the checkpoint was made in bfloat16, this trainer computes in float32", text)
+        self.assertIn("epoch 2/2", self.train("out", "--threads", "1", "--resume", "--precision", "bfloat16"))
+
     def test_batches_are_accumulated(self):
         """Three batches are one step, its bits the same for any number of threads."""
         for name, options in (("one", ("--threads", "1")), ("two", ("--threads", "2"))):

@@ -47,8 +47,8 @@ constexpr long batches = 5;
 Patterns images() { return {{3, 8, 8}, 6, batches, 12}; }
 
 /// Everything that must not depend on whether a run was killed, as bytes.
-template <class Net>
-std::string result_of(const Trainer<Net>& trainer) {
+template <class Net, class Backend>
+std::string result_of(const Trainer<Net, Backend>& trainer) {
     std::string bytes;
     const auto append = [&](const auto& values) {
         bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
@@ -565,6 +565,8 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
     Trainer<Resumed> seeded{steep, other_seed}, plain{steep, no_average};
     refuses(seeded, "made with seed '3', this trainer has '4'");
     refuses(plain, "made with average 'decay=");
+    Trainer<Resumed, CpuWith<Precision::bfloat16>> rounding{steep, recipe};
+    refuses(rounding, "the checkpoint was made in float32, this trainer computes in bfloat16; weights that were saved");
 
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{5}, std::size_t{300}, bytes.size() / 2, bytes.size() - 1}) {
@@ -589,6 +591,27 @@ TEST_CASE("what is no checkpoint of this trainer is refused, and the trainer is 
 
     write_file(path, bytes);
     CHECK(trainer.restore(path).problem.empty());
+}
+
+TEST_CASE("a run in bfloat16 goes on from its checkpoint to the same bits, which no trainer in float32 takes") {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.safetensors");
+    const auto make = [] { return Trainer<Resumed, CpuWith<Precision::bfloat16>>{steep, recipe}; };
+    Patterns source = images();
+    const FitOptions options{.epochs = 2, .schedule = schedules::cosine()};
+    auto whole = make(), resumed = make();
+    SaveAt save{path, {7}};
+    FitOptions saving = options;
+    saving.callbacks = {&save};
+    whole.fit(source, saving);
+    resumed.restore(path);
+    CHECK(resumed.state().step == 7);
+    resumed.fit(source, options);
+    CHECK(tenon_test::same_bytes(whole.parameters().values(), resumed.parameters().values()));
+
+    Trainer<Resumed> in_floats{steep, recipe};
+    CHECK(contains(error_of([&] { in_floats.restore(path); }),
+                   "the checkpoint was made in bfloat16, this trainer computes in float32"));
 }
 
 TEST_CASE("a checkpoint of images that were read otherwise is refused") {

@@ -46,6 +46,21 @@ TEST_CASE("32 images are learned by heart within 200 steps") {
     CHECK(first == doctest::Approx(std::log(6.0)).epsilon(0.5));
 }
 
+TEST_CASE("a fit in bfloat16 learns what generalises") {
+    Patterns train{{3, 8, 8}, 6, 8, 24}, test{{3, 8, 8}, 6, 3, 20, false};
+    Trainer<Small, CpuWith<Precision::bfloat16>> trainer{sgd, {.batch_size = 24, .label_smoothing = 0.1}};
+    const History& history = trainer.fit(train, test, {.epochs = 4, .schedule = schedules::one_cycle()});
+    CHECK(history.back().validation_accuracy > 0.95);
+    CHECK(history[3].loss < history[0].loss);
+
+    // Evaluation is that of a model in bfloat16.
+    Model<Small, CpuWith<Precision::bfloat16>> model;
+    model.set_parameters(trainer.weights());
+    const Batch batch = test.batch(0, 0);
+    const auto expected = model(batch.images);
+    CHECK(same_bytes(expected, trainer.predict(batch.images)));
+}
+
 TEST_CASE("a fit learns what generalises, and reports it") {
     Patterns train{{3, 8, 8}, 6, 8, 24}, test{{3, 8, 8}, 6, 3, 20, false};
     Trainer<Small> trainer{sgd, {.batch_size = 24, .label_smoothing = 0.1}};

@@ -100,6 +100,13 @@ concept SynchronizesNorms = requires {
     requires E::synchronizes_norms;
 };
 
+/// Says in which precision it trains: a checkpoint is restored in the same one. CUDA's engines don't, as a training may
+/// move from one of their precisions to another.
+template <class E>
+concept HasPrecision = requires {
+    E::precision;
+};
+
 /// Multiplies the loss by a scale that changes (float16).
 template <class E>
 concept ScalesLoss = requires {

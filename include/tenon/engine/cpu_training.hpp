@@ -5,6 +5,7 @@
 
 #include <tenon/backend/cpu/plan/training.hpp>
 #include <tenon/backend/cpu/training_function.hpp>
+#include <tenon/backend/shared/precision.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/engine/concepts.hpp>
@@ -23,6 +24,7 @@ struct CompiledTraining {
     static constexpr const auto& program = training_program<Net, DifferentiationOptions{.spread_strides = true}>;
     static constexpr auto plan = TrainingPlanner{program, Algorithm}.plan();
     static constexpr int steps = plan.steps.size();
+    static constexpr Precision precision = Precision::float32;
 
     static constexpr auto functions = []<int... I>(std::integer_sequence<int, I...>) {
         return FixedVector<TrainingFunction, steps>{{training_step_function<plan, I>()...}, steps};
@@ -33,18 +35,20 @@ struct CompiledTraining {
                   "tenon: training by a loss over classes needs a network that ends in a flat vector");
 };
 
-/// Computes losses and gradients of one network on the CPU, in float. Everything is allocated by the constructor. An
+/// Computes losses and gradients of one network on the CPU, by the steps of a table: CompiledTraining's are in float.
+/// Everything is allocated by the constructor. An
 /// engine may be moved to another thread but not called from two at once. Throws tenon::Error when an engine that was
 /// moved from is called.
 ///
 /// Law: losses, gradients and running statistics are bitwise equal for any number of threads
 /// (test: tests/train/cpu_training_test.cpp).
-template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
+template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast, class Table = CompiledTraining<Net, Algorithm>>
 class TrainingEngine {
 public:
     using Scalar = float;
-    using Compiled = CompiledTraining<Net, Algorithm>;
+    using Compiled = Table;
     static constexpr int classes = classes_of<Net>;
+    static constexpr Precision precision = Table::precision;
 
     /// Room for batches of up to `max_batch` images. Throws tenon::Error for less than one image, for a negative
     /// number of threads, for a device, or when there is not enough memory.

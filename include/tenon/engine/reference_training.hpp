@@ -65,6 +65,9 @@ public:
     /// Whether forward updates the running statistics; tests by finite differences switch it off.
     void update_running_statistics(bool update) { state_.update_running = update; }
 
+    /// Makes products round their operands by a function (TrainingState::rounded).
+    void round_products(Scalar (*rounds)(Scalar)) { state_.rounds = rounds; }
+
     /// The results of a batch in training mode; backward uses what they were computed from.
     std::span<const Scalar> forward(std::span<const Scalar> images, std::uint64_t seed = 0) {
         state_.batch = checked_batch<Net>(images.size(), max_batch_);

@@ -3,6 +3,7 @@
 
 // TrainingEngine: computes losses and gradients of a network on a backend; trainers are built on it.
 
+#include <tenon/engine/cpu_bfloat16_training.hpp>
 #include <tenon/engine/cuda_training.hpp>
 #include <tenon/engine/default_backend.hpp>
 #if !defined(__CUDACC__)

@@ -168,6 +168,7 @@ public:
                           {"accumulate", std::to_string(options_.accumulate)}};
         if (!options_.preprocessing.empty()) settings["preprocessing"] = to_utf8(options_.preprocessing);
         if constexpr (SynchronizesNorms<Engine>) settings["norms"] = "of all shards";
+        if constexpr (HasPrecision<Engine>) settings["precision"] = precision_name(Engine::precision);
         return settings;
     }
 

@@ -68,8 +68,10 @@ private:
     void data_gradient(const Op& op, const TrainingOp& step) {
         const ConvTerm& term = op.terms[step.term];
         const Shape in = state_.shape(step.target), out = state_.shape(step.gradient);
-        const auto weight = state_.parameter(term.layer, ParameterRole::weight);
-        const Vector& gradient = state_.value(step.gradient);
+        Vector copies[2];
+        const auto weight =
+            state_.rounded(op, term, in, state_.parameter(term.layer, ParameterRole::weight), copies[0]);
+        const auto gradient = state_.rounded(op, term, in, state_.value(step.gradient), copies[1]);
         Vector& target = state_.start(step.target, step.sum);
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* from = gradient.data() + n * out.elements();
@@ -83,11 +85,14 @@ private:
         const ConvTerm& term = op.terms[step.term];
         const int source = step.sources[step.term];
         const Shape in = state_.shape(source), out = state_.shape(step.gradient);
-        const Vector &gradient = state_.value(step.gradient), &x = state_.value(source);
+        const Vector& gradient = state_.value(step.gradient);
+        Vector copies[2];
+        const auto factors = state_.rounded(op, term, in, gradient, copies[0]);
+        const auto x = state_.rounded(op, term, in, state_.value(source), copies[1]);
         const auto result = state_.gradient(term.layer, ParameterRole::weight);
         std::fill(result.begin(), result.end(), Scalar{0});
         for (long n = 0; n < state_.batch; ++n) {
-            const Scalar* outputs = gradient.data() + n * out.elements();
+            const Scalar* outputs = factors.data() + n * out.elements();
             const Scalar* inputs = x.data() + n * in.elements();
             for_each_product(term, op.kind == OpKind::linear, in, out,
                              [&](long o, long i, long w) { result[index(w)] += outputs[o] * inputs[i]; });

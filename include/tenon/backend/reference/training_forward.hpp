@@ -89,11 +89,12 @@ private:
     /// Adds a term's products, then its bias.
     void add_term(const Op& op, const ConvTerm& term, int source, Shape out, Vector& y) {
         const Shape in = state_.shape(source);
-        const Vector& x = state_.value(source);
-        const auto weight = state_.parameter(term.layer, ParameterRole::weight);
+        Vector copies[2];
+        const auto x = state_.rounded(op, term, in, state_.value(source), copies[0]);
+        const auto weight =
+            state_.rounded(op, term, in, state_.parameter(term.layer, ParameterRole::weight), copies[1]);
         for (long n = 0; n < state_.batch; ++n)
-            add_products(op, term, in, out, x.data() + n * in.elements(), static_cast<const Scalar*>(weight.data()),
-                         y.data() + n * out.elements());
+            add_products(op, term, in, out, x.data() + n * in.elements(), weight.data(), y.data() + n * out.elements());
         const auto bias = state_.parameter(term.layer, ParameterRole::bias);
         if (bias.empty()) return;
         for (std::size_t i = 0; i < y.size(); ++i) y[i] += bias[channel_of(out, i)];

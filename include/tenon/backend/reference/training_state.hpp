@@ -27,7 +27,8 @@ struct TrainingState {
     long batch = 0;
     std::uint64_t seed = 0;
     bool update_running = true;
-    bool guided = false;  ///< whether a ReLU lets only positive gradients pass (guided backpropagation)
+    Scalar (*rounds)(Scalar) = nullptr;  ///< how products round their operands (rounded); null: they don't
+    bool guided = false;                 ///< whether a ReLU lets only positive gradients pass (guided backpropagation)
 
     const LayerInfo& layer(int number) const { return layers[index(number)]; }
     Shape shape(int value) const { return shapes[index(value)]; }
@@ -65,6 +66,19 @@ struct TrainingState {
         else
             result.assign(size, Scalar{0});
         return result;
+    }
+
+    /// An operand of the products between a term's source, of shape `in`, and its results: as it is, or rounded to
+    /// `copy` as training in bfloat16 does. Convolutions in groups or of an image of few channels don't round, nor do
+    /// linear layers that read a map.
+    std::span<const Scalar> rounded(const Op& op, const ConvTerm& term, Shape in, std::span<const Scalar> operand,
+                                    Vector& copy) const {
+        const bool is_image = term.source == 0 && in.channels < 16;
+        const bool is_rounded = op.kind == OpKind::linear ? in.is_flat() : term.groups == 1 && !is_image;
+        if (!rounds || !is_rounded) return operand;
+        copy.resize(operand.size());
+        for (std::size_t i = 0; i < operand.size(); ++i) copy[i] = rounds(operand[i]);
+        return copy;
     }
 
     DropoutMask mask(int number) const { return {seed, number, layer(number).rate}; }

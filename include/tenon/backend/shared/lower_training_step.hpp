@@ -17,17 +17,20 @@ struct TrainingSteps {
 };
 
 /// Gives a place to every value of a training program whose layouts are known, and records in the plan those of the
-/// input, the output and its gradient. `size_of(tensor)` is in scalars. Returns the scalars of an image's arena.
+/// input, the output and its gradient. `size_of(tensor)` is in scalars. Values that are `apart`, if that is not null,
+/// neither take another one's place nor give up theirs. Returns the scalars of an image's arena.
 template <Capacity C, TrainingCapacity T, class Tensor, class SizeOf, class Step>
 constexpr long place_training_values(const TrainingProgram<C, T>& program, Tensor (&tensors)[array_bound<T.values>],
-                                     SizeOf size_of, TrainingSteps<Step, Tensor, T>& plan) {
+                                     SizeOf size_of, TrainingSteps<Step, Tensor, T>& plan,
+                                     const bool* apart = nullptr) {
     long sizes[array_bound<T.values>]{};
     sizes[0] = size_of(tensors[0]);
     for (const TrainingOp& op : program.ops)
         if (op.target >= 0) sizes[op.target] = size_of(tensors[op.target]);
     sizes[program.output_gradient] = size_of(tensors[program.output_gradient]);
-    const auto memory =
-        plan_training_memory(program, sizes, [&](int a, int b) { return tensors[a].same_form(tensors[b]); });
+    const auto memory = plan_training_memory(program, sizes, [&](int a, int b) {
+        return !(apart && (apart[a] || apart[b])) && tensors[a].same_form(tensors[b]);
+    });
     for (int i = 0; i < program.values.size(); ++i) tensors[i].offset = memory.offset[i];
     plan.input = tensors[0];
     plan.output = tensors[program.output];

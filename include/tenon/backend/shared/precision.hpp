@@ -22,6 +22,12 @@ constexpr int number_bytes(Precision precision) {
     return precision == Precision::bfloat16 || precision == Precision::float16 ? 2 : 4;
 }
 
+/// What checkpoints call a precision.
+constexpr const char* precision_name(Precision precision) {
+    constexpr const char* names[] = {"float32", "tensor_float32", "bfloat16", "float16", "int8"};
+    return names[static_cast<int>(precision)];
+}
+
 /// Whether training multiplies the loss by a scale, as small gradients would be lost below the smallest number of the
 /// type (backend/shared/loss_scale.hpp).
 constexpr bool scales_loss(Precision precision) { return precision == Precision::float16; }

@@ -25,4 +25,11 @@ constexpr Program<C> training_forward(const Program<C>& program) {
     return fuse_relu(fuse_add(fuse_relu(simplify_for_training(program))));
 }
 
+/// The same where each convolution is an operation of its own, whatever its results are added to.
+template <Capacity C>
+constexpr Program<C> training_forward_unjoined(const Program<C>& program) {
+    return fuse_relu(fuse_add(fuse_relu(simplify_for_training(program)),
+                              [](const Program<C>&, const Op&, const Op&) { return false; }));
+}
+
 }  // namespace tenon::detail

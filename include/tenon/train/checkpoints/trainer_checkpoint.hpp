@@ -116,6 +116,9 @@ private:
     static std::string other_setting(const std::string& key, const std::string& found, const std::string& expected) {
         if (key == "network")
             return "the checkpoint belongs to another network: its fingerprint is " + found + ", not " + expected;
+        if (key == "precision")
+            return "the checkpoint was made in " + found + ", this trainer computes in " + expected +
+                   "; weights that were saved on their own fit both";
         return "the checkpoint was made with " + key + " '" + found + "', this trainer has '" + expected + "'";
     }
 
@@ -133,9 +136,11 @@ private:
         const CheckpointFile file{path};
         for (const auto& [key, expected] : settings) {
             if (key == "preprocessing" && !file.has_value(key)) continue;  // its trainer was not told
-            // Versions of tenon whose trainers did not divide batches wrote nothing of it.
-            const bool is_old = (key == "shards" || key == "accumulate") && !file.has_value(key);
-            if (const std::string found = is_old ? "1" : file.value(key); !is_same_text(found, expected))
+            // Versions of tenon whose trainers did not divide batches, or had one precision, wrote nothing of it.
+            const bool is_precision = key == "precision";
+            const bool is_old = (key == "shards" || key == "accumulate" || is_precision) && !file.has_value(key);
+            const char* const usual = is_precision ? "float32" : "1";
+            if (const std::string found = is_old ? usual : file.value(key); !is_same_text(found, expected))
                 throw Error(path + ": " + other_setting(key, found, expected));
         }
         const TrainerState state = TrainerState::read(file);

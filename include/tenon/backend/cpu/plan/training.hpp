@@ -28,14 +28,16 @@ inline namespace TENON_ISA_NAMESPACE {
 template <Capacity C, TrainingCapacity T>
 class TrainingPlanner {
 public:
-    constexpr TrainingPlanner(const TrainingProgram<C, T>& program, ConvAlgorithm algorithm)
-        : program_{program}, algorithm_{algorithm} {}
+    /// `apart` says of each value whether its place is its own (place_training_values); null: of none.
+    constexpr TrainingPlanner(const TrainingProgram<C, T>& program, ConvAlgorithm algorithm,
+                              const bool* apart = nullptr)
+        : program_{program}, algorithm_{algorithm}, apart_{apart} {}
 
     constexpr TrainingPlan<T> plan() {
         choose_algorithms();
         choose_layouts();
         const long floats = place_training_values(
-            program_, tensors_, [](const Tensor& tensor) { return tensor.floats(); }, plan_);
+            program_, tensors_, [](const Tensor& tensor) { return tensor.floats(); }, plan_, apart_);
         plan_.image_floats = round_up(floats, cache_line);
         for (long& offset : statistics_) offset = -1;
         for (int i = 0; i < program_.ops.size(); ++i) add_step(program_.ops[i], winograd_[i]);
@@ -226,6 +228,7 @@ private:
 
     const TrainingProgram<C, T>& program_;
     ConvAlgorithm algorithm_;
+    const bool* apart_;
     WinogradGrid winograd_[array_bound<T.ops>]{};
     Tensor tensors_[array_bound<T.values>]{};
     long statistics_[array_bound<(C.layers > 0 ? C.layers : 1)>]{};

@@ -122,16 +122,20 @@ inline void run_statistics(const TrainingStep& step, const TrainingFrame& frame)
     });
 }
 
+/// Derives scale and shift of a frozen norm from its running statistics.
+inline void set_frozen_norm(const TrainingStep& step, const TrainingFrame& frame) {
+    if (!step.frozen) return;
+    const NormParameters norm{step, frame};
+    for_each_block(frame, step.source(), [&](int, int first, int channels) {
+        for (int c = first; c < first + channels; ++c)
+            set_affine(step, frame, norm, c, double{norm.running_mean[c]}, double{norm.running_variance[c]});
+    });
+}
+
 /// x * scale + shift, then ReLU if it is fused; a frozen norm uses its running statistics.
 inline void run_norm(const TrainingStep& step, const TrainingFrame& frame) {
     const Tensor &x = step.source(), &target = step.target();
-    if (step.frozen) {
-        const NormParameters norm{step, frame};
-        for_each_block(frame, x, [&](int, int first, int channels) {
-            for (int c = first; c < first + channels; ++c)
-                set_affine(step, frame, norm, c, double{norm.running_mean[c]}, double{norm.running_variance[c]});
-        });
-    }
+    set_frozen_norm(step, frame);
     for_each_target_plane(frame, target, [&](int image, int plane) {
         const NormNumbers numbers{step, frame, plane * channel_block};
         for (int lane = 0; lane < channel_block; lane += vector_width) {

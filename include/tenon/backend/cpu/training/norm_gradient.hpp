@@ -74,54 +74,77 @@ inline void set_gradient_means(const TrainingStep& step, const TrainingFrame& fr
     *numbers.mean_product = static_cast<float>(sums.product / count);
 }
 
-/// One plane of dx (see run_norm_gradient), from the means that are stored.
-inline void norm_source_gradient(const TrainingStep& step, const TrainingFrame& frame, int image, int plane) {
-    const Tensor &x = step.source(), &gradient = step.gradient, &target = step.target();
-    const NormNumbers numbers{step, frame, plane * channel_block};
-    for (int lane = 0; lane < channel_block; lane += vector_width) {
-        const Vector scale = load(numbers.scale + lane), shift = load(numbers.shift + lane);
-        const Vector mean = load(numbers.mean + lane), inverse = load(numbers.inverse + lane);
-        const Vector mean_gradient = load(numbers.mean_gradient + lane);
-        const Vector mean_product = load(numbers.mean_product + lane);
-        for (int y = 0; y < x.height; ++y) {
-            const float* values = frame.at(x, image, plane, y, 0) + lane;
-            const float* gradients = frame.at(gradient, image, plane, y, 0) + lane;
-            const float* sums = step.sum.exists() ? frame.at(step.sum, image, plane, y, 0) + lane : nullptr;
-            float* to = frame.at(target, image, plane, y, 0) + lane;
-            for (int i = 0; i < x.width; ++i) {
-                const Vector value = load(values + i * channel_block);
-                Vector g = load(gradients + i * channel_block);
-                if (step.step.relu) g = relu_gradient(g, multiply_add(value, scale, shift));
-                if (!step.frozen) {
-                    const Vector normalized = multiply(subtract(value, mean), inverse);
-                    g = subtract(subtract(g, mean_gradient), multiply(normalized, mean_product));
-                }
-                const Vector result = multiply(g, scale);
-                store(to + i * channel_block, sums ? add(result, load(sums + i * channel_block)) : result);
-            }
-        }
+/// dx (see run_norm_gradient) in one vector of channels, from the means that are stored.
+class NormSourceGradient {
+public:
+    NormSourceGradient(const TrainingStep& step, const TrainingFrame& frame, int plane, int lane)
+        : step_{step}, frame_{frame}, plane_{plane}, lane_{lane} {
+        const NormNumbers numbers{step, frame, plane * channel_block + lane};
+        scale_ = load(numbers.scale);
+        shift_ = load(numbers.shift);
+        mean_ = load(numbers.mean);
+        inverse_ = load(numbers.inverse);
+        mean_gradient_ = load(numbers.mean_gradient);
+        mean_product_ = load(numbers.mean_product);
     }
-}
+
+    /// A function from the pixels of a row to what they are.
+    TENON_INLINE auto operator()(int image, int y) const {
+        const auto row = [&](const Tensor& tensor) { return frame_.at(tensor, image, plane_, y, 0) + lane_; };
+        const float *values = row(step_.source()), *gradients = row(step_.gradient),
+                    *sums = step_.sum.exists() ? row(step_.sum) : nullptr;
+        return [=, scale = scale_, shift = shift_, mean = mean_, inverse = inverse_, mean_gradient = mean_gradient_,
+                mean_product = mean_product_, has_relu = step_.step.relu, frozen = step_.frozen](int x) {
+            const Vector value = load(values + x * channel_block);
+            Vector g = load(gradients + x * channel_block);
+            if (has_relu) g = relu_gradient(g, multiply_add(value, scale, shift));
+            if (!frozen) {
+                const Vector normalized = multiply(subtract(value, mean), inverse);
+                g = subtract(subtract(g, mean_gradient), multiply(normalized, mean_product));
+            }
+            const Vector result = multiply(g, scale);
+            return sums ? add(result, load(sums + x * channel_block)) : result;
+        };
+    }
+
+private:
+    const TrainingStep& step_;
+    const TrainingFrame& frame_;
+    int plane_, lane_;
+    Vector scale_, shift_, mean_, inverse_, mean_gradient_, mean_product_;
+};
 
 /// The gradient of x, from the means that are stored.
 inline void run_norm_source_gradient(const TrainingStep& step, const TrainingFrame& frame) {
     if (!step.target().exists()) return;
-    for_each_target_plane(frame, step.target(),
-                          [&](int image, int plane) { norm_source_gradient(step, frame, image, plane); });
+    for_each_target_plane(frame, step.target(), [&](int image, int plane) {
+        for (int lane = 0; lane < channel_block; lane += vector_width) {
+            const NormSourceGradient gradient{step, frame, plane, lane};
+            for (int y = 0; y < step.target().height; ++y) {
+                const auto pixel = gradient(image, y);
+                float* const to = frame.at(step.target(), image, plane, y, 0) + lane;
+                for (int x = 0; x < step.target().width; ++x) store(to + x * channel_block, pixel(x));
+            }
+        }
+    });
+}
+
+/// The gradients of gamma and beta, and the means that the gradient of x needs. A frozen norm needs none.
+inline void find_gradient_means(const TrainingStep& step, const TrainingFrame& frame) {
+    if (step.frozen) return;
+    const Tensor& x = step.source();
+    sum_gradient_planes(step, frame);
+    const double count = static_cast<double>(x.pixels()) * frame.frame.images;
+    for_each_block(frame, x, [&](int, int first, int channels) {
+        for (int c = first; c < first + channels; ++c)
+            set_gradient_means(step, frame, c, take_gradient_sums(step, frame, c), count);
+    });
 }
 
 /// The gradients of gamma, beta and x: dx = scale * (g - mean(g) - normalized * mean(g * normalized)) + sum, where g is
 /// the gradient of what the fused ReLU reads. A frozen norm scales by a constant.
 inline void run_norm_gradient(const TrainingStep& step, const TrainingFrame& frame) {
-    if (!step.frozen) {
-        const Tensor& x = step.source();
-        sum_gradient_planes(step, frame);
-        const double count = static_cast<double>(x.pixels()) * frame.frame.images;
-        for_each_block(frame, x, [&](int, int first, int channels) {
-            for (int c = first; c < first + channels; ++c)
-                set_gradient_means(step, frame, c, take_gradient_sums(step, frame, c), count);
-        });
-    }
+    find_gradient_means(step, frame);
     run_norm_source_gradient(step, frame);
 }
 

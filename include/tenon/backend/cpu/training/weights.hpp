@@ -146,6 +146,30 @@ inline void run_bias_gradient(const Tensor& gradient, const TrainingFrame& frame
     });
 }
 
+/// Adds up the packed sums of all shards, and stores them as the gradients of a layer's weights; computes that of its
+/// bias.
+inline void unpack_weight_gradient(const TrainingStep& training, const TrainingFrame& frame,
+                                   const GradientShards& shards) {
+    const Step& step = training.step;
+    const StepTerm& term = step.terms[0];
+    float* gradient = frame.gradient(training.layer, ParameterRole::weight);
+    const long inputs = term.group_inputs;
+    const int taps = term.window.taps();
+    frame.team().for_each(step.panels, [&](int panel) {
+        const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
+        shards.add_up(frame.packed, panel * step.panel_floats, step.panel_floats / panel_blocks * planes);
+        for_each_packed_block(step, term, 0, panel, [&](const PackedBlock& from) {
+            for (int o = from.begin; o < from.end; ++o) {
+                float* to = gradient + (o * inputs + from.input) * taps;
+                for (int i = 0; i < from.inputs; ++i)
+                    for (int tap = 0; tap < taps; ++tap) *to++ = frame.packed[from.at(o, i, tap)];
+            }
+        });
+    });
+    if (float* const bias = frame.gradient(training.layer, ParameterRole::bias))
+        run_bias_gradient(step.target, frame, bias);
+}
+
 /// The gradients of a convolution's weights and bias. The sums of a tile run over all pixels of a shard in one order,
 /// whichever worker computes them, and then over the shards.
 ///
@@ -166,22 +190,7 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
                                     chunk == 0);
         }
     });
-    float* gradient = frame.gradient(training.layer, ParameterRole::weight);
-    const long inputs = term.group_inputs;
-    const int taps = term.window.taps();
-    frame.team().for_each(step.panels, [&](int panel) {
-        const int planes = std::min(panel_blocks, step.target.planes() - panel * panel_blocks);
-        shards.add_up(frame.packed, panel * step.panel_floats, step.panel_floats / panel_blocks * planes);
-        for_each_packed_block(step, term, 0, panel, [&](const PackedBlock& from) {
-            for (int o = from.begin; o < from.end; ++o) {
-                float* to = gradient + (o * inputs + from.input) * taps;
-                for (int i = 0; i < from.inputs; ++i)
-                    for (int tap = 0; tap < taps; ++tap) *to++ = frame.packed[from.at(o, i, tap)];
-            }
-        });
-    });
-    if (float* const bias = frame.gradient(training.layer, ParameterRole::bias))
-        run_bias_gradient(step.target, frame, bias);
+    unpack_weight_gradient(training, frame, shards);
 }
 
 /// The gradients of a linear layer's weights and bias: sums over the images in order.
