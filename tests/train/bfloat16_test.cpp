@@ -44,10 +44,46 @@ struct Parts : Network<Input<3, 12, 12>, Frozen<Conv<16, Kernel<3>, Padding<1>>,
                        Recompute<BatchNorm, ReLU, Conv<24, Kernel<3>, Padding<1>>, BatchNorm, ReLU>, Conv<8>,
                        Frozen<BatchNorm, ReLU, Conv<16>>, GlobalMaxPool, Linear<20>, ReLU, Linear<5, NoBias>> {};
 
+/// Maps and channels for which Winograd in floats is faster, beside products of bfloat16 that read the same values.
+struct Winograd
+    : Network<Input<3, 16, 16>, Conv<48, Kernel<3>, Padding<1>>, BatchNorm, ReLU, Conv<48, Kernel<3>, Padding<1>>,
+              BatchNorm, ReLU, Residual<Conv<48, Kernel<3>, Padding<1>>, Conv<48>>, GlobalAvgPool, Linear<3>> {};
+
+template <class Net>
+constexpr const auto& steps = TrainingEngine<Net, Bfloat16>::Compiled::plan.steps;
+
+/// Whether the products of a layer are of bfloat16.
+template <class Net>
+constexpr bool is_rounded(int layer, detail::TrainingKind kind) {
+    for (const cpu::Bfloat16TrainingStep& step : steps<Net>)
+        if (step.is_packed && step.layer == layer && step.kind == kind) return true;
+    return false;
+}
+
 template <class Net>
 void check_against_reference(int batch, double bound) {
     TrainingEngine<Net, Bfloat16> engine{batch + 1, {.threads = 2}};
-    tenon_test::compare_step(engine, TrainingData<Net>{batch}, bound, false, rounded_double);
+    tenon_test::compare_step(engine, TrainingData<Net>{batch}, bound, false, {rounded_double, is_rounded<Net>});
+}
+
+/// How many steps for which predicate(step) holds the plan of a network has.
+template <class Net>
+constexpr int count_steps(bool (*predicate)(const cpu::Bfloat16TrainingStep&)) {
+    int count = 0;
+    for (const cpu::Bfloat16TrainingStep& step : steps<Net>)
+        if (predicate(step)) ++count;
+    return count;
+}
+constexpr bool is_packed(const cpu::Bfloat16TrainingStep& step) { return step.is_packed; }
+constexpr bool is_winograd(const cpu::Bfloat16TrainingStep& step) { return step.step.winograd.m > 0; }
+constexpr bool stores_words(const cpu::Bfloat16TrainingStep& step) { return step.stores != cpu::WordsOf::none; }
+
+TEST_CASE("which steps of a training iteration are in bfloat16") {
+    CHECK(count_steps<Blocks>(is_packed) == 9);  // forward, both gradients of 3 layers
+    CHECK(count_steps<Blocks>(stores_words) == 5);
+    CHECK(count_steps<Blocks>(is_winograd) == 0);
+    CHECK(count_steps<Winograd>(is_winograd) >= 5);
+    CHECK(count_steps<Winograd>(is_packed) >= 3);
 }
 
 // A sum that ends on the other side of the middle between two numbers of bfloat16 than the reference's moves a product
@@ -57,6 +93,7 @@ TEST_CASE("gradients in bfloat16 equal the naive engine's of rounded operands") 
     check_against_reference<Preactivated>(5, 5e-2);
     check_against_reference<Postactivated>(5, 1e-2);
     check_against_reference<Parts>(3, 1e-2);
+    check_against_reference<Winograd>(4, 1e-2);
 }
 
 template <class Net>

@@ -34,14 +34,14 @@ struct TrainingData {
 };
 
 /// Compares the loss, the gradients and the new running statistics of a step; `bound` is of each tensor's largest
-/// element. With `soft` the targets are soft. `rounds` is how products round their operands, if they do.
+/// element. With `soft` the targets are soft. `rounding` says which products round their operands.
 template <class Net, class Engine>
 void compare_step(Engine& engine, const TrainingData<Net>& data, double bound = 1e-4, bool soft = false,
-                  double (*rounds)(double) = nullptr) {
+                  tenon::reference::RoundedProducts<double> rounding = {}) {
     using namespace tenon;
     engine.parameters().seed(4);
     reference::TrainingEngine<Net, double> reference{static_cast<int>(data.labels.size())};
-    reference.round_products(rounds);
+    reference.round_products(rounding);
     std::ranges::copy(engine.parameters().values(), reference.parameters().values().begin());
     const std::vector<double> images(data.images.begin(), data.images.end());
     const std::vector<double> targets(data.targets.begin(), data.targets.end());

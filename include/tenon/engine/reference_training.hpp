@@ -65,8 +65,8 @@ public:
     /// Whether forward updates the running statistics; tests by finite differences switch it off.
     void update_running_statistics(bool update) { state_.update_running = update; }
 
-    /// Makes products round their operands by a function (TrainingState::rounded).
-    void round_products(Scalar (*rounds)(Scalar)) { state_.rounds = rounds; }
+    /// Makes products round their operands.
+    void round_products(RoundedProducts<Scalar> rounding) { state_.rounding = rounding; }
 
     /// The results of a batch in training mode; backward uses what they were computed from.
     std::span<const Scalar> forward(std::span<const Scalar> images, std::uint64_t seed = 0) {

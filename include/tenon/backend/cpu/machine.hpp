@@ -84,6 +84,10 @@ struct Rates {
     /// Strassen: a float of sums of pixels, computed once, and of sums of products, which pass through the first-level
     /// cache once for each panel. 2026-11-25.
     static constexpr double strassen_combined_float = 0.27, strassen_passed_float = 0.45;
+    /// What a plain sum in bfloat16 takes of its time in floats, where a convolution of a training iteration would be
+    /// by Winograd in floats. 2026-12-01, `scripts/bench train`. The same on every machine, as it decides what is
+    /// rounded.
+    static constexpr double bfloat16_share = 0.42;
     /// An algorithm with transforms is taken if its estimate is below this share of a plain sum's. 2026-11-25.
     static constexpr double winograd_gain = 0.9, strassen_gain = 0.98;
     /// The smallest depth at which Strassen pays for its overhead: with AVX2's small tiles, convolutions of 64 and 128

@@ -70,8 +70,8 @@ private:
         const Shape in = state_.shape(step.target), out = state_.shape(step.gradient);
         Vector copies[2];
         const auto weight =
-            state_.rounded(op, term, in, state_.parameter(term.layer, ParameterRole::weight), copies[0]);
-        const auto gradient = state_.rounded(op, term, in, state_.value(step.gradient), copies[1]);
+            state_.rounded(term.layer, step.kind, state_.parameter(term.layer, ParameterRole::weight), copies[0]);
+        const auto gradient = state_.rounded(term.layer, step.kind, state_.value(step.gradient), copies[1]);
         Vector& target = state_.start(step.target, step.sum);
         for (long n = 0; n < state_.batch; ++n) {
             const Scalar* from = gradient.data() + n * out.elements();
@@ -87,8 +87,8 @@ private:
         const Shape in = state_.shape(source), out = state_.shape(step.gradient);
         const Vector& gradient = state_.value(step.gradient);
         Vector copies[2];
-        const auto factors = state_.rounded(op, term, in, gradient, copies[0]);
-        const auto x = state_.rounded(op, term, in, state_.value(source), copies[1]);
+        const auto factors = state_.rounded(term.layer, step.kind, gradient, copies[0]);
+        const auto x = state_.rounded(term.layer, step.kind, state_.value(source), copies[1]);
         const auto result = state_.gradient(term.layer, ParameterRole::weight);
         std::fill(result.begin(), result.end(), Scalar{0});
         for (long n = 0; n < state_.batch; ++n) {

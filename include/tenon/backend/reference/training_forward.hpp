@@ -90,9 +90,11 @@ private:
     void add_term(const Op& op, const ConvTerm& term, int source, Shape out, Vector& y) {
         const Shape in = state_.shape(source);
         Vector copies[2];
-        const auto x = state_.rounded(op, term, in, state_.value(source), copies[0]);
-        const auto weight =
-            state_.rounded(op, term, in, state_.parameter(term.layer, ParameterRole::weight), copies[1]);
+        const auto operand = [&](std::span<const Scalar> values, Vector& copy) {
+            return state_.rounded(term.layer, TrainingKind::forward, values, copy);
+        };
+        const auto x = operand(state_.value(source), copies[0]);
+        const auto weight = operand(state_.parameter(term.layer, ParameterRole::weight), copies[1]);
         for (long n = 0; n < state_.batch; ++n)
             add_products(op, term, in, out, x.data() + n * in.elements(), weight.data(), y.data() + n * out.elements());
         const auto bias = state_.parameter(term.layer, ParameterRole::bias);

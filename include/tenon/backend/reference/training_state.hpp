@@ -12,6 +12,13 @@
 namespace tenon::reference {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// Which products round their operands, and how; none do without a function.
+template <class Scalar>
+struct RoundedProducts {
+    Scalar (*round)(Scalar) = nullptr;
+    bool (*includes)(int layer, TrainingKind kind) = nullptr;  ///< kind: forward, or one of the gradients
+};
+
 /// The state of a training step in memory that is easy to look at: value v of image n is elements [n * size, (n + 1) *
 /// size) of values[v], in the order channel, row, column.
 template <class Scalar>
@@ -27,8 +34,8 @@ struct TrainingState {
     long batch = 0;
     std::uint64_t seed = 0;
     bool update_running = true;
-    Scalar (*rounds)(Scalar) = nullptr;  ///< how products round their operands (rounded); null: they don't
-    bool guided = false;                 ///< whether a ReLU lets only positive gradients pass (guided backpropagation)
+    RoundedProducts<Scalar> rounding{};
+    bool guided = false;  ///< whether a ReLU lets only positive gradients pass (guided backpropagation)
 
     const LayerInfo& layer(int number) const { return layers[index(number)]; }
     Shape shape(int value) const { return shapes[index(value)]; }
@@ -68,16 +75,12 @@ struct TrainingState {
         return result;
     }
 
-    /// An operand of the products between a term's source, of shape `in`, and its results: as it is, or rounded to
-    /// `copy` as training in bfloat16 does. Convolutions in groups or of an image of few channels don't round, nor do
-    /// linear layers that read a map.
-    std::span<const Scalar> rounded(const Op& op, const ConvTerm& term, Shape in, std::span<const Scalar> operand,
+    /// An operand of the products of a layer, forward or of one of its gradients: as it is, or rounded to `copy`.
+    std::span<const Scalar> rounded(int number, TrainingKind kind, std::span<const Scalar> operand,
                                     Vector& copy) const {
-        const bool is_image = term.source == 0 && in.channels < 16;
-        const bool is_rounded = op.kind == OpKind::linear ? in.is_flat() : term.groups == 1 && !is_image;
-        if (!rounds || !is_rounded) return operand;
+        if (!rounding.round || !rounding.includes(number, kind)) return operand;
         copy.resize(operand.size());
-        for (std::size_t i = 0; i < operand.size(); ++i) copy[i] = rounds(operand[i]);
+        for (std::size_t i = 0; i < operand.size(); ++i) copy[i] = rounding.round(operand[i]);
         return copy;
     }
 

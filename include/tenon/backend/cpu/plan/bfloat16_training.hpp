@@ -60,7 +60,7 @@ public:
     }
 
     constexpr Bfloat16TrainingPlan<T> plan() {
-        const TrainingPlan<T> floats = TrainingPlanner<C, T>{program_, ConvAlgorithm::exact, apart_}.plan();
+        const TrainingPlan<T> floats = planner_.plan();
         plan_.forward_steps = floats.forward_steps;
         plan_.input = floats.input;
         plan_.output = floats.output;
@@ -69,7 +69,8 @@ public:
         plan_.statistics_floats = floats.statistics_floats;
         plan_.partial_floats = floats.partial_floats;
         plan_.scratch_floats = floats.scratch_floats;
-        for (int i = 0; i < floats.steps.size(); ++i) add_step(floats.steps[i], program_.ops[i], floats.image_floats);
+        plan_.transformed = floats.transformed;
+        for (int i = 0; i < floats.steps.size(); ++i) add_step(floats.steps[i], i, floats.image_floats);
         // The words of images are after those of channels.
         for (Bfloat16TrainingStep& step : plan_.steps)
             if (step.rounds_source && step.kind == TrainingKind::weight_gradient) step.source_words.offset += room_[0];
@@ -102,12 +103,16 @@ private:
         return parameter_of(layer, program_.forward.parameters.begin(), ParameterRole::bias) >= 0;
     }
 
-    /// Chooses the form of each value by who reads it and who writes it.
+    /// Chooses Winograd, and the form of each value by who reads it and who writes it.
     constexpr void choose_forms() {
         bool floats[array_bound<T.values>]{}, channels[array_bound<T.values>]{}, images[array_bound<T.values>]{};
         for (const int value : {0, program_.output, program_.output_gradient}) floats[value] = true;
-        for (const TrainingOp& op : program_.ops) {
-            if (!is_product(op)) {
+        for (int i = 0; i < program_.ops.size(); ++i) {
+            const TrainingOp& op = program_.ops[i];
+            const WinogradGrid winograd = planner_.template winograd_of<usual_pixels>(op, Rates::bfloat16_share);
+            planner_.use_winograd(i, winograd);
+            is_packed_[i] = winograd.m == 0 && is_product(op);
+            if (!is_packed_[i]) {
                 for_each_operand(op, [&](int value) { floats[value] = true; });
                 continue;
             }
@@ -131,10 +136,11 @@ private:
         }
     }
 
-    constexpr void add_step(const TrainingStep& in_floats, const TrainingOp& op, long end) {
+    constexpr void add_step(const TrainingStep& in_floats, int index, long end) {
+        const TrainingOp& op = program_.ops[index];
         Bfloat16TrainingStep step{};
         static_cast<TrainingStep&>(step) = in_floats;
-        if (is_product(op)) {
+        if (is_packed_[index]) {
             step.is_packed = true;
             if (op.kind == TrainingKind::weight_gradient)
                 plan_weight_gradient(step, op, end);
@@ -203,11 +209,17 @@ private:
         plan_.packed_floats = std::max(plan_.packed_floats, round_up(floats, cache_line));
     }
 
+    /// Winograd is chosen as for the tiles of a machine that multiplies bfloat16, as what is rounded should not depend
+    /// on the machine.
+    static constexpr int usual_pixels = 14;
+
     const TrainingProgram<C, T>& program_;
+    bool is_packed_[array_bound<T.ops>]{};
     WordsOf form_[array_bound<T.values>]{};
     bool apart_[array_bound<T.values>]{};
     long room_[2]{};          ///< for words of channels and of images that are at the end of the arena
     int held_[2] = {-1, -1};  ///< the values whose words are there
+    TrainingPlanner<C, T> planner_{program_, ConvAlgorithm::exact, apart_};
     Bfloat16TrainingPlan<T> plan_{};
 };
 

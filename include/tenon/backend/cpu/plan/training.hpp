@@ -34,7 +34,8 @@ public:
         : program_{program}, algorithm_{algorithm}, apart_{apart} {}
 
     constexpr TrainingPlan<T> plan() {
-        choose_algorithms();
+        for (int i = 0; i < program_.ops.size() && algorithm_ == ConvAlgorithm::fast; ++i)
+            winograd_[i] = winograd_of<tile_pixels>(program_.ops[i]);
         choose_layouts();
         const long floats = place_training_values(
             program_, tensors_, [](const Tensor& tensor) { return tensor.floats(); }, plan_, apart_);
@@ -65,31 +66,40 @@ private:
         return result;
     }
 
-    /// Winograd where it is allowed and faster: for forward convolutions and for both of their gradients.
-    constexpr void choose_algorithms() {
-        if (algorithm_ == ConvAlgorithm::exact) return;
-        for (int i = 0; i < program_.ops.size(); ++i) {
-            const TrainingOp& op = program_.ops[i];
-            const Op& forward = program_.op_of(op);
-            if (forward.kind != OpKind::conv) continue;
-            ConvTerm term = forward.terms[op.term];
-            int source = op.sources[0];
-            if (op.kind == TrainingKind::weight_gradient) {
-                winograd_[i] = choose_winograd_gradient<tile_pixels>(term, program_.values[op.sources[op.term]],
-                                                                     program_.values[op.gradient]);
-                continue;
-            }
-            if (op.kind == TrainingKind::data_gradient) {
-                source = op.gradient;
-                term.window.stride_height = term.window.stride_width = 1;
-            } else if (!is_forward(op.kind) || forward.has_second_convolution() || forward.residual_stride != 1) {
-                continue;
-            }
-            winograd_[i] =
-                choose_winograd<tile_pixels>(term, program_.values[source], program_.values[op.target], usual_batch);
+public:
+    /// Winograd where it is allowed and faster than a plain sum, which takes `share` of the time of one in floats: for
+    /// forward convolutions and for both of their gradients. It is chosen as for tiles of `Pixels` pixels.
+    template <int Pixels>
+    constexpr WinogradGrid winograd_of(const TrainingOp& op, double share = 1) const {
+        const Op& forward = program_.op_of(op);
+        if (forward.kind != OpKind::conv) return {};
+        ConvTerm term = forward.terms[op.term];
+        WinogradGrid chosen{};
+        Shape input{}, output{};
+        int images = usual_batch;
+        if (op.kind == TrainingKind::weight_gradient) {
+            input = program_.values[op.sources[op.term]];
+            output = program_.values[op.gradient];
+            images = 1;
+            chosen = choose_winograd_gradient<Pixels>(term, input, output, share);
+        } else {
+            const bool is_gradient = op.kind == TrainingKind::data_gradient;
+            if (!is_gradient &&
+                (!is_forward(op.kind) || forward.has_second_convolution() || forward.residual_stride != 1))
+                return {};
+            if (is_gradient) term.window.stride_height = term.window.stride_width = 1;
+            input = program_.values[is_gradient ? op.gradient : op.sources[0]];
+            output = program_.values[op.target];
+            chosen = choose_winograd<Pixels>(term, input, output, usual_batch, share);
         }
+        if (Pixels == tile_pixels || chosen.m == 0) return chosen;
+        return winograd_grid<tile_pixels>(chosen.m, output, channel_blocks(input.channels), images);
     }
 
+    /// Computes an operation by Winograd.
+    constexpr void use_winograd(int op, const WinogradGrid& grid) { winograd_[op] = grid; }
+
+private:
     static constexpr void widen(Tensor& source, const Window& window) {
         source.top = std::max(source.top, window.top);
         source.left = std::max(source.left, window.left);

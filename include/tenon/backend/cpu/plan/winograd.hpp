@@ -180,14 +180,15 @@ constexpr bool allows_winograd(const ConvTerm& term, const Shape& input) {
 }
 
 /// The algorithm for a convolution: the one with the lowest estimate for `images` images; direct unless another one is
-/// at least a tenth faster.
+/// at least a tenth faster. A plain sum takes `share` of the time that it takes in floats.
 template <int MaxTiles>
-constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input, const Shape& output, int images = 1) {
+constexpr WinogradGrid choose_winograd(const ConvTerm& term, const Shape& input, const Shape& output, int images = 1,
+                                       double share = 1) {
     const WinogradGrid direct{};
     if (!allows_winograd(term, input)) return direct;
     WinogradGrid best = direct;
     double best_cycles =
-        Rates::winograd_gain * images * WinogradRates::direct_cycles(output, input.channels, output.channels);
+        share * Rates::winograd_gain * images * WinogradRates::direct_cycles(output, input.channels, output.channels);
     for (const int m : {2, 4}) {
         const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, channel_blocks(input.channels), images);
         const int tiles = images * grid.tiles(), strips = (tiles + grid.strip - 1) / grid.strip;
@@ -220,10 +221,12 @@ constexpr WinogradGrid choose_constant_winograd(const ConvTerm& term, const Shap
 
 /// The same for the gradient of a convolution's weights, which is summed up in place and streams no weights.
 template <int MaxTiles>
-constexpr WinogradGrid choose_winograd_gradient(const ConvTerm& term, const Shape& input, const Shape& output) {
+constexpr WinogradGrid choose_winograd_gradient(const ConvTerm& term, const Shape& input, const Shape& output,
+                                                double share = 1) {
     WinogradGrid best{};
     if (!allows_winograd(term, input)) return best;
-    double best_cycles = Rates::winograd_gain * WinogradRates::direct_cycles(output, input.channels, output.channels);
+    double best_cycles =
+        share * Rates::winograd_gain * WinogradRates::direct_cycles(output, input.channels, output.channels);
     for (const int m : {2, 4}) {
         const WinogradGrid grid = winograd_grid<MaxTiles>(m, output, channel_blocks(input.channels));
         const double cycles = WinogradRates::cycles(grid, grid.tiles(), input.channels, output.channels, 0);
