@@ -1,5 +1,8 @@
 // Tables of names, and sentences that are made of parts.
+#include <cstdint>
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -23,6 +26,10 @@ TEST_CASE("an order by number keeps equals as they were") {
 
 TEST_CASE("a sentence has its parts in order") {
     const std::string name = "conv1";
-    CHECK(tenon::detail::joined({"tensor ", name, ": ", std::to_string(3)}) == "tensor conv1: 3");
+    CHECK(tenon::detail::joined({"tensor ", name, ": ", std::string_view{}, 3}) == "tensor conv1: 3");
+    CHECK(tenon::detail::joined({0, " ", -1, " ", 10U, " ", -20L, " ", std::size_t{305}}) == "0 -1 10 -20 305");
+    CHECK(tenon::detail::joined({std::numeric_limits<std::int64_t>::min(), " ",
+                                 std::numeric_limits<std::uint64_t>::max(), " ", std::numeric_limits<int>::min()}) ==
+          "-9223372036854775808 18446744073709551615 -2147483648");
     CHECK_THROWS_WITH_AS(tenon::detail::throw_error({"expected ", name}), "expected conv1", tenon::Error);
 }

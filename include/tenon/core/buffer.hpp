@@ -29,8 +29,7 @@ public:
     explicit Buffer(std::size_t size) : size_{size} {
         if (size == 0) return;
         void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
-            throw_error({"cannot allocate ", std::to_string(bytes()), " bytes of memory for a network"});
+        if (memory == MAP_FAILED) throw_error({"cannot allocate ", bytes(), " bytes of memory for a network"});
 #ifdef MADV_HUGEPAGE
         if (bytes() >= huge_page) ::madvise(memory, bytes(), MADV_HUGEPAGE);
 #endif

@@ -28,7 +28,9 @@ public:
     auto end() const { return names_.end(); }
 
     /// The number of a name, which is added with 0 where it is missing.
-    [[gnu::cold, gnu::noinline]] std::size_t& operator[](std::string name) { return names_[std::move(name)]; }
+    [[gnu::cold, gnu::noinline]] std::size_t& operator[](std::string name) {
+        return names_.insert({std::move(name), 0}).first->second;
+    }
 
     /// Adds a name with its number; changes nothing and returns false where it is there already.
     [[gnu::cold, gnu::noinline]] bool add(std::string name, std::size_t number = 0) {
@@ -51,16 +53,32 @@ private:
 };
 using NameIndex = NameIndexOf<>;
 
+/// Appends a copy of a name: each way to append to a vector is an instance of its own, too.
+template <class Once = void>
+[[gnu::cold, gnu::noinline]] void add_name(std::vector<std::string>& names, std::string_view name) {
+    names.push_back(std::string(name));
+}
+
 /// The numbers 0, 1, ..., count - 1 in the order that is_before gives to what they number; equals keep their order.
 ///
 /// Example: of the words b, a, c, a -> 1, 3, 0, 2.
 template <class Once = void>
 [[gnu::cold]] std::vector<std::size_t> sorted_order(std::size_t count,
                                                     FunctionRef<bool(std::size_t, std::size_t)> is_before) {
-    std::vector<std::size_t> order(count);
+    std::vector<std::size_t> order(count), merged(count);
     for (std::size_t i = 0; i < count; ++i) order[i] = i;
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return is_before(a, b) || (a < b && !is_before(b, a)); });
+    for (std::size_t width = 1; width < count; width *= 2) {  // pairs of sorted runs of this width are merged
+        for (std::size_t begin = 0; begin < count; begin += 2 * width) {
+            const std::size_t middle = begin + std::min(width, count - begin);
+            const std::size_t end = middle + std::min(width, count - middle);
+            std::size_t left = begin, right = middle;
+            for (std::size_t at = begin; at < end; ++at) {
+                const bool takes_left = left < middle && (right == end || !is_before(order[right], order[left]));
+                merged[at] = order[takes_left ? left++ : right++];
+            }
+        }
+        order.swap(merged);
+    }
     return order;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon {
 
@@ -32,11 +33,8 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// `[3, 224, 224]` or `[10]`.
 inline std::string to_string(const Shape& shape) {
-    std::string text = "[";
-    text += std::to_string(shape.channels);
-    if (!shape.is_flat())
-        for (const int size : {shape.height, shape.width}) text.append(", ").append(std::to_string(size));
-    return text.append("]");
+    if (shape.is_flat()) return detail::joined({"[", shape.channels, "]"});
+    return detail::joined({"[", shape.channels, ", ", shape.height, ", ", shape.width, "]"});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -99,13 +99,11 @@ public:
         constexpr std::size_t elements = index(input_shape<Net>.elements());
         // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it does not see that a network has an input
         if (images.empty() || images.size() % elements != 0)
-            detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ",
-                                 std::to_string(elements), " scalars; a batch is a positive multiple of that, not ",
-                                 std::to_string(images.size())});
+            detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ", elements,
+                                 " scalars; a batch is a positive multiple of that, not ", images.size()});
         for (std::size_t i = 0; i < images.size(); ++i)
             if (!std::isfinite(images[i]))
-                detail::throw_error({"image ", std::to_string(i / elements + 1),
-                                     " of the batch for calibration has a pixel that is ",
+                detail::throw_error({"image ", i / elements + 1, " of the batch for calibration has a pixel that is ",
                                      (std::isnan(images[i]) ? "NaN" : "infinite"), "; expected finite numbers"});
         std::vector<float> results(index(output_shape<Net>.elements()));
         for (std::size_t first = 0; first < images.size(); first += elements) {

@@ -82,9 +82,9 @@ public:
                 "with CpuWith<Precision::int8>::Calibrator, or with `classify --calibrate FOLDER --save FILE`, and "
                 "load that file");
         if (static_cast<int>(ranges.size()) != range_count)
-            detail::throw_error({"the network has ", std::to_string(range_count),
+            detail::throw_error({"the network has ", range_count,
                                  " convolutions and linear layers, but the weights have the ranges of ",
-                                 std::to_string(ranges.size())});
+                                 ranges.size()});
         for (const float range : ranges)
             if (!std::isfinite(range) || range < 0)
                 detail::throw_error({"the ranges of a network's layers must be finite numbers from 0 on; one is ",

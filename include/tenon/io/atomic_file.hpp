@@ -107,7 +107,7 @@ private:
         const std::string folder = folder_of(target), prefix = prefix_of(target);
         remove_abandoned(folder, prefix);
         for (;;) {
-            path = joined({folder, "/", prefix, std::to_string(::getpid()), "-", std::to_string(counter++), ".tmp"});
+            path = joined({folder, "/", prefix, ::getpid(), "-", counter++, ".tmp"});
             const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (file < 0 && errno == EEXIST) continue;
             if (file < 0) {
@@ -172,7 +172,7 @@ void write_file_atomically(const std::string& path, std::span<const std::span<co
 /// The same for a text.
 template <class Once = void>
 void write_file_atomically(const std::string& path, std::string_view text) {
-    const std::span<const std::byte> part = std::as_bytes(std::span(text));
+    const std::span<const std::byte> part = std::as_bytes(std::span<const char>{text.data(), text.size()});
     write_file_atomically(path, std::span(&part, 1));
 }
 

@@ -27,30 +27,40 @@ template <class Once = void>
 template <class Once = void>
 [[gnu::cold]] std::string foreign_kind(std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const auto begins = [&](std::string_view begin) { return text.starts_with(begin); };
-    const std::string convert = "; scripts/convert_weights.py makes a safetensors file of it";
     if (text.empty()) return "the file is empty";
-    if (begins("version https://git-lfs"))
-        return "this is a Git LFS pointer, not the file itself; 'git lfs pull' gets the file";
-    if (begins("\x89HDF")) return "this is an HDF5 file, as Keras writes" + convert;
-    if (begins("\x93NUMPY")) return "this is one array of NumPy (.npy); save arrays with their names with numpy.savez";
-    if (begins("\x1f\x8b")) return "this file is compressed by gzip; unpack it with gunzip, or tar xzf for a .tar.gz";
-    if (begins("BZh") ||
-        begins("\xfd"
-               "7zXZ") ||
-        begins("\x28\xb5\x2f\xfd"))
-        return "this file is compressed (bzip2, xz or zstd); unpack it first";
-    if (text.size() > 262 && text.substr(257, 5) == "ustar")
-        return "this is a tar archive; unpack it with tar xf, and give one of its files";
-    if (begins("PK\5\6")) return "this is an empty zip archive";
-    if (begins("Rar!") || begins("7z\xbc\xaf")) return "this is a RAR or 7z archive; unpack it first";
+    struct Beginning {
+        std::string_view bytes;
+        const char* kind;
+        std::size_t place = 0;
+    };
+    static constexpr const char* compressed = "this file is compressed (bzip2, xz or zstd); unpack it first";
+    static constexpr const char* archive = "this is a RAR or 7z archive; unpack it first";
+    static constexpr Beginning beginnings[] = {
+        {"version https://git-lfs", "this is a Git LFS pointer, not the file itself; 'git lfs pull' gets the file"},
+        {"\x89HDF", "this is an HDF5 file, as Keras writes; scripts/convert_weights.py makes a safetensors file of it"},
+        {"\x93NUMPY", "this is one array of NumPy (.npy); save arrays with their names with numpy.savez"},
+        {"\x1f\x8b", "this file is compressed by gzip; unpack it with gunzip, or tar xzf for a .tar.gz"},
+        {"BZh", compressed},
+        {"\xfd"
+         "7zXZ",
+         compressed},
+        {"\x28\xb5\x2f\xfd", compressed},
+        {"ustar", "this is a tar archive; unpack it with tar xf, and give one of its files", 257},
+        {"PK\5\6", "this is an empty zip archive"},
+        {"Rar!", archive},
+        {"7z\xbc\xaf", archive},
+        {"GGUF", "this is a GGUF file of a language model"},
+        {"TFL3", "this is a TensorFlow Lite file", 4},
+        {"\x89PNG", "this is an image"},
+        {"\xff\xd8\xff", "this is an image"},
+    };
+    for (const Beginning& beginning : beginnings)
+        if (text.size() > beginning.place && text.substr(beginning.place).starts_with(beginning.bytes))
+            return beginning.kind;
     if (looks_like_onnx(text)) return "this is an ONNX file, which tenon writes but doesn't read as weights";
-    if (begins("GGUF")) return "this is a GGUF file of a language model";
-    if (text.size() > 8 && text.substr(4, 4) == "TFL3") return "this is a TensorFlow Lite file";
-    if (begins("\x80") && text.size() > 1 && text[1] >= 2 && text[1] <= 5)
+    if (text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5)
         return "this is a pickle of Python that torch.save did not write; save weights with "
                "torch.save(model.state_dict(), path)";
-    if (begins("\x89PNG") || begins("\xff\xd8\xff")) return "this is an image";
     std::string_view rest = text.substr(0, 1000);
     if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
     rest.remove_prefix(std::min(rest.find_first_not_of(" \t\r\n"), rest.size()));

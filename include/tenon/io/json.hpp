@@ -7,13 +7,11 @@
 // than its own strings. It reads what the formats in this folder consist of: objects, arrays, strings, non-negative
 // integers.
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/function_ref.hpp>
@@ -26,6 +24,14 @@
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
+
+/// Appends a decimal digit to a number, 12 and '3' -> 123; false when 64 bits don't hold it.
+constexpr bool append_digit(std::uint64_t& number, char digit) {
+    const auto value = static_cast<std::uint64_t>(digit - '0');
+    if (number > (~std::uint64_t{0} - value) / 10) return false;
+    number = number * 10 + value;
+    return true;
+}
 
 /// Pulls values out of a JSON text in the text's order. Every function reads exactly one value and throws tenon::Error,
 /// naming the byte, when the text holds something else. The text must outlive the reader.
@@ -79,12 +85,13 @@ public:
     [[gnu::cold]] std::uint64_t read_unsigned() {
         const char first = next();
         if (first < '0' || first > '9') fail_expected("a non-negative integer");
+        const std::string_view digits =
+            text_.substr(position_, text_.find_first_not_of("0123456789", position_) - position_);
         std::uint64_t value = 0;
-        const char* const begin = text_.data() + position_;
-        const auto [end, status] = std::from_chars(begin, text_.data() + text_.size(), value);
-        if (status == std::errc::result_out_of_range) fail("the integer does not fit into 64 bits");
-        if (first == '0' && end - begin > 1) fail("an integer has a leading zero");
-        position_ += index(end - begin);
+        for (const char digit : digits)
+            if (!append_digit(value, digit)) fail("the integer does not fit into 64 bits");
+        if (first == '0' && digits.size() > 1) fail("an integer has a leading zero");
+        position_ += digits.size();
         if (position_ < text_.size() && std::string_view(".eE").find(text_[position_]) != std::string_view::npos)
             fail_expected("a non-negative integer without fraction or exponent");
         return value;
@@ -118,10 +125,10 @@ public:
     }
 
     /// Throws tenon::Error: `what` is wrong at the byte that would be read next.
-    [[noreturn, gnu::cold]] void fail(std::initializer_list<std::string_view> what) const {
-        throw_error({"byte ", std::to_string(position_), ": ", joined(what)});
+    [[noreturn, gnu::cold]] void fail(std::initializer_list<SentencePart> what) const {
+        throw_error({"byte ", position_, ": ", joined(what)});
     }
-    [[noreturn, gnu::cold]] void fail(std::string_view what) const { fail({what}); }
+    [[noreturn, gnu::cold]] void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
 
 private:
     /// Deeper than any format in this folder nests; bounds the recursion of callers.

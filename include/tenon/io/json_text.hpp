@@ -40,7 +40,7 @@ template <class Once = void>
     if (text.size() <= max_bytes) return json_string(text);
     std::size_t end = max_bytes;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a sequence
-    return joined({json_string(text.substr(0, end)), "... (", std::to_string(name.size()), " bytes)"});
+    return joined({json_string(text.substr(0, end)), "... (", name.size(), " bytes)"});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

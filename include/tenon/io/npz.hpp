@@ -3,11 +3,10 @@
 
 // Reads NumPy's archives of arrays: a zip archive of .npy files, as numpy.savez writes them.
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/strided.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -64,17 +64,15 @@ template <class Once = void>
     const std::size_t end = text.find(')');
     if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is not a tuple");
     std::vector<std::int64_t> shape;
-    const char *at = text.data() + 1, *const last = text.data() + end;
-    while (at != last) {
-        if (*at == ' ' || *at == ',') {
-            ++at;
-            continue;
-        }
-        std::int64_t dimension = 0;
-        const auto [next, error] = std::from_chars(at, last, dimension);
-        if (error != std::errc{} || dimension < 0) throw Error("its shape is not a tuple of sizes");
-        shape.push_back(dimension);
-        at = next;
+    std::uint64_t dimension = 0;
+    bool is_inside = false;  // of a number
+    for (const char c : text.substr(1, end)) {
+        const bool is_digit = c >= '0' && c <= '9';
+        if (!is_digit && is_inside) shape.push_back(static_cast<std::int64_t>(std::exchange(dimension, 0)));
+        if ((!is_digit && c != ' ' && c != ',' && c != ')') || (is_digit && !append_digit(dimension, c)) ||
+            dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+            throw Error("its shape is not a tuple of sizes");
+        is_inside = is_digit;
     }
     return shape;
 }
@@ -87,7 +85,7 @@ template <class Once = void>
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
     const int version = static_cast<unsigned char>(raw[6]);
-    if (version < 1 || version > 3) throw_error({"its version is ", std::to_string(version), ", not 1 to 3"});
+    if (version < 1 || version > 3) throw_error({"its version is ", version, ", not 1 to 3"});
     std::uint32_t length = 0;
     std::memcpy(&length, raw + 8, version == 1 ? 2 : 4);
     const std::size_t begin = version == 1 ? 10 : 12;
@@ -129,7 +127,10 @@ public:
     NpzFileOf& operator=(const NpzFileOf&) = delete;
     NpzFileOf(NpzFileOf&&) noexcept = default;
 
-    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+    const std::vector<TensorEntry>& tensors() const { return tensors_.entries; }
+
+    /// The tensors and the copies, which this object then has no more.
+    TensorsWithCopies take() { return std::move(tensors_); }
 
 private:
     static constexpr std::string_view ending = ".npy";
@@ -143,17 +144,16 @@ private:
             StridedTensor strided{header.shape, {}, 0};
             std::int64_t stride = 1;
             for (const std::int64_t dimension : header.shape) {
-                strided.strides.push_back(stride);
+                strided.strides.push_back(std::int64_t{stride});
                 stride *= dimension;
             }
-            copies_.push_back(in_row_major(strided, data, index(dtype_bits(header.dtype) / 8)));
-            entry.bytes = copies_.back();
+            const auto size = index(dtype_bits(header.dtype) / 8);
+            entry.bytes = span_of(tensors_.copies.emplace_back(in_row_major(strided, data, size)));
         }
-        tensors_.push_back(std::move(entry));
+        tensors_.entries.push_back(std::move(entry));
     }
 
-    std::vector<std::vector<std::byte>> copies_;
-    std::vector<TensorEntry> tensors_;
+    TensorsWithCopies tensors_;
 };
 using NpzFile = NpzFileOf<>;
 

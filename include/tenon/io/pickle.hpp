@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <memory>
+#include <list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,11 +44,11 @@ public:
         remembered_ = 0;
         for (;;) {
             const std::size_t used = values_.size() + items_ + stack_.size() + remembered_;
-            if (used > max_values) fail(too_many);
+            if (used > max_values) fail({too_many});
             const int instruction = byte();
             if (instruction == '.') return *pop();
             if (!run_plain(instruction) && !run_container(instruction) && !run_call(instruction))
-                fail({"the instruction ", std::to_string(instruction), " is unknown"});
+                fail({"the instruction ", instruction, " is unknown"});
         }
     }
 
@@ -56,17 +56,19 @@ public:
     std::size_t position() const { return at_; }
 
     /// The storages that were referred to, as their tuples.
-    const std::vector<const PickleValue*>& persistent() const { return persistent_; }
+    const std::vector<PickleValue*>& persistent() const { return persistent_; }
 
 private:
     using Kind = PickleValue::Kind;
     static constexpr std::size_t max_values = 1'000'000;
+    using Items = std::vector<PickleValue*>;
     static constexpr std::string_view too_many = "it holds more values than weights files do";
+    static constexpr const char* empty_stack = "its stack is empty";
 
-    [[noreturn, gnu::cold]] void fail(std::initializer_list<std::string_view> what) const {
-        throw_error({"the pickle is refused at byte ", std::to_string(at_), ": ", joined(what)});
+    [[noreturn, gnu::cold]] void fail(std::initializer_list<SentencePart> what) const {
+        throw_error({"the pickle is refused at byte ", at_, ": ", joined(what)});
     }
-    [[noreturn, gnu::cold]] void fail(std::string_view what) const { fail({what}); }
+    [[noreturn, gnu::cold]] void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
 
     // Bytes.
 
@@ -97,52 +99,73 @@ private:
     // The stack; nullptr in it is a mark.
 
     [[gnu::cold]] PickleValue& make(Kind kind, std::string_view text = {}) {
-        values_.push_back(std::make_unique<PickleValue>(PickleValue{.kind = kind, .text = text}));
-        stack_.push_back(values_.back().get());
-        return *values_.back();
+        PickleValue& value = values_.emplace_back();
+        value.kind = kind;
+        value.text = text;
+        stack_.push_back(&value);
+        return value;
     }
 
     [[gnu::cold]] PickleValue* pop() {
-        if (stack_.empty() || !stack_.back()) fail("its stack is empty");
+        if (stack_.empty() || !stack_.back()) fail(empty_stack);
         PickleValue* const top = stack_.back();
         stack_.pop_back();
         return top;
     }
 
     [[gnu::cold]] PickleValue& top() {
-        if (stack_.empty() || !stack_.back()) fail("its stack is empty");
+        if (stack_.empty() || !stack_.back()) fail(empty_stack);
         return *stack_.back();
     }
 
     /// Pops everything above the last mark, and the mark.
-    [[gnu::cold]] std::vector<const PickleValue*> pop_to_mark() {
+    [[gnu::cold]] Items pop_to_mark() {
         std::size_t mark = stack_.size();
         while (mark > 0 && stack_[mark - 1]) --mark;
         if (mark == 0) fail("a mark is missing");
-        std::vector<const PickleValue*> items(stack_.begin() + static_cast<std::ptrdiff_t>(mark), stack_.end());
-        stack_.resize(mark - 1);
+        Items items = pop_from(mark);
+        stack_.pop_back();
         return items;
     }
 
-    [[gnu::cold]] void set_items(PickleValue& value, std::vector<const PickleValue*> items) {
+    /// Pops everything from a place of the stack on.
+    [[gnu::cold]] Items pop_from(std::size_t place) {
+        Items items;
+        for (std::size_t i = place; i < stack_.size(); ++i) items.push_back(stack_[i]);
+        while (stack_.size() > place) stack_.pop_back();
+        return items;
+    }
+
+    [[gnu::cold]] void set_items(PickleValue& value, Items items) {
         items_ += items.size();
         value.items = std::move(items);
     }
 
-    [[gnu::cold]] void tuple(int size) {
-        std::vector<const PickleValue*> items(detail::index(size));
-        for (std::size_t i = items.size(); i-- > 0;) items[i] = pop();
+    [[gnu::cold]] void tuple(std::size_t size) {
+        for (std::size_t i = 1; i <= size; ++i)
+            if (stack_.size() < i || !stack_[stack_.size() - i]) fail(empty_stack);
+        Items items = pop_from(stack_.size() - size);
         set_items(make(Kind::tuple), std::move(items));
     }
 
+    [[gnu::cold]] static Items one(PickleValue* item) {
+        Items items;
+        items.push_back(item);
+        return items;
+    }
+
+    [[gnu::cold]] void add_items(PickleValue& target, const Items& items) {
+        items_ += items.size();
+        for (PickleValue* const item : items) target.items.push_back(item);
+    }
+
     /// Adds items to a list or a dictionary; what is added to another object is skipped.
-    [[gnu::cold]] void append(const std::vector<const PickleValue*>& items, Kind kind) {
+    [[gnu::cold]] void append(const Items& items, Kind kind) {
         PickleValue& target = top();
         if (target.kind == Kind::object) return;
         if (target.kind != kind) fail("it adds an item to something that takes none");
         if (kind == Kind::dictionary && items.size() % 2 != 0) fail("a key has no value");
-        items_ += items.size();
-        target.items.insert(target.items.end(), items.begin(), items.end());
+        add_items(target, items);
     }
 
     // Names and calls.
@@ -151,8 +174,7 @@ private:
         constexpr std::size_t max_bytes = 1000;  // each name is copied, and a pickle may repeat one with two bytes
         if (module.size() > max_bytes || name.size() > max_bytes) fail("a name is too long");
         if (!is_utf8(module) || !is_utf8(name)) fail("a name is not UTF-8");
-        names_.push_back(std::make_unique<std::string>(joined({module, " ", name})));
-        make(Kind::global, *names_.back());
+        make(Kind::global, names_.emplace_back(joined({module, " ", name})));
     }
 
     [[gnu::cold]] static bool is_dictionary(std::string_view name) {
@@ -164,10 +186,7 @@ private:
     [[gnu::cold]] void fill(PickleValue& dictionary, const PickleValue& arguments) {
         if (arguments.items.empty()) return;
         for (const PickleValue* const pair : arguments.items.back()->items)
-            if (pair->kind == Kind::tuple && pair->items.size() == 2) {
-                dictionary.items.insert(dictionary.items.end(), pair->items.begin(), pair->items.end());
-                items_ += 2;
-            }
+            if (pair->kind == Kind::tuple && pair->items.size() == 2) add_items(dictionary, pair->items);
     }
 
     /// The name of what is called; that of a class which a stream has with its source: ('module', class, file, source).
@@ -184,20 +203,20 @@ private:
     }
 
     /// Makes the value that a call returns.
-    [[gnu::cold]] void call(const PickleValue& function, const PickleValue& arguments) {
+    [[gnu::cold]] void call(const PickleValue& function, PickleValue& arguments) {
         const std::string_view name = callee(function);
         const std::size_t count = arguments.items.size();
         const bool is_call = function.kind == Kind::global && arguments.kind == Kind::tuple;
         if (is_call && is_dictionary(name)) {
             fill(make(Kind::dictionary), arguments);
         } else if (is_call && (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor")) {
-            set_items(make(Kind::tensor), {&arguments});
+            set_items(make(Kind::tensor), one(&arguments));
         } else if (is_call && count > 0 && is_tensor(*arguments.items[0]) &&
                    name.starts_with("torch._utils _rebuild_parameter")) {
             const PickleValue& tensor = *arguments.items[0];
             set_items(make(tensor.kind, tensor.text), tensor.items);
         } else if (is_call && name == "torch._utils _rebuild_tensor_v3") {
-            set_items(make(Kind::object, name), {&arguments});
+            set_items(make(Kind::object, name), one(&arguments));
         } else if (is_call && name == "torch Size" && count == 1 && arguments.items[0]->kind == Kind::tuple) {
             set_items(make(Kind::tuple), arguments.items[0]->items);
         } else if (is_call && name == "torch._tensor _rebuild_from_type_v2" && count >= 3 &&
@@ -211,7 +230,7 @@ private:
     // The memory of values that occur again.
 
     [[gnu::cold]] void remember(std::uint64_t index) {  // picklers count from 0
-        if (index >= max_values) fail(too_many);
+        if (index >= max_values) fail({too_many});
         if (index >= memo_.size()) memo_.resize(detail::index(index) + 1);
         PickleValue*& place = memo_[detail::index(index)];
         if (!place) ++remembered_;
@@ -249,7 +268,7 @@ private:
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
-                if (protocol < 2 || protocol > 5) fail({"its protocol is ", std::to_string(protocol), ", not 2 to 5"});
+                if (protocol < 2 || protocol > 5) fail({"its protocol is ", protocol, ", not 2 to 5"});
                 return true;
             }
             case 0x95:  // FRAME
@@ -314,19 +333,20 @@ private:
             case 0x85:
             case 0x86:
             case 0x87:  // TUPLE1, TUPLE2, TUPLE3
-                return tuple(instruction - 0x84), true;
+                return tuple(index(instruction - 0x84)), true;
             case 'e':  // APPENDS
                 return append(pop_to_mark(), Kind::tuple), true;
             case 'a':  // APPEND
-                return append({pop()}, Kind::tuple), true;
+                return append(one(pop()), Kind::tuple), true;
             case 'u':  // SETITEMS
                 return append(pop_to_mark(), Kind::dictionary), true;
             case 0x90:  // ADDITEMS
                 return append(pop_to_mark(), Kind::object), true;
             case 's': {  // SETITEM
-                const PickleValue* const value = pop();
-                const PickleValue* const key = pop();
-                return append({key, value}, Kind::dictionary), true;
+                PickleValue* const value = pop();
+                Items entry = one(pop());
+                entry.push_back(value);
+                return append(entry, Kind::dictionary), true;
             }
             case '0':  // POP
                 return pop(), true;
@@ -362,18 +382,18 @@ private:
                 return global(module->text, name->text), true;
             }
             case 'Q': {  // BINPERSID
-                const PickleValue* const description = pop();
+                PickleValue* const description = pop();
                 persistent_.push_back(description);
-                return set_items(make(Kind::persistent), {description}), true;
+                return set_items(make(Kind::persistent), one(description)), true;
             }
             case 'R':
             case 0x81: {  // REDUCE, NEWOBJ
-                const PickleValue* const arguments = pop();
+                PickleValue* const arguments = pop();
                 return call(*pop(), *arguments), true;
             }
             case 0x92: {  // NEWOBJ_EX
                 pop();
-                const PickleValue* const arguments = pop();
+                PickleValue* const arguments = pop();
                 return call(*pop(), *arguments), true;
             }
             case 'b':  // BUILD: the state of an object is skipped
@@ -387,10 +407,9 @@ private:
 
     std::span<const std::byte> bytes_;
     std::size_t at_ = 0, items_ = 0;
-    std::vector<std::unique_ptr<PickleValue>> values_;
-    std::vector<std::unique_ptr<std::string>> names_;
-    std::vector<const PickleValue*> persistent_;
-    std::vector<PickleValue*> stack_, memo_;
+    std::list<PickleValue> values_;  // lists: their elements stay where they are
+    std::list<std::string> names_;
+    Items persistent_, stack_, memo_;
     std::size_t remembered_ = 0;  // values that memo_ has
 };
 using PickleReader = PickleReaderOf<>;

@@ -32,7 +32,7 @@ struct PickleValue {
     Kind kind = Kind::none;
     std::int64_t integer = 0;
     std::string_view text{};
-    std::vector<const PickleValue*> items{};
+    std::vector<PickleValue*> items{};
     mutable std::ptrdiff_t tensors = -1;  ///< of a dictionary: how many it has, once StateDictFinder has counted them
 };
 

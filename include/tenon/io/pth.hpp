@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/pickle.hpp>
 #include <tenon/io/strided.hpp>
@@ -34,7 +34,8 @@ inline namespace TENON_ISA_NAMESPACE {
 struct StorageType {
     std::string_view name;
     std::size_t bytes;
-    std::optional<DType> dtype;
+    DType dtype;
+    bool is_read = true;
 };
 template <class Once = void>
 [[gnu::cold]] const StorageType* find_storage_type(std::string_view name) {
@@ -48,12 +49,12 @@ template <class Once = void>
                                             {"torch CharStorage", 1, DType::i8},
                                             {"torch ByteStorage", 1, DType::u8},
                                             {"torch BoolStorage", 1, DType::boolean},
-                                            {"torch ComplexFloatStorage", 8, std::nullopt},
-                                            {"torch ComplexDoubleStorage", 16, std::nullopt},
-                                            {"torch QInt8Storage", 1, std::nullopt},
-                                            {"torch QUInt8Storage", 1, std::nullopt},
-                                            {"torch QInt32Storage", 4, std::nullopt},
-                                            {"torch.storage UntypedStorage", 1, std::nullopt}};
+                                            {"torch ComplexFloatStorage", 8, DType::u8, false},
+                                            {"torch ComplexDoubleStorage", 16, DType::u8, false},
+                                            {"torch QInt8Storage", 1, DType::u8, false},
+                                            {"torch QUInt8Storage", 1, DType::u8, false},
+                                            {"torch QInt32Storage", 4, DType::u8, false},
+                                            {"torch.storage UntypedStorage", 1, DType::u8, false}};
     for (const StorageType& type : known)
         if (type.name == name) return &type;
     return nullptr;
@@ -113,12 +114,13 @@ public:
         const PickleValue& content = reader.read();
         // Read when the types of all tensors are checked: a tensor of another type is an error by its name, wherever
         // its storage is.
-        std::optional<Storages> storages;
+        Storages storages;
+        bool has_storages = false;
         take_weights(content, bytes.size(), options, [&](const std::string& name, const PickleValue& storage) {
-            if (!storages) storages = read_storages(reader, bytes);
-            const std::size_t* const found = storages->by_key.find(storage.items[2]->text);
+            if (!std::exchange(has_storages, true)) storages = read_storages(reader, bytes);
+            const std::size_t* const found = storages.by_key.find(storage.items[2]->text);
             if (!found) fail_tensor(name, {"the file lacks its storage"});
-            return part_of(storages->bytes[*found], storage, name);
+            return part_of(storages.entries[*found].bytes, storage, name);
         });
     }
 
@@ -127,7 +129,10 @@ public:
     PthFileOf& operator=(const PthFileOf&) = delete;
     PthFileOf(PthFileOf&&) noexcept = default;
 
-    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+    const std::vector<TensorEntry>& tensors() const { return tensors_.entries; }
+
+    /// The tensors and the copies, which this object then has no more.
+    TensorsWithCopies take() { return std::move(tensors_); }
 
 private:
     using Kind = PickleValue::Kind;
@@ -135,7 +140,7 @@ private:
     using StorageOf = FunctionRef<std::span<const std::byte>(const std::string&, const PickleValue&)>;
     struct Storages {
         NameIndex by_key;
-        std::vector<std::span<const std::byte>> bytes;
+        std::vector<ZipArchive::Entry> entries;  ///< without names
     };
     static constexpr std::string_view pickle_name = "data.pkl";
     /// Bytes that copies may take beyond the size of the file: tensors whose elements are all one value are small.
@@ -170,7 +175,7 @@ private:
     /// The storages that follow the pickles of a stream: a list of keys, then for each its elements after their number.
     [[gnu::cold]] static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
         NameIndex described;
-        const std::vector<const PickleValue*>& persistent = reader.persistent();
+        const std::vector<PickleValue*>& persistent = reader.persistent();
         for (std::size_t i = 0; i < persistent.size(); ++i)
             if (is_storage(*persistent[i])) described[std::string(persistent[i]->items[2]->text)] = i;
         const PickleValue& keys = reader.read();
@@ -180,7 +185,7 @@ private:
         for (const PickleValue* key : keys.items) {
             const std::size_t* const found = described.find(key->text);
             if (key->kind != Kind::text || !found) throw Error("the file lists a storage that none of its tensors has");
-            const std::string name = "the storage " + quote_name(key->text);
+            const std::string name = joined({"the storage ", quote_name(key->text)});
             const std::string_view kind = persistent[*found]->items[1]->text;
             const StorageType* const type = find_storage_type(kind);
             if (!type)
@@ -191,16 +196,14 @@ private:
             std::memcpy(&count, bytes.data() + at, sizeof count);
             at += sizeof count;
             if (count > (bytes.size() - at) / type->bytes)
-                throw_error({"the file is truncated in ", name, ", of which it says that it has ",
-                             std::to_string(count), " elements"});
+                throw_error({"the file is truncated in ", name, ", of which it says that it has ", count, " elements"});
             const std::size_t size = index(count) * type->bytes;
-            if (!storages.by_key.add(std::string(key->text), storages.bytes.size()))
+            if (!storages.by_key.add(std::string(key->text), storages.entries.size()))
                 throw_error({name, " is there twice"});
-            storages.bytes.push_back(bytes.subspan(at, size));
+            storages.entries.push_back({{}, 0, bytes.subspan(at, size)});
             at += size;
         }
-        if (at != bytes.size())
-            throw_error({"the file has ", std::to_string(bytes.size() - at), " bytes after its storages"});
+        if (at != bytes.size()) throw_error({"the file has ", bytes.size() - at, " bytes after its storages"});
         return storages;
     }
 
@@ -247,12 +250,12 @@ private:
             else if (is_unread_tensor(value))
                 fail_tensor(std::string(key), {unread_kind(value)});
             else
-                others.emplace_back(key);
+                add_name(others, key);
         });
         for_each_entry(weights, [&](std::string_view key, const PickleValue& value) {
             if (value.kind == Kind::tensor) add(std::string(key), value, room, storage_of);
         });
-        if (!others.empty()) options.note(list_names(others) + ": no tensors, and left out" + whole_network(weights));
+        if (!others.empty()) options.note({list_names(others), ": no tensors, and left out", whole_network(weights)});
     }
 
     /// Throws tenon::Error when a tensor's description is malformed, or the type of its elements isn't read.
@@ -264,7 +267,7 @@ private:
         const PickleValue& storage = *arguments[0]->items[0];
         expect(is_storage(storage), name);
         const StorageType* const type = find_storage_type(storage.items[1]->text);
-        if (!type || !type->dtype)
+        if (!type || !type->is_read)
             fail_tensor(name,
                         {"its storage, a ", python_name(storage.items[1]->text), ", is of a type that isn't read"});
     }
@@ -279,20 +282,20 @@ private:
         const StridedTensor strided{integers(*arguments[2]), integers(*arguments[3]), arguments[1]->integer};
         const std::int64_t count = check_inside(strided, static_cast<std::int64_t>(bytes.size() / type->bytes), name);
         if (is_row_major(strided)) {
-            tensors_.push_back({name, *type->dtype, strided.shape,
-                                bytes.subspan(index(strided.offset) * type->bytes, index(count) * type->bytes)});
+            tensors_.entries.push_back(
+                {name, type->dtype, strided.shape,
+                 bytes.subspan(index(strided.offset) * type->bytes, index(count) * type->bytes)});
             return;
         }
         if (static_cast<std::uint64_t>(count) > room / type->bytes)
             fail_tensor(name, {"the file describes more elements than it holds, as tensors share them; "
                                "save clones of them"});
         room -= static_cast<std::uint64_t>(count) * type->bytes;
-        copies_.push_back(in_row_major(strided, bytes, type->bytes));
-        tensors_.push_back({name, *type->dtype, strided.shape, copies_.back()});
+        tensors_.entries.push_back({name, type->dtype, strided.shape,
+                                    span_of(tensors_.copies.emplace_back(in_row_major(strided, bytes, type->bytes)))});
     }
 
-    std::vector<std::vector<std::byte>> copies_;
-    std::vector<TensorEntry> tensors_;
+    TensorsWithCopies tensors_;
 };
 using PthFile = PthFileOf<>;
 

@@ -45,7 +45,7 @@ std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes)
         const std::size_t count = std::fread(bytes.data() + start, 1, step, file.get());
         bytes.resize(start + count);
         if (bytes.size() > max_bytes) {
-            throw_error({path, ": expected at most ", std::to_string(max_bytes), " bytes, found more"});
+            throw_error({path, ": expected at most ", max_bytes, " bytes, found more"});
         }
         if (count < step) break;
         step = std::max(min_step, bytes.size());

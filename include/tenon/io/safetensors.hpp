@@ -14,8 +14,8 @@
 #include <cstring>
 #include <initializer_list>
 #include <limits>
+#include <list>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,15 +73,20 @@ public:
     }
 
     /// All tensors, in the order of their data.
-    const std::vector<TensorEntry>& tensors() const { return tensors_; }
+    const std::vector<TensorEntry>& tensors() const& { return tensors_; }
+    std::vector<TensorEntry> tensors() && { return std::move(tensors_); }
 
     /// The tensor of this name, or nullptr.
     template <class Once = void>
     const TensorEntry* find(std::string_view name) const {
-        const auto found =
-            std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                             [](const TensorEntry* entry, std::string_view key) { return entry->name < key; });
-        return found != by_name_.end() && (*found)->name == name ? *found : nullptr;
+        std::size_t first = 0, last = by_name_.size();  // of those that aren't known to have another name
+        while (first < last) {
+            const std::size_t middle = first + (last - first) / 2;
+            const int order = tensors_[by_name_[middle]].name.compare(name);
+            if (order == 0) return &tensors_[by_name_[middle]];
+            (order < 0 ? first : last) = order < 0 ? middle + 1 : middle;
+        }
+        return nullptr;
     }
 
     /// The tensor of this name. Throws tenon::Error, with names that the file has, when there is none.
@@ -92,11 +97,11 @@ public:
         constexpr std::size_t shown = 5;
         for (std::size_t i = 0; i < std::min(by_name_.size(), shown); ++i) {
             names += i == 0 ? ": " : ", ";
-            names += detail::quote_name(by_name_[i]->name);
+            names += detail::quote_name(tensors_[by_name_[i]].name);
         }
         if (by_name_.size() > shown) names += ", ...";
-        detail::throw_error({source_, ": expected a tensor ", detail::quote_name(name), ", found ",
-                             std::to_string(by_name_.size()), " tensors", names});
+        detail::throw_error({source_, ": expected a tensor ", detail::quote_name(name), ", found ", by_name_.size(),
+                             " tensors", names});
     }
 
     /// The values of a tensor whose dtype is exactly that of T. Throws tenon::Error, naming file and tensor, when there
@@ -134,13 +139,10 @@ private:
         naming_source([&] {
             const std::string_view text = header_text(bytes);
             const auto data = bytes.subspan(detail::header_length_bytes + text.size());
-            for (const auto& [name, description] : read_header(text))
-                tensors_.push_back(make_entry(name, description, data));
+            for (const Description& description : read_header(text)) tensors_.push_back(make_entry(description, data));
             check_layout(data);
-            for (const std::size_t i : detail::sorted_order(tensors_.size(), [&](std::size_t a, std::size_t b) {
-                     return tensors_[a].name < tensors_[b].name;
-                 }))
-                by_name_.push_back(&tensors_[i]);
+            by_name_ = detail::sorted_order(
+                tensors_.size(), [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
         });
     }
 
@@ -150,17 +152,16 @@ private:
             if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
                 detail::throw_error({"not a safetensors file: ", kind});
         if (bytes.size() < detail::header_length_bytes)
-            detail::throw_error({"not a safetensors file: expected 8 bytes of header length, found ",
-                                 std::to_string(bytes.size()), " bytes in all"});
+            detail::throw_error(
+                {"not a safetensors file: expected 8 bytes of header length, found ", bytes.size(), " bytes in all"});
         std::uint64_t length = 0;
         std::memcpy(&length, bytes.data(), sizeof length);
         const std::size_t rest = bytes.size() - detail::header_length_bytes;
         if (length > detail::max_header_bytes)
-            detail::throw_error({"not a safetensors file: its header would be ", std::to_string(length),
-                                 " bytes long, expected at most ", std::to_string(detail::max_header_bytes)});
+            detail::throw_error({"not a safetensors file: its header would be ", length,
+                                 " bytes long, expected at most ", detail::max_header_bytes});
         if (length > rest)
-            detail::throw_error({"the file is truncated: expected a header of ", std::to_string(length),
-                                 " bytes, found ", std::to_string(rest)});
+            detail::throw_error({"the file is truncated: expected a header of ", length, " bytes, found ", rest});
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + detail::header_length_bytes,
                                     detail::index(length));
         if (!text.starts_with('{')) throw Error("not a safetensors file: expected a header that begins with '{'");
@@ -169,22 +170,24 @@ private:
 
     /// A tensor as the header describes it, unchecked.
     struct Description {
-        std::optional<std::string> dtype;
-        std::optional<std::vector<std::uint64_t>> shape;
-        std::optional<std::vector<std::uint64_t>> range;
+        std::string name, dtype;
+        std::vector<std::uint64_t> shape, range;
+        bool has_dtype = false, has_shape = false, has_range = false;
     };
 
     /// The descriptions in the header with their names; fills in the metadata.
     template <class Once = void>
-    [[gnu::cold]] std::vector<std::pair<std::string, Description>> read_header(std::string_view text) {
-        std::vector<std::pair<std::string, Description>> descriptions;
+    [[gnu::cold]] std::list<Description> read_header(std::string_view text) {
+        std::list<Description> descriptions;
         detail::JsonReader reader(text);
         try {
             reader.read_object([&](const std::string& key) {
                 if (key != detail::metadata_key)
-                    descriptions.emplace_back(key, read_description(reader));
+                    read_description(reader, key, descriptions.emplace_back());
                 else if (!reader.read_null())  // which the format's own reader takes for none
-                    reader.read_object([&](const std::string& name) { metadata_[name] = reader.read_string(); });
+                    reader.read_object([&](const std::string& name) {
+                        metadata_.insert({name, reader.read_string()});
+                    });
             });
             reader.read_end();
         } catch (const Error& error) {
@@ -194,53 +197,51 @@ private:
     }
 
     template <class Once = void>
-    [[gnu::cold]] static Description read_description(detail::JsonReader& reader) {
-        Description description;
-        const auto read_integers = [&] {
-            std::vector<std::uint64_t> integers;
-            reader.read_array([&] { integers.push_back(reader.read_unsigned()); });
-            return integers;
-        };
+    [[gnu::cold]] static void read_description(detail::JsonReader& reader, const std::string& name,
+                                               Description& description) {
+        description.name = name;
         reader.read_object([&](const std::string& key) {
-            if (key == "dtype")
+            if (key == "dtype") {
                 description.dtype = reader.read_string();
-            else if (key == "shape")
-                description.shape = read_integers();
-            else if (key == "data_offsets")
-                description.range = read_integers();
-            else
+                description.has_dtype = true;
+                return;
+            }
+            const bool is_shape = key == "shape";
+            if (!is_shape && key != "data_offsets")
                 reader.fail({"expected dtype, shape or data_offsets, found ", detail::quote_name(key)});
+            (is_shape ? description.has_shape : description.has_range) = true;
+            std::vector<std::uint64_t>& integers = is_shape ? description.shape : description.range;
+            reader.read_array([&] { integers.push_back(reader.read_unsigned()); });
         });
-        return description;
     }
 
     template <class Once = void>
-    [[gnu::cold]] static TensorEntry make_entry(const std::string& name, const Description& description,
-                                                std::span<const std::byte> data) {
-        const auto fail = [&](std::initializer_list<std::string_view> what) { detail::fail_tensor(name, what); };
-        if (!description.dtype || !description.shape || !description.range)
-            fail({!description.dtype   ? "its dtype is missing"
-                  : !description.shape ? "its shape is missing"
-                                       : "its data_offsets are missing"});
-        TensorEntry entry{.name = name, .dtype = {}, .shape = {}, .bytes = {}};
-        if (const auto dtype = detail::dtype_from_name(*description.dtype))
+    [[gnu::cold]] static TensorEntry make_entry(const Description& description, std::span<const std::byte> data) {
+        const auto fail = [&](std::initializer_list<detail::SentencePart> what) {
+            detail::fail_tensor(description.name, what);
+        };
+        if (!description.has_dtype || !description.has_shape || !description.has_range)
+            fail({!description.has_dtype   ? "its dtype is missing"
+                  : !description.has_shape ? "its shape is missing"
+                                           : "its data_offsets are missing"});
+        TensorEntry entry;
+        entry.name = description.name;
+        if (const auto dtype = detail::dtype_from_name(description.dtype))
             entry.dtype = *dtype;
         else
-            fail({"its dtype ", detail::quote_name(*description.dtype), " is unknown"});
-        for (const std::uint64_t dimension : *description.shape) {
+            fail({"its dtype ", detail::quote_name(description.dtype), " is unknown"});
+        for (const std::uint64_t dimension : description.shape) {
             if (dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-                fail({"a dimension is ", std::to_string(dimension), ", more than can be addressed"});
+                fail({"a dimension is ", dimension, ", more than can be addressed"});
             entry.shape.push_back(static_cast<std::int64_t>(dimension));
         }
-        if (description.range->size() != 2)
-            fail({"expected two data_offsets, begin and end, found ", std::to_string(description.range->size())});
-        const std::uint64_t begin = description.range->front();
-        const std::uint64_t end = description.range->back();
-        if (begin > end)
-            fail({"its data_offsets begin at ", std::to_string(begin), " but end at ", std::to_string(end)});
+        if (description.range.size() != 2)
+            fail({"expected two data_offsets, begin and end, found ", description.range.size()});
+        const std::uint64_t begin = description.range[0], end = description.range[1];
+        if (begin > end) fail({"its data_offsets begin at ", begin, " but end at ", end});
         if (end > data.size())
-            fail({"its data ends at byte ", std::to_string(end), ", but the file has only ",
-                  std::to_string(data.size()), " bytes of data (truncated?)"});
+            fail({"its data ends at byte ", end, ", but the file has only ", data.size(),
+                  " bytes of data (truncated?)"});
         entry.bytes = data.subspan(detail::index(begin), detail::index(end - begin));
         detail::check_size(entry);
         return entry;
@@ -264,25 +265,23 @@ private:
         for (const TensorEntry& entry : tensors_) {
             const auto begin = detail::index(entry.bytes.data() - data.data());
             if (begin < covered)
-                detail::throw_error({"the data of tensor ", detail::quote_name(entry.name), " begins at byte ",
-                                     std::to_string(begin), ", but that of tensor ", detail::quote_name(previous->name),
-                                     " ends at byte ", std::to_string(covered)});
+                detail::throw_error({"the data of tensor ", detail::quote_name(entry.name), " begins at byte ", begin,
+                                     ", but that of tensor ", detail::quote_name(previous->name), " ends at byte ",
+                                     covered});
             if (begin > covered)
-                detail::throw_error({"bytes ", std::to_string(covered), " to ", std::to_string(begin),
-                                     " of the data, before that of", " tensor ", detail::quote_name(entry.name),
-                                     ", belong to no tensor"});
+                detail::throw_error({"bytes ", covered, " to ", begin, " of the data, before that of", " tensor ",
+                                     detail::quote_name(entry.name), ", belong to no tensor"});
             covered += entry.bytes.size();
             previous = &entry;
         }
         if (covered != data.size())
-            detail::throw_error(
-                {"the last ", std::to_string(data.size() - covered), " bytes of the file belong to no tensor"});
+            detail::throw_error({"the last ", data.size() - covered, " bytes of the file belong to no tensor"});
     }
 
     std::string source_;
     detail::MappedFile file_;
     std::vector<TensorEntry> tensors_;
-    std::vector<const TensorEntry*> by_name_;
+    std::vector<std::size_t> by_name_;  ///< places in tensors_
     Metadata metadata_;
 };
 

@@ -18,6 +18,7 @@
 #include <tenon/core/names.hpp>
 #include <tenon/core/round.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/atomic_file.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/safetensors.hpp>
@@ -94,8 +95,7 @@ public:
         const std::size_t before_data = round_up(header_length_bytes + json_.size(), alignment);
         json_.resize(before_data - header_length_bytes, ' ');
         if (json_.size() > max_header_bytes)
-            throw_error({"the header is ", std::to_string(json_.size()), " bytes long, expected at most ",
-                         std::to_string(max_header_bytes)});
+            throw_error({"the header is ", json_.size(), " bytes long, expected at most ", max_header_bytes});
         const std::uint64_t length = json_.size();
         std::string all(header_length_bytes, '\0');
         std::memcpy(all.data(), &length, sizeof length);
@@ -136,7 +136,7 @@ SafetensorsParts safetensors_parts(std::span<const TensorEntry> tensors, const M
 template <class Once = void>
 std::vector<std::byte> safetensors_bytes(std::span<const TensorEntry> tensors, const Metadata& metadata = {}) {
     const SafetensorsParts parts = safetensors_parts(tensors, metadata);
-    const auto header = std::as_bytes(std::span(parts.header));
+    const auto header = std::as_bytes(std::span<const char>{parts.header.data(), parts.header.size()});
     std::vector<std::byte> bytes(header.begin(), header.end());
     for (const auto& part : parts.data) bytes.insert(bytes.end(), part.begin(), part.end());
     return bytes;
@@ -158,8 +158,9 @@ void write_safetensors(const std::string& path, std::span<const TensorEntry> ten
     } catch (const Error& error) {
         detail::throw_error({path, ": ", error.what()});
     }
-    parts.data.insert(parts.data.begin(), std::as_bytes(std::span(parts.header)));
-    detail::write_file_atomically(path, parts.data);
+    parts.data.insert(parts.data.begin(),
+                      std::as_bytes(std::span<const char>{parts.header.data(), parts.header.size()}));
+    detail::write_file_atomically(path, detail::span_of(parts.data));
 }
 
 }  // namespace TENON_ISA_NAMESPACE

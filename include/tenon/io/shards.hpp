@@ -5,9 +5,11 @@
 // them: model.safetensors.index.json.
 
 #include <cstddef>
+#include <list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenon/core/error.hpp>
@@ -38,15 +40,17 @@ public:
     [[gnu::cold]] ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
                                    FunctionRef<SafetensorsFile(const std::string&)> open) {
         NameIndex files;
-        std::vector<std::vector<std::string>> names;  // of tensors in each file
+        std::vector<std::string> names;    // of tensors
+        std::vector<std::size_t> file_of;  // the number of a tensor's file
         JsonReader reader(std::string_view(reinterpret_cast<const char*>(index.data()), index.size()));
         try {
             reader.read_object([&](const std::string& key) {
                 if (key != "weight_map") return reader.skip();
                 reader.read_object([&](const std::string& tensor) {
                     const std::string file = reader.read_string();
-                    if (files.add(file, names.size())) names.emplace_back();
-                    names[*files.find(file)].push_back(tensor);
+                    files.add(file, files.size());
+                    names.push_back(std::string(tensor));
+                    file_of.push_back(*files.find(file));
                 });
             });
             reader.read_end();
@@ -57,14 +61,21 @@ public:
             if (file.empty() || file.find('/') != file.npos || file.find('\0') != file.npos)
                 throw_error({"the index names the file ", quote_name(file), ", which is not one beside it"});
             const SafetensorsFile& shard = files_.emplace_back(open(folder + file));
-            for (const std::string& tensor : names[i]) tensors_.push_back(shard.at(tensor));
+            for (std::size_t tensor = 0; tensor < names.size(); ++tensor)
+                if (file_of[tensor] == i) tensors_.push_back(TensorEntry(shard.at(names[tensor])));
         }
     }
 
     const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
+    /// The tensors and the files that they are in, which this object then has no more.
+    std::vector<TensorEntry> take(std::list<SafetensorsFile>& files) {
+        files = std::move(files_);
+        return std::move(tensors_);
+    }
+
 private:
-    std::vector<SafetensorsFile> files_;
+    std::list<SafetensorsFile> files_;
     std::vector<TensorEntry> tensors_;
 };
 using ShardedWeights = ShardedWeightsOf<>;

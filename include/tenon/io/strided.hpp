@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <list>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
 namespace tenon::detail {
@@ -26,11 +28,17 @@ struct StridedTensor {
     std::int64_t offset = 0;
 };
 
+/// Tensors of a file, and the copies that those of them are views of which the file has in another order.
+struct TensorsWithCopies {
+    std::vector<TensorEntry> entries;
+    std::list<std::vector<std::byte>> copies;  // a list: they stay where they are
+};
+
 /// Whether the elements are consecutive in row-major order; strides of dimensions of size 1 don't matter. Shape {2, 3}:
 /// strides {3, 1} -> true, {1, 2} -> false (the transpose of a 3 x 2 tensor).
 template <class Once = void>
 [[gnu::cold]] bool is_row_major(const StridedTensor& tensor) {
-    if (element_count(tensor.shape).value_or(0) == 0) return true;  // and the product below can't overflow
+    if (element_count(span_of(tensor.shape)).value_or(0) == 0) return true;  // and the product below can't overflow
     std::int64_t expected = 1;
     for (std::size_t i = tensor.shape.size(); i-- > 0;) {
         if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
@@ -44,14 +52,14 @@ template <class Once = void>
 /// repeated.
 template <class Once = void>
 [[gnu::cold]] std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
-    const auto fail = [&](std::initializer_list<std::string_view> what) { fail_tensor(name, what); };
-    const auto count = element_count(tensor.shape);
+    const auto fail = [&](std::initializer_list<SentencePart> what) { fail_tensor(name, what); };
+    const auto count = element_count(span_of(tensor.shape));
     if (!count || tensor.shape.size() != tensor.strides.size()) fail({"its shape or strides are not valid"});
     bool repeats = false;
     for (const std::int64_t stride : tensor.strides) repeats = repeats || stride == 0;
     if (tensor.offset < 0 || tensor.offset > available || (*count > available && !repeats))
-        fail({"its ", std::to_string(*count), " elements from the ", std::to_string(tensor.offset),
-              "th on are more than the ", std::to_string(available), " of its storage"});
+        fail({"its ", *count, " elements from the ", tensor.offset, "th on are more than the ", available,
+              " of its storage"});
     if (*count == 0) return 0;
     std::int64_t last = tensor.offset;
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
@@ -70,7 +78,7 @@ template <class Once = void>
 template <class Once = void>
 std::vector<std::byte> in_row_major(const StridedTensor& tensor, std::span<const std::byte> storage,
                                     std::size_t element_size) {
-    const auto count = index(*element_count(tensor.shape));
+    const auto count = index(*element_count(span_of(tensor.shape)));
     std::vector<std::byte> result(count * element_size);
     std::vector<std::int64_t> index(tensor.shape.size(), 0);
     std::int64_t at = tensor.offset;

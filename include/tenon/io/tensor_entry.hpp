@@ -18,6 +18,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/dtype.hpp>
 #include <tenon/io/json.hpp>
 
@@ -43,9 +44,9 @@ template <class Once = void>
 [[gnu::cold]] std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        if (i == 16) return joined({text, ", ... (", std::to_string(shape.size()), " dimensions)]"});
+        if (i == 16) return joined({text, ", ... (", shape.size(), " dimensions)]"});
         if (i > 0) text += ", ";
-        text += std::to_string(shape[i]);
+        SentencePart{shape[i]}.append_to(text);
     }
     return text.append("]");
 }
@@ -65,7 +66,7 @@ std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
 
 /// Throws tenon::Error: `tensor "NAME": `, and the parts of what is wrong with it.
 template <class Once = void>
-[[noreturn, gnu::cold]] void fail_tensor(std::string_view name, std::initializer_list<std::string_view> what) {
+[[noreturn, gnu::cold]] void fail_tensor(std::string_view name, std::initializer_list<SentencePart> what) {
     throw_error({"tensor ", quote_name(name), ": ", joined(what)});
 }
 
@@ -73,23 +74,26 @@ template <class Once = void>
 template <class Once = void>
 void check_size(const TensorEntry& tensor) {
     const auto fail = [&](std::string_view what) {
-        fail_tensor(tensor.name, {dtype_name(tensor.dtype), " of shape ", shape_to_string(tensor.shape), " ", what});
+        fail_tensor(tensor.name,
+                    {dtype_name(tensor.dtype), " of shape ", shape_to_string(span_of(tensor.shape)), " ", what});
     };
-    const std::optional<std::int64_t> count = element_count(tensor.shape);
+    const std::optional<std::int64_t> count = element_count(span_of(tensor.shape));
     const std::int64_t bits = dtype_bits(tensor.dtype);
     if (!count || *count > std::numeric_limits<std::int64_t>::max() / bits)
         fail("has a negative dimension or more elements than can be addressed");
     if (*count * bits % 8 != 0) fail("does not fill whole bytes");
     if (const std::int64_t expected = *count * bits / 8; static_cast<std::uint64_t>(expected) != tensor.bytes.size())
-        fail(joined({"takes ", std::to_string(expected), " bytes, found ", std::to_string(tensor.bytes.size())}));
+        fail(joined({"takes ", expected, " bytes, found ", tensor.bytes.size()}));
 }
 
 /// Throws tenon::Error, naming the tensor and both shapes, unless its shape is `expected`.
 template <class Once = void>
 void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expected) {
-    if (std::vector(expected.begin(), expected.end()) != tensor.shape)
+    bool is_equal = expected.size() == tensor.shape.size();
+    for (std::size_t i = 0; is_equal && i < expected.size(); ++i) is_equal = expected[i] == tensor.shape[i];
+    if (!is_equal)
         fail_tensor(tensor.name,
-                    {"expected shape ", shape_to_string(expected), ", found ", shape_to_string(tensor.shape)});
+                    {"expected shape ", shape_to_string(expected), ", found ", shape_to_string(span_of(tensor.shape))});
 }
 
 /// Throws tenon::Error, naming the tensor and both dtypes.
@@ -102,9 +106,9 @@ template <class Once = void>
 template <class Once = void>
 void expect_room(const TensorEntry& tensor, std::size_t elements) {
     check_size(tensor);
-    if (const auto count = static_cast<std::uint64_t>(*element_count(tensor.shape)); count != elements)
-        fail_tensor(tensor.name, {"has ", std::to_string(count), " elements (shape ", shape_to_string(tensor.shape),
-                                  "), the destination ", std::to_string(elements)});
+    if (const auto count = static_cast<std::uint64_t>(*element_count(span_of(tensor.shape))); count != elements)
+        fail_tensor(tensor.name, {"has ", count, " elements (shape ", shape_to_string(span_of(tensor.shape)),
+                                  "), the destination ", elements});
 }
 
 /// Element `i` of bytes that may be misaligned.
@@ -156,7 +160,7 @@ template <class Once = void>
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double value = load_element<double>(tensor.bytes, i);
         if (std::isfinite(value) && std::abs(value) >= limit)
-            fail_tensor(tensor.name, {"element ", std::to_string(i), " is beyond the range of float"});
+            fail_tensor(tensor.name, {"element ", i, " is beyond the range of float"});
     }
     convert(double{}, [](double value) { return static_cast<float>(value); });
 }

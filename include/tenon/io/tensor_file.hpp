@@ -4,7 +4,7 @@
 // A file of named tensors in any of the formats that tenon reads; its content decides which, not its name.
 
 #include <cstddef>
-#include <memory>
+#include <list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +16,7 @@
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/file_kind.hpp>
 #include <tenon/io/mapped_file.hpp>
 #include <tenon/io/name_prefixes.hpp>
@@ -43,8 +44,8 @@ public:
             file_ = detail::MappedFile{path};
             open(file_.bytes(), options);
         } else {
-            memory_ = detail::read_file(path, static_cast<std::size_t>(-1) / 2);
-            open(memory_, options);
+            memory_ = whole_file(path);
+            open(detail::span_of(memory_), options);
         }
     }
 
@@ -70,64 +71,64 @@ private:
     void open(std::span<const std::byte> bytes, Options options) {
         // Dictionaries of a checkpoint are compared by the names that they would have.
         const auto fits_bare = [fits = options.fits](std::span<const TensorEntry> entries) {
-            std::vector<TensorEntry> bare(entries.begin(), entries.end());
-            detail::take_off(bare, detail::shared_prefix(bare));
-            return fits(bare);
+            std::vector<TensorEntry> bare;
+            for (const TensorEntry& entry : entries) bare.push_back(TensorEntry(entry));
+            detail::take_off(detail::span_of(bare), detail::shared_prefix(detail::span_of(bare)));
+            return fits(detail::span_of(bare));
         };
         if (options.fits && options.strip_prefixes) options.fits = fits_bare;
         try {
-            tensors_ = read(bytes, options);
-            if (const std::string prefix = options.strip_prefixes ? detail::shared_prefix(tensors_) : "";
+            detail::TensorsWithCopies content = read(bytes, options);
+            tensors_ = std::move(content.entries);
+            copies_ = std::move(content.copies);
+            if (const std::string prefix =
+                    options.strip_prefixes ? detail::shared_prefix(detail::span_of(tensors_)) : "";
                 !prefix.empty()) {
-                detail::take_off(tensors_, prefix);
-                options.note("all names begin with " + detail::quote_name(prefix) + ", which is taken off");
+                detail::take_off(detail::span_of(tensors_), prefix);
+                options.note({"all names begin with ", detail::quote_name(prefix), ", which is taken off"});
             }
             check_names();
         } catch (const Error& error) {
             const std::string text = error.what();
-            const std::string begin = source_ + ": ";
-            throw Error(text.starts_with(begin) ? text : begin + text);
+            const std::string begin = detail::joined({source_, ": "});
+            detail::throw_error({text.starts_with(begin) ? "" : begin, text});
         }
         is_open_ = true;
     }
 
     template <class Once = void>
-    [[gnu::cold]] std::vector<TensorEntry> read(std::span<const std::byte> bytes, const Options& options) {
+    [[gnu::cold]] detail::TensorsWithCopies read(std::span<const std::byte> bytes, const Options& options) {
         if (detail::ZipArchive::looks_like(bytes)) return read_zip(bytes, options);
-        if (detail::PthFile::looks_like_stream(bytes)) {
-            pth_ = std::make_unique<detail::PthFile>(bytes, options);
-            return pth_->tensors();
-        }
+        if (detail::PthFile::looks_like_stream(bytes)) return detail::PthFile{bytes, options}.take();
         if (!options.key.empty())
             detail::throw_error({"expected a checkpoint of PyTorch with an entry ", detail::quote_name(options.key),
                                  ", found a file of another format"});
         if (detail::ShardedWeights::looks_like(bytes)) {
             const std::string folder = source_.substr(0, source_.rfind('/') + 1);
-            shards_ = std::make_unique<detail::ShardedWeights>(bytes, folder, [&](const std::string& path) {
-                if (options.map) return SafetensorsFile{path};
-                shard_memory_.push_back(detail::read_file(path, static_cast<std::size_t>(-1) / 2));
-                return SafetensorsFile{shard_memory_.back(), path};
-            });
-            return shards_->tensors();
+            std::list<std::vector<std::byte>> memory;
+            detail::ShardedWeights shards{
+                bytes, folder, [&](const std::string& path) {
+                    if (options.map) return SafetensorsFile{path};
+                    return SafetensorsFile{detail::span_of(memory.emplace_back(whole_file(path))), path};
+                }};
+            return {shards.take(shards_), std::move(memory)};
         }
-        safetensors_ = std::make_unique<SafetensorsFile>(bytes, source_);
-        return safetensors_->tensors();
+        return {SafetensorsFile{bytes, source_}.tensors(), {}};
     }
 
     template <class Once = void>
-    [[gnu::cold]] std::vector<TensorEntry> read_zip(std::span<const std::byte> bytes, const Options& options) {
+    [[gnu::cold]] static std::vector<std::byte> whole_file(const std::string& path) {
+        return detail::read_file(path, static_cast<std::size_t>(-1) / 2);
+    }
+
+    template <class Once = void>
+    [[gnu::cold]] static detail::TensorsWithCopies read_zip(std::span<const std::byte> bytes, const Options& options) {
         const detail::ZipArchive archive{bytes};
-        if (detail::PthFile::looks_like(archive)) {
-            pth_ = std::make_unique<detail::PthFile>(archive, options);
-            return pth_->tensors();
-        }
+        if (detail::PthFile::looks_like(archive)) return detail::PthFile{archive, options}.take();
         if (!options.key.empty())
             detail::throw_error({"expected a checkpoint of PyTorch with an entry ", detail::quote_name(options.key),
                                  ", found an archive of another kind"});
-        if (detail::NpzFile::looks_like(archive)) {
-            npz_ = std::make_unique<detail::NpzFile>(archive);
-            return npz_->tensors();
-        }
+        if (detail::NpzFile::looks_like(archive)) return detail::NpzFile{archive}.take();
         if (archive.find("model.weights.h5"))
             throw Error("this is a .keras file; scripts/convert_weights.py makes a safetensors file of it");
         for (const detail::ZipArchive::Entry& entry : archive.entries())
@@ -155,11 +156,8 @@ private:
     std::string source_;
     detail::MappedFile file_;
     std::vector<std::byte> memory_;
-    std::vector<std::vector<std::byte>> shard_memory_;
-    std::unique_ptr<SafetensorsFile> safetensors_;
-    std::unique_ptr<detail::PthFile> pth_;
-    std::unique_ptr<detail::NpzFile> npz_;
-    std::unique_ptr<detail::ShardedWeights> shards_;
+    std::list<std::vector<std::byte>> copies_;  ///< of tensors that the file has in another order, and of shards
+    std::list<SafetensorsFile> shards_;
     std::vector<TensorEntry> tensors_;
     detail::ClearedByMove<bool> is_open_{false};
 };

@@ -3,12 +3,14 @@
 
 // Which tensors of a file are meant, and how its bytes are read.
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
 
@@ -31,20 +33,21 @@ struct TensorFileOptions {
     /// between several dictionaries of a checkpoint; is called while the file is opened.
     FunctionRef<bool(std::span<const TensorEntry>)> fits{};
 
-    void note(const std::string& sentence) const {
-        if (notes) notes->push_back(sentence);
+    template <class Once = void>
+    [[gnu::cold]] void note(std::initializer_list<SentencePart> sentence) const {
+        if (notes) add_name(*notes, joined(sentence));
     }
 };
 
 /// `"a", "b", "c"`, and how many there are when they are more than `shown`.
 template <class Once = void>
-[[gnu::cold]] std::string list_names(std::span<const std::string> names, std::size_t shown = 5) {
+[[gnu::cold]] std::string list_names(const std::vector<std::string>& names, std::size_t shown = 5) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
         if (i > 0) text += ", ";
         text += quote_name(names[i]);
     }
-    return names.size() > shown ? joined({text, ", ... (", std::to_string(names.size()), " in all)"}) : text;
+    return names.size() > shown ? joined({text, ", ... (", names.size(), " in all)"}) : text;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -14,6 +14,7 @@
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/pickle_value.hpp>
 #include <tenon/io/tensor_file_options.hpp>
 
@@ -60,9 +61,9 @@ template <class Once = void>
     // Storage, offset, shape, strides, requires_grad, hooks, dtype: for types without a class of storages.
     if (!value.items.empty() && value.items[0]->items.size() > 6 &&
         value.items[0]->items[6]->kind == PickleValue::Kind::global)
-        return "its values are of the type " + python_name(value.items[0]->items[6]->text) +
-               ", which isn't read; save it with float()";
-    return "it is of a kind that isn't read (" + quote_name(maker) + ")";
+        return joined({"its values are of the type ", python_name(value.items[0]->items[6]->text),
+                       ", which isn't read; save it with float()"});
+    return joined({"it is of a kind that isn't read (", quote_name(maker), ")"});
 }
 
 /// The class of an object as Python writes it: `torch.nn.modules.linear.Linear`, in quotes; empty where it isn't known.
@@ -113,7 +114,7 @@ private:
         for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
             constexpr std::size_t max_bytes = 200;  // of a key that can be given
             if (value.kind == PickleValue::Kind::dictionary && name.size() <= max_bytes)
-                visit(value, key.empty() ? std::string(name) : key + "." + std::string(name), depth - 1);
+                visit(value, joined({key, key.empty() ? "" : ".", name}), depth - 1);
         });
     }
 };
@@ -126,7 +127,7 @@ template <class Once = void>
     for_each_entry(checkpoint, [&](std::string_view key, const PickleValue& value) {
         const std::string name = class_of(value);
         if (text.empty() && !name.empty() && StateDict{std::string(key)}.rank() < std::size(usual_keys))
-            text = "; " + quote_name(key) + " is an object of " + name + ", which is not read";
+            text = joined({"; ", quote_name(key), " is an object of ", name, ", which is not read"});
     });
     return text;
 }
@@ -134,7 +135,7 @@ template <class Once = void>
 /// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
 template <class Once = void>
 [[noreturn, gnu::cold]] void fail_without_tensors(const PickleValue& content) {
-    const std::string advice = "; save one with torch.save(model.state_dict(), path)";
+    const char* const advice = "; save one with torch.save(model.state_dict(), path)";
     if (const std::string name = class_of(content); !name.empty())
         throw_error({"expected a state_dict, found an object of ", name, ", which is not read", advice});
     if (content.kind != PickleValue::Kind::dictionary)
@@ -145,12 +146,12 @@ template <class Once = void>
     std::vector<std::string> keys;
     bool has_arrays = false;
     for_each_entry(content, [&](std::string_view key, const PickleValue& value) {
-        keys.emplace_back(key);
+        add_name(keys, key);
         has_arrays = has_arrays || is_numpy_array(value);
     });
     throw_error({"expected a state_dict, a dictionary of names and tensors, or a checkpoint that has one; found ",
-                 (keys.empty() ? "no names" : "only " + list_names(keys, 10)),
-                 (has_arrays ? ", of which some are arrays of NumPy, no tensors: save arrays with numpy.savez" : ""),
+                 keys.empty() ? "no names" : "only ", list_names(keys, 10),
+                 has_arrays ? ", of which some are arrays of NumPy, no tensors: save arrays with numpy.savez" : "",
                  whole_network(content), advice});
 }
 
@@ -166,31 +167,30 @@ template <class Once = void>
         const StateDict &a = dictionaries[i], &b = dictionaries[j];
         return a.rank() != b.rank() ? a.rank() < b.rank() : a.tensors > b.tensors;
     };
-    std::vector<const StateDict*> found;
+    const std::vector<std::size_t> order = sorted_order(dictionaries.size(), is_before);
     std::vector<std::string> keys;
-    for (const std::size_t i : sorted_order(dictionaries.size(), is_before)) {
-        found.push_back(&dictionaries[i]);
-        keys.push_back(dictionaries[i].key);
-    }
+    for (const std::size_t i : order) add_name(keys, dictionaries[i].key);
     const StateDict* taken = nullptr;
     if (!options.key.empty()) {
-        for (const StateDict* const each : found)
-            if (!taken && each->key == options.key) taken = each;
+        for (const std::size_t i : order)
+            if (!taken && dictionaries[i].key == options.key) taken = &dictionaries[i];
         if (!taken)
             throw_error({"expected a state_dict under ", quote_name(options.key),
                          "; state_dicts are under: ", list_names(keys, 10)});
         return *taken->dictionary;
     }
     if (options.fits)
-        for (const StateDict* const each : found)
-            if (!taken && options.fits(describe(*each->dictionary))) taken = each;
-    if (!taken) taken = found.front();
+        for (const std::size_t i : order)
+            if (!taken && options.fits(span_of(describe(*dictionaries[i].dictionary)))) taken = &dictionaries[i];
+    if (!taken) taken = &dictionaries[order[0]];
     keys.clear();
-    for (const StateDict* const each : found)
-        if (each != taken && !each->is_optimizer() && !each->key.empty()) keys.push_back(each->key);
+    for (const std::size_t i : order) {
+        const StateDict& other = dictionaries[i];
+        if (&other != taken && !other.is_optimizer() && !other.key.empty()) add_name(keys, other.key);
+    }
     if (!keys.empty())
-        options.note("the weights under " + quote_name(taken->key) + " are taken; the file has others under " +
-                     list_names(keys));
+        options.note(
+            {"the weights under ", quote_name(taken->key), " are taken; the file has others under ", list_names(keys)});
     return *taken->dictionary;
 }
 

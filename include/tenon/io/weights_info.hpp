@@ -119,9 +119,8 @@ WeightsInfo weights_info(Metadata metadata) {
 template <class Once = void>
 void check_class_count(const WeightsInfo& info, long classes, const std::string& path) {
     if (!info.classes.empty() && std::ssize(info.classes) != classes)
-        throw_error({path, ": expected ", std::to_string(classes),
-                     " names of classes, one for each result of the network, found ",
-                     std::to_string(info.classes.size())});
+        throw_error({path, ": expected ", classes, " names of classes, one for each result of the network, found ",
+                     info.classes.size()});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -80,16 +80,15 @@ private:
     static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value is in a zip64 record
     static constexpr std::uint16_t no_value_16 = 0xFFFF;
 
-    [[noreturn, gnu::cold]] static void fail(std::initializer_list<std::string_view> what) {
+    [[noreturn, gnu::cold]] static void fail(std::initializer_list<SentencePart> what) {
         throw_error({"the zip archive is damaged: ", joined(what)});
     }
-    [[noreturn, gnu::cold]] static void fail(std::string_view what) { fail({what}); }
+    [[noreturn, gnu::cold]] static void fail(const char* what) { fail(std::initializer_list<SentencePart>{what}); }
 
     /// Throws tenon::Error unless the file has `size` bytes from `at` on.
     [[gnu::cold]] void check_inside(std::uint64_t at, std::size_t size) const {
         if (at > bytes_.size() || bytes_.size() - at < size)
-            fail({"a record at byte ", std::to_string(at), " is outside the ", std::to_string(bytes_.size()),
-                  " bytes of the file"});
+            fail({"a record at byte ", at, " is outside the ", bytes_.size(), " bytes of the file"});
     }
 
     template <class T>
@@ -108,7 +107,7 @@ private:
     /// The record at the file's end, or the zip64 record before it when it refers to one.
     [[gnu::cold]] Directory find_directory() const {
         constexpr std::uint64_t size = 22, max_comment_bytes = 0xFFFF;
-        if (bytes_.size() < size) fail({"it is only ", std::to_string(bytes_.size()), " bytes long"});
+        if (bytes_.size() < size) fail({"it is only ", bytes_.size(), " bytes long"});
         const std::uint64_t last = bytes_.size() - size,
                             first = last > max_comment_bytes ? last - max_comment_bytes : 0;
         for (std::uint64_t at = last + 1; at-- > first;) {
@@ -127,8 +126,7 @@ private:
 
     /// Reads an entry of the directory; returns where the next one begins.
     [[gnu::cold]] std::uint64_t read_entry(std::uint64_t at) {
-        if (read<std::uint32_t>(at) != 0x02014b50)
-            fail({"expected an entry of its directory at byte ", std::to_string(at)});
+        if (read<std::uint32_t>(at) != 0x02014b50) fail({"expected an entry of its directory at byte ", at});
         constexpr int encrypted = 1;
         if (read<std::uint16_t>(at + 8) & encrypted) throw Error("the zip archive is encrypted");
         const auto name_size = read<std::uint16_t>(at + 28), extra_size = read<std::uint16_t>(at + 30),
@@ -153,8 +151,8 @@ private:
             fail({"the entry ", quote_name(entry.name), " is not where its directory says"});
         const std::uint64_t data = offset + 30 + read<std::uint16_t>(offset + 26) + read<std::uint16_t>(offset + 28);
         if (data > bytes_.size() || bytes_.size() - data < size || (entry.method == 0 && full != size))
-            fail({"the entry ", quote_name(entry.name), " takes ", std::to_string(size),
-                  " bytes, more than the file has (truncated?)"});
+            fail(
+                {"the entry ", quote_name(entry.name), " takes ", size, " bytes, more than the file has (truncated?)"});
         entry.bytes = bytes_.subspan(index(data), index(size));
         entries_.push_back(std::move(entry));
         return extra_end + comment_size;
@@ -162,14 +160,14 @@ private:
 
     /// Throws tenon::Error when entries share bytes, so that an archive can't describe more than it holds.
     [[gnu::cold]] void check_overlaps() const {
-        std::vector<std::span<const std::byte>> parts;
-        for (const Entry& entry : entries_)
-            if (!entry.bytes.empty()) parts.push_back(entry.bytes);
         const std::byte* end = bytes_.data();
-        for (const std::size_t i : sorted_order(
-                 parts.size(), [&](std::size_t a, std::size_t b) { return parts[a].data() < parts[b].data(); })) {
-            if (end > parts[i].data()) fail("its entries overlap");
-            end = parts[i].data() + parts[i].size();
+        for (const std::size_t i : sorted_order(entries_.size(), [&](std::size_t a, std::size_t b) {
+                 return entries_[a].bytes.data() < entries_[b].bytes.data();
+             })) {
+            const std::span<const std::byte> part = entries_[i].bytes;
+            if (part.empty()) continue;
+            if (end > part.data()) fail("its entries overlap");
+            end = part.data() + part.size();
         }
     }
 

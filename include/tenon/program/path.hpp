@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/program/op_traits.hpp>
 
 namespace tenon {
@@ -52,10 +53,12 @@ inline std::string to_string(const detail::Path& path) {
     std::string text;
     for (int i = 0; i < path.depth; ++i) {
         text += scope_name(path.scopes[i].kind);
-        if (is_counted(path.scopes[i].kind)) text += std::to_string(path.scopes[i].index);
+        if (is_counted(path.scopes[i].kind)) detail::SentencePart{path.scopes[i].index}.append_to(text);
         text += '.';
     }
-    return text.append(detail::op_name(path.kind)).append(std::to_string(path.ordinal));
+    text += detail::op_name(path.kind);
+    detail::SentencePart{path.ordinal}.append_to(text);
+    return text;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

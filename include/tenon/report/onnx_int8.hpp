@@ -37,8 +37,8 @@ inline namespace TENON_ISA_NAMESPACE {
 inline void check_ranges(const std::string& path, std::span<const float> ranges, int expected) {
     if (ranges.empty()) fail_without_ranges(path);
     if (std::ssize(ranges) != expected)
-        throw_error({path, ": the network has ", std::to_string(expected),
-                     " convolutions and linear layers, but there are ranges of ", std::to_string(ranges.size())});
+        throw_error({path, ": the network has ", expected, " convolutions and linear layers, but there are ranges of ",
+                     ranges.size()});
     for (const float range : ranges)
         if (!std::isfinite(range) || range < 0)
             throw_error({path, ": the ranges of a network's layers must be finite numbers from 0 on; one is ",

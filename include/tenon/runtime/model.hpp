@@ -101,8 +101,7 @@ public:
 
 private:
     static int checked(int images) {
-        if (images < 1)
-            detail::throw_error({"a model needs room for at least 1 image in flight, not ", std::to_string(images)});
+        if (images < 1) detail::throw_error({"a model needs room for at least 1 image in flight, not ", images});
         return images;
     }
 
@@ -260,9 +259,8 @@ long Model<Net, Backend>::checked_count(std::size_t size) const {
     const long scalars = static_cast<long>(size);
     // The analyzer can't evaluate the program that computes the constant.
     if (scalars == 0 || scalars % elements != 0)  // NOLINT(clang-analyzer-core.DivideZero)
-        detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ",
-                             std::to_string(elements), " scalars; a batch is a positive multiple of that, not ",
-                             std::to_string(scalars)});
+        detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ", elements,
+                             " scalars; a batch is a positive multiple of that, not ", scalars});
     return scalars / elements;
 }
 

@@ -22,8 +22,8 @@ inline namespace TENON_ISA_NAMESPACE {
 inline std::vector<float> softmax(std::span<const float> logits, std::size_t classes = 0) {
     if (classes == 0) classes = logits.size();
     if (classes == 0 || logits.size() % classes != 0)
-        detail::throw_error({"softmax over ", std::to_string(classes), " classes needs a multiple of ",
-                             std::to_string(classes), " logits, not ", std::to_string(logits.size())});
+        detail::throw_error(
+            {"softmax over ", classes, " classes needs a multiple of ", classes, " logits, not ", logits.size()});
     std::vector<float> probabilities(logits.size());
     for (std::size_t first = 0; first < logits.size(); first += classes) {
         const float largest = *std::max_element(logits.begin() + static_cast<long>(first),

@@ -50,9 +50,8 @@ Parameters<Listing> keras_to_listing(const Parameters<Keras>& keras) {
         const std::span<const float> values = find(name);
         const std::span<float> target = listing[i];
         if (values.size() != target.size())
-            detail::throw_error({"the parameter ", name, " has ", std::to_string(values.size()),
-                                 " scalars in the network of Keras and ", std::to_string(target.size()),
-                                 " in the listing's"});
+            detail::throw_error({"the parameter ", name, " has ", values.size(),
+                                 " scalars in the network of Keras and ", target.size(), " in the listing's"});
         std::copy(values.begin(), values.end(), target.begin());
 
         const std::string layer = name.substr(0, name.rfind('.'));

@@ -116,7 +116,7 @@ struct WeightsFingerprint {
     }
     if (text.empty()) return text;
     if (fingerprint.classes <= 0) return text.append(" without a classifier");
-    return text.append(" of ").append(std::to_string(fingerprint.classes)).append(" classes");
+    return joined({text, " of ", fingerprint.classes, " classes"});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

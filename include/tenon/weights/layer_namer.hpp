@@ -3,7 +3,6 @@
 
 // Turns the canonical paths of layers into the names of a convention.
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,33 +34,33 @@ public:
     [[gnu::cold]] std::string operator()(std::string_view path) {
         if (rules_.empty()) return std::string(path);
         for (const NameRule& rule : rules_)
-            if (const auto numbers = match(rule.path, path)) return expand(rule.name, *numbers);
+            if (match(rule.path, path)) return expand(rule.name);
         throw_error({"the layer ", path, " has no name in this convention; it names another kind of network"});
     }
 
 private:
-    /// The numbers of a path that matches a pattern, else nothing: `stack#.block#` and `stack0.block12` -> {0, 12}.
-    [[gnu::cold]] static std::optional<std::vector<int>> match(std::string_view pattern, std::string_view path) {
+    /// Whether a path matches a pattern; its numbers are then in `numbers_`: `stack#.block#` and `stack0.block12` ->
+    /// {0, 12}.
+    [[gnu::cold]] bool match(std::string_view pattern, std::string_view path) {
         const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-        std::vector<int> numbers;
+        numbers_.clear();
         std::size_t at = 0;
         for (const char expected : pattern) {
             if (expected == '#' && at < path.size() && is_digit(path[at])) {
                 int number = 0;
                 while (at < path.size() && is_digit(path[at])) number = number * 10 + (path[at++] - '0');
-                numbers.push_back(number);
+                numbers_.push_back(number);
             } else if (at < path.size() && path[at] == expected) {
                 ++at;
             } else {
-                return std::nullopt;
+                return false;
             }
         }
-        if (at != path.size()) return std::nullopt;
-        return numbers;
+        return at == path.size();
     }
 
     /// Fills in the fields of a rule's name: `layer{0+1}.{1}` and {0, 12} -> `layer1.12`.
-    [[gnu::cold]] std::string expand(std::string_view pattern, const std::vector<int>& numbers) {
+    [[gnu::cold]] std::string expand(std::string_view pattern) {
         std::string name;
         for (std::size_t i = 0; i < pattern.size(); ++i) {
             if (pattern[i] != '{') {
@@ -72,17 +71,18 @@ private:
             i += field.size() + 1;
             const bool silent_zero = field.starts_with('_');
             if (silent_zero) field.remove_prefix(1);
-            int number = field[0] == 'n' ? static_cast<int>(counts_[name]++) : numbers.at(index(field[0] - '0'));
+            int number = field[0] == 'n' ? static_cast<int>(counts_[name]++) : numbers_[index(field[0] - '0')];
             if (silent_zero && number == 0) continue;
             if (field.size() == 3) number += field[2] - '0';
             if (silent_zero) name += '_';
-            name += std::to_string(number);
+            SentencePart{number}.append_to(name);
         }
         return name;
     }
 
     std::span<const NameRule> rules_;
     NameIndex counts_;
+    std::vector<int> numbers_;
 };
 using LayerNamer = LayerNamerOf<>;
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tenon/core/index.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/models/naming.hpp>
 #include <tenon/topology/network.hpp>
 #include <tenon/weights/layer_namer.hpp>
@@ -69,7 +70,7 @@ template <class Once = void>
 [[gnu::cold]] std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
     std::vector<int> order, shortcut;
     const auto finish_block = [&] {
-        order.insert(order.end(), shortcut.begin(), shortcut.end());
+        for (const int layer : shortcut) order.push_back(layer);
         shortcut.clear();
     };
     const auto path_of = [&](int layer) -> const Path& { return layers[index(layer)].path; };
@@ -102,7 +103,7 @@ template <class Once = void>
 template <class Once = void>
 [[gnu::cold]] std::string tensor_name(const std::string& layer, ParameterRole role,
                                       const NamingConvention& convention) {
-    return layer + std::string(convention.separator) + std::string(convention.roles.words[static_cast<int>(role)]);
+    return joined({layer, convention.separator, convention.roles.words[static_cast<int>(role)]});
 }
 
 /// The names of parameters in the order of the program: the layer's name and the role, `conv2.conv.1.conv3.weight`.

@@ -64,8 +64,7 @@ template <class Net>
 void check_used_classes(const std::string& path, int used) {
     constexpr int classes = output_shape<Net>.channels;
     if (used < 1 || used > classes)
-        throw_error({path, ": the network has ", std::to_string(classes), " classes, so ", std::to_string(used),
-                     " of them can't be saved"});
+        throw_error({path, ": the network has ", classes, " classes, so ", used, " of them can't be saved"});
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -84,8 +83,8 @@ template <class Net>
 void close_spare_classes(Parameters<Net>& parameters, int used) {
     constexpr int classes = output_shape<Net>.channels;
     if (used < 1 || used > classes)
-        detail::throw_error({"a network of ", std::to_string(classes), " classes can be used for 1 to ",
-                             std::to_string(classes), " of them, not for ", std::to_string(used)});
+        detail::throw_error(
+            {"a network of ", classes, " classes can be used for 1 to ", classes, " of them, not for ", used});
     const detail::ClassifierIndices at = detail::classifier_indices<Net>();
     const std::span<float> weight = parameters[at.weight], bias = parameters[at.bias];
     const std::size_t features = weight.size() / bias.size(), open = detail::index(used);

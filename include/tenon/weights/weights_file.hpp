@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <list>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include <tenon/core/names.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/tensor_file.hpp>
 #include <tenon/weights/known_networks.hpp>
 #include <tenon/weights/load_options.hpp>
@@ -36,37 +38,38 @@ public:
     [[gnu::cold]] WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
         : file_{path,
                 file_options(options, [&](std::span<const TensorEntry> entries) { return fit(entries, network); })} {
-        by_name_ = find_names(file_.tensors(), network.convention);
+        by_name_ = find_names(span_of(file_.tensors()), network.convention);
         check_names(network);
         bool is_misshapen = false;
         try {
             for (const StoredParameter& parameter : network.parameters) {
                 const std::size_t* const found = by_name_.find(parameter.name);
                 if (!found) {  // check_names knows that it may be missing
-                    tensors_.push_back(nullptr);
+                    tensors_.push_back(static_cast<const float*>(nullptr));
                     continue;
                 }
                 const TensorEntry& entry = file_.tensors()[*found];
                 is_misshapen = entry.shape != parameter.shape;
-                expect_shape(entry, parameter.shape);
+                expect_shape(entry, span_of(parameter.shape));
                 tensors_.push_back(floats(entry, parameter));
                 if (!options.allow_undefined) check_defined(entry, parameter.parameter.role, tensors_.back());
             }
             for (const StoredConstant& constant : network.constants) check_constant(constant);
             for (const TensorEntry& entry : file_.tensors())
                 if (entry.name == ranges_name) {
-                    ranges_.resize(index(*element_count(entry.shape)));
-                    to_float(entry, ranges_);
+                    ranges_.resize(index(*element_count(span_of(entry.shape))));
+                    to_float(entry, span_of(ranges_));
                 }
         } catch (const Error& error) {
-            throw_error({path, ": ", error.what(), (is_misshapen ? whose_weights(file_.tensors()) : std::string())});
+            throw_error(
+                {path, ": ", error.what(), (is_misshapen ? whose_weights(span_of(file_.tensors())) : std::string())});
         }
         if (options.input_ranges) *options.input_ranges = ranges_;
     }
 
     /// Pointers to the parameters in the order of the program, or nullptr for those that may be missing and are; valid
     /// while this object exists.
-    std::span<const float* const> tensors() const { return tensors_; }
+    std::span<const float* const> tensors() const { return span_of(tensors_); }
 
     /// Whether tensors are a network's: all names are there, no others, and the shapes are its own. A shape of -1 is
     /// any size.
@@ -85,7 +88,7 @@ public:
 
     /// The ranges of what each convolution and linear layer reads, which a Calibrator has saved; empty if there are
     /// none.
-    std::span<const float> ranges() const { return ranges_; }
+    std::span<const float> ranges() const { return span_of(ranges_); }
 
 private:
     [[gnu::cold]] static bool is_counter(const TensorEntry& entry) {
@@ -101,16 +104,16 @@ private:
 
     /// Throws tenon::Error when a value is infinite or NaN, or a variance negative.
     [[gnu::noinline]] static void check_defined(const TensorEntry& entry, ParameterRole role, const float* values) {
-        const std::int64_t count = *element_count(entry.shape);
+        const std::int64_t count = *element_count(span_of(entry.shape));
         const bool is_variance = role == ParameterRole::running_variance;
         const float *wrong = values, *const end = values + count;
         while (wrong != end && std::isfinite(*wrong) && !(is_variance && *wrong < 0)) ++wrong;
         if (wrong == end) return;
-        const std::string number = std::isnan(*wrong)   ? "NaN"
+        const char* const number = std::isnan(*wrong)   ? "NaN"
                                    : std::isinf(*wrong) ? "infinite"
                                                         : "negative, which a variance can't be";
-        fail_tensor(entry.name, {"element ", std::to_string(wrong - values), " is ", number,
-                                 "; LoadOptions::allow_undefined lets it pass"});
+        fail_tensor(entry.name,
+                    {"element ", wrong - values, " is ", number, "; LoadOptions::allow_undefined lets it pass"});
     }
 
     /// Whether a tensor is not a parameter: a counter, or ranges.
@@ -170,28 +173,24 @@ private:
                                               const NamingConvention& convention) {
         if (!convention.counted_from_anywhere)
             return find_plain_names(entries, convention.counted_prefix, convention.counted_as);
-        std::vector<NumberedName> names;
-        std::vector<std::size_t> places;
+        NameIndex by_number;  // kind, digits of the number and place in the file: their order is that of the layers
+        constexpr std::size_t first = 1'000'000'000'000;  // numbers and places get as many digits
         for (std::size_t i = 0; i < entries.size(); ++i) {
-            if (is_ignored(entries[i])) continue;
-            names.push_back(numbered(bare_name(entries[i].name)));
-            places.push_back(i);
+            const NumberedName name = numbered(bare_name(entries[i].name));
+            if (!is_ignored(entries[i]))
+                by_number.add(joined({name.kind, std::string_view("\0", 1), first + index(name.number), first + i}), i);
         }
         NameIndex by_name;
-        const NumberedName* before = nullptr;
-        long position = 0;  // of a number among the different ones of its kind
-        for (const std::size_t i : sorted_order(names.size(), [&](std::size_t a, std::size_t b) {
-                 const int order = names[a].kind.compare(names[b].kind);
-                 return order != 0 ? order < 0 : names[a].number < names[b].number;
-             })) {
-            const NumberedName& name = names[i];
-            if (!before || before->kind != name.kind)
-                position = 0;
-            else if (before->number != name.number)
+        NumberedName before;
+        std::size_t position = 0;  // of a number among the different ones of its kind; 0: of none
+        for (const auto& [key, i] : by_number) {
+            NumberedName name = numbered(bare_name(entries[i].name));
+            if (position == 0 || before.kind != name.kind)
+                position = 1;
+            else if (before.number != name.number)
                 ++position;
-            before = &name;
-            const std::string number = position > 0 ? "_" + std::to_string(position) : std::string();
-            by_name[joined({name.kind, number, name.rest})] = places[i];
+            by_name[position > 1 ? joined({name.kind, "_", position - 1, name.rest}) : name.kind + name.rest] = i;
+            before = std::move(name);
         }
         return by_name;
     }
@@ -202,20 +201,19 @@ private:
         NameIndex expected;
         const auto expect_name = [&](const std::string& name, bool may_be_missing) {
             expected.add(name);
-            if (!may_be_missing && !by_name_.contains(name)) missing.push_back(name);
+            if (!may_be_missing && !by_name_.contains(name)) add_name(missing, name);
         };
         for (const StoredParameter& parameter : network.parameters)
             expect_name(parameter.name, parameter.may_be_missing);
         for (const StoredConstant& constant : network.constants) expect_name(constant.name, false);
         for (const auto& [name, i] : by_name_)
-            if (!expected.contains(name)) left_over.push_back(file_.tensors()[i].name);
+            if (!expected.contains(name)) add_name(left_over, file_.tensors()[i].name);
         if (missing.empty() && left_over.empty()) return;
-        std::string text = file_.source() + ": these weights are not this network's:";
-        if (!missing.empty()) text += " the network needs " + list_names(missing) + ", which the file lacks";
-        if (!left_over.empty())
-            text += std::string(missing.empty() ? "" : ";") + " the file has " + list_names(left_over) +
-                    ", which the network has no place for";
-        throw_error({text, whose_weights(file_.tensors())});
+        const bool lacks = !missing.empty(), has_more = !left_over.empty();
+        throw_error({file_.source(), ": these weights are not this network's:", lacks ? " the network needs " : "",
+                     list_names(missing), lacks ? ", which the file lacks" : "", lacks && has_more ? ";" : "",
+                     has_more ? " the file has " : "", list_names(left_over),
+                     has_more ? ", which the network has no place for" : "", whose_weights(span_of(file_.tensors()))});
     }
 
     /// The values of a tensor as floats in tenon's order: in the file where possible, else in a copy.
@@ -223,30 +221,30 @@ private:
         const auto address = std::bit_cast<std::uintptr_t>(entry.bytes.data());
         if (parameter.has_native_layout() && entry.dtype == DType::f32 && address % alignof(float) == 0)
             return reinterpret_cast<const float*>(entry.bytes.data());
-        std::vector<float> stored(index(*element_count(entry.shape)));
-        to_float(entry, stored);
+        std::vector<float> stored(index(*element_count(span_of(entry.shape))));
+        to_float(entry, span_of(stored));
         if (parameter.has_native_layout()) return copies_.emplace_back(std::move(stored)).data();
         auto& own = copies_.emplace_back(stored.size());
-        parameter.from_file(stored, own);
+        parameter.from_file(span_of(stored), span_of(own));
         return own.data();
     }
 
     /// Throws tenon::Error when a tensor isn't the constant that it must be: the network has no parameter for it.
     [[gnu::cold]] void check_constant(const StoredConstant& constant) const {
         const TensorEntry& entry = file_.tensors()[*by_name_.find(constant.name)];
-        expect_shape(entry, std::vector{constant.size});
+        expect_shape(entry, {&constant.size, 1});
         std::vector<float> values(index(constant.size));
-        to_float(entry, values);
+        to_float(entry, span_of(values));
         for (const float value : values)
             if (value != constant.value)
                 fail_tensor(constant.name,
-                            {"expected ", std::to_string(static_cast<int>(constant.value)),
+                            {"expected ", static_cast<int>(constant.value),
                              " everywhere, as this norm has neither gamma nor beta, found ", fixed_text(value)});
     }
 
     TensorFile file_;
     NameIndex by_name_;
-    std::vector<std::vector<float>> copies_;
+    std::list<std::vector<float>> copies_;
     std::vector<const float*> tensors_;
     std::vector<float> ranges_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <list>
 #include <span>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/io/safetensors_writer.hpp>
 #include <tenon/weights/ranges_name.hpp>
 #include <tenon/weights/stored_parameter.hpp>
@@ -31,8 +33,8 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
                    const Metadata& metadata = {}, DType type = DType::f32, std::span<const float> ranges = {}) {
     if (type != DType::f32 && type != DType::f16)
         throw_error({path, ": weights are stored as F32 or F16, not ", std::string(dtype_name(type))});
-    std::vector<std::vector<float>> copies;
-    std::vector<std::vector<std::uint16_t>> halves;
+    std::list<std::vector<float>> copies;
+    std::list<std::vector<std::uint16_t>> halves;
     std::vector<TensorEntry> entries;
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
         if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
@@ -43,23 +45,24 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
             throw_error({path, ": ", fixed_text(*wrong), " in tensor ", name, " can't be stored in half precision"});
         auto& rounded = halves.emplace_back(values.size());
         std::transform(values.begin(), values.end(), rounded.begin(), float_to_half);
-        entries.push_back({name, type, std::move(shape), std::as_bytes(std::span(rounded))});
+        entries.push_back({name, type, std::move(shape), std::as_bytes(span_of(rounded))});
     };
     for (std::size_t i = 0; i < stored.parameters.size(); ++i) {
         const StoredParameter& parameter = stored.parameters[i];
         std::span<const float> values{tensors[i], index(parameter.parameter.elements())};
         if (!parameter.has_native_layout()) {
-            parameter.to_file(values, copies.emplace_back(values.size()));
-            values = copies.back();
+            const std::span<float> copy = span_of(copies.emplace_back(values.size()));
+            parameter.to_file(values, copy);
+            values = copy;
         }
         add(parameter.name, parameter.shape, values);
     }
     for (const StoredConstant& constant : stored.constants)
-        add(constant.name, {constant.size}, copies.emplace_back(index(constant.size), constant.value));
+        add(constant.name, {constant.size}, span_of(copies.emplace_back(index(constant.size), constant.value)));
     if (!ranges.empty())
         entries.push_back(
             make_tensor_entry(std::string(ranges_name), {static_cast<std::int64_t>(ranges.size())}, ranges));
-    write_safetensors(path, entries, metadata);
+    write_safetensors(path, span_of(entries), metadata);
 }
 TENON_COMPILE_ONCE(void write_weights<void>(const std::string&, const StoredNetwork&, std::span<const float* const>,
                                             const Metadata&, DType, std::span<const float>));
