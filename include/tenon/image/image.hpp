@@ -14,6 +14,8 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
+#include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 
 namespace tenon {
 inline namespace TENON_ISA_NAMESPACE {
@@ -37,9 +39,8 @@ public:
     Image(int height, int width, int channels, std::vector<std::uint8_t> pixels)
         : height_(height), width_(width), channels_(channels), pixels_(std::move(pixels)) {
         if (const std::size_t size = checked_size(height, width, channels); pixels_.size() != size)
-            throw Error("expected " + std::to_string(size) + " samples for an image of " + std::to_string(height) +
-                        " x " + std::to_string(width) + " pixels with " + std::to_string(channels) +
-                        " channels, found " + std::to_string(pixels_.size()));
+            detail::throw_error({"expected ", size, " samples for an image of ", height, " x ", width, " pixels with ",
+                                 channels, " channels, found ", pixels_.size()});
     }
 
     int height() const { return height_; }
@@ -51,8 +52,8 @@ public:
     std::size_t row_size() const { return static_cast<std::size_t>(width_) * static_cast<std::size_t>(channels_); }
 
     /// All samples, row after row.
-    std::span<const std::uint8_t> pixels() const { return pixels_; }
-    std::span<std::uint8_t> pixels() { return pixels_; }
+    std::span<const std::uint8_t> pixels() const { return detail::span_of(pixels_); }
+    std::span<std::uint8_t> pixels() { return detail::span_of(pixels_); }
 
     /// The samples of row `y`, 0 <= y < height.
     std::span<const std::uint8_t> row(int y) const {
@@ -65,9 +66,8 @@ public:
 private:
     static std::size_t checked_size(int height, int width, int channels) {
         if (height <= 0 || width <= 0 || (channels != 1 && channels != 3))
-            throw Error("expected an image of positive height and width and 1 or 3 channels, found " +
-                        std::to_string(height) + " x " + std::to_string(width) + " pixels with " +
-                        std::to_string(channels) + " channels");
+            detail::throw_error({"expected an image of positive height and width and 1 or 3 channels, found ", height,
+                                 " x ", width, " pixels with ", channels, " channels"});
         return detail::index(height) * detail::index(width) * detail::index(channels);
     }
 

@@ -10,6 +10,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/image/image.hpp>
 
 namespace tenon {
@@ -85,13 +86,13 @@ inline Image::View view_of(const Image& image) {
 inline void check(const Image::View& view) {
     if (view.data == nullptr || view.height <= 0 || view.width <= 0 ||
         (view.channels != 1 && view.channels != 3 && view.channels != 4))
-        throw Error("expected pixels of positive height and width and 1, 3 or 4 channels, found " +
-                    (view.data == nullptr ? "a null pointer and " : std::string()) + std::to_string(view.height) +
-                    " x " + std::to_string(view.width) + " pixels with " + std::to_string(view.channels) + " channels");
+        detail::throw_error({"expected pixels of positive height and width and 1, 3 or 4 channels, found ",
+                             (view.data == nullptr ? "a null pointer and " : ""), view.height, " x ", view.width,
+                             " pixels with ", view.channels, " channels"});
     const std::ptrdiff_t row = view.pixel_step * view.width;
     if (view.height > 1 && view.row_step < row && view.row_step > -row)
-        throw Error("expected rows of " + std::to_string(view.width) + " pixels to be at least " + std::to_string(row) +
-                    " bytes apart, found a row_step of " + std::to_string(view.row_step) + " bytes");
+        detail::throw_error({"expected rows of ", view.width, " pixels to be at least ", row,
+                             " bytes apart, found a row_step of ", view.row_step, " bytes"});
 }
 
 }  // namespace TENON_ISA_NAMESPACE

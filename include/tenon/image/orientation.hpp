@@ -15,6 +15,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/image/image.hpp>
 
 namespace tenon::detail {
@@ -90,7 +91,7 @@ int stated_orientation(std::span<const std::byte> exif, std::span<const std::byt
 template <class Once = void>
 Image apply_orientation(Image image, int orientation) {
     if (orientation < 1 || orientation > 8)
-        throw Error("expected an EXIF orientation from 1 to 8, found " + std::to_string(orientation));
+        detail::throw_error({"expected an EXIF orientation from 1 to 8, found ", orientation});
     if (orientation == 1 || image.empty()) return image;
 
     // The target's pixel (y, x) is the source's (y, x), with axes exchanged for 5 to 8, then each axis perhaps

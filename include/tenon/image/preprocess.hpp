@@ -21,6 +21,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/image/image_view.hpp>
 #include <tenon/image/preprocessing.hpp>
@@ -58,8 +59,7 @@ template <class Once = void>
 Image resize_shorter_side(const Image& image, int size, ResizeFilter filter = ResizeFilter::bilinear,
                           Rounding longer_side = Rounding::down) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
-    if (size <= 0)
-        throw Error("expected a positive length to resize the shorter side to, found " + std::to_string(size));
+    if (size <= 0) detail::throw_error({"expected a positive length to resize the shorter side to, found ", size});
     const auto [height, width] = size_by_shorter_side(rows_of(image), size, longer_side);
     return resize(image, height, width, filter);
 }
@@ -137,7 +137,7 @@ void write_normalized(const Image::View& view, const Preprocessing& options, std
         if constexpr (std::is_same_v<Sample, std::uint8_t>)
             for (int value = 0; value < 256; ++value) values[detail::index(value)] = normalized(value);
         const std::span<float> target = output.subspan(index * plane, plane);
-        if (has_border) std::ranges::fill(target, normalized(0));
+        if (has_border) std::fill(target.begin(), target.end(), normalized(0));
         const auto write = [&](const auto& value_of) {
             for (int y = 0; y < rows.count; ++y) {
                 const std::byte* pixel = first + y * view.row_step;
@@ -196,8 +196,8 @@ void preprocess(const Image::View& view, const Preprocessing& options, std::span
     detail::check_preprocessing(options);
     detail::check(view);
     if (output.size() != options.elements())
-        throw Error("expected room for the " + std::to_string(options.elements()) +
-                    " floats of a preprocessed image, found " + std::to_string(output.size()));
+        detail::throw_error(
+            {"expected room for the ", options.elements(), " floats of a preprocessed image, found ", output.size()});
     const auto [height, width] = detail::resized_size(view, options);
     const bool has_size = height == view.height && width == view.width;
     if (view.floats && has_size) {

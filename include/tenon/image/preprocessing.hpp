@@ -13,6 +13,7 @@
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/number_text.hpp>
+#include <tenon/core/sentence.hpp>
 #include <tenon/image/image_view.hpp>
 #include <tenon/image/resize.hpp>
 
@@ -78,22 +79,23 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Once = void>
 void check_preprocessing(const Preprocessing& options) {
     if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0)
-        throw Error("expected a Preprocessing with resize >= 0 and a positive crop, found resize = " +
-                    std::to_string(options.resize) + " and a crop of " + std::to_string(options.crop_height) + " x " +
-                    std::to_string(options.crop_width) + " pixels");
+        detail::throw_error(
+            {"expected a Preprocessing with resize >= 0 and a positive crop, found resize = ", options.resize,
+             " and a crop of ", options.crop_height, " x ", options.crop_width, " pixels"});
     if (options.channels != 1 && options.channels != 3)
-        throw Error("expected a Preprocessing with 1 or 3 channels, found " + std::to_string(options.channels));
+        detail::throw_error({"expected a Preprocessing with 1 or 3 channels, found ", options.channels});
     if (!std::isfinite(options.scale))
-        throw Error("expected a Preprocessing with a finite scale, found " + detail::fixed_text(options.scale));
+        detail::throw_error(
+            {"expected a Preprocessing with a finite scale, found ", detail::fixed_text(options.scale)});
     for (std::size_t i = 0; i < detail::index(options.channels); ++i) {
-        const std::string channel = " of channel " + std::to_string(i) + " that is ";
+        const std::string channel = detail::joined({" of channel ", i, " that is "});
         if (!std::isfinite(options.mean[i]))
-            throw Error("expected a Preprocessing with a mean" + channel + "a finite number, found " +
-                        detail::fixed_text(options.mean[i]));
+            detail::throw_error({"expected a Preprocessing with a mean", channel, "a finite number, found ",
+                                 detail::fixed_text(options.mean[i])});
         if (!(options.standard_deviation[i] > 0) || !std::isfinite(options.standard_deviation[i]))
-            throw Error("expected a Preprocessing with a standard deviation" + channel +
-                        "a finite number above 0, which samples are divided by, found " +
-                        detail::fixed_text(options.standard_deviation[i]));
+            detail::throw_error({"expected a Preprocessing with a standard deviation", channel,
+                                 "a finite number above 0, which samples are divided by, found ",
+                                 detail::fixed_text(options.standard_deviation[i])});
     }
 }
 

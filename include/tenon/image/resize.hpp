@@ -20,6 +20,8 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/image/image.hpp>
 
 namespace tenon {
@@ -52,7 +54,7 @@ inline double filter_support(ResizeFilter filter) {
         case ResizeFilter::lanczos:
             return 3;
     }
-    throw Error("expected a ResizeFilter, found the value " + std::to_string(static_cast<int>(filter)));
+    detail::throw_error({"expected a ResizeFilter, found the value ", static_cast<int>(filter)});
 }
 
 inline double sinc(double x) {
@@ -118,7 +120,7 @@ public:
 
     Window window(int i) const {
         const auto index = detail::index(i);
-        return {firsts_[index], std::span(weights_).subspan(starts_[index], starts_[index + 1] - starts_[index])};
+        return {firsts_[index], detail::span_of(weights_).subspan(starts_[index], starts_[index + 1] - starts_[index])};
     }
 
     static std::uint8_t rounded(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
@@ -209,10 +211,9 @@ void check_resized_size(const PixelRows& image, std::int64_t height, std::int64_
     // Rows are resampled first, so an image of the old height and the new width exists in between.
     const std::int64_t rows = std::max<std::int64_t>(height, image.height);
     if (height > max_resized_pixels || width > max_resized_pixels || rows * width > max_resized_pixels)
-        throw Error("expected an image of at most " + std::to_string(max_resized_pixels) +
-                    " pixels after resizing, found one of " + std::to_string(image.height) + " x " +
-                    std::to_string(image.width) + " pixels to be resized to " + std::to_string(height) + " x " +
-                    std::to_string(width));
+        detail::throw_error({"expected an image of at most ", max_resized_pixels,
+                             " pixels after resizing, found one of ", image.height, " x ", image.width,
+                             " pixels to be resized to ", height, " x ", width});
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -227,8 +228,7 @@ template <class Once = void>
 Image resize(const Image& image, int height, int width, ResizeFilter filter = ResizeFilter::bilinear) {
     if (image.empty()) throw Error("expected an image to resize, found one without pixels");
     if (height <= 0 || width <= 0)
-        throw Error("expected positive sizes to resize an image to, found " + std::to_string(height) + " x " +
-                    std::to_string(width) + " pixels");
+        detail::throw_error({"expected positive sizes to resize an image to, found ", height, " x ", width, " pixels"});
     const detail::PixelRows rows = detail::rows_of(image);
     detail::check_resized_size(rows, height, width);
     if (height == image.height() && width == image.width()) return image;

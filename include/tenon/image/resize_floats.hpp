@@ -72,13 +72,14 @@ FloatPlanes resize_height(const FloatPlanes& source, int height, ResizeFilter fi
     for (int channel = 0; channel < source.channels; ++channel)
         for (int y = 0; y < height; ++y) {
             const auto window = resampling.window(y);
-            std::ranges::fill(sums, 0.0);
+            std::fill(sums.begin(), sums.end(), 0.0);
             int row = window.first;
             for (const double weight : window.weights) {
                 const float* samples = source.row(channel, row++);
                 for (double& sum : sums) sum += double{*samples++} * weight;
             }
-            std::ranges::transform(sums, target.row(channel, y), [](double sum) { return static_cast<float>(sum); });
+            float* result = target.row(channel, y);
+            for (const double sum : sums) *result++ = static_cast<float>(sum);
         }
     return target;
 }

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <filesystem>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -18,6 +17,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/codecs/jpeg.hpp>
 #include <tenon/image/codecs/png.hpp>
@@ -43,8 +44,8 @@ std::string_view media_format(std::span<const std::byte> bytes) {
     const std::size_t end = std::min(std::max<std::size_t>(length, 12), bytes.size());
     const auto has_brand = [&](std::initializer_list<std::string_view> brands) {
         for (std::size_t at = 8; at + 4 <= end; at += 4)
-            if (at != 12 && std::ranges::any_of(brands, [&](auto brand) { return begins_with(bytes, brand, at); }))
-                return true;
+            for (const std::string_view brand : brands)
+                if (at != 12 && begins_with(bytes, brand, at)) return true;
         return false;
     };
     if (has_brand({"avif", "avis"})) return "an AVIF file";
@@ -113,8 +114,7 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
         image = detail::decode_webp(bytes, name, options, warning);
 #endif
     } else {
-        throw Error(std::string(name) + ": expected a " + std::string(detail::image_kinds) + " file, found " +
-                    std::string(detail::other_format(bytes)));
+        detail::throw_error({name, ": expected a ", detail::image_kinds, " file, found ", detail::other_format(bytes)});
     }
     return options.color == Color::rgb ? to_rgb(std::move(image)) : to_gray(std::move(image));
 }
@@ -122,8 +122,8 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
 /// Reads and decodes an image file; see decode_image. Throws tenon::Error as decode_image does, and when the file
 /// can't be read.
 template <class Once = void>
-Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {}, std::string* warning = nullptr) {
-    return decode_image(detail::read_file(path, options.max_file_bytes), path.string(), options, warning);
+Image read_image(const std::string& path, const DecodeOptions& options = {}, std::string* warning = nullptr) {
+    return decode_image(detail::span_of(detail::read_file(path, options.max_file_bytes)), path, options, warning);
 }
 
 }  // namespace TENON_ISA_NAMESPACE

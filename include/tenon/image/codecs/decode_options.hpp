@@ -10,6 +10,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
 
 namespace tenon {
 
@@ -56,7 +57,7 @@ inline constexpr std::string_view image_kinds = reads_webp ? "JPEG, PNG or WebP"
 /// `a.png: cannot decode it as PNG: REASON`.
 template <class Once = void>
 Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
-    return Error(std::string(name) + ": cannot decode it as " + std::string(format) + ": " + std::string(reason));
+    return Error(detail::joined({name, ": cannot decode it as ", format, ": ", reason}));
 }
 
 /// `a.png: REASON` as a warning, for a caller who asked for one.

@@ -12,6 +12,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/sentence.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/io/atomic_file.hpp>
 
@@ -32,7 +34,7 @@ std::vector<std::byte> encode_png(const Image& image) {
     png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
     std::vector<std::byte> bytes(size);
     if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels().data(), 0, nullptr) == 0)
-        throw Error(std::string("cannot write an image as PNG: ") + header.message);
+        detail::throw_error({"cannot write an image as PNG: ", header.message});
     bytes.resize(size);
     return bytes;
 }
@@ -42,7 +44,7 @@ std::vector<std::byte> encode_png(const Image& image) {
 template <class Once = void>
 void write_png(const std::string& path, const Image& image) {
     const std::vector<std::byte> bytes = encode_png(image);
-    const std::span<const std::byte> parts[] = {bytes};
+    const std::span<const std::byte> parts[] = {detail::span_of(bytes)};
     write_file_atomically(path, parts);
 }
 

@@ -14,6 +14,7 @@
 
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/codecs/jpeg_session.hpp>
 #include <tenon/image/image.hpp>
@@ -68,7 +69,7 @@ Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const
         case 4: {
             std::vector<std::uint8_t> cmyk(index(height) * index(width) * 4);
             read_pixels(JCS_CMYK, cmyk.data(), 4);
-            image = rgb_from_inverted_cmyk(height, width, cmyk);
+            image = rgb_from_inverted_cmyk(height, width, span_of(cmyk));
             break;
         }
         default:

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <functional>
 #include <span>
 #include <string_view>
 
@@ -118,8 +117,11 @@ private:
     /// Whether the scans that were read hold every component, in a progressive file to the last bit: a file that ends
     /// between two scans lacks those that follow, and libjpeg doesn't mind.
     bool has_all_scans() const {
-        if (decompress_.coef_bits == nullptr)
-            return std::ranges::all_of(std::span(scanned_).first(index(components())), std::identity{});
+        if (decompress_.coef_bits == nullptr) {
+            bool all = true;
+            for (int component = 0; component < components(); ++component) all = all && scanned_[index(component)];
+            return all;
+        }
         for (int component = 0; component < components(); ++component)
             for (const int missing_bits : decompress_.coef_bits[component])
                 if (missing_bits != 0) return false;

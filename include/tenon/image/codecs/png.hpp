@@ -20,6 +20,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/span_of.hpp>
 #include <tenon/image/codecs/decode_options.hpp>
 #include <tenon/image/image.hpp>
 #include <tenon/image/orientation.hpp>
@@ -202,7 +203,8 @@ Image decode_png(std::span<const std::byte> bytes, std::string_view name, const 
                 session.has_color() && !has_palette ? 3 : 1);
     std::vector<png_bytep> rows(detail::index(image.height()));
     for (int y = 0; y < image.height(); ++y) rows[detail::index(y)] = image.row(y).data();
-    if (!session.read_pixels(rows, image.row_size())) throw decode_error(name, "PNG", session.message());
+    if (!session.read_pixels(detail::span_of(rows), image.row_size()))
+        throw decode_error(name, "PNG", session.message());
     if (!session.warning().empty()) warn(warning, name, session.warning());
 
     if (has_palette) image = rgb_from_palette(image, session.palette(), name);
