@@ -18,12 +18,18 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// A network's optimized program, its plan for the CPU and the kernels of its steps.
 template <class Net, ConvAlgorithm Algorithm = ConvAlgorithm::fast>
-struct CompiledNetwork {
+class CompiledNetwork {
+public:
     static constexpr auto program = compact_projections(optimize(lowered<Net>, JoinsUnlessWinograd{Algorithm}));
-    static constexpr auto plan = [] {
-        constexpr auto plan = Planner<capacity<Net>>{program, Algorithm}.plan();
-        return plan.template trimmed<plan.steps.size(), plan.followers.size(), plan.handovers.size()>();
-    }();
+
+private:
+    // Of the size that any plan of the program may have. Not inside of a function: it would be evaluated twice.
+    static constexpr auto complete_plan = Planner<capacity<Net>>{program, Algorithm}.plan();
+
+public:
+    static constexpr auto plan =
+        complete_plan.template trimmed<complete_plan.steps.size(), complete_plan.followers.size(),
+                                       complete_plan.handovers.size()>();
     static constexpr int steps = plan.steps.size();
     static_assert(plan.chains_are_single(), "tenon: a step on all images together has no followers in its frame");
 

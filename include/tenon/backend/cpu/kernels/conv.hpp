@@ -12,7 +12,7 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Zeroes this worker's share of the borders of a step's results.
-inline void zero_borders(const Step& step, const Frame& frame, int worker, int size) {
+[[gnu::noinline]] inline void zero_borders(const Step& step, const Frame& frame, int worker, int size) {
     for (const Tensor* tensor : {&step.target, &step.activated}) {
         if (!tensor->exists() || !tensor->has_border()) continue;
         const Range planes = share(tensor->planes(), worker, size);
@@ -79,7 +79,7 @@ public:
     void strip(float* memory, int first_row) { cursor_.strip(memory, first_row); }
 
     /// Computes some tiles, panel by panel; the panels from these to `last_panel` are likely to be next.
-    void operator()(Range tiles, Range panels, int last_panel) {
+    [[gnu::noinline]] void operator()(Range tiles, Range panels, int last_panel) {
         if (kernels_.uses_strassen) return strassen_(tiles, panels, last_panel);
         for (int panel = panels.begin; panel < panels.end; ++panel) run_panel(tiles, panel);
     }

@@ -24,7 +24,7 @@ inline int sharers_of_fetch(int tiles) { return tiles >= 8 ? 8 : tiles >= 4 ? 4 
 /// The addresses that change with the image, tile and panel of a convolution step.
 class ConvCursor {
 public:
-    ConvCursor(const Step& step, const Frame& frame) : step_{step}, frame_{frame} {
+    [[gnu::noinline]] ConvCursor(const Step& step, const Frame& frame) : step_{step}, frame_{frame} {
         for (int i = 0; i < 2; ++i) {
             const StepTerm& term = step.terms[i];
             if (!term.exists()) continue;

@@ -12,6 +12,7 @@
 #include <tenon/backend/shared/layer_parameters.hpp>
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/span_of.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -45,8 +46,8 @@ private:
         const StepTerm& term = step.terms[0];
         Affine affine = affine_of(term.norm, step.result().channels);
         std::vector<double> shift(index(step.result().channels), 0.0);
-        add_shift(term.layer, affine, shift);
-        store_shift(step, shift, arena);
+        add_shift(term.layer, affine, detail::span_of(shift));
+        store_shift(step, detail::span_of(shift), arena);
         return affine;
     }
 
@@ -59,7 +60,7 @@ private:
         for (const StepTerm& term : step.terms) {
             if (!term.exists()) continue;
             const Affine affine = affine_of(term.norm, outputs);
-            add_shift(term.layer, affine, shift);
+            add_shift(term.layer, affine, detail::span_of(shift));
             const float* weight = tensor(term.layer, ParameterRole::weight);
             const int taps = term.window.taps(), pixel = term.source.pixel();
             for (int o = 0; o < outputs; ++o) {
@@ -80,7 +81,7 @@ private:
             }
             term_begin += long{term.planes} * pixel * taps;
         }
-        store_shift(step, shift, arena);
+        store_shift(step, detail::span_of(shift), arena);
     }
 
     /// Order: pairs of panels; in a pair the right sides of the products in the order of their computation (see
@@ -94,7 +95,7 @@ private:
         for (const StepTerm& term : step.terms) {
             if (!term.exists()) continue;
             const Affine affine = affine_of(term.norm, outputs);
-            add_shift(term.layer, affine, shift);
+            add_shift(term.layer, affine, detail::span_of(shift));
             const float* weight = tensor(term.layer, ParameterRole::weight);
             const int inputs = term.source.channels, half = term.planes / 2 * channel_block;
             const auto weight_of = [&](int o, int i) {
@@ -115,7 +116,7 @@ private:
                 }
             term_begin += half;
         }
-        store_shift(step, shift, arena);
+        store_shift(step, detail::span_of(shift), arena);
     }
 
     /// Order: panels of output channels; in a panel the points, in a point channels of the source, and innermost the

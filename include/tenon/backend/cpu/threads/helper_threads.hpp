@@ -4,9 +4,10 @@
 // The threads of oneTBB that help a team, and the wait that leaves none of them in it when the team is destroyed.
 
 #include <atomic>
+#include <list>
+#include <mutex>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 // clang-format off
 #include <tenon/core/task_arena.hpp>  // first: it keeps headers of intrinsics out
@@ -26,16 +27,19 @@ inline int helpers_of_tbb() { return tbb::info::default_concurrency() - 1; }
 
 /// How many threads this process can make, at most helpers_of_tbb(); found once. In a container with a limit, for
 /// example, oneTBB throws or ends the program when it can't make one of those that it counts on.
-inline int threads_to_be_had() {
+template <class Once = void>
+int threads_to_be_had() {
     static const int count = [] {
-        std::vector<std::thread> threads;
-        std::atomic<bool> done{false};
-        try {
-            for (int i = 0; i < helpers_of_tbb(); ++i) threads.emplace_back([&] { done.wait(false); });
-        } catch (const std::system_error&) {  // no more of them
+        std::list<std::thread> threads;
+        std::mutex all_there;
+        {
+            const std::lock_guard keeps_them{all_there};
+            try {
+                for (int i = 0; i < helpers_of_tbb(); ++i)
+                    threads.emplace_back([&] { const std::lock_guard waits{all_there}; });
+            } catch (const std::system_error&) {  // no more of them
+            }
         }
-        done = true;
-        done.notify_all();
         for (std::thread& thread : threads) thread.join();
         return static_cast<int>(threads.size());
     }();

@@ -39,8 +39,8 @@ private:
 
     static int size_of(int threads) {
         if (threads < 0 || threads > max_threads)
-            detail::throw_error({"a model cannot run on ", std::to_string(threads), " threads; give 1 to ",
-                                 std::to_string(max_threads), ", or 0 for all cores"});
+            detail::throw_error(
+                {"a model cannot run on ", threads, " threads; give 1 to ", max_threads, ", or 0 for all cores"});
         const int wanted = threads > 0 ? threads : std::min(detail::available_threads(), max_threads);
         return wanted == 1 || threads_to_be_had() >= helpers_of_tbb() ? wanted : 1;
     }

@@ -20,7 +20,6 @@ public:
     PlainFilterStrip(const Step& step, const Frame& frame, float* scratch, Range tiles)
         : step_{step},
           frame_{frame},
-          maps_{step, frame},
           tiles_{tiles},
           planes_{step.source().planes()},
           sums_{scratch},
@@ -32,7 +31,7 @@ public:
         for (int plane = 0; plane < planes_; ++plane)
             for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
                 const int index = tile - tiles_.begin;
-                const float* window = maps_.window(plane, tile);
+                const float* window = winograd_window(step_, frame_, plane, tile);
                 float* out = group(index / filter_tiles) + long{plane} * filter_group_floats +
                              index % filter_tiles * channel_block;
                 for (int lane = 0; lane < channel_block; lane += vector_width)
@@ -52,7 +51,8 @@ public:
                                   filters + long{plane} * filter_plane_floats,
                                   std::min(filter_chunk_planes, planes_ - plane), plane > 0, sums_});
             for (int t = 0; t < filter_tiles && first + t < count; ++t)
-                maps_.transform_back(sums_ + t * channel_block, filter_point_floats, panel, tiles_.begin + first + t);
+                WinogradEpilogue<epilogue_spec(S)>::run(step_, frame_, sums_ + t * channel_block, filter_point_floats,
+                                                        panel, tiles_.begin + first + t);
         }
     }
 
@@ -61,7 +61,6 @@ private:
 
     const Step& step_;
     const Frame& frame_;
-    WinogradMaps<S> maps_;
     Range tiles_;
     int planes_;
     float* sums_;   ///< of one group

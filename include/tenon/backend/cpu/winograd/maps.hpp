@@ -32,25 +32,47 @@ constexpr WinogradSpec winograd_spec(const Step& step) {
             .odd_panel = step.result().planes() % panel_blocks != 0};
 }
 
-/// A Winograd step's tiles in the maps of a frame.
-template <WinogradSpec S>
-class WinogradMaps {
-public:
-    WinogradMaps(const Step& step, const Frame& frame) : step_{step}, frame_{frame} {}
+/// What of a spec decides the code of the epilogue.
+constexpr WinogradSpec epilogue_spec(WinogradSpec spec) {
+    spec.plain_filters = spec.odd_panel = false;
+    return spec;
+}
 
-    /// The first pixel of a tile's window, in one plane of the source.
-    const float* window(int plane, int tile) const {
-        const Tensor& source = step_.source();
-        const auto [image, y, x] = place(tile);
-        return frame_.image(image) + source.origin() + long{plane} * source.plane() +
-               (static_cast<long>(y) - step_.window().top) * source.row() +
-               static_cast<long>(x - step_.window().left) * channel_block;
+/// A tile of a Winograd step: its image, and its first output pixel.
+struct WinogradPlace {
+    int image, y, x;
+};
+
+inline WinogradPlace winograd_place(const Step& step, int tile) {
+    const WinogradGrid& grid = step.winograd;
+    const int in_image = tile % grid.tiles();
+    return {tile / grid.tiles(), in_image / grid.across * grid.m, in_image % grid.across * grid.m};
+}
+
+/// The first pixel of a tile's window, in one plane of the source.
+inline const float* winograd_window(const Step& step, const Frame& frame, int plane, int tile) {
+    const Tensor& source = step.source();
+    const WinogradPlace place = winograd_place(step, tile);
+    return frame.image(place.image) + source.origin() + long{plane} * source.plane() +
+           (static_cast<long>(place.y) - step.window().top) * source.row() +
+           static_cast<long>(place.x - step.window().left) * channel_block;
+}
+
+/// Transforms the products of a tile and a plane of a step's result back and stores the results: the epilogue of a spec
+/// without what doesn't decide its code, so that kinds of steps share it.
+template <WinogradSpec S>
+class WinogradEpilogue {
+public:
+    /// The products of points are `point` floats apart.
+    static void run(const Step& step, const Frame& frame, const float* products, long point, int plane, int tile) {
+        WinogradEpilogue{step, frame}.transform_back(products, point, plane, tile);
     }
 
-    /// Transforms the products of a tile and a plane of the result back, and stores the results after the epilogue.
-    /// Points are `point` floats apart.
+private:
+    WinogradEpilogue(const Step& step, const Frame& frame) : step_{step}, frame_{frame} {}
+
     TENON_HOT void transform_back(const float* products, long point, int plane, int tile) const {
-        const auto [image, y, x] = place(tile);
+        const auto [image, y, x] = winograd_place(step_, tile);
         const Tensor& result = step_.result();
         const int rows = std::min(S.m, result.height - y), columns = std::min(S.m, result.width - x);
         const auto at = [&](const Tensor& tensor) {
@@ -69,17 +91,6 @@ public:
             else
                 epilogue<false>(sums, plane, lane, corner, rows, columns);
         }
-    }
-
-private:
-    struct Place {
-        int image, y, x;
-    };
-    /// The image and the first output pixel of a tile.
-    Place place(int tile) const {
-        const WinogradGrid& grid = step_.winograd;
-        const int in_image = tile % grid.tiles();
-        return {tile / grid.tiles(), in_image / grid.across * S.m, in_image % grid.across * S.m};
     }
 
     /// Where a tile's first pixel is in the tensors that the epilogue reads and writes.
@@ -122,6 +133,10 @@ private:
     const Step& step_;
     const Frame& frame_;
 };
+
+/// Stores the results of a tile; see WinogradEpilogue::run.
+using WinogradStore = void (*)(const Step& step, const Frame& frame, const float* products, long point, int plane,
+                               int tile);
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu

@@ -21,46 +21,69 @@ constexpr TileSpec winograd_tile(int tiles, int blocks) {
     return spec;
 }
 
-/// One worker's work on a strip of Winograd tiles, which may belong to several images.
+/// Transforms the windows of tiles into `input`, plane by plane, so that a plane's rows are read while they are in the
+/// cache.
+template <int M>
+TENON_HOT void transform_windows(const Step& step, const Frame& frame, Range tiles, float* input) {
+    const Tensor& source = step.source();
+    const long point = step.winograd.input_point(source.planes());
+    for (int plane = 0; plane < source.planes(); ++plane)
+        for (int tile = tiles.begin; tile < tiles.end; ++tile) {
+            const float* window = winograd_window(step, frame, plane, tile);
+            float* out = input + (long{plane} * step.winograd.room + tile - tiles.begin) * channel_block;
+            for (int lane = 0; lane < channel_block; lane += vector_width)
+                transform_window<M>(window + lane, source.row(), out + lane, point);
+        }
+}
+
+/// The code of a Winograd step.
+struct WinogradKernels {
+    void (*windows)(const Step& step, const Frame& frame, Range tiles, float* input) = nullptr;
+    WinogradStore store = nullptr;
+    TileKernel tiles[2][3]{};  ///< of full panels and of the odd last one, for the three widths
+    bool odd_panel = false;    ///< the last panel is odd
+};
+
 template <WinogradSpec S>
+consteval WinogradKernels make_winograd_kernels() {
+    constexpr bool odd = S.odd_panel && panel_blocks > 1;
+    constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
+    return {.windows = &transform_windows<S.m>,
+            .store = &WinogradEpilogue<epilogue_spec(S)>::run,
+            .tiles = {{tile_kernel<winograd_tile(widths[0], panel_blocks)>(),
+                       tile_kernel<winograd_tile(widths[1], panel_blocks)>(),
+                       tile_kernel<winograd_tile(widths[2], panel_blocks)>()},
+                      {tile_kernel<winograd_tile(widths[0], 1), odd>(), tile_kernel<winograd_tile(widths[1], 1), odd>(),
+                       tile_kernel<winograd_tile(widths[2], 1), odd>()}},
+            .odd_panel = odd};
+}
+
+template <WinogradSpec S>
+inline constexpr WinogradKernels winograd_kernels = make_winograd_kernels<S>();
+
+/// One worker's work on a strip of Winograd tiles, which may belong to several images.
 class WinogradStrip {
 public:
-    WinogradStrip(const Step& step, const Frame& frame, float* scratch, Range tiles)
-        : step_{step},
+    WinogradStrip(const WinogradKernels& kernels, const Step& step, const Frame& frame, float* scratch, Range tiles)
+        : kernels_{kernels},
+          step_{step},
           frame_{frame},
-          maps_{step, frame},
           tiles_{tiles},
           input_{scratch},
           products_{scratch + step.winograd.points() * step.winograd.input_point(step.source().planes())} {}
 
-    /// Transforms the windows of all tiles, plane by plane, so that a plane's rows are read while they are in the
-    /// cache.
-    TENON_HOT void transform_input() const {
-        const Tensor& source = step_.source();
-        const long point = step_.winograd.input_point(source.planes());
-        for (int plane = 0; plane < source.planes(); ++plane)
-            for (int tile = tiles_.begin; tile < tiles_.end; ++tile) {
-                const float* window = maps_.window(plane, tile);
-                float* out = input_ + (long{plane} * step_.winograd.room + tile - tiles_.begin) * channel_block;
-                for (int lane = 0; lane < channel_block; lane += vector_width)
-                    transform_window<S.m>(window + lane, source.row(), out + lane, point);
-            }
-    }
+    /// Transforms the windows of all tiles.
+    void transform_input() const { kernels_.windows(step_, frame_, tiles_, input_); }
 
     /// Computes the products at all points with one panel of output channels, and transforms them back.
     void run_panel(int panel) const {
-        if constexpr (S.odd_panel && panel_blocks > 1)
-            if (panel == step_.panels - 1) return run_blocks<1>(panel);
-        run_blocks<panel_blocks>(panel);
-    }
-
-private:
-    template <int Blocks>
-    void run_blocks(int panel) const {
+        const bool is_odd = kernels_.odd_panel && panel == step_.panels - 1;
+        const int blocks = is_odd ? 1 : panel_blocks;
         const WinogradGrid& grid = step_.winograd;
         const int planes = step_.source().planes();
-        const long weights_of_point = long{planes} * channel_block * Blocks * channel_block;
+        const long weights_of_point = long{planes} * channel_block * blocks * channel_block;
         alignas(64) static constexpr float zeros[panel_blocks * channel_block] = {};
+        constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
         TileArguments a{};
         a.terms[0] = {.source = nullptr,
                       .planes = planes,
@@ -80,33 +103,26 @@ private:
             for (int tile = 0, width = 0, half = 0; tile < count; tile += width, ++half) {
                 width = WinogradTiles<tile_pixels>::first(count - tile);
                 // The next point's weights are prefetched by the first tile if it is small, else by the first two.
-                const bool small = width == WinogradTiles<tile_pixels>::widths[2];
+                const bool small = width == widths[2];
                 const int fetchers = small ? 1 : 2;
                 const bool fetches = half < fetchers && !last;
                 a.next_weights = a.weights + (fetches ? weights_of_point + half * (weights_of_point / 2) : 0);
-                a.next_stride = fetches ? Blocks * channel_block / fetchers : 0;
+                a.next_stride = fetches ? blocks * channel_block / fetchers : 0;
                 a.terms[0].source = input + tile * channel_block;
                 a.target = products + tile * channel_block;
-                multiply_tiles<Blocks>(width, a);
+                kernels_.tiles[is_odd ? 1 : 0][width == widths[0] ? 0 : width == widths[1] ? 1 : 2](a);
             }
         }
-        for (int b = 0; b < Blocks; ++b)
+        for (int b = 0; b < blocks; ++b)
             for (int tile = 0; tile < count; ++tile)
-                maps_.transform_back(products_ + (long{b} * grid.room + tile) * channel_block,
-                                     grid.product_point(panel_blocks), panel * panel_blocks + b, tiles_.begin + tile);
+                kernels_.store(step_, frame_, products_ + (long{b} * grid.room + tile) * channel_block,
+                               grid.product_point(panel_blocks), panel * panel_blocks + b, tiles_.begin + tile);
     }
 
-    /// Runs the register tile of `width` tiles; there is code for three widths.
-    template <int Blocks, int Width = 0>
-    static void multiply_tiles(int width, const TileArguments& a) {
-        constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
-        if (Width == 2 || width == widths[Width]) return conv_tile<winograd_tile(widths[Width], Blocks)>(a);
-        if constexpr (Width < 2) multiply_tiles<Blocks, Width + 1>(width, a);
-    }
-
+private:
+    const WinogradKernels& kernels_;
     const Step& step_;
     const Frame& frame_;
-    WinogradMaps<S> maps_;
     Range tiles_;
     float* input_;
     float* products_;
@@ -135,12 +151,11 @@ inline Split choose_winograd_split(const Step& step, int tiles, int workers) {
     return best;
 }
 
-/// Runs a Winograd step.
+/// Runs a Winograd step; `strip_of(worker's memory, tiles)` makes the work on a strip of tiles.
 ///
 /// Law: as in run_conv, the value of a tile depends neither on the workers nor on the strip that it is in.
-template <WinogradSpec S>
-void run_winograd(const Step& step, const Frame& frame) {
-    using Strip = std::conditional_t<S.plain_filters, PlainFilterStrip<S>, WinogradStrip<S>>;
+template <class StripOf>
+void run_winograd_strips(const Step& step, const Frame& frame, const StripOf& strip_of) {
     const WinogradGrid& grid = step.winograd;
     const int tiles = grid.tiles() * frame.images;
     const Split split = choose_winograd_split(step, tiles, frame.team->size());
@@ -152,12 +167,30 @@ void run_winograd(const Step& step, const Frame& frame) {
         Range transformed{};
         while (const Task task = tasks.next()) {
             const WorkParts::Area area = parts.area(task);
-            const Strip strip{step, frame, memory, area.tiles};
+            const auto strip = strip_of(memory, area.tiles);
             if (area.tiles != transformed) strip.transform_input();
             transformed = area.tiles;
             for (int panel = area.panels.begin; panel < area.panels.end; ++panel) strip.run_panel(panel);
         }
     });
+}
+
+template <class Once = void>
+[[gnu::noinline]] void run_winograd_with(const WinogradKernels& kernels, const Step& step, const Frame& frame) {
+    run_winograd_strips(step, frame, [&](float* memory, Range tiles) {
+        return WinogradStrip{kernels, step, frame, memory, tiles};
+    });
+}
+TENON_COMPILE_ONCE(void run_winograd_with<void>(const WinogradKernels&, const Step&, const Frame&));
+
+template <WinogradSpec S>
+void run_winograd(const Step& step, const Frame& frame) {
+    if constexpr (S.plain_filters)
+        run_winograd_strips(step, frame, [&](float* memory, Range tiles) {
+            return PlainFilterStrip<S>{step, frame, memory, tiles};
+        });
+    else
+        run_winograd_with(winograd_kernels<S>, step, frame);
 }
 
 }  // namespace TENON_ISA_NAMESPACE
