@@ -48,7 +48,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// The tensor for the words of a map. Where bfloat16 is stored as floats, both forms are the rounded map.
 constexpr Tensor training_words(const Tensor& map, WordsOf form) {
-    return form == WordsOf::images && multiplies_bfloat16 ? map : words_of(map, Storage::bf16, false);
+    return form == WordsOf::images && multiplies_bfloat16 ? map : words_of(map, Storage::bf16);
 }
 
 /// Builds the plan of a training program whose convolutions are not joined (fuse_add).
