@@ -158,7 +158,7 @@ private:
         const int rows = std::min(m, step_.result().height - first.y);
         const int columns = std::min(m, step_.result().width - first.x);
         for (int lane = 0; lane < channel_block; lane += vector_width) {
-            Sums sums[m][m];
+            Sums sums[array_bound<m>][array_bound<m>];
             Form::transform_back(products + lane, grid.product_point(panel_blocks), sums);
             if constexpr (!First) {
                 TENON_UNROLL for (int p = 0; p < m * m; ++p) sums[p / m][p % m] +=
@@ -179,7 +179,7 @@ private:
 
     /// The epilogue of the pixels that are inside the map; `Whole`: all of them are.
     template <bool Whole>
-    TENON_INLINE void finish(const Sums (&sums)[m][m], int v, int rows, int columns) const {
+    TENON_INLINE void finish(const Sums (&sums)[array_bound<m>][array_bound<m>], int v, int rows, int columns) const {
         const QuantizedResult<S> result{cursor_.arguments(), v};
         TENON_UNROLL for (int i = 0; i < m; ++i) {
             if (!Whole && i >= rows) continue;  // a break would keep Clang from unrolling the loop
