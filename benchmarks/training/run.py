@@ -25,7 +25,9 @@ NETWORKS = {  # title, shape of the batch
     "CifarResNet20V2": ("CIFAR ResNet-20 v2", (128, 3, 32, 32)),
 }
 PEERS = ("eager", "channels-last", "compile", "debian-eager", "debian-channels-last")
-LARGEST_ERROR = {"float32": 1e-3, "bfloat16": 3e-2}  # of a loss of the first three steps
+# Of the losses of the first three steps. In bfloat16 the first one shows whether both compute the same; updates by rounded
+# gradients then lead apart. After two of them, ResNet50V2's loss is 1.9 % from its own float32's in tenon, 7.5 % in PyTorch 2.15.
+LARGEST_ERRORS = {"float32": (1e-3, 1e-3, 1e-3), "bfloat16": (5e-3, 0.1, 0.1)}
 LARGEST_DRIFT = 0.05  # of the peak, in one series
 DEBIAN_PYTHON = "/usr/bin/python3"
 
@@ -47,9 +49,10 @@ def start_peers(network, shape, threads, cores, options, python, files, log, sta
     return peers
 
 
-def check_losses(ours, peers, largest_error):
+def check_losses(ours, peers, largest_errors):
     for name, peer in peers.items():
-        for number, (left, right) in enumerate(zip(ours.facts["losses"], peer.facts["losses"], strict=True), 1):
+        losses = zip(ours.facts["losses"], peer.facts["losses"], largest_errors, strict=True)
+        for number, (left, right, largest_error) in enumerate(losses, 1):
             if not abs(left - right) <= largest_error * abs(left):
                 raise BenchError(f"the loss of step {number} is {left} by tenon and {right} by {name}")
 
@@ -85,7 +88,7 @@ def measure(network, threads, options, python, program, folder):
         ours = Runner([*command, "--threads", str(threads)], cores, log)
         stack.callback(ours.close)
         peers = start_peers(network, shape, threads, cores, options, python, files, log, stack)
-        check_losses(ours, peers, LARGEST_ERROR[options.precision])
+        check_losses(ours, peers, LARGEST_ERRORS[options.precision])
         for _ in range(options.attempts):
             peaks = measure_series(ours, peers, options.rounds)
             drift = max(peaks) / min(peaks) - 1
@@ -140,7 +143,7 @@ def main(arguments, build):
     parser.add_argument("--peer", action="append", choices=PEERS, help="ways of PyTorch, default: all; debian- needs python3-torch and python3-onnx")
     parser.add_argument("--no-peers", action="store_true", help="tenon alone")
     parser.add_argument("--threads", action="append", type=int, help="default: 2")
-    parser.add_argument("--precision", choices=LARGEST_ERROR, default="float32", help="PyTorch's bfloat16 is autocast")
+    parser.add_argument("--precision", choices=LARGEST_ERRORS, default="float32", help="PyTorch's bfloat16 is autocast")
     parser.add_argument("--rounds", type=int, default=5, help="of alternating steps (default: %(default)s)")
     parser.add_argument("--attempts", type=int, default=3, help="series at most while the peak moves (default: %(default)s)")
     parser.add_argument("--profile", action="store_true", help="say what a step's time goes to")
