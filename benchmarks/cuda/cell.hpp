@@ -161,6 +161,12 @@ nlohmann::json measure(std::string_view network, tenon::Precision precision, int
     return finding;
 }
 
+/// The numbers that a step reads of a tensor: with its border where it has one, else without what fills pixels up.
+inline long numbers_read(const tenon::cuda::Step& step, const tenon::cuda::Tensor& tensor) {
+    const bool has_border = &tensor == &step.terms[0].source && step.terms[0].row > 0;
+    return has_border ? tensor.scalars() : tensor.channels * tensor.pixels();
+}
+
 /// The work of every step: floating-point operations and bytes per image, and the bytes of weights that a batch reads
 /// once. With the device's peaks it gives the minimum time of a batch.
 template <class Net, tenon::Precision P>
@@ -171,7 +177,7 @@ nlohmann::json describe(std::string_view network) {
         long operations = 0, bytes = 0, weights = 0;
         for (const tenon::cuda::Tensor* tensor :
              {&step.terms[0].source, &step.terms[1].source, &step.residual, &step.target, &step.activated})
-            if (tensor->exists()) bytes += tensor->channels * tensor->pixels() * tenon::detail::number_bytes(P);
+            if (tensor->exists()) bytes += numbers_read(step, *tensor) * tenon::detail::number_bytes(P);
         // Two convolutions of the same map read it once.
         if (step.terms[1].source.exists() && step.terms[1].source.offset == step.terms[0].source.offset)
             bytes -= step.terms[1].source.channels * step.terms[1].source.pixels() * tenon::detail::number_bytes(P);

@@ -46,7 +46,7 @@ nlohmann::json describe_training(std::string_view network) {
         }
         const bool of_weights = op.kind == tenon::detail::TrainingKind::weight_gradient;
         long bytes = of_weights ? 0 : training.target().channels * training.target().pixels();  // written
-        for (const auto* tensor : read) bytes += tensor->channels * tensor->pixels();
+        for (const auto* tensor : read) bytes += numbers_read(training.step, *tensor);
         long operations = 0, weights = 0;
         const tenon::detail::Op& forward = Compiled::program.op_of(op);
         for (int t = 0; t < 2; ++t) {

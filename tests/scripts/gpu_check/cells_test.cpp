@@ -185,20 +185,21 @@ TEST_CASE("a training step's work is what arithmetic gives") {
     // Forward and weight gradient of both layers; the data gradient of the second.
     constexpr long conv = 16 * 3 * 9 * 8, linear = 8 * 4;
     CHECK(operations == 2 * (2 * conv + 3 * linear));
-    // The image in floats, its copy with four channels written; read by the convolution in forward and backward.
-    constexpr long image = 3 * 64, copy = 4 * 64, map = 8 * 16;
-    constexpr long forward = image + map      // convolution
-                             + map            // statistics
-                             + 2 * map        // norm
-                             + 2 * map        // sigmoid
-                             + map + 8        // average
-                             + 8 + 4;         // linear
-    constexpr long backward = 8 + 4           // linear's weights
-                              + 4 + 8         // and source
-                              + 8 + map       // average
-                              + 3 * map       // sigmoid: result, gradient, target
-                              + 3 * map       // norm: source, gradient, target
-                              + image + map;  // the convolution's weights
+    // The image in floats, its copy with four channels and a border written; read by the convolution in forward and
+    // backward.
+    constexpr long image = 3 * 64, copy = 4 * 9 * 10, map = 8 * 16;
+    constexpr long forward = copy + map      // convolution
+                             + map           // statistics
+                             + 2 * map       // norm
+                             + 2 * map       // sigmoid
+                             + map + 8       // average
+                             + 8 + 4;        // linear
+    constexpr long backward = 8 + 4          // linear's weights
+                              + 4 + 8        // and source
+                              + 8 + map      // average
+                              + 3 * map      // sigmoid: result, gradient, target
+                              + 3 * map      // norm: source, gradient, target
+                              + copy + map;  // the convolution's weights
     CHECK(bytes == 4 * image + 2 * copy + 2 * (forward + backward));
     constexpr long parameters = 3 * 9 * 8 + 2 * 8 + 8 * 4 + 4;
     CHECK(weights == 2 * (3 * 9 * 8 + 2 * 32) + 4 * (3 * 9 * 8 + 32) + 20 * parameters);
