@@ -72,15 +72,15 @@ struct Bfloat16Winograd {
     TENON_INLINE static void transform_back(const float* products, long point, Sums (&sums)[2][2]) {
         Vector rows[2][4];
         TENON_UNROLL for (int x = 0; x < 4; ++x) {
-            Vector m[4];
-            TENON_UNROLL for (int i = 0; i < 4; ++i) m[i] = load(products + (4 * i + x) * point);
-            rows[0][x] = add(add(m[0], m[1]), m[2]);
-            rows[1][x] = subtract(subtract(m[1], m[2]), m[3]);
+            Vector column[4];
+            TENON_UNROLL for (int i = 0; i < 4; ++i) column[i] = load(products + (4 * i + x) * point);
+            rows[0][x] = add(add(column[0], column[1]), column[2]);
+            rows[1][x] = subtract(subtract(column[1], column[2]), column[3]);
         }
         TENON_UNROLL for (int i = 0; i < 2; ++i) {
-            const Vector(&m)[4] = rows[i];
-            sums[i][0] = reinterpret_cast<Sums>(add(add(m[0], m[1]), m[2]));
-            sums[i][1] = reinterpret_cast<Sums>(subtract(subtract(m[1], m[2]), m[3]));
+            const Vector(&row)[4] = rows[i];
+            sums[i][0] = reinterpret_cast<Sums>(add(add(row[0], row[1]), row[2]));
+            sums[i][1] = reinterpret_cast<Sums>(subtract(subtract(row[1], row[2]), row[3]));
         }
     }
 };
