@@ -12,9 +12,8 @@
 // In bfloat16 all values are, but for what the user reads and what kernels of floats do: softmax, functions of
 // elements, convolutions with groups, padded channels.
 
-#include <limits>
-
 #include <tenon/backend/cpu/plan/conv.hpp>
+#include <tenon/backend/cpu/quantized/packing.hpp>
 #include <tenon/backend/cpu/quantized/winograd_plan.hpp>
 #include <tenon/backend/shared/lower_step.hpp>
 #include <tenon/program/memory/plan_memory.hpp>
@@ -46,26 +45,6 @@ struct QuantizedPlan {
 };
 
 inline namespace TENON_ISA_NAMESPACE {
-
-/// What a plan stores.
-enum class Packing : char {
-    none,      ///< floats only: calibration
-    integers,  ///< 8-bit integers, and 16-bit ones where values may be negative
-    bfloat16,
-};
-
-/// The largest code of a weight: 7 bits, or 10 where the source has 16 bits and sums are short.
-constexpr int weight_limit_of(Storage source, long depth) {
-    return source == Storage::s16 && depth <= 1024 ? 1023 : 127;
-}
-
-/// The largest code of a source, such that no sum of `depth` products can exceed 32 bits. 0: there is none.
-constexpr int code_limit_of(Storage source, long depth) {
-    const long limit = std::numeric_limits<std::int32_t>::max() / (depth * weight_limit_of(source, depth));
-    if (source == Storage::u8) return limit >= 255 ? 255 : 0;
-    if (source == Storage::s8) return limit >= 255 ? 127 : 0;  // with 128 added codes reach 255
-    return limit >= 255 ? static_cast<int>(std::min(limit, 32767L)) : 0;
-}
 
 /// Builds the plan of an optimized program whose convolutions are not joined (fuse_add).
 template <Capacity C>

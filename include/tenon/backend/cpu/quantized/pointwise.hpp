@@ -140,7 +140,7 @@ void load_interleaved(const QuantizedStep& step, const Frame& frame) {
         const float* const from = frame.input + long{image} * channels * plane + long{y} * to.width;
         char* const first = row + to.left * channels * bytes;
         int done = 0;
-        if constexpr (bytes < 4 && vector_width % 4 == 0) {
+        if constexpr (bytes < 4) {
             const auto codes_of = [&](const float* at) {
                 Vector values;
                 std::memcpy(&values, at, sizeof values);

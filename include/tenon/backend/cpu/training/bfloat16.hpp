@@ -74,23 +74,12 @@ inline void run_bfloat16_weight_tile(const Bfloat16TrainingStep& training, const
 inline void run_bfloat16_weight_gradient(const TrainingStep& training, const TrainingFrame& frame) {
     const auto& words = static_cast<const Bfloat16TrainingStep&>(training);
     const Step& step = training.step;
-    const StepTerm& term = step.terms[0];
-    if (words.rounds_source) make_words(frame, term.source, words.source_words, WordsOf::images);
+    if (words.rounds_source) make_words(frame, step.terms[0].source, words.source_words, WordsOf::images);
     if (words.rounds_gradient) make_words(frame, step.target, words.gradient_words, WordsOf::channels);
-    const WeightTiles tiles{step};
-    const GradientShards shards{GradientSums{step}, (frame.frame.images + 1) / 2, frame.team().size()};
-    frame.team().run_items(shards.count * shards.parts, [&](WorkerItems& items) {
-        for (int item = items.next(); item >= 0; item = items.next()) {
-            const int shard = item / shards.parts;
-            const Range mine = share(tiles.count(), item % shards.parts, shards.parts);
-            const GradientChunks chunks{term.source, step.target, term.window, shards.images_of(shard)};
-            for (int chunk = 0; chunk < chunks.count(); ++chunk)
-                for (int tile = mine.begin; tile < mine.end; ++tile)
-                    run_bfloat16_weight_tile(words, frame, tiles, tile, chunks[chunk],
-                                             frame.packed + shard * shards.floats, chunk == 0);
-        }
-    });
-    unpack_weight_gradient(training, frame, shards);
+    add_weight_tiles(training, frame, (frame.frame.images + 1) / 2,
+                     [&](const WeightTiles& tiles, int tile, const Pixels& pixels, float* sums, bool begins) {
+                         run_bfloat16_weight_tile(words, frame, tiles, tile, pixels, sums, begins);
+                     });
 }
 
 /// The kernel of one step of a training plan in bfloat16.

@@ -170,15 +170,15 @@ inline void unpack_weight_gradient(const TrainingStep& training, const TrainingF
         run_bias_gradient(step.target, frame, bias);
 }
 
-/// The gradients of a convolution's weights and bias. The sums of a tile run over all pixels of a shard in one order,
-/// whichever worker computes them, and then over the shards.
-///
-/// Law: bitwise the same for any number of threads (test: tests/train/cpu_training_test.cpp).
-inline void run_weight_gradient(const TrainingStep& training, const TrainingFrame& frame) {
+/// The gradients of weights and bias. The sums of a tile run over all pixels of a shard in one order, whichever worker
+/// computes them, and then over the shards. `run_tile(tiles, tile, pixels, sums, begins)` adds one tile's products;
+/// `images` is how many images, or pairs of these, it counts.
+template <class RunTile>
+void add_weight_tiles(const TrainingStep& training, const TrainingFrame& frame, int images, const RunTile& run_tile) {
     const Step& step = training.step;
     const StepTerm& term = step.terms[0];
     const WeightTiles tiles{step};
-    const GradientShards shards{GradientSums{step}, frame.frame.images, frame.team().size()};
+    const GradientShards shards{GradientSums{step}, images, frame.team().size()};
     frame.team().run_items(shards.count * shards.parts, [&](WorkerItems& items) {
         for (int item = items.next(); item >= 0; item = items.next()) {
             const int shard = item / shards.parts;
@@ -186,11 +186,20 @@ inline void run_weight_gradient(const TrainingStep& training, const TrainingFram
             const GradientChunks chunks{term.source, step.target, term.window, shards.images_of(shard)};
             for (int chunk = 0; chunk < chunks.count(); ++chunk)
                 for (int tile = mine.begin; tile < mine.end; ++tile)
-                    run_weight_tile(step, frame, tiles, tile, chunks[chunk], frame.packed + shard * shards.floats,
-                                    chunk == 0);
+                    run_tile(tiles, tile, chunks[chunk], frame.packed + shard * shards.floats, chunk == 0);
         }
     });
     unpack_weight_gradient(training, frame, shards);
+}
+
+/// The gradients of a convolution's weights and bias.
+///
+/// Law: bitwise the same for any number of threads (test: tests/train/cpu_training_test.cpp).
+inline void run_weight_gradient(const TrainingStep& training, const TrainingFrame& frame) {
+    add_weight_tiles(training, frame, frame.frame.images,
+                     [&](const WeightTiles& tiles, int tile, const Pixels& pixels, float* sums, bool begins) {
+                         run_weight_tile(training.step, frame, tiles, tile, pixels, sums, begins);
+                     });
 }
 
 /// The gradients of a linear layer's weights and bias: sums over the images in order.
