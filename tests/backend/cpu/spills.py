@@ -1,10 +1,10 @@
-"""Compiles the listing's ResNet50V2 for an instruction set, and tiles of integers (spills_integers.cpp), and checks that no
-sum of their hot loops lives in memory.
+"""Compiles the listing's ResNet50V2 for an instruction set, and tiles of integers and bfloat16 (spills_integers.cpp), and
+checks that no sum of their hot loops lives in memory.
 
 usage: spills.py ROOT ISA
 
 A hot loop is an innermost loop of a register tile (conv_tile, strassen_tile, filter_tile, quantized_tile,
-integer_product_tile) with fused multiply-adds, of floats or integers. A vector that is loaded from the stack or stored to it
+quantized_product_tile) with fused multiply-adds, of floats or integers. A vector that is loaded from the stack or stored to it
 there is a spill: the tile has more sums than the instruction set has registers. Nothing is run, so the machine need not know
 the instruction set. Exit status 77 where a compiler isn't installed.
 """
@@ -21,16 +21,19 @@ FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma"],
     "avx512vnni": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-mavx2", "-mfma"],
+    "avx512bf16": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-mavx512bf16", "-mavx2",
+                   "-mfma"],
     # Headers that don't depend on the processor come from the host, after the cross compiler's own.
     "neon": ["-idirafter", "/usr/include"],
 }
 # Of the tiles that the network's convolutions need, and of those of integers, which are not written for NEON. VNNI changes
-# only the latter.
-LEAST_LOOPS = {"avx2": 10 + 5, "avx512": 10 + 5, "avx512vnni": 5, "neon": 10}
-MULTIPLY_ADD = re.compile(r"^(vfn?m(add|sub)|fml[as]|vpmaddwd|vpdp(busd|wssd))")
+# only the latter. Of bfloat16 only the processor's own products are looked at: those of floats, which stand in for them, store
+# their sums once a plane or keep a few of them in memory with AVX2.
+LEAST_LOOPS = {"avx2": 10 + 5, "avx512": 10 + 5, "avx512vnni": 5, "avx512bf16": 5 + 2, "neon": 10}
+MULTIPLY_ADD = re.compile(r"^(vfn?m(add|sub)|fml[as]|vpmaddwd|vpdp(busd|wssd)|vdpbf16ps)")
 JUMP = re.compile(r"^(j[a-z]+|b|b\.[a-z]+|cbn?z|tbn?z)$")
 VECTOR = re.compile(r"%[xyz]mm\d|\b[qv]\d")
-STACK = {"avx2": r"\(%rsp", "avx512": r"\(%rsp", "avx512vnni": r"\(%rsp", "neon": r"\[(sp|x29)"}
+STACK = {"avx2": r"\(%rsp", "avx512": r"\(%rsp", "avx512vnni": r"\(%rsp", "avx512bf16": r"\(%rsp", "neon": r"\[(sp|x29)"}
 
 
 def compile_tiles(root, isa, folder):
@@ -40,7 +43,7 @@ def compile_tiles(root, isa, folder):
         sys.exit(77)
     command = [compiler, "-std=c++20", "-O2", "-DNDEBUG", f"-I{root}/include", *FLAGS[isa]]
     sources, targets = [], []
-    if isa != "avx512vnni":
+    if isa not in ("avx512vnni", "avx512bf16"):
         sources.append(["-DTENON_NETWORK=ResNet50V2<>", f"{root}/benchmarks/compile/network.cpp"])
     if isa != "neon":
         sources.append([f"{root}/tests/backend/cpu/spills_integers.cpp"])
@@ -58,7 +61,7 @@ def functions(isa, targets):
     ).stdout
     for part in text.split("\n\n"):
         lines = part.strip().splitlines()
-        if not lines or not re.search(r"(conv|strassen|filter|quantized|integer_product)_tile<", lines[0]):
+        if not lines or not re.search(r"(conv|strassen|filter|quantized|quantized_product)_tile<", lines[0]):
             continue
         instructions = []
         for line in lines[1:]:

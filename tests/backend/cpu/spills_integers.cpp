@@ -1,5 +1,5 @@
-// Register tiles of integers for spills.py: bytes and 16-bit numbers, one row and two, a residual, planes of words, and
-// Winograd's products.
+// Register tiles of integers and bfloat16 for spills.py: bytes and 16-bit numbers, one row and two, a residual, an
+// interleaved image, and Winograd's products.
 #include <tenon/backend/cpu/quantized/winograd.hpp>
 
 namespace tenon::cpu {
@@ -26,18 +26,31 @@ constexpr QuantizedTileSpec with_residual(QuantizedTileSpec spec) {
     spec.activated_limit = 255;
     return spec;
 }
-constexpr QuantizedTileSpec planar(QuantizedTileSpec spec) {
-    spec.planar = true;
-    spec.source_column = 2;
+constexpr QuantizedTileSpec interleaved(QuantizedTileSpec spec) {
+    spec.interleaved = true;
+    spec.source_column = 2 * 3 * (spec.bytes ? 1 : 2);  // stride 2, three channels
     return spec;
+}
+constexpr QuantizedTileSpec of_bfloat16(QuantizedTileSpec spec) {
+    spec.bytes = false;
+    spec.bfloat16 = true;
+    spec.target_codes = Storage::bf16;
+    spec.code_limit = 0;
+    return spec;
+}
+constexpr QuantizedTileSpec product(bool bfloat16) {
+    return {.pixels = tile_pixels, .blocks = panel_blocks, .source_column = channel_block, .bfloat16 = bfloat16};
 }
 
 template void quantized_tile<tile(has_dot4)>(const QuantizedTileArguments&);
 template void quantized_tile<two_rows(tile(has_dot4))>(const QuantizedTileArguments&);
 template void quantized_tile<with_residual(tile(has_dot4))>(const QuantizedTileArguments&);
-template void quantized_tile<planar(tile(false))>(const QuantizedTileArguments&);
-template void integer_product_tile<QuantizedTileSpec{
-    .pixels = tile_pixels, .blocks = panel_blocks, .source_column = 16}>(const QuantizedTileArguments&);
+template void quantized_tile<interleaved(tile(has_dot4))>(const QuantizedTileArguments&);
+template void quantized_product_tile<product(false)>(const QuantizedTileArguments&);
+#if TENON_MULTIPLIES_BFLOAT16
+template void quantized_tile<of_bfloat16(tile(false))>(const QuantizedTileArguments&);
+template void quantized_product_tile<product(true)>(const QuantizedTileArguments&);
+#endif
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu
