@@ -115,6 +115,12 @@ TEST_CASE("tensors that cannot be a file are refused, and the previous file stay
     CHECK(contains(error({make_tensor_entry<float>("\xFF", {2, 3}, floats)}), "name of a tensor is not UTF-8"));
     CHECK(contains(error({good}, {{"key", "\xFF"}}), "the metadata is not UTF-8"));
     CHECK(contains(error({good}, {{"key", std::string(100'000'001, 'x')}}), "expected at most 100000000"));
+    CHECK(contains(error({make_tensor_entry<float>("b", std::vector<std::int64_t>(65, 1), floats)}),
+                   "tensor \"b\": expected at most 64 dimensions, found 65"));
+    CHECK(contains(error(std::vector<TensorEntry>(100'001, good)), "100001 tensors; expected at most 100000"));
+    tenon::Metadata metadata;
+    for (int i = 0; i <= 100'000; ++i) metadata.insert({std::to_string(i), ""});
+    CHECK(contains(error({good}, metadata), "100001 texts of metadata; expected at most 100000"));
 
     CHECK(read_file(path) == before);
     CHECK(names_in(folder.file("")) == std::vector<std::string>{"net.safetensors"});

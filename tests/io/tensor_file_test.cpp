@@ -1,5 +1,6 @@
 // Files that torch.save and numpy.savez wrote (make_archives.py): what is in them, and what is refused.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -13,6 +14,7 @@
 #include <tenon/io/tensor_file.hpp>
 
 #include "../support.hpp"
+#include "safetensors_bytes.hpp"
 
 namespace {
 using namespace tenon;
@@ -301,24 +303,53 @@ TEST_CASE("files that describe more than they hold are refused before memory is 
     CHECK(contains(error_of_file("transposed_often.pth"), "the file describes more elements than it holds"));
     // Strides of dimensions of size 1 don't matter, however large they are.
     CHECK(error_of_file("stride_overflow.pth") == "(no error)");
+    // A shape takes a copy for each tensor that has it, and a list of names memory for each name.
+    CHECK(contains(error_of_file("dimensions.pth"), "tensor \"a\": expected at most 64 dimensions"));
+    std::string header = "{", index = R"({"weight_map":{)", metadata = R"({"__metadata__":{)", allowed;
+    for (int i = 0; i <= 100'000; ++i) {
+        if (i == 100'000) allowed = header + "}";
+        const std::string name = (i > 0 ? "," : "") + ('"' + std::to_string(i)) + '"';
+        header += name + R"(:{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+        index += name + R"(:"a.safetensors")";
+        metadata += name + R"(:"")";
+    }
+    const auto error_of_content = [](const std::string& content) {
+        return error_of([&] { TensorFile{std::as_bytes(std::span(content)), "file"}; });
+    };
+    CHECK(contains(error_of_content(tenon_test::file_bytes(header + "}", "")), "expected at most 100000 tensors"));
+    CHECK(error_of_content(tenon_test::file_bytes(allowed, "")) == "(no error)");
+    CHECK(contains(error_of_content(tenon_test::file_bytes(metadata + "}}", "")),
+                   "expected at most 100000 texts in __metadata__"));
+    const tenon_test::TemporaryFolder folder;
+    tenon_test::write_file(folder.file("model.safetensors.index.json"), index + "}}");
+    CHECK(contains(error_of([&] { TensorFile{folder.file("model.safetensors.index.json")}; }),
+                   "expected at most 100000 tensors"));
+    std::string shape = "(";
+    for (int i = 0; i <= 64; ++i) shape += "1,";
+    CHECK(contains(error_of([&] { detail::npy_shape(shape + ")"); }), "expected at most 64 dimensions"));
     // Two entries of an archive's directory that name the same bytes, and two of one name.
     const std::string archive = tenon_test::read_file(file("kinds.npz"));
     const std::size_t directory = archive.find("PK\1\2"), second = archive.find("PK\1\2", directory + 4);
-    std::string overlapping = archive, repeated = archive;
+    std::string overlapping = archive, repeated = archive, many = archive;
+    // A record of zip64 that says 100,001 entries, where it is, and an end that refers to it.
+    const std::size_t end = archive.rfind("PK\5\6");
+    std::string record(56, '\0'), locator(20, '\0');
+    const std::uint64_t entries = 100'001;
+    std::memcpy(record.data(), "PK\6\6", 4);
+    std::memcpy(record.data() + 32, &entries, 8);
+    std::memcpy(locator.data(), "PK\6\7", 4);
+    std::memcpy(locator.data() + 8, &end, 8);
+    many.replace(end + 10, 2, "\xFF\xFF");
+    many.insert(end, record + locator);
+    CHECK(contains(error_of_content(many), "the zip archive has 100001 entries; expected at most 100000"));
     std::copy_n(archive.begin() + static_cast<std::ptrdiff_t>(directory) + 42, 4,
                 overlapping.begin() + static_cast<std::ptrdiff_t>(second) + 42);  // the place of the local entry
     std::copy_n(archive.begin() + static_cast<std::ptrdiff_t>(directory) + 20, 8,
                 overlapping.begin() + static_cast<std::ptrdiff_t>(second) + 20);  // and its sizes
-    CHECK(contains(error_of([&] {
-                       TensorFile{std::as_bytes(std::span(overlapping)), "file"};
-                   }),
-                   "its entries overlap"));
+    CHECK(contains(error_of_content(overlapping), "its entries overlap"));
     for (std::size_t at = repeated.find("double.npy"); at != repeated.npos; at = repeated.find("double.npy", at))
         repeated.replace(at, 10, "number.npy");
-    CHECK(contains(error_of([&] {
-                       TensorFile{std::as_bytes(std::span(repeated)), "file"};
-                   }),
-                   "two entries named \"number.npy\""));
+    CHECK(contains(error_of_content(repeated), "two entries named \"number.npy\""));
 }
 
 TEST_CASE("a pickle that would run code runs none, and its memory is bounded") {
@@ -335,6 +366,14 @@ TEST_CASE("a pickle that would run code runs none, and its memory is bounded") {
         for (int i = 0; i < 4'000'000; ++i) bomb += instruction;
         CHECK(contains(error_of([&] { detail::PickleReader{std::as_bytes(std::span(bomb))}.read(); }),
                        "more values than weights files do"));
+    }
+    // A text of 10,000 bytes that is remembered and recalled, or copied, as a name of many entries.
+    for (const std::string& again : {"h\x01"s, "2"s}) {
+        std::string bomb = "\x80\x04(X\x10\x27\0\0"s + std::string(10'000, 'n') + "q\x01";
+        for (int i = 0; i < 200; ++i) bomb += again;
+        bomb += "t.";
+        CHECK(contains(error_of([&] { detail::PickleReader{std::as_bytes(std::span(bomb))}.read(); }),
+                       "it repeats longer texts"));
     }
 }
 

@@ -73,6 +73,7 @@ template <class Once = void>
             dimension > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
             throw Error("its shape is not a tuple of sizes");
         is_inside = is_digit;
+        if (shape.size() > max_dimensions) throw_error({"expected at most ", max_dimensions, " dimensions"});
     }
     return shape;
 }

@@ -238,7 +238,13 @@ private:
     }
     [[gnu::cold]] void recall(std::uint64_t index) {
         if (index >= memo_.size() || !memo_[detail::index(index)]) fail("it recalls what was never remembered");
-        stack_.push_back(memo_[detail::index(index)]);
+        push_again(memo_[detail::index(index)]);
+    }
+    /// A text that is written once may be a name in many places, and each place takes a copy of it.
+    [[gnu::cold]] void push_again(PickleValue* value) {
+        if (value->kind == Kind::text) again_bytes_ += value->text.size();
+        if (again_bytes_ > 16 * bytes_.size() + (1 << 20)) fail("it repeats longer texts than weights files do");
+        stack_.push_back(value);
     }
 
     [[gnu::cold]] void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
@@ -353,7 +359,7 @@ private:
             case '1':  // POP_MARK
                 return pop_to_mark(), true;
             case '2':  // DUP
-                return stack_.push_back(&top()), true;
+                return push_again(&top()), true;
             case 'q':  // BINPUT
                 return remember(number<std::uint8_t>()), true;
             case 'r':  // LONG_BINPUT
@@ -409,6 +415,7 @@ private:
     std::size_t at_ = 0, items_ = 0;
     std::list<PickleValue> values_;  // lists: their elements stay where they are
     std::list<std::string> names_;
+    std::uint64_t again_bytes_ = 0;  ///< of texts that are on the stack once more
     Items persistent_, stack_, memo_;
     std::size_t remembered_ = 0;  // values that memo_ has
 };

@@ -211,10 +211,12 @@ private:
     [[gnu::cold]] static std::span<const std::byte> part_of(std::span<const std::byte> whole,
                                                             const PickleValue& storage, const std::string& name) {
         if (storage.items.size() < 6 || storage.items[5]->kind != Kind::tuple) return whole;
-        const std::vector<std::int64_t> view = integers(*storage.items[5]);  // key, offset, number of elements
+        const PickleValue& tuple = *storage.items[5];  // key, offset, number of elements
+        const std::vector<std::int64_t> view =
+            tuple.items.size() == 3 ? integers(tuple) : std::vector<std::int64_t>{0, -1, 0};
         const StorageType* const type = find_storage_type(storage.items[1]->text);
         const auto available = type ? static_cast<std::int64_t>(whole.size() / type->bytes) : 0;
-        if (view.size() != 3 || view[1] < 0 || view[2] < 0 || view[1] > available || view[2] > available - view[1])
+        if (view[1] < 0 || view[2] < 0 || view[1] > available || view[2] > available - view[1])
             fail_tensor(name, {"its storage is a view that leads outside of another"});
         return whole.subspan(index(view[1]) * type->bytes, index(view[2]) * type->bytes);
     }
@@ -230,7 +232,8 @@ private:
         for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
             if (value.kind != Kind::tensor) return;
             const auto& arguments = value.items[0]->items;
-            is_valid = is_valid && arguments.size() >= 4 && arguments[2]->kind == Kind::tuple;
+            is_valid = is_valid && arguments.size() >= 4 && arguments[2]->kind == Kind::tuple &&
+                       arguments[2]->items.size() <= max_dimensions && entries.size() < max_tensors;
             if (is_valid) entries.push_back({std::string(name), DType::f32, integers(*arguments[2]), {}});
         });
         return is_valid ? entries : std::vector<TensorEntry>{};
@@ -264,6 +267,9 @@ private:
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
                    arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
                name);
+        // A shape that is written once may be that of many tensors, each of which takes a copy of it.
+        if (std::max(arguments[2]->items.size(), arguments[3]->items.size()) > max_dimensions)
+            fail_tensor(name, {"expected at most ", max_dimensions, " dimensions"});
         const PickleValue& storage = *arguments[0]->items[0];
         expect(is_storage(storage), name);
         const StorageType* const type = find_storage_type(storage.items[1]->text);
@@ -277,6 +283,7 @@ private:
                            StorageOf storage_of) {
         const auto& arguments = tensor.items[0]->items;
         const PickleValue& storage = *arguments[0]->items[0];
+        if (tensors_.entries.size() == max_tensors) throw_error({"expected at most ", max_tensors, " tensors"});
         const StorageType* const type = find_storage_type(storage.items[1]->text);
         const std::span<const std::byte> bytes = storage_of(name, storage);
         const StridedTensor strided{integers(*arguments[2]), integers(*arguments[3]), arguments[1]->integer};

@@ -182,12 +182,16 @@ private:
         detail::JsonReader reader(text);
         try {
             reader.read_object([&](const std::string& key) {
-                if (key != detail::metadata_key)
+                if (key != detail::metadata_key) {
+                    if (descriptions.size() == detail::max_tensors) fail_count(reader, detail::max_tensors, "tensors");
                     read_description(reader, key, descriptions.emplace_back());
-                else if (!reader.read_null())  // which the format's own reader takes for none
+                } else if (!reader.read_null()) {  // which the format's own reader takes for none
                     reader.read_object([&](const std::string& name) {
+                        if (metadata_.size() == detail::max_tensors)
+                            fail_count(reader, detail::max_tensors, "texts in __metadata__");
                         metadata_.insert({name, reader.read_string()});
                     });
+                }
             });
             reader.read_end();
         } catch (const Error& error) {
@@ -211,8 +215,17 @@ private:
                 reader.fail({"expected dtype, shape or data_offsets, found ", detail::quote_name(key)});
             (is_shape ? description.has_shape : description.has_range) = true;
             std::vector<std::uint64_t>& integers = is_shape ? description.shape : description.range;
-            reader.read_array([&] { integers.push_back(reader.read_unsigned()); });
+            reader.read_array([&] {
+                if (integers.size() == detail::max_dimensions) fail_count(reader, detail::max_dimensions, "dimensions");
+                integers.push_back(reader.read_unsigned());
+            });
         });
+    }
+
+    template <class Once = void>
+    [[noreturn, gnu::cold]] static void fail_count(const detail::JsonReader& reader, std::size_t most,
+                                                   std::string_view what) {
+        reader.fail({"expected at most ", most, " ", what});
     }
 
     template <class Once = void>

@@ -47,14 +47,17 @@ struct SafetensorsParts {
     std::vector<std::span<const std::byte>> data;
 };
 
-/// Throws tenon::Error when two tensors share a name or one can't be written.
+/// Throws tenon::Error when two tensors share a name or one can't be written, or read back.
 template <class Once = void>
 void check_tensors(std::span<const TensorEntry> tensors) {
+    if (tensors.size() > max_tensors) throw_error({tensors.size(), " tensors; expected at most ", max_tensors});
     NameIndex names;
     for (const TensorEntry& tensor : tensors) {
         if (!is_utf8(tensor.name)) throw Error("the name of a tensor is not UTF-8");
         if (tensor.name == metadata_key) throw_error({"a tensor cannot be named ", quote_name(tensor.name)});
         if (!names.add(tensor.name)) throw_error({"two tensors are named ", quote_name(tensor.name)});
+        if (tensor.shape.size() > max_dimensions)
+            fail_tensor(tensor.name, {"expected at most ", max_dimensions, " dimensions, found ", tensor.shape.size()});
         check_size(tensor);
     }
 }
@@ -65,6 +68,8 @@ class SafetensorsHeader {
 public:
     void add_metadata(const Metadata& metadata) {
         if (metadata.empty()) return;
+        if (metadata.size() > max_tensors)
+            throw_error({metadata.size(), " texts of metadata; expected at most ", max_tensors});
         begin_member(metadata_key);
         json_ += '{';
         for (const auto& [key, value] : metadata) {

@@ -48,6 +48,7 @@ public:
                 if (key != "weight_map") return reader.skip();
                 reader.read_object([&](const std::string& tensor) {
                     const std::string file = reader.read_string();
+                    if (names.size() == max_tensors) reader.fail({"expected at most ", max_tensors, " tensors"});
                     files.add(file, files.size());
                     names.push_back(std::string(tensor));
                     file_of.push_back(*files.find(file));

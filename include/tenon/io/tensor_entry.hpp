@@ -39,6 +39,11 @@ struct TensorEntry {
 namespace detail {
 inline namespace TENON_ISA_NAMESPACE {
 
+/// More tensors than any network's weights, and as many dimensions as NumPy's arrays may have: a file that lists more
+/// is refused before the list is kept, which takes some 600 bytes for a tensor (tensor_file_test's test of a file's
+/// lists).
+inline constexpr std::size_t max_tensors = 100'000, max_dimensions = 64;
+
 /// `[64, 3, 7, 7]`.
 template <class Once = void>
 [[gnu::cold]] std::string shape_to_string(std::span<const std::int64_t> shape) {

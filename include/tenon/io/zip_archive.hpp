@@ -46,6 +46,8 @@ public:
     [[gnu::cold]] explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
+        if (directory.entries > max_tensors)
+            throw_error({"the zip archive has ", directory.entries, " entries; expected at most ", max_tensors});
         for (std::uint64_t i = 0; i < directory.entries; ++i) at = read_entry(at);
         for (std::size_t i = 0; i < entries_.size(); ++i)
             if (!by_name_.add(entries_[i].name, i)) fail({"it has two entries named ", quote_name(entries_[i].name)});

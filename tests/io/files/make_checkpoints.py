@@ -155,6 +155,7 @@ save("beside.pth", {
 save("transposed_often.pth", {  # 100 tensors of one storage, none of them in row-major order
     f"a{i}": tensor([], storage=storage, shape=(64, 64), strides=(1, 64))
     for storage in [Storage(numpy.zeros(64 * 64))] for i in range(100)})
+save("dimensions.pth", {"a": tensor([7], shape=(1,) * 65, strides=(1,) * 65)})
 
 # A stream that Python 2 wrote: texts are bytes, and an OrderedDict is made of a list of pairs.
 pickled, storages = dump(tensor(values), legacy=True)
