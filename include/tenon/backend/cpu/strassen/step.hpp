@@ -32,7 +32,7 @@ constexpr StrassenSpec combined(const StrassenSpec& spec) {
 template <StrassenSpec S, bool Exists>
 constexpr StrassenKernel strassen_kernel() {
     if constexpr (Exists)
-        return {&strassen_tile<S>, &combine_pixels<combined(S)>, S.plane(), S.copies()};
+        return {&strassen_tile<multiplied(S)>, &combine_pixels<combined(S)>, S.plane(), S.copies()};
     else
         return {};
 }
@@ -131,6 +131,8 @@ private:
     /// The arguments of a pair whose stored operands begin at `stored`.
     StrassenArguments arguments(const StrassenKernel& kernel, const float* stored) const {
         StrassenArguments a;
+        a.residual_column = step_.residual_stride * channel_block;
+        a.relu = step_.relu;
         a.results[1] = first_;
         a.results[4] = second_;
         a.results[5] = of_next_panel(second_);

@@ -19,7 +19,8 @@ namespace tenon::cpu {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// The addresses of a pair of tiles and a pair of panels.
+/// The addresses of a pair of tiles and a pair of panels, and what differs between steps that share code. Results have
+/// an address of those tensors only that the step has: a residual, the raw and the activated result.
 struct StrassenArguments {
     TileArguments results[strassen_products];       ///< for the products that complete C11, C21, C22, C12; else unused
     const float* operands[strassen_products][2]{};  ///< first plane of each product's left side, for both terms
@@ -28,6 +29,8 @@ struct StrassenArguments {
     float *u2, *u3;             ///< sums that several results begin with, in this worker's memory
     const float* next_weights;  ///< prefetched into the second-level cache, `next_stride` floats per depth
     int next_stride;
+    int residual_column;  ///< floats between the residual's pixels
+    bool relu;            ///< of the raw result
 };
 
 /// Whether a product is the last one that a result needs.
@@ -44,20 +47,77 @@ TENON_INLINE void for_each_sum(Vector (&sums)[array_bound<T.pixels>][array_bound
     }
 }
 
-/// Prefetches what the epilogue of a tile reads and writes, while the products are computed.
+/// Prefetches what the epilogue of a tile reads and writes, while the products are computed. (Loops that are written
+/// out: GCC removes calls of a lambda that only prefetches.)
 template <TileSpec T>
-TENON_INLINE void fetch_lines(const TileArguments& a) {
+TENON_INLINE void fetch_lines(const TileArguments& a, int residual_column) {
     if constexpr (vectors_per_block != 1) return;  // only here is a vector a cache line
     TENON_UNROLL for (int v = 0; v < T.blocks; ++v) {
-        TENON_UNROLL for (int p = 0; p < T.pixels; ++p) {
-            if constexpr (T.residual_column != 0)
-                prefetch(a.residual + v * a.residual_plane + T.offset(p, T.residual_column, T.residual_row));
-            if constexpr (T.has_target)
+        if (a.residual) {
+            TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
+                prefetch(a.residual + v * a.residual_plane + T.offset(p, residual_column, T.residual_row));
+        }
+        if (a.target) {
+            TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
                 prefetch_to_write(a.target + v * a.target_plane + T.offset(p, channel_block, T.target_row));
-            if constexpr (T.has_activated)
+        }
+        if (a.activated) {
+            TENON_UNROLL for (int p = 0; p < T.pixels; ++p)
                 prefetch_to_write(a.activated + v * a.activated_plane + T.offset(p, channel_block, T.activated_row));
         }
     }
+}
+
+/// The epilogue of a tile, as tile_epilogue's, but all pixels' sums go through each of its operations before the next:
+/// so one question decides an operation, and steps with other epilogues share the code. (Tiles that run over the ends
+/// of rows are few, and longer: each has the code of its own epilogue.) `Always` and `pixels` are as there, `sums` are
+/// changed.
+template <TileSpec T, int Always>
+TENON_INLINE void strassen_epilogue(Vector (&sums)[array_bound<T.pixels>][array_bound<T.blocks * vectors_per_block>],
+                                    const StrassenArguments& s, const TileArguments& a, int pixels) {
+    constexpr bool is_shared = T.crossings == 0;
+    const auto each = [&](const auto& f) {  // f(sum, its vector in the panel, its pixel)
+        TENON_UNROLL for (int v = 0; v < T.blocks * vectors_per_block; ++v) {
+            TENON_UNROLL for (int p = 0; p < T.pixels; ++p) {
+                if (p >= Always && p >= pixels) continue;
+                f(sums[p][v], v, p);
+            }
+        }
+    };
+    const auto place = [&](int v, int plane, int p, int column, int row, int gap) {
+        return v / vectors_per_block * plane + v % vectors_per_block * vector_width + T.offset(p, column, row) +
+               (T.crossings > 0 && p >= a.wrap ? gap : 0) + (T.crossings > 1 && p >= a.wrap + a.width ? gap : 0);
+    };
+    if (is_shared ? a.residual != nullptr : T.residual_column != 0)
+        each([&](Vector& sum, int v, int p) {
+            sum = add(sum, load(a.residual +
+                                place(v, a.residual_plane, p, s.residual_column, T.residual_row, a.residual_gap)));
+        });
+    if (s.relu) each([](Vector& sum, int, int) { sum = relu(sum); });
+    if (is_shared ? a.target != nullptr : T.has_target)
+        each([&](const Vector& sum, int v, int p) {
+            store(a.target + place(v, a.target_plane, p, channel_block, T.target_row, a.target_gap), sum);
+        });
+    if (is_shared ? a.activated != nullptr : T.has_activated)
+        each([&](const Vector& sum, int v, int p) {
+            const Vector result = multiply_add(sum, load(a.activated_scale + v * vector_width),
+                                               load(a.activated_shift + v * vector_width));
+            store(a.activated + place(v, a.activated_plane, p, channel_block, T.activated_row, a.activated_gap),
+                  T.activated_relu ? relu(result) : result);
+        });
+}
+
+/// What of a spec decides the code of strassen_tile: neither whether there is a second term nor, mostly, which tensors
+/// the epilogue reads and writes, as an address says that.
+constexpr StrassenSpec multiplied(StrassenSpec spec) {
+    TileSpec& tile = spec.tile;
+    tile.activated_relu = tile.activated_relu || !tile.has_activated;
+    tile.projection_column = tile.projection_row = 0;
+    tile.relu = false;
+    if (tile.crossings > 0) return spec;
+    tile.residual_column = 0;
+    tile.has_target = tile.has_activated = false;
+    return spec;
 }
 
 /// Computes products [first, last) of a pair of tiles and a pair of panels, and stores the results that these complete.
@@ -65,13 +125,12 @@ TENON_INLINE void fetch_lines(const TileArguments& a) {
 template <StrassenSpec S>
 TENON_HOT [[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const float* weights, int first, int last) {
     constexpr TileSpec tile = S.tile;
-    constexpr int terms = tile.projection_column != 0 ? 2 : 1;
     const float* const shift = a.results[1].shift;
     const float* next = a.next_weights;
     Vector sums[array_bound<tile.pixels>][array_bound<tile.blocks * vectors_per_block>];
     for (int product = first; product < last; ++product) {
         const bool is_second = product == 4 || product == 5;
-        if (finishes_result(product)) fetch_lines<tile>(a.results[product]);
+        if (finishes_result(product)) fetch_lines<tile>(a.results[product], a.residual_column);
         if (product == 0)
             for_each_sum<tile>(sums, [&](Vector& sum, int, int lane) { sum = load(shift + lane); });
         else if (product == 5)  // U2 and U3 contain the first panel's shift
@@ -82,7 +141,7 @@ TENON_HOT [[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const
             for_each_sum<tile>(
                 sums, [&, from = product == 4 ? a.u3 : a.u2](Vector& sum, int at, int) { sum = load(from + at); });
         const bool is_direct = product < 2 || (product == 4 && !S.copies());
-        for (int term = 0; term < terms; ++term) {
+        for (int term = 0; term < 2; ++term) {
             const float* plane = a.operands[product][term];
             const int distance = is_direct ? a.source_plane[term] : S.plane();
             for (int i = 0; i < a.planes[term]; ++i, plane += distance) {
@@ -98,7 +157,8 @@ TENON_HOT [[gnu::noinline]] void strassen_tile(const StrassenArguments& a, const
                 sum = add(load(a.u3 + at), sum);
             });
         if (finishes_result(product))
-            tile_epilogue<tile, S.second_pixels>(sums, a.results[product], is_second ? S.second_pixels : tile.pixels);
+            strassen_epilogue<tile, S.second_pixels>(sums, a, a.results[product],
+                                                     is_second ? S.second_pixels : tile.pixels);
         else
             for_each_sum<tile>(sums,
                                [to = product == 3 ? a.u3 : a.u2](Vector& sum, int at, int) { store(to + at, sum); });
