@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
@@ -32,7 +33,7 @@ public:
 
     /// The processor time per second that all groups of this process allow, at least 1 core, rounded up: 2 for 150 ms
     /// in each 100 ms. Nothing when there is no limit, or no control groups.
-    [[gnu::cold]] std::optional<int> cores() const {
+    TENON_COLD std::optional<int> cores() const {
         double least = -1;
         const std::string mounts = read(joined({root_, "/proc/self/mountinfo"}));
         for (const std::string& line : split(mounts, '\n')) {
@@ -55,7 +56,7 @@ private:
     };
 
     /// A line of mountinfo: `31 23 0:26 /group /sys/fs/cgroup rw,... shared:4 - cgroup2 cgroup2 rw,nsdelegate`.
-    [[gnu::cold]] static Mount mount_of(std::string_view line) {
+    TENON_COLD static Mount mount_of(std::string_view line) {
         const std::vector<std::string> words = split(line, ' ');
         std::size_t dash = 0;
         while (dash < words.size() && words[dash] != "-") ++dash;
@@ -66,7 +67,7 @@ private:
     }
 
     /// The folders of the group that this process is in and of those above it, as far as the mount shows them.
-    [[gnu::cold]] std::vector<std::string> folders_of(const Mount& mount) const {
+    TENON_COLD std::vector<std::string> folders_of(const Mount& mount) const {
         std::vector<std::string> folders;
         const std::string lines = read(joined({root_, "/proc/self/cgroup"}));
         for (const std::string& line : split(lines, '\n')) {
@@ -86,20 +87,20 @@ private:
     }
 
     /// `150000 100000` -> 1.5; `max 100000` -> no limit
-    [[gnu::cold]] static double limit_2(const std::string& folder) {
+    TENON_COLD static double limit_2(const std::string& folder) {
         const std::vector<std::string> words = split(read(joined({folder, "/cpu.max"})), ' ');
         return words.size() == 2 ? quotient(words[0], words[1]) : -1;
     }
     /// A quota of -1 is no limit.
-    [[gnu::cold]] static double limit_1(const std::string& folder) {
+    TENON_COLD static double limit_1(const std::string& folder) {
         return quotient(read(joined({folder, "/cpu.cfs_quota_us"})), read(joined({folder, "/cpu.cfs_period_us"})));
     }
-    [[gnu::cold]] static double quotient(std::string_view quota, std::string_view period) {
+    TENON_COLD static double quotient(std::string_view quota, std::string_view period) {
         const double time = microseconds(quota), of = microseconds(period);
         return time > 0 && of > 0 ? time / of : -1;
     }
     /// A number of at most 18 digits; -1 for another text.
-    [[gnu::cold]] static double microseconds(std::string_view text) {
+    TENON_COLD static double microseconds(std::string_view text) {
         if (text.empty() || text.size() > 18) return -1;
         double number = 0;
         for (const char c : text) {
@@ -110,7 +111,7 @@ private:
     }
 
     /// A file's content without the line ends at its end; empty when it can't be read.
-    [[gnu::cold]] static std::string read(const std::string& path) {
+    TENON_COLD static std::string read(const std::string& path) {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
         std::string text;
         char part[4096];
@@ -123,7 +124,7 @@ private:
     }
 
     /// The words of a text; `a,,b` -> a, b.
-    [[gnu::cold]] static std::vector<std::string> split(std::string_view text, char separator) {
+    TENON_COLD static std::vector<std::string> split(std::string_view text, char separator) {
         std::vector<std::string> words;
         while (!text.empty()) {
             const std::string_view word = text.substr(0, text.find(separator));
@@ -132,7 +133,7 @@ private:
         }
         return words;
     }
-    [[gnu::cold]] static bool has_word(std::string_view list, std::string_view word) {
+    TENON_COLD static bool has_word(std::string_view list, std::string_view word) {
         for (const std::string& each : split(list, ','))
             if (each == word) return true;
         return false;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
 
@@ -28,12 +29,12 @@ public:
     auto end() const { return names_.end(); }
 
     /// The number of a name, which is added with 0 where it is missing.
-    [[gnu::cold, gnu::noinline]] std::size_t& operator[](std::string name) {
+    TENON_COLD [[gnu::noinline]] std::size_t& operator[](std::string name) {
         return names_.insert({std::move(name), 0}).first->second;
     }
 
     /// Adds a name with its number; changes nothing and returns false where it is there already.
-    [[gnu::cold, gnu::noinline]] bool add(std::string name, std::size_t number = 0) {
+    TENON_COLD [[gnu::noinline]] bool add(std::string name, std::size_t number = 0) {
         const std::size_t before = size();
         std::size_t& place = (*this)[std::move(name)];
         if (size() == before) return false;
@@ -42,7 +43,7 @@ public:
     }
 
     /// The number of a name, or nullptr.
-    [[gnu::cold, gnu::noinline]] const std::size_t* find(std::string_view name) const {
+    TENON_COLD [[gnu::noinline]] const std::size_t* find(std::string_view name) const {
         const auto found = names_.find(name);
         return found == names_.end() ? nullptr : &found->second;
     }
@@ -55,7 +56,7 @@ using NameIndex = NameIndexOf<>;
 
 /// Appends a copy of a name: each way to append to a vector is an instance of its own, too.
 template <class Once = void>
-[[gnu::cold, gnu::noinline]] void add_name(std::vector<std::string>& names, std::string_view name) {
+TENON_COLD [[gnu::noinline]] void add_name(std::vector<std::string>& names, std::string_view name) {
     names.push_back(std::string(name));
 }
 
@@ -63,8 +64,8 @@ template <class Once = void>
 ///
 /// Example: of the words b, a, c, a -> 1, 3, 0, 2.
 template <class Once = void>
-[[gnu::cold]] std::vector<std::size_t> sorted_order(std::size_t count,
-                                                    FunctionRef<bool(std::size_t, std::size_t)> is_before) {
+TENON_COLD std::vector<std::size_t> sorted_order(std::size_t count,
+                                                 FunctionRef<bool(std::size_t, std::size_t)> is_before) {
     std::vector<std::size_t> order(count), merged(count);
     for (std::size_t i = 0; i < count; ++i) order[i] = i;
     for (std::size_t width = 1; width < count; width *= 2) {  // pairs of sorted runs of this width are merged

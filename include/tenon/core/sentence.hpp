@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 
@@ -35,7 +36,7 @@ public:
 
     /// Appends it, an integer in decimal digits.
     template <class Once = void>
-    [[gnu::cold]] void append_to(std::string& sentence) const {
+    TENON_COLD void append_to(std::string& sentence) const {
         const bool is_negative = text_ == &minus;
         if (text_ && !is_negative) {
             sentence.append(text_, size_);
@@ -66,7 +67,7 @@ template <class Once = void>
 
 /// Throws tenon::Error with the parts as its text: `throw_error({"expected ", quote_name(name), ", found none"})`.
 template <class Once = void>
-[[noreturn, gnu::cold, gnu::noinline]] void throw_error(std::initializer_list<SentencePart> parts) {
+[[noreturn]] TENON_COLD [[gnu::noinline]] void throw_error(std::initializer_list<SentencePart> parts) {
     throw Error(joined(parts));
 }
 

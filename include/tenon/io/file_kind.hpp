@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::detail {
@@ -16,7 +17,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Whether the bytes begin as an ONNX file does: field 1 of its message, a small version, then another of its fields.
 template <class Once = void>
-[[gnu::cold]] bool looks_like_onnx(std::string_view text) {
+TENON_COLD bool looks_like_onnx(std::string_view text) {
     constexpr std::string_view next = "\x12\x1a\x22\x28\x32\x3a\x42\x72";  // producer, domain, graph, metadata, ...
     return text.size() > 3 && text[0] == '\x08' && text[1] > 0 && text[1] < 32 && next.find(text[2]) != next.npos &&
            text.substr(0, 9).find('{') != 8;  // a safetensors file of a short header begins alike
@@ -25,7 +26,7 @@ template <class Once = void>
 /// What a file is that isn't one of tenon's formats, by its first bytes, and what to do about it: `this is a Git LFS
 /// pointer ...`; empty for a file of no known kind.
 template <class Once = void>
-[[gnu::cold]] std::string foreign_kind(std::span<const std::byte> bytes) {
+TENON_COLD std::string foreign_kind(std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (text.empty()) return "the file is empty";
     struct Beginning {

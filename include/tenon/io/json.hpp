@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/index.hpp>
@@ -42,7 +43,7 @@ public:
 
     /// Reads an object: calls `member(key)` for each key; the call must read the key's value. A repeated key is an
     /// error.
-    [[gnu::cold]] void read_object(FunctionRef<void(const std::string&)> member) {
+    TENON_COLD void read_object(FunctionRef<void(const std::string&)> member) {
         NameIndex keys;
         read_list('{', '}', [&] {
             const std::string key = read_string();
@@ -57,7 +58,7 @@ public:
     void read_array(FunctionRef<void()> element) { read_list('[', ']', element); }
 
     /// Reads a string: its escapes resolved, always UTF-8.
-    [[gnu::cold]] std::string read_string() {
+    TENON_COLD std::string read_string() {
         if (next() != '"') fail_expected("a string");
         ++position_;
         std::string result;
@@ -82,7 +83,7 @@ public:
     }
 
     /// Reads an integer from 0 to 2^64 - 1, written without sign, fraction, exponent or leading zeros.
-    [[gnu::cold]] std::uint64_t read_unsigned() {
+    TENON_COLD std::uint64_t read_unsigned() {
         const char first = next();
         if (first < '0' || first > '9') fail_expected("a non-negative integer");
         const std::string_view digits =
@@ -98,7 +99,7 @@ public:
     }
 
     /// Reads `null` if it comes next, and says whether it does.
-    [[gnu::cold]] bool read_null() {
+    TENON_COLD bool read_null() {
         next();
         const bool is_null = text_.substr(position_, 4) == "null";
         if (is_null) position_ += 4;
@@ -106,7 +107,7 @@ public:
     }
 
     /// Reads any value and forgets it: also numbers with signs and fractions, `true`, `false` and `null`.
-    [[gnu::cold]] void skip() {
+    TENON_COLD void skip() {
         const char first = next();
         if (first == '{') return read_object([this](const std::string&) { skip(); });
         if (first == '[') return read_array([this] { skip(); });
@@ -119,22 +120,22 @@ public:
     }
 
     /// Throws tenon::Error unless only white space is left.
-    [[gnu::cold]] void read_end() {
+    TENON_COLD void read_end() {
         next();
         if (position_ != text_.size()) fail_expected("the end of the text");
     }
 
     /// Throws tenon::Error: `what` is wrong at the byte that would be read next.
-    [[noreturn, gnu::cold]] void fail(std::initializer_list<SentencePart> what) const {
+    [[noreturn]] TENON_COLD void fail(std::initializer_list<SentencePart> what) const {
         throw_error({"byte ", position_, ": ", joined(what)});
     }
-    [[noreturn, gnu::cold]] void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
+    [[noreturn]] TENON_COLD void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
 
 private:
     /// Deeper than any format in this folder nests; bounds the recursion of callers.
     static constexpr int max_depth = 32;
 
-    [[noreturn, gnu::cold]] void fail_expected(std::string_view expected) const {
+    [[noreturn]] TENON_COLD void fail_expected(std::string_view expected) const {
         if (position_ == text_.size()) fail({"expected ", expected, ", found the end of the text"});
         const std::size_t length = utf8_sequence_length(text_.substr(position_));
         fail({"expected ", expected, ", found ",
@@ -142,13 +143,13 @@ private:
     }
 
     /// Skips white space and returns the next character, or NUL at the end.
-    [[gnu::cold]] char next() {
+    TENON_COLD char next() {
         while (position_ < text_.size() && std::string_view(" \t\n\r").find(text_[position_]) != std::string_view::npos)
             ++position_;
         return position_ < text_.size() ? text_[position_] : '\0';
     }
 
-    [[gnu::cold]] void read_list(char open, char close, FunctionRef<void()> item) {
+    TENON_COLD void read_list(char open, char close, FunctionRef<void()> item) {
         if (next() != open) fail_expected(open == '{' ? "an object" : "an array");
         if (++depth_ > max_depth) fail("objects and arrays are nested too deeply");
         ++position_;
@@ -165,7 +166,7 @@ private:
     }
 
     /// Reads what follows a backslash.
-    [[gnu::cold]] void read_escape(std::string& result) {
+    TENON_COLD void read_escape(std::string& result) {
         constexpr std::string_view letters = "\"\\/bfnrt";
         constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
         const char letter = position_ < text_.size() ? text_[position_] : '\0';
@@ -180,7 +181,7 @@ private:
         }
     }
 
-    [[gnu::cold]] std::uint32_t read_hexadecimal() {
+    TENON_COLD std::uint32_t read_hexadecimal() {
         std::uint32_t value = 0;
         for (int i = 0; i < 4; ++i) {
             if (position_ == text_.size()) fail_expected("four hexadecimal digits after \\u");
@@ -193,7 +194,7 @@ private:
     }
 
     /// Reads what follows `\u`: four digits, or the two halves of a surrogate pair.
-    [[gnu::cold]] std::uint32_t read_code_point() {
+    TENON_COLD std::uint32_t read_code_point() {
         const std::uint32_t high = read_hexadecimal();
         if (high < 0xD800 || high > 0xDFFF) return high;
         if (high < 0xDC00 && text_.substr(position_, 2) == "\\u") {
@@ -204,7 +205,7 @@ private:
         fail("one half of a surrogate pair is missing");
     }
 
-    [[gnu::cold]] static void append_utf8(std::string& result, std::uint32_t code_point) {
+    TENON_COLD static void append_utf8(std::string& result, std::uint32_t code_point) {
         const auto add = [&](std::uint32_t byte) { result += static_cast<char>(byte); };
         const auto add_continuation = [&](int shift) { add(0x80 | ((code_point >> shift) & 0x3F)); };
         if (code_point < 0x80) return add(code_point);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/utf8.hpp>
@@ -17,7 +18,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// `text` as a JSON string with its quotes; quotes, backslashes and control characters are escaped. `text` should be
 /// UTF-8.
 template <class Once = void>
-[[gnu::cold]] std::string json_string(std::string_view text) {
+TENON_COLD std::string json_string(std::string_view text) {
     std::string result = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') {
@@ -34,7 +35,7 @@ template <class Once = void>
 
 /// A name for use in a sentence: quoted, on one line, in UTF-8, and cut off where it gets too long to read.
 template <class Once = void>
-[[gnu::cold]] std::string quote_name(std::string_view name) {
+TENON_COLD std::string quote_name(std::string_view name) {
     constexpr std::size_t max_bytes = 120;
     const std::string text = to_utf8(name);
     if (text.size() <= max_bytes) return json_string(text);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -26,7 +27,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// `FILE: WHAT: reason`, the reason being the system's text for `error_number`.
 template <class Once = void>
-[[gnu::cold, gnu::noinline]] Error file_error(const std::string& path, std::string_view what,
+TENON_COLD [[gnu::noinline]] Error file_error(const std::string& path, std::string_view what,
                                               int error_number = errno) {
     return Error(joined({path, ": ", what, ": ", std::strerror(error_number)}));
 }
@@ -60,7 +61,7 @@ public:
     MappedFileOf() = default;
 
     /// Maps the regular file at `path`. Throws tenon::Error with the system's reason when that fails.
-    [[gnu::cold]] explicit MappedFileOf(const std::string& path) {
+    TENON_COLD explicit MappedFileOf(const std::string& path) {
         if (path.find('\0') != std::string::npos) throw Error("a file name holds a NUL character");
         // O_NONBLOCK: opening a pipe nobody writes to must be an error too, not a wait.
         const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/tensor_entry.hpp>
@@ -20,7 +21,7 @@ inline constexpr std::string_view known_prefixes[] = {"module.", "_orig_mod.", "
 
 /// Whether a tensor is AveragedModel's count of models, which is beside the prefix.
 template <class Once = void>
-[[gnu::cold]] bool is_average_counter(const TensorEntry& entry) {
+TENON_COLD bool is_average_counter(const TensorEntry& entry) {
     return entry.name == "n_averaged" && entry.shape.empty();
 }
 
@@ -28,7 +29,7 @@ template <class Once = void>
 ///
 /// Example: module._orig_mod.conv1.weight, module._orig_mod.fc.bias, n_averaged -> module._orig_mod.
 template <class Once = void>
-[[gnu::cold]] std::string shared_prefix(std::span<const TensorEntry> tensors) {
+TENON_COLD std::string shared_prefix(std::span<const TensorEntry> tensors) {
     const auto is_shared = [&](std::string_view prefix) {
         bool has_some = false;
         for (const TensorEntry& entry : tensors) {
@@ -54,7 +55,7 @@ template <class Once = void>
 
 /// Takes a prefix off the names that carry it.
 template <class Once = void>
-[[gnu::cold]] void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
+TENON_COLD void take_off(std::span<TensorEntry> tensors, std::string_view prefix) {
     for (TensorEntry& entry : tensors)
         if (entry.name.starts_with(prefix)) entry.name.erase(0, prefix.size());
 }

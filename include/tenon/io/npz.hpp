@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -36,7 +37,7 @@ struct NpyHeader {
 
 /// The text after `'key':` in the header's Python dictionary.
 template <class Once = void>
-[[gnu::cold]] std::string_view npy_field(std::string_view header, std::string_view key) {
+TENON_COLD std::string_view npy_field(std::string_view header, std::string_view key) {
     const std::string quoted = joined({"'", key, "':"});
     const std::size_t found = header.find(quoted);
     if (found == std::string_view::npos) throw_error({"the header lacks ", quoted.substr(0, quoted.size() - 1)});
@@ -47,7 +48,7 @@ template <class Once = void>
 
 /// The element type that `descr` states. Throws tenon::Error when it isn't a little-endian number or boolean.
 template <class Once = void>
-[[gnu::cold]] DType npy_dtype(std::string_view text) {
+TENON_COLD DType npy_dtype(std::string_view text) {
     constexpr std::pair<std::string_view, DType> known[] = {
         {"'<f4'", DType::f32}, {"'<f8'", DType::f64}, {"'<f2'", DType::f16}, {"'<i8'", DType::i64},
         {"'<i4'", DType::i32}, {"'<i2'", DType::i16}, {"'|i1'", DType::i8},  {"'|u1'", DType::u8},
@@ -60,7 +61,7 @@ template <class Once = void>
 
 /// The shape that a Python tuple states: `(64, 3)` -> {64, 3}. Throws tenon::Error when it isn't one.
 template <class Once = void>
-[[gnu::cold]] std::vector<std::int64_t> npy_shape(std::string_view text) {
+TENON_COLD std::vector<std::int64_t> npy_shape(std::string_view text) {
     const std::size_t end = text.find(')');
     if (!text.starts_with('(') || end == std::string_view::npos) throw Error("its shape is not a tuple");
     std::vector<std::int64_t> shape;
@@ -81,7 +82,7 @@ template <class Once = void>
 /// Reads the header of a .npy file. Throws tenon::Error when the file is of another format or its elements are not
 /// numbers.
 template <class Once = void>
-[[gnu::cold]] NpyHeader read_npy_header(std::span<const std::byte> bytes) {
+TENON_COLD NpyHeader read_npy_header(std::span<const std::byte> bytes) {
     const auto* const raw = reinterpret_cast<const char*>(bytes.data());
     if (bytes.size() < 12 || std::memcmp(raw, "\x93NUMPY", 6) != 0)
         throw Error("it does not begin as a .npy file does");
@@ -103,7 +104,7 @@ template <class Once = void>
 class NpzFileOf {
 public:
     /// Whether an archive holds arrays.
-    [[gnu::cold]] static bool looks_like(const ZipArchive& archive) {
+    TENON_COLD static bool looks_like(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries())
             if (entry.name.ends_with(ending)) return true;
         return false;
@@ -111,7 +112,7 @@ public:
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error, naming the entry, when one is
     /// compressed, damaged or holds anything but numbers.
-    [[gnu::cold]] explicit NpzFileOf(const ZipArchive& archive) {
+    TENON_COLD explicit NpzFileOf(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries()) {
             const auto bytes = ZipArchive::stored(entry);
             try {
@@ -136,7 +137,7 @@ public:
 private:
     static constexpr std::string_view ending = ".npy";
 
-    [[gnu::cold]] void add(std::string name, std::span<const std::byte> bytes) {
+    TENON_COLD void add(std::string name, std::span<const std::byte> bytes) {
         const NpyHeader header = read_npy_header(bytes);
         const auto data = bytes.subspan(header.data);
         TensorEntry entry{std::move(name), header.dtype, header.shape, data};

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -38,7 +39,7 @@ public:
     explicit PickleReaderOf(std::span<const std::byte> bytes) : bytes_{bytes} {}
 
     /// The next value, which is valid while this object exists.
-    [[gnu::cold]] const PickleValue& read() {
+    TENON_COLD const PickleValue& read() {
         stack_.clear();
         memo_.clear();
         remembered_ = 0;
@@ -65,31 +66,31 @@ private:
     static constexpr std::string_view too_many = "it holds more values than weights files do";
     static constexpr const char* empty_stack = "its stack is empty";
 
-    [[noreturn, gnu::cold]] void fail(std::initializer_list<SentencePart> what) const {
+    [[noreturn]] TENON_COLD void fail(std::initializer_list<SentencePart> what) const {
         throw_error({"the pickle is refused at byte ", at_, ": ", joined(what)});
     }
-    [[noreturn, gnu::cold]] void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
+    [[noreturn]] TENON_COLD void fail(const char* what) const { fail(std::initializer_list<SentencePart>{what}); }
 
     // Bytes.
 
-    [[gnu::cold]] int byte() { return static_cast<int>(number<std::uint8_t>()); }
+    TENON_COLD int byte() { return static_cast<int>(number<std::uint8_t>()); }
 
     template <class T>
-    [[gnu::cold]] T number() {
+    TENON_COLD T number() {
         T value;
         const std::string_view raw = take(sizeof value);
         std::memcpy(&value, raw.data(), sizeof value);
         return value;
     }
 
-    [[gnu::cold]] std::string_view take(std::uint64_t size) {
+    TENON_COLD std::string_view take(std::uint64_t size) {
         if (bytes_.size() - at_ < size) fail("it ends in the middle of an instruction");
         const std::string_view taken{reinterpret_cast<const char*>(bytes_.data()) + at_, detail::index(size)};
         at_ += detail::index(size);
         return taken;
     }
 
-    [[gnu::cold]] std::string_view line() {
+    TENON_COLD std::string_view line() {
         const std::size_t begin = at_;
         while (byte() != '\n') {
         }
@@ -98,7 +99,7 @@ private:
 
     // The stack; nullptr in it is a mark.
 
-    [[gnu::cold]] PickleValue& make(Kind kind, std::string_view text = {}) {
+    TENON_COLD PickleValue& make(Kind kind, std::string_view text = {}) {
         PickleValue& value = values_.emplace_back();
         value.kind = kind;
         value.text = text;
@@ -106,20 +107,20 @@ private:
         return value;
     }
 
-    [[gnu::cold]] PickleValue* pop() {
+    TENON_COLD PickleValue* pop() {
         if (stack_.empty() || !stack_.back()) fail(empty_stack);
         PickleValue* const top = stack_.back();
         stack_.pop_back();
         return top;
     }
 
-    [[gnu::cold]] PickleValue& top() {
+    TENON_COLD PickleValue& top() {
         if (stack_.empty() || !stack_.back()) fail(empty_stack);
         return *stack_.back();
     }
 
     /// Pops everything above the last mark, and the mark.
-    [[gnu::cold]] Items pop_to_mark() {
+    TENON_COLD Items pop_to_mark() {
         std::size_t mark = stack_.size();
         while (mark > 0 && stack_[mark - 1]) --mark;
         if (mark == 0) fail("a mark is missing");
@@ -129,38 +130,38 @@ private:
     }
 
     /// Pops everything from a place of the stack on.
-    [[gnu::cold]] Items pop_from(std::size_t place) {
+    TENON_COLD Items pop_from(std::size_t place) {
         Items items;
         for (std::size_t i = place; i < stack_.size(); ++i) items.push_back(stack_[i]);
         while (stack_.size() > place) stack_.pop_back();
         return items;
     }
 
-    [[gnu::cold]] void set_items(PickleValue& value, Items items) {
+    TENON_COLD void set_items(PickleValue& value, Items items) {
         items_ += items.size();
         value.items = std::move(items);
     }
 
-    [[gnu::cold]] void tuple(std::size_t size) {
+    TENON_COLD void tuple(std::size_t size) {
         for (std::size_t i = 1; i <= size; ++i)
             if (stack_.size() < i || !stack_[stack_.size() - i]) fail(empty_stack);
         Items items = pop_from(stack_.size() - size);
         set_items(make(Kind::tuple), std::move(items));
     }
 
-    [[gnu::cold]] static Items one(PickleValue* item) {
+    TENON_COLD static Items one(PickleValue* item) {
         Items items;
         items.push_back(item);
         return items;
     }
 
-    [[gnu::cold]] void add_items(PickleValue& target, const Items& items) {
+    TENON_COLD void add_items(PickleValue& target, const Items& items) {
         items_ += items.size();
         for (PickleValue* const item : items) target.items.push_back(item);
     }
 
     /// Adds items to a list or a dictionary; what is added to another object is skipped.
-    [[gnu::cold]] void append(const Items& items, Kind kind) {
+    TENON_COLD void append(const Items& items, Kind kind) {
         PickleValue& target = top();
         if (target.kind == Kind::object) return;
         if (target.kind != kind) fail("it adds an item to something that takes none");
@@ -170,27 +171,27 @@ private:
 
     // Names and calls.
 
-    [[gnu::cold]] void global(std::string_view module, std::string_view name) {
+    TENON_COLD void global(std::string_view module, std::string_view name) {
         constexpr std::size_t max_bytes = 1000;  // each name is copied, and a pickle may repeat one with two bytes
         if (module.size() > max_bytes || name.size() > max_bytes) fail("a name is too long");
         if (!is_utf8(module) || !is_utf8(name)) fail("a name is not UTF-8");
         make(Kind::global, names_.emplace_back(joined({module, " ", name})));
     }
 
-    [[gnu::cold]] static bool is_dictionary(std::string_view name) {
+    TENON_COLD static bool is_dictionary(std::string_view name) {
         return name == "collections OrderedDict" || name == "collections defaultdict" || name == "builtins dict" ||
                name == "__builtin__ dict";
     }
 
     /// The pairs that a dictionary is made of, as Python 2 writes an OrderedDict: a list of lists of two.
-    [[gnu::cold]] void fill(PickleValue& dictionary, const PickleValue& arguments) {
+    TENON_COLD void fill(PickleValue& dictionary, const PickleValue& arguments) {
         if (arguments.items.empty()) return;
         for (const PickleValue* const pair : arguments.items.back()->items)
             if (pair->kind == Kind::tuple && pair->items.size() == 2) add_items(dictionary, pair->items);
     }
 
     /// The name of what is called; that of a class which a stream has with its source: ('module', class, file, source).
-    [[gnu::cold]] static std::string_view callee(const PickleValue& function) {
+    TENON_COLD static std::string_view callee(const PickleValue& function) {
         if (function.kind != Kind::persistent) return function.text;
         const auto& description = function.items[0]->items;
         const bool is_class = description.size() > 1 && description[0]->text == "module";
@@ -198,12 +199,12 @@ private:
     }
 
     /// Whether a value is a tensor, or one of a kind that isn't read.
-    [[gnu::cold]] static bool is_tensor(const PickleValue& value) {
+    TENON_COLD static bool is_tensor(const PickleValue& value) {
         return value.kind == Kind::tensor || is_unread_tensor(value);
     }
 
     /// Makes the value that a call returns.
-    [[gnu::cold]] void call(const PickleValue& function, PickleValue& arguments) {
+    TENON_COLD void call(const PickleValue& function, PickleValue& arguments) {
         const std::string_view name = callee(function);
         const std::size_t count = arguments.items.size();
         const bool is_call = function.kind == Kind::global && arguments.kind == Kind::tuple;
@@ -229,27 +230,27 @@ private:
 
     // The memory of values that occur again.
 
-    [[gnu::cold]] void remember(std::uint64_t index) {  // picklers count from 0
+    TENON_COLD void remember(std::uint64_t index) {  // picklers count from 0
         if (index >= max_values) fail({too_many});
         if (index >= memo_.size()) memo_.resize(detail::index(index) + 1);
         PickleValue*& place = memo_[detail::index(index)];
         if (!place) ++remembered_;
         place = &top();
     }
-    [[gnu::cold]] void recall(std::uint64_t index) {
+    TENON_COLD void recall(std::uint64_t index) {
         if (index >= memo_.size() || !memo_[detail::index(index)]) fail("it recalls what was never remembered");
         push_again(memo_[detail::index(index)]);
     }
     /// A text that is written once may be a name in many places, and each place takes a copy of it.
-    [[gnu::cold]] void push_again(PickleValue* value) {
+    TENON_COLD void push_again(PickleValue* value) {
         if (value->kind == Kind::text) again_bytes_ += value->text.size();
         if (again_bytes_ > 16 * bytes_.size() + (1 << 20)) fail("it repeats longer texts than weights files do");
         stack_.push_back(value);
     }
 
-    [[gnu::cold]] void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
-    [[gnu::cold]] void integer(std::int64_t value) { make(Kind::integer).integer = value; }
-    [[gnu::cold]] void long_integer(std::uint64_t size) {
+    TENON_COLD void text(std::string_view value) { make(is_utf8(value) ? Kind::text : Kind::object, value); }
+    TENON_COLD void integer(std::int64_t value) { make(Kind::integer).integer = value; }
+    TENON_COLD void long_integer(std::uint64_t size) {
         const std::string_view raw = take(size);
         if (size > 8) {
             make(Kind::object);  // too large for a size or a stride
@@ -259,18 +260,18 @@ private:
         std::memcpy(&value, raw.data(), raw.size());
         integer(value);
     }
-    [[gnu::cold]] void real() {
+    TENON_COLD void real() {
         take(8);
         make(Kind::real);
     }
-    [[gnu::cold]] void skip_bytes(std::uint64_t size) {
+    TENON_COLD void skip_bytes(std::uint64_t size) {
         take(size);
         make(Kind::object);
     }
 
     // The instructions; the comments are their names in Python's pickletools. Each function returns false for others.
 
-    [[gnu::cold]] bool run_plain(int instruction) {
+    TENON_COLD bool run_plain(int instruction) {
         switch (instruction) {
             case 0x80: {  // PROTO
                 const int protocol = byte();
@@ -318,7 +319,7 @@ private:
         }
     }
 
-    [[gnu::cold]] bool run_container(int instruction) {
+    TENON_COLD bool run_container(int instruction) {
         switch (instruction) {
             case '}':  // EMPTY_DICT
                 return make(Kind::dictionary), true;
@@ -375,7 +376,7 @@ private:
         }
     }
 
-    [[gnu::cold]] bool run_call(int instruction) {
+    TENON_COLD bool run_call(int instruction) {
         switch (instruction) {
             case 'c': {  // GLOBAL
                 const std::string_view module = line();

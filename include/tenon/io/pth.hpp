@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -38,7 +39,7 @@ struct StorageType {
     bool is_read = true;
 };
 template <class Once = void>
-[[gnu::cold]] const StorageType* find_storage_type(std::string_view name) {
+TENON_COLD const StorageType* find_storage_type(std::string_view name) {
     static constexpr StorageType known[] = {{"torch FloatStorage", 4, DType::f32},
                                             {"torch DoubleStorage", 8, DType::f64},
                                             {"torch HalfStorage", 2, DType::f16},
@@ -67,17 +68,17 @@ template <class Once = void>
 class PthFileOf {
 public:
     /// Whether an archive is one of PyTorch's.
-    [[gnu::cold]] static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
+    TENON_COLD static bool looks_like(const ZipArchive& archive) { return pickle_of(archive) != nullptr; }
 
     /// Whether bytes begin as a stream does: with a pickle of torch.save's own number.
-    [[gnu::cold]] static bool looks_like_stream(std::span<const std::byte> bytes) {
+    TENON_COLD static bool looks_like_stream(std::span<const std::byte> bytes) {
         const std::string_view begin(reinterpret_cast<const char*>(bytes.data()),
                                      std::min<std::size_t>(bytes.size(), 40));
         return begin.starts_with('\x80') && begin.find("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") != begin.npos;
     }
 
     /// Reads the archive, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    [[gnu::cold]] PthFileOf(const ZipArchive& archive, const TensorFileOptions& options) {
+    TENON_COLD PthFileOf(const ZipArchive& archive, const TensorFileOptions& options) {
         const ZipArchive::Entry* const pickle = pickle_of(archive);
         if (!pickle) throw Error("expected an archive with an entry data.pkl");
         const std::string folder = pickle->name.substr(0, pickle->name.size() - pickle_name.size());
@@ -102,7 +103,7 @@ public:
     }
 
     /// Reads a stream, whose bytes must outlive this object. Throws tenon::Error when it has no state_dict.
-    [[gnu::cold]] PthFileOf(std::span<const std::byte> bytes, const TensorFileOptions& options) {
+    TENON_COLD PthFileOf(std::span<const std::byte> bytes, const TensorFileOptions& options) {
         PickleReader reader{bytes};
         reader.read();  // the number that looks_like_stream found
         const PickleValue& version = reader.read();
@@ -146,26 +147,26 @@ private:
     /// Bytes that copies may take beyond the size of the file: tensors whose elements are all one value are small.
     static constexpr std::uint64_t small = 1 << 20;
 
-    [[gnu::cold]] static const ZipArchive::Entry* pickle_of(const ZipArchive& archive) {
+    TENON_COLD static const ZipArchive::Entry* pickle_of(const ZipArchive& archive) {
         for (const ZipArchive::Entry& entry : archive.entries())
             if (entry.name == pickle_name || entry.name.ends_with("/data.pkl")) return &entry;
         return nullptr;
     }
 
-    [[noreturn, gnu::cold]] static void fail_big_endian() {
+    [[noreturn]] TENON_COLD static void fail_big_endian() {
         throw Error(
             "the weights are stored in big-endian order; expected little-endian: "
             "torch.save(torch.load(path), other_path) on an ordinary machine turns them");
     }
 
     /// Whether a value describes a storage: 'storage', type, key, device, number of elements.
-    [[gnu::cold]] static bool is_storage(const PickleValue& value) {
+    TENON_COLD static bool is_storage(const PickleValue& value) {
         return value.kind == Kind::tuple && value.items.size() >= 5 && value.items[0]->text == "storage" &&
                value.items[1]->kind == Kind::global && value.items[2]->kind == Kind::text &&
                value.items[4]->kind == Kind::integer;
     }
 
-    [[gnu::cold]] static std::vector<std::int64_t> integers(const PickleValue& tuple) {
+    TENON_COLD static std::vector<std::int64_t> integers(const PickleValue& tuple) {
         std::vector<std::int64_t> result;
         result.reserve(tuple.items.size());
         for (const PickleValue* item : tuple.items) result.push_back(item->kind == Kind::integer ? item->integer : -1);
@@ -173,7 +174,7 @@ private:
     }
 
     /// The storages that follow the pickles of a stream: a list of keys, then for each its elements after their number.
-    [[gnu::cold]] static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
+    TENON_COLD static Storages read_storages(PickleReader& reader, std::span<const std::byte> bytes) {
         NameIndex described;
         const std::vector<PickleValue*>& persistent = reader.persistent();
         for (std::size_t i = 0; i < persistent.size(); ++i)
@@ -208,8 +209,8 @@ private:
     }
 
     /// The part of a storage that its description says: in a stream, a storage may be a view of another.
-    [[gnu::cold]] static std::span<const std::byte> part_of(std::span<const std::byte> whole,
-                                                            const PickleValue& storage, const std::string& name) {
+    TENON_COLD static std::span<const std::byte> part_of(std::span<const std::byte> whole, const PickleValue& storage,
+                                                         const std::string& name) {
         if (storage.items.size() < 6 || storage.items[5]->kind != Kind::tuple) return whole;
         const PickleValue& tuple = *storage.items[5];  // key, offset, number of elements
         const std::vector<std::int64_t> view =
@@ -221,12 +222,12 @@ private:
         return whole.subspan(index(view[1]) * type->bytes, index(view[2]) * type->bytes);
     }
 
-    [[gnu::cold]] static void expect(bool condition, const std::string& name) {
+    TENON_COLD static void expect(bool condition, const std::string& name) {
         if (!condition) fail_tensor(name, {"its description is not one of PyTorch's"});
     }
 
     /// Names and shapes of a dictionary's tensors; empty when one is malformed.
-    [[gnu::cold]] static std::vector<TensorEntry> describe(const PickleValue& dictionary) {
+    TENON_COLD static std::vector<TensorEntry> describe(const PickleValue& dictionary) {
         std::vector<TensorEntry> entries;
         bool is_valid = true;
         for_each_entry(dictionary, [&](std::string_view name, const PickleValue& value) {
@@ -241,8 +242,8 @@ private:
 
     /// Finds the weights in the content of a file of `file_bytes` and takes their tensors; storage_of(name,
     /// description) returns the bytes of a storage.
-    [[gnu::cold]] void take_weights(const PickleValue& content, std::uint64_t file_bytes,
-                                    const TensorFileOptions& options, StorageOf storage_of) {
+    TENON_COLD void take_weights(const PickleValue& content, std::uint64_t file_bytes, const TensorFileOptions& options,
+                                 StorageOf storage_of) {
         std::uint64_t room = file_bytes + small;
         std::vector<std::string> others;
         const PickleValue& weights =
@@ -262,7 +263,7 @@ private:
     }
 
     /// Throws tenon::Error when a tensor's description is malformed, or the type of its elements isn't read.
-    [[gnu::cold]] static void check_type(const std::string& name, const PickleValue& tensor) {
+    TENON_COLD static void check_type(const std::string& name, const PickleValue& tensor) {
         const auto& arguments = tensor.items[0]->items;  // storage, offset, shape, strides, ...
         expect(arguments.size() >= 4 && arguments[0]->kind == Kind::persistent && arguments[1]->kind == Kind::integer &&
                    arguments[2]->kind == Kind::tuple && arguments[3]->kind == Kind::tuple,
@@ -279,8 +280,7 @@ private:
     }
 
     /// Takes a tensor whose type is checked.
-    [[gnu::cold]] void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room,
-                           StorageOf storage_of) {
+    TENON_COLD void add(const std::string& name, const PickleValue& tensor, std::uint64_t& room, StorageOf storage_of) {
         const auto& arguments = tensor.items[0]->items;
         const PickleValue& storage = *arguments[0]->items[0];
         if (tensors_.entries.size() == max_tensors) throw_error({"expected at most ", max_tensors, " tensors"});

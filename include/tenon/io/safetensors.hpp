@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -147,7 +148,7 @@ private:
     }
 
     template <class Once = void>
-    [[gnu::cold]] static std::string_view header_text(std::span<const std::byte> bytes) {
+    TENON_COLD static std::string_view header_text(std::span<const std::byte> bytes) {
         if (bytes.size() <= detail::header_length_bytes || bytes[detail::header_length_bytes] != std::byte{'{'})
             if (const std::string kind = detail::foreign_kind(bytes); !kind.empty())
                 detail::throw_error({"not a safetensors file: ", kind});
@@ -177,7 +178,7 @@ private:
 
     /// The descriptions in the header with their names; fills in the metadata.
     template <class Once = void>
-    [[gnu::cold]] std::list<Description> read_header(std::string_view text) {
+    TENON_COLD std::list<Description> read_header(std::string_view text) {
         std::list<Description> descriptions;
         detail::JsonReader reader(text);
         try {
@@ -201,8 +202,8 @@ private:
     }
 
     template <class Once = void>
-    [[gnu::cold]] static void read_description(detail::JsonReader& reader, const std::string& name,
-                                               Description& description) {
+    TENON_COLD static void read_description(detail::JsonReader& reader, const std::string& name,
+                                            Description& description) {
         description.name = name;
         reader.read_object([&](const std::string& key) {
             if (key == "dtype") {
@@ -223,13 +224,13 @@ private:
     }
 
     template <class Once = void>
-    [[noreturn, gnu::cold]] static void fail_count(const detail::JsonReader& reader, std::size_t most,
+    [[noreturn]] TENON_COLD static void fail_count(const detail::JsonReader& reader, std::size_t most,
                                                    std::string_view what) {
         reader.fail({"expected at most ", most, " ", what});
     }
 
     template <class Once = void>
-    [[gnu::cold]] static TensorEntry make_entry(const Description& description, std::span<const std::byte> data) {
+    TENON_COLD static TensorEntry make_entry(const Description& description, std::span<const std::byte> data) {
         const auto fail = [&](std::initializer_list<detail::SentencePart> what) {
             detail::fail_tensor(description.name, what);
         };
@@ -262,7 +263,7 @@ private:
 
     /// Sorts the tensors by their data and checks that these ranges cover `data` without holes or overlaps.
     template <class Once = void>
-    [[gnu::cold]] void check_layout(std::span<const std::byte> data) {
+    TENON_COLD void check_layout(std::span<const std::byte> data) {
         // By begin, then by size: an empty tensor comes before the tensor that begins at the same byte.
         const auto is_before = [&](std::size_t i, std::size_t j) {
             const std::span<const std::byte> a = tensors_[i].bytes, b = tensors_[j].bytes;

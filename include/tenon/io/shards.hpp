@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
@@ -28,7 +29,7 @@ template <class Once = void>
 class ShardedWeightsOf {
 public:
     /// Whether bytes are such an index: a JSON object in which there is a weight_map.
-    [[gnu::cold]] static bool looks_like(std::span<const std::byte> bytes) {
+    TENON_COLD static bool looks_like(std::span<const std::byte> bytes) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::size_t first = text.find_first_not_of(" \t\r\n");
         const bool is_text = text.substr(0, 16).find('\0') == text.npos;  // a safetensors file begins with zeros
@@ -37,8 +38,8 @@ public:
 
     /// Reads the index and the files in `folder` (with the slash; `open` makes a SafetensorsFile of a path). Throws
     /// tenon::Error when the index is malformed, names a file outside of the folder, or a file lacks a tensor.
-    [[gnu::cold]] ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
-                                   FunctionRef<SafetensorsFile(const std::string&)> open) {
+    TENON_COLD ShardedWeightsOf(std::span<const std::byte> index, const std::string& folder,
+                                FunctionRef<SafetensorsFile(const std::string&)> open) {
         NameIndex files;
         std::vector<std::string> names;    // of tensors
         std::vector<std::size_t> file_of;  // the number of a tensor's file

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -37,7 +38,7 @@ struct TensorsWithCopies {
 /// Whether the elements are consecutive in row-major order; strides of dimensions of size 1 don't matter. Shape {2, 3}:
 /// strides {3, 1} -> true, {1, 2} -> false (the transpose of a 3 x 2 tensor).
 template <class Once = void>
-[[gnu::cold]] bool is_row_major(const StridedTensor& tensor) {
+TENON_COLD bool is_row_major(const StridedTensor& tensor) {
     if (element_count(span_of(tensor.shape)).value_or(0) == 0) return true;  // and the product below can't overflow
     std::int64_t expected = 1;
     for (std::size_t i = tensor.shape.size(); i-- > 0;) {
@@ -51,7 +52,7 @@ template <class Once = void>
 /// inside a storage of `available` elements. Their number may be more than that: with strides of 0 elements are
 /// repeated.
 template <class Once = void>
-[[gnu::cold]] std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
+TENON_COLD std::int64_t check_inside(const StridedTensor& tensor, std::int64_t available, const std::string& name) {
     const auto fail = [&](std::initializer_list<SentencePart> what) { fail_tensor(name, what); };
     const auto count = element_count(span_of(tensor.shape));
     if (!count || tensor.shape.size() != tensor.strides.size()) fail({"its shape or strides are not valid"});

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
@@ -46,7 +47,7 @@ inline constexpr std::size_t max_tensors = 100'000, max_dimensions = 64;
 
 /// `[64, 3, 7, 7]`.
 template <class Once = void>
-[[gnu::cold]] std::string shape_to_string(std::span<const std::int64_t> shape) {
+TENON_COLD std::string shape_to_string(std::span<const std::int64_t> shape) {
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i == 16) return joined({text, ", ... (", shape.size(), " dimensions)]"});
@@ -71,7 +72,7 @@ std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
 
 /// Throws tenon::Error: `tensor "NAME": `, and the parts of what is wrong with it.
 template <class Once = void>
-[[noreturn, gnu::cold]] void fail_tensor(std::string_view name, std::initializer_list<SentencePart> what) {
+[[noreturn]] TENON_COLD void fail_tensor(std::string_view name, std::initializer_list<SentencePart> what) {
     throw_error({"tensor ", quote_name(name), ": ", joined(what)});
 }
 
@@ -103,7 +104,7 @@ void expect_shape(const TensorEntry& tensor, std::span<const std::int64_t> expec
 
 /// Throws tenon::Error, naming the tensor and both dtypes.
 template <class Once = void>
-[[noreturn, gnu::cold]] void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
+[[noreturn]] TENON_COLD void fail_dtype(const TensorEntry& tensor, std::string_view expected) {
     fail_tensor(tensor.name, {"expected dtype ", expected, ", found ", dtype_name(tensor.dtype)});
 }
 

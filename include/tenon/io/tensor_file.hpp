@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/moved_from.hpp>
@@ -97,7 +98,7 @@ private:
     }
 
     template <class Once = void>
-    [[gnu::cold]] detail::TensorsWithCopies read(std::span<const std::byte> bytes, const Options& options) {
+    TENON_COLD detail::TensorsWithCopies read(std::span<const std::byte> bytes, const Options& options) {
         if (detail::ZipArchive::looks_like(bytes)) return read_zip(bytes, options);
         if (detail::PthFile::looks_like_stream(bytes)) return detail::PthFile{bytes, options}.take();
         if (!options.key.empty())
@@ -117,12 +118,12 @@ private:
     }
 
     template <class Once = void>
-    [[gnu::cold]] static std::vector<std::byte> whole_file(const std::string& path) {
+    TENON_COLD static std::vector<std::byte> whole_file(const std::string& path) {
         return detail::read_file(path, static_cast<std::size_t>(-1) / 2);
     }
 
     template <class Once = void>
-    [[gnu::cold]] static detail::TensorsWithCopies read_zip(std::span<const std::byte> bytes, const Options& options) {
+    TENON_COLD static detail::TensorsWithCopies read_zip(std::span<const std::byte> bytes, const Options& options) {
         const detail::ZipArchive archive{bytes};
         if (detail::PthFile::looks_like(archive)) return detail::PthFile{archive, options}.take();
         if (!options.key.empty())
@@ -146,7 +147,7 @@ private:
 
     /// Throws tenon::Error when two tensors have one name.
     template <class Once = void>
-    [[gnu::cold]] void check_names() const {
+    TENON_COLD void check_names() const {
         detail::NameIndex names;
         for (const TensorEntry& entry : tensors_)
             if (!names.add(entry.name))

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/names.hpp>
@@ -34,14 +35,14 @@ struct TensorFileOptions {
     FunctionRef<bool(std::span<const TensorEntry>)> fits{};
 
     template <class Once = void>
-    [[gnu::cold]] void note(std::initializer_list<SentencePart> sentence) const {
+    TENON_COLD void note(std::initializer_list<SentencePart> sentence) const {
         if (notes) add_name(*notes, joined(sentence));
     }
 };
 
 /// `"a", "b", "c"`, and how many there are when they are more than `shown`.
 template <class Once = void>
-[[gnu::cold]] std::string list_names(const std::vector<std::string>& names, std::size_t shown = 5) {
+TENON_COLD std::string list_names(const std::vector<std::string>& names, std::size_t shown = 5) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
         if (i > 0) text += ", ";

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -33,7 +34,7 @@ struct StateDict {
     std::size_t tensors = 0;
 
     /// Its place among the usual keys; after all of them for another.
-    [[gnu::cold]] std::size_t rank() const {
+    TENON_COLD std::size_t rank() const {
         const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);  // npos + 1 is 0
         std::size_t place = 0;
         while (place < std::size(usual_keys) && usual_keys[place] != last) ++place;
@@ -44,7 +45,7 @@ struct StateDict {
 
 /// A name as Python writes it: `torch float8_e5m2` -> `torch.float8_e5m2`, in quotes.
 template <class Once = void>
-[[gnu::cold]] std::string python_name(std::string_view text) {
+TENON_COLD std::string python_name(std::string_view text) {
     std::string name{text};
     for (char& c : name)
         if (c == ' ') c = '.';
@@ -53,7 +54,7 @@ template <class Once = void>
 
 /// What such a tensor is: `it is sparse, which isn't read; save it with to_dense()`.
 template <class Once = void>
-[[gnu::cold]] std::string unread_kind(const PickleValue& value) {
+TENON_COLD std::string unread_kind(const PickleValue& value) {
     const std::string_view maker = value.text.substr(value.text.find(' ') + 1);
     if (maker == "_rebuild_sparse_tensor") return "it is sparse, which isn't read; save it with to_dense()";
     if (maker == "_rebuild_qtensor") return "it is quantized, which isn't read; save it with dequantize()";
@@ -68,22 +69,22 @@ template <class Once = void>
 
 /// The class of an object as Python writes it: `torch.nn.modules.linear.Linear`, in quotes; empty where it isn't known.
 template <class Once = void>
-[[gnu::cold]] std::string class_of(const PickleValue& value) {
+TENON_COLD std::string class_of(const PickleValue& value) {
     if (value.kind != PickleValue::Kind::object || value.text.find(' ') == value.text.npos) return {};
     return python_name(value.text);
 }
 
 /// Whether an object is an array of NumPy, of any version's modules.
 template <class Once = void>
-[[gnu::cold]] bool is_numpy_array(const PickleValue& value) {
+TENON_COLD bool is_numpy_array(const PickleValue& value) {
     return value.kind == PickleValue::Kind::object && value.text.starts_with("numpy") &&
            (value.text.ends_with(" _reconstruct") || value.text.ends_with(" _frombuffer"));
 }
 
 /// Calls f(key, value) for each entry of a dictionary whose key is a text.
 template <class Once = void>
-[[gnu::cold]] void for_each_entry(const PickleValue& dictionary,
-                                  FunctionRef<void(std::string_view, const PickleValue&)> f) {
+TENON_COLD void for_each_entry(const PickleValue& dictionary,
+                               FunctionRef<void(std::string_view, const PickleValue&)> f) {
     for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2)
         if (dictionary.items[i]->kind == PickleValue::Kind::text)
             f(dictionary.items[i]->text, *dictionary.items[i + 1]);
@@ -93,12 +94,12 @@ template <class Once = void>
 template <class Once = void>
 class StateDictFinderOf {
 public:
-    [[gnu::cold]] explicit StateDictFinderOf(const PickleValue& content) { visit(content, "", 3); }
+    TENON_COLD explicit StateDictFinderOf(const PickleValue& content) { visit(content, "", 3); }
     std::vector<StateDict> found;
 
 private:
     /// A dictionary may have several keys, and may hold itself.
-    [[gnu::cold]] void visit(const PickleValue& dictionary, const std::string& key, int depth) {
+    TENON_COLD void visit(const PickleValue& dictionary, const std::string& key, int depth) {
         constexpr std::size_t max_found = 100;
         if (dictionary.kind != PickleValue::Kind::dictionary || found.size() == max_found) return;
         std::ptrdiff_t& tensors = dictionary.tensors;
@@ -122,7 +123,7 @@ using StateDictFinder = StateDictFinderOf<>;
 
 /// Says which entry of a checkpoint is a complete network instead of its state_dict; empty if none is.
 template <class Once = void>
-[[gnu::cold]] std::string whole_network(const PickleValue& checkpoint) {
+TENON_COLD std::string whole_network(const PickleValue& checkpoint) {
     std::string text;
     for_each_entry(checkpoint, [&](std::string_view key, const PickleValue& value) {
         const std::string name = class_of(value);
@@ -134,7 +135,7 @@ template <class Once = void>
 
 /// Throws tenon::Error: the content has no dictionary of tensors. Says what it has.
 template <class Once = void>
-[[noreturn, gnu::cold]] void fail_without_tensors(const PickleValue& content) {
+[[noreturn]] TENON_COLD void fail_without_tensors(const PickleValue& content) {
     const char* const advice = "; save one with torch.save(model.state_dict(), path)";
     if (const std::string name = class_of(content); !name.empty())
         throw_error({"expected a state_dict, found an object of ", name, ", which is not read", advice});
@@ -159,8 +160,8 @@ template <class Once = void>
 /// first. Usual keys come before others, of which those with more tensors come first. Says which was taken if there
 /// was a choice. Throws tenon::Error when there is none.
 template <class Once = void>
-[[gnu::cold]] const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
-                                              FunctionRef<std::vector<TensorEntry>(const PickleValue&)> describe) {
+TENON_COLD const PickleValue& find_weights(const PickleValue& content, const TensorFileOptions& options,
+                                           FunctionRef<std::vector<TensorEntry>(const PickleValue&)> describe) {
     const std::vector<StateDict> dictionaries = StateDictFinder{content}.found;
     if (dictionaries.empty()) fail_without_tensors(content);
     const auto is_before = [&](std::size_t i, std::size_t j) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 
 namespace tenon::detail {
@@ -15,7 +16,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// Length in bytes of the UTF-8 sequence that `text` begins with; 0 when it begins with none (truncated, overlong, a
 /// surrogate, past U+10FFFF) or is empty.
 template <class Once = void>
-[[gnu::cold]] std::size_t utf8_sequence_length(std::string_view text) {
+TENON_COLD std::size_t utf8_sequence_length(std::string_view text) {
     if (text.empty()) return 0;
     const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned lead = byte(0);
@@ -33,7 +34,7 @@ template <class Once = void>
 
 /// Whether all of `text` is UTF-8.
 template <class Once = void>
-[[gnu::cold]] bool is_utf8(std::string_view text) {
+TENON_COLD bool is_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_sequence_length(text);
         if (length == 0) return false;
@@ -46,7 +47,7 @@ template <class Once = void>
 /// E9 -> `caf\xE9`. UTF-8 is unchanged, backslashes too, so two names may give the same text; to_hexadecimal keeps the
 /// bytes.
 template <class Once = void>
-[[gnu::cold]] std::string to_utf8(std::string_view bytes) {
+TENON_COLD std::string to_utf8(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string text;
     while (!bytes.empty()) {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -38,12 +39,12 @@ public:
     };
 
     /// Whether bytes begin like a zip archive.
-    [[gnu::cold]] static bool looks_like(std::span<const std::byte> bytes) {
+    TENON_COLD static bool looks_like(std::span<const std::byte> bytes) {
         return bytes.size() >= 4 && std::memcmp(bytes.data(), "PK\3\4", 4) == 0;
     }
 
     /// Reads the directory; `bytes` must outlive this object. Throws tenon::Error when it is damaged or encrypted.
-    [[gnu::cold]] explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
+    TENON_COLD explicit ZipArchiveOf(std::span<const std::byte> bytes) : bytes_{bytes} {
         const Directory directory = find_directory();
         std::uint64_t at = directory.offset;
         if (directory.entries > max_tensors)
@@ -60,13 +61,13 @@ public:
     const std::vector<Entry>& entries() const { return entries_; }
 
     /// The entry of this name, or nullptr.
-    [[gnu::cold]] const Entry* find(std::string_view name) const {
+    TENON_COLD const Entry* find(std::string_view name) const {
         const std::size_t* const found = by_name_.find(name);
         return found ? &entries_[*found] : nullptr;
     }
 
     /// The bytes of an entry. Throws tenon::Error when it is compressed.
-    [[gnu::cold]] static std::span<const std::byte> stored(const Entry& entry) {
+    TENON_COLD static std::span<const std::byte> stored(const Entry& entry) {
         if (entry.method != 0)
             throw_error({"the entry ", quote_name(entry.name),
                          " of the archive is compressed; expected one that is stored as it is (numpy.savez does that, "
@@ -82,32 +83,32 @@ private:
     static constexpr std::uint32_t no_value_32 = 0xFFFFFFFF;  // the value is in a zip64 record
     static constexpr std::uint16_t no_value_16 = 0xFFFF;
 
-    [[noreturn, gnu::cold]] static void fail(std::initializer_list<SentencePart> what) {
+    [[noreturn]] TENON_COLD static void fail(std::initializer_list<SentencePart> what) {
         throw_error({"the zip archive is damaged: ", joined(what)});
     }
-    [[noreturn, gnu::cold]] static void fail(const char* what) { fail(std::initializer_list<SentencePart>{what}); }
+    [[noreturn]] TENON_COLD static void fail(const char* what) { fail(std::initializer_list<SentencePart>{what}); }
 
     /// Throws tenon::Error unless the file has `size` bytes from `at` on.
-    [[gnu::cold]] void check_inside(std::uint64_t at, std::size_t size) const {
+    TENON_COLD void check_inside(std::uint64_t at, std::size_t size) const {
         if (at > bytes_.size() || bytes_.size() - at < size)
             fail({"a record at byte ", at, " is outside the ", bytes_.size(), " bytes of the file"});
     }
 
     template <class T>
-    [[gnu::cold]] T read(std::uint64_t at) const {
+    TENON_COLD T read(std::uint64_t at) const {
         check_inside(at, sizeof(T));
         T value;
         std::memcpy(&value, bytes_.data() + at, sizeof value);
         return value;
     }
 
-    [[gnu::cold]] std::string_view text(std::uint64_t at, std::size_t size) const {
+    TENON_COLD std::string_view text(std::uint64_t at, std::size_t size) const {
         if (at > bytes_.size() || bytes_.size() - at < size) fail("a name is outside the file");
         return {reinterpret_cast<const char*>(bytes_.data()) + at, size};
     }
 
     /// The record at the file's end, or the zip64 record before it when it refers to one.
-    [[gnu::cold]] Directory find_directory() const {
+    TENON_COLD Directory find_directory() const {
         constexpr std::uint64_t size = 22, max_comment_bytes = 0xFFFF;
         if (bytes_.size() < size) fail({"it is only ", bytes_.size(), " bytes long"});
         const std::uint64_t last = bytes_.size() - size,
@@ -127,7 +128,7 @@ private:
     }
 
     /// Reads an entry of the directory; returns where the next one begins.
-    [[gnu::cold]] std::uint64_t read_entry(std::uint64_t at) {
+    TENON_COLD std::uint64_t read_entry(std::uint64_t at) {
         if (read<std::uint32_t>(at) != 0x02014b50) fail({"expected an entry of its directory at byte ", at});
         constexpr int encrypted = 1;
         if (read<std::uint16_t>(at + 8) & encrypted) throw Error("the zip archive is encrypted");
@@ -161,7 +162,7 @@ private:
     }
 
     /// Throws tenon::Error when entries share bytes, so that an archive can't describe more than it holds.
-    [[gnu::cold]] void check_overlaps() const {
+    TENON_COLD void check_overlaps() const {
         const std::byte* end = bytes_.data();
         for (const std::size_t i : sorted_order(entries_.size(), [&](std::size_t a, std::size_t b) {
                  return entries_[a].bytes.data() < entries_[b].bytes.data();

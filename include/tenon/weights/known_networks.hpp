@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/io/tensor_entry.hpp>
 #include <tenon/weights/ranges_name.hpp>
@@ -80,7 +81,7 @@ struct WeightsFingerprint {
     std::uint64_t sum = 0;
     std::int64_t classes = 0;  ///< the length of the classifier's bias; 0: there is none
 
-    [[gnu::cold]] void add(std::string_view name, std::span<const std::int64_t> shape) {
+    TENON_COLD void add(std::string_view name, std::span<const std::int64_t> shape) {
         if (name.ends_with(".num_batches_tracked")) return;
         if (name.ends_with(":0")) name.remove_suffix(2);
         for (const std::string_view word : {"fc", "linear", "dense", "predictions"})
@@ -104,7 +105,7 @@ struct WeightsFingerprint {
 
 /// `; they are a resnet18's`, or another network that the tensors fit except for the number of classes; empty when they
 /// fit no shipped network.
-[[gnu::cold]] inline std::string whose_weights(std::span<const TensorEntry> tensors) {
+TENON_COLD inline std::string whose_weights(std::span<const TensorEntry> tensors) {
     WeightsFingerprint fingerprint;
     for (const TensorEntry& tensor : tensors)
         if (tensor.name != ranges_name) fingerprint.add(tensor.name, tensor.shape);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -31,7 +32,7 @@ public:
 
     /// The name of the layer at a canonical path, by the first rule that matches; without rules, the path itself.
     /// Throws tenon::Error when there are rules and none matches: the convention is for another kind of network.
-    [[gnu::cold]] std::string operator()(std::string_view path) {
+    TENON_COLD std::string operator()(std::string_view path) {
         if (rules_.empty()) return std::string(path);
         for (const NameRule& rule : rules_)
             if (match(rule.path, path)) return expand(rule.name);
@@ -41,7 +42,7 @@ public:
 private:
     /// Whether a path matches a pattern; its numbers are then in `numbers_`: `stack#.block#` and `stack0.block12` ->
     /// {0, 12}.
-    [[gnu::cold]] bool match(std::string_view pattern, std::string_view path) {
+    TENON_COLD bool match(std::string_view pattern, std::string_view path) {
         const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
         numbers_.clear();
         std::size_t at = 0;
@@ -60,7 +61,7 @@ private:
     }
 
     /// Fills in the fields of a rule's name: `layer{0+1}.{1}` and {0, 12} -> `layer1.12`.
-    [[gnu::cold]] std::string expand(std::string_view pattern) {
+    TENON_COLD std::string expand(std::string_view pattern) {
         std::string name;
         for (std::size_t i = 0; i < pattern.size(); ++i) {
             if (pattern[i] != '{') {

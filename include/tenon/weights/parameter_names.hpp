@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/models/naming.hpp>
@@ -67,7 +68,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// The layers with parameters in the order in which libraries make them: a block's body before its shortcut; in
 /// programs the shortcut comes first.
 template <class Once = void>
-[[gnu::cold]] std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
+TENON_COLD std::vector<int> layers_as_made(std::span<const LayerInfo> layers) {
     std::vector<int> order, shortcut;
     const auto finish_block = [&] {
         for (const int layer : shortcut) order.push_back(layer);
@@ -88,8 +89,7 @@ template <class Once = void>
 
 /// The names of layers in the order of the program; empty for those without parameters.
 template <class Once = void>
-[[gnu::cold]] std::vector<std::string> layer_names(std::span<const LayerInfo> layers,
-                                                   const NamingConvention& convention) {
+TENON_COLD std::vector<std::string> layer_names(std::span<const LayerInfo> layers, const NamingConvention& convention) {
     std::vector<std::string> names(layers.size());
     LayerNamer name{convention.rules};
     for (const int layer : layers_as_made(layers)) {
@@ -101,8 +101,7 @@ template <class Once = void>
 
 /// The name of a role's tensor of a layer.
 template <class Once = void>
-[[gnu::cold]] std::string tensor_name(const std::string& layer, ParameterRole role,
-                                      const NamingConvention& convention) {
+TENON_COLD std::string tensor_name(const std::string& layer, ParameterRole role, const NamingConvention& convention) {
     return joined({layer, convention.separator, convention.roles.words[static_cast<int>(role)]});
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/weights/parameter_names.hpp>
@@ -81,7 +82,7 @@ struct StoredNetwork {
 
 /// The shape in which a convention stores a parameter.
 template <class Once = void>
-[[gnu::cold]] std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
+TENON_COLD std::vector<std::int64_t> stored_shape(const Parameter& parameter, WeightLayout layout) {
     const auto& d = parameter.dimensions;
     if (parameter.role == ParameterRole::weight && parameter.rank == 4 && layout == WeightLayout::keras)
         return {d[2], d[3], d[1], d[0]};

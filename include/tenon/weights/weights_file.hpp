@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/names.hpp>
@@ -35,7 +36,7 @@ public:
     /// tenon::Error, naming the file, with both sets of names when some are missing or left over, or with both shapes,
     /// and with the shipped network that the weights do fit; and, naming the tensor, when a value is infinite or NaN or
     /// a running variance is negative. Ignores the counters that torch stores with running statistics and averages.
-    [[gnu::cold]] WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
+    TENON_COLD WeightsFileOf(const std::string& path, const StoredNetwork& network, const LoadOptions& options = {})
         : file_{path,
                 file_options(options, [&](std::span<const TensorEntry> entries) { return fit(entries, network); })} {
         by_name_ = find_names(span_of(file_.tensors()), network.convention);
@@ -73,7 +74,7 @@ public:
 
     /// Whether tensors are a network's: all names are there, no others, and the shapes are its own. A shape of -1 is
     /// any size.
-    [[gnu::cold]] static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
+    TENON_COLD static bool fit(std::span<const TensorEntry> entries, const StoredNetwork& network) {
         const NameIndex names = find_names(entries, network.convention);
         std::size_t found = 0;
         for (const StoredParameter& parameter : network.parameters) {
@@ -91,11 +92,11 @@ public:
     std::span<const float> ranges() const { return span_of(ranges_); }
 
 private:
-    [[gnu::cold]] static bool is_counter(const TensorEntry& entry) {
+    TENON_COLD static bool is_counter(const TensorEntry& entry) {
         return entry.name.ends_with(".num_batches_tracked") || is_average_counter(entry);
     }
 
-    [[gnu::cold]] static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& own) {
+    TENON_COLD static bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& own) {
         if (shape.size() != own.size()) return false;
         for (std::size_t i = 0; i < own.size(); ++i)
             if (own[i] >= 0 && shape[i] != own[i]) return false;
@@ -117,12 +118,12 @@ private:
     }
 
     /// Whether a tensor is not a parameter: a counter, or ranges.
-    [[gnu::cold]] static bool is_ignored(const TensorEntry& entry) {
+    TENON_COLD static bool is_ignored(const TensorEntry& entry) {
         return is_counter(entry) || entry.name == ranges_name;
     }
 
     /// A name without TensorFlow's number of an operation's output: `conv1/kernel:0` -> `conv1/kernel`.
-    [[gnu::cold]] static std::string bare_name(const std::string& name) {
+    TENON_COLD static std::string bare_name(const std::string& name) {
         return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
     }
 
@@ -132,7 +133,7 @@ private:
         std::string kind, rest;
         long number = 0;
     };
-    [[gnu::cold]] static NumberedName numbered(const std::string& name) {
+    TENON_COLD static NumberedName numbered(const std::string& name) {
         const std::size_t slash = std::min(name.find('/'), name.size());
         std::size_t digits = slash;
         while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') --digits;
@@ -142,7 +143,7 @@ private:
     }
 
     /// The digits after a prefix; empty when the name doesn't begin with it. `resnetv24_conv0`, `resnetv2` -> `4`.
-    [[gnu::cold]] static std::string_view number_after(std::string_view name, std::string_view prefix) {
+    TENON_COLD static std::string_view number_after(std::string_view name, std::string_view prefix) {
         if (!name.starts_with(prefix)) return {};
         const std::size_t end = name.find_first_not_of("0123456789", prefix.size());
         return name.substr(prefix.size(), std::min(end, name.size()) - prefix.size());
@@ -150,8 +151,8 @@ private:
 
     /// Indexes the file's tensors by name. If all names have the same number after a counted prefix, it is replaced by
     /// the number that the rules have there.
-    [[gnu::cold]] static NameIndex find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
-                                                    std::string_view counted_as) {
+    TENON_COLD static NameIndex find_plain_names(std::span<const TensorEntry> entries, std::string_view prefix,
+                                                 std::string_view counted_as) {
         NameIndex by_name;
         const std::string_view number =
             prefix.empty() || entries.empty() ? std::string_view() : number_after(entries[0].name, prefix);
@@ -169,8 +170,7 @@ private:
 
     /// Indexes the file's tensors by name; if layers are counted from any number, by the name that they have when
     /// counting begins at 0. `conv2d_7` and `conv2d_9` -> `conv2d` and `conv2d_1`.
-    [[gnu::cold]] static NameIndex find_names(std::span<const TensorEntry> entries,
-                                              const NamingConvention& convention) {
+    TENON_COLD static NameIndex find_names(std::span<const TensorEntry> entries, const NamingConvention& convention) {
         if (!convention.counted_from_anywhere)
             return find_plain_names(entries, convention.counted_prefix, convention.counted_as);
         NameIndex by_number;  // kind, digits of the number and place in the file: their order is that of the layers
@@ -196,7 +196,7 @@ private:
     }
 
     /// Throws tenon::Error when names are missing or left over.
-    [[gnu::cold]] void check_names(const StoredNetwork& network) const {
+    TENON_COLD void check_names(const StoredNetwork& network) const {
         std::vector<std::string> missing, left_over;
         NameIndex expected;
         const auto expect_name = [&](const std::string& name, bool may_be_missing) {
@@ -217,7 +217,7 @@ private:
     }
 
     /// The values of a tensor as floats in tenon's order: in the file where possible, else in a copy.
-    [[gnu::cold]] const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {
+    TENON_COLD const float* floats(const TensorEntry& entry, const StoredParameter& parameter) {
         const auto address = std::bit_cast<std::uintptr_t>(entry.bytes.data());
         if (parameter.has_native_layout() && entry.dtype == DType::f32 && address % alignof(float) == 0)
             return reinterpret_cast<const float*>(entry.bytes.data());
@@ -230,7 +230,7 @@ private:
     }
 
     /// Throws tenon::Error when a tensor isn't the constant that it must be: the network has no parameter for it.
-    [[gnu::cold]] void check_constant(const StoredConstant& constant) const {
+    TENON_COLD void check_constant(const StoredConstant& constant) const {
         const TensorEntry& entry = file_.tensors()[*by_name_.find(constant.name)];
         expect_shape(entry, {&constant.size, 1});
         std::vector<float> values(index(constant.size));
