@@ -19,7 +19,7 @@
 
 namespace labels {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // which finds a key in a large object quickly; order means nothing here
 
 namespace parsing {
 
@@ -121,8 +121,16 @@ inline std::vector<std::string> names_of_dictionary(const Json& dictionary, cons
 
 /// The names in a JSON or Python literal. Throws tenon::Error when the text is neither or holds something else.
 inline std::vector<std::string> names_of_literal(std::string_view text, const std::string& file) {
-    // Deeper values, which names never are, are dropped while they are read.
-    const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= 4; };
+    // Deeper values, which names never are, are dropped while they are read. ImageNet-21k has 21,841 classes, twice in
+    // Hugging Face's config.json.
+    constexpr int max_values = 200'000;
+    int values = 0;
+    const auto is_shallow = [&](int depth, Json::parse_event_t event, const Json&) {
+        if (event == Json::parse_event_t::value && ++values > max_values)
+            throw tenon::Error(file + ": expected the names of a network's classes, found more than " +
+                               std::to_string(max_values) + " values");
+        return depth <= 4;
+    };
     std::optional<Json> literal = Json::parse(text, is_shallow, /*allow_exceptions=*/false);
     if (literal->is_discarded()) literal = PythonLiteral::parse(text);
     if (!literal)
@@ -141,6 +149,7 @@ inline std::vector<std::string> names_of_literal(std::string_view text, const st
 inline std::vector<std::string> lines_of(std::string_view text) {
     const char ending = text.find('\n') != std::string_view::npos ? '\n' : '\r';
     std::vector<std::string> lines;
+    lines.reserve(static_cast<std::size_t>(std::ranges::count(text, ending)) + 1);
     while (!text.empty()) {
         const std::size_t end = std::min(text.find(ending), text.size());
         std::string_view line = text.substr(0, end);
@@ -169,7 +178,7 @@ inline std::vector<std::string> parse(std::string_view content, const std::strin
 /// The `count` names in a file. Throws tenon::Error as parse does, and unless there are exactly as many and none is
 /// empty.
 inline std::vector<std::string> read(const std::filesystem::path& path, int count) {
-    constexpr std::size_t max_bytes = 16 << 20;
+    constexpr std::size_t max_bytes = 4 << 20;
     const std::vector<std::byte> bytes = tenon::programs::read_file(path, max_bytes);
     std::vector<std::string> names = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
     if (names.size() != static_cast<std::size_t>(count))

@@ -17,7 +17,7 @@ namespace labels {
 /// Reads one literal as the JSON value of the same content; the numbers that are keys become strings.
 class PythonLiteral {
 public:
-    using Json = nlohmann::ordered_json;
+    using Json = nlohmann::json;
 
     /// The value; nothing when the text is no such literal, or more than four levels deep.
     static std::optional<Json> parse(std::string_view text) {

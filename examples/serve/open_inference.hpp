@@ -83,6 +83,9 @@ private:
 
     bool take(int depth, Json::parse_event_t event, Json& value) {
         using Event = Json::parse_event_t;
+        constexpr int max_keys = 10'000;  // an object of n keys takes n^2 comparisons, as it keeps their order
+        if (event == Event::key && ++keys_ > max_keys)
+            throw wrong("expected JSON with at most " + std::to_string(max_keys) + " keys, found more");
         if (depth > max_depth)
             throw wrong("expected JSON of at most " + std::to_string(max_depth) + " levels, found more");
         if (event == Event::key && depth == 1) is_inputs_ = value == "inputs";
@@ -98,6 +101,7 @@ private:
         return false;
     }
 
+    int keys_ = 0;
     bool is_inputs_ = false, is_data_ = false;
 };
 

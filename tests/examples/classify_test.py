@@ -200,6 +200,9 @@ class Classify(unittest.TestCase):
                 ("{0: __import__('os')}", "found malformed JSON"),
                 ("[" * 1_000_000, "found malformed JSON"),
                 ("[" * 1_000_000 + "]" * 1_000_000, "found an array"),
+                (json.dumps(["a"] * 200_001), "found more than 200000 values"),
+                ("{" + ",".join(f"{i}: 'a'" for i in range(300_000)) + "}", "found 300000"),  # an hour if quadratic
+                ("a\n" * (2 << 20) + "b", "expected at most 4194304 bytes"),
                 ("<!DOCTYPE html><html>", "found an HTML or XML page"),
             ):
                 path.write_text(content)

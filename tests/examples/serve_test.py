@@ -291,6 +291,8 @@ class Answers(unittest.TestCase):
             (400, "expected numbers as an input's data, found \"a\"", "POST", INFER, changed(data=["a"]), {}),
             (400, "expected finite numbers", "POST", INFER, changed(data=[1e39] * PIXELS), {}),
             (400, "expected JSON of at most 12 levels", "POST", INFER, "[" * 20, {}),
+            (400, "expected JSON with at most 10000 keys", "POST", INFER,
+             json.dumps({"parameters": {str(i): 0 for i in range(10_001)}}), {}),
             (400, "expected outputs with the names", "POST", INFER, json.dumps({**right, "outputs": [{"name": "x"}]}), {}),
         ):
             with self.subTest(sentence=sentence):
