@@ -46,6 +46,7 @@ struct ConvArguments {
     float* partials = nullptr;    ///< [split][pixel][output], if there are several splits
     unsigned* tickets = nullptr;  ///< one per tile of the result, 0 before and after; null: others add the splits
     EpilogueArguments epilogue{};
+    const void* rounded_shift = nullptr;  ///< the epilogue's shift in the type of the maps, for libraries
 };
 
 }  // namespace tenon::cuda

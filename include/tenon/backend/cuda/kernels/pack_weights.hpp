@@ -75,6 +75,8 @@ private:
         }
         float* const to = reinterpret_cast<float*>(arena + step.shift);
         for (int o = 0; o < outputs; ++o) to[o] = static_cast<float>(shift[index(o)]);
+        if constexpr (number_bytes(P) < 4)
+            for (int o = 0; o < outputs; ++o) reinterpret_cast<Number<P>*>(to + outputs)[o] = rounded(double{to[o]});
     }
 };
 

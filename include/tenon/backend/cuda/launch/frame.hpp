@@ -102,6 +102,8 @@ ConvArguments conv_arguments(const Step& step, const Frame<Driver>& frame) {
     arguments.group_outputs = result.channels / step.groups;
     arguments.partials = frame.partials;
     arguments.epilogue = epilogue_arguments<NumberType>(step, frame);
+    const float* const shift = arguments.epilogue.shift;
+    arguments.rounded_shift = shift && sizeof(NumberType) < sizeof(float) ? shift + result.channels : shift;
     return arguments;
 }
 

@@ -9,7 +9,6 @@
 #include <optional>
 
 #include <tenon/backend/cuda/driver/stream.hpp>
-#include <tenon/backend/cuda/kernels/map.hpp>
 #include <tenon/backend/cuda/libraries/provider_choice.hpp>
 
 namespace tenon::cuda {
@@ -23,17 +22,6 @@ struct ConvAddresses {
 
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Rounds a bias to the type of the maps, which is what the libraries' kernels read.
-template <class NumberType>
-struct RoundBiasBody {
-    static constexpr const char* name = "round_bias";
-    long count = 0;
-    const float* source = nullptr;
-    NumberType* target = nullptr;
-
-    TENON_DEVICE void operator()(long index) const { target[index] = from_float<NumberType>(source[index]); }
-};
-
 /// `Base` is the driver; `Libraries` has
 ///     Providers allowed() const            the providers that may be asked,
 ///     bool prepare(Provider, problem, driver)  plans and allocates; false where the library is missing or refuses,
@@ -45,16 +33,19 @@ class ProviderDriver : public Base {
 public:
     template <class... Options>
     explicit ProviderDriver(const Options&... options) : Base{options...}, libraries_{} {}
-    ~ProviderDriver() {
-        if (bias_) Base::release(bias_);
-    }
 
     /// Runs a convolution in a library and returns true, or returns false: then tenon's kernels have to run it.
     template <Precision P>
     bool convolve(const ConvArguments& arguments) {
         const std::optional<ConvProblem> problem = problem_of(P, arguments);
-        if (!problem || problem->outputs > max_outputs) return false;
-        return leave(*problem, [&](Provider provider) { run<P>(provider, *problem, arguments); });
+        if (!problem) return false;
+        return leave(*problem, [&](Provider provider) {
+            // The bias in the type of the maps, which is what the libraries' kernels read.
+            const ConvAddresses addresses{arguments.terms[0].source, arguments.terms[0].weights,
+                                          arguments.rounded_shift, arguments.epilogue.residual,
+                                          arguments.epilogue.target};
+            libraries_.run(provider, *problem, addresses, static_cast<Base&>(*this));
+        });
     }
 
     /// The same for the gradient of a convolution's weights, which is left in `partials` as the sum of one split.
@@ -84,8 +75,6 @@ public:
     }
 
 private:
-    static constexpr int max_outputs = 1 << 14;
-
     /// Calls run(provider) with the library that has a problem, and returns whether there is one.
     template <class Run>
     bool leave(const ConvProblem& problem, const Run& run) {
@@ -107,24 +96,8 @@ private:
         return true;
     }
 
-    template <Precision P>
-    void run(Provider provider, const ConvProblem& problem, const ConvArguments& arguments) {
-        ConvAddresses addresses{arguments.terms[0].source, arguments.terms[0].weights, arguments.epilogue.shift,
-                                arguments.epilogue.residual, arguments.epilogue.target};
-        if (number_bytes(P) != 4 && addresses.bias) {
-            if (!bias_) bias_ = this->allocate(max_outputs * sizeof(float));
-            const RoundBiasBody<Number<P>> body{problem.outputs, arguments.epilogue.shift,
-                                                static_cast<Number<P>*>(bias_)};
-            using Kernel = MapKernel<RoundBiasBody<Number<P>>>;
-            this->template launch<Kernel>(Kernel::grid(body), body);
-            addresses.bias = bias_;
-        }
-        libraries_.run(provider, problem, addresses, static_cast<Base&>(*this));
-    }
-
     Libraries libraries_;
     std::map<ConvProblem, Provider> providers_;
-    void* bias_ = nullptr;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

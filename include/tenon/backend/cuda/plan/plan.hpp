@@ -54,7 +54,8 @@ constexpr void plan_product(Step& step, const Op& op, int number_bytes, const Ta
         term.weights = take_weights(long{term.depth} * outputs * number_bytes);
         step.vector = std::min(step.vector, vector_of(term.group_channels, step.vector));
     }
-    step.shift = take_weights(outputs * long{sizeof(float)});
+    // In 16 bits also as libraries read it, rounded.
+    step.shift = take_weights(outputs * (long{sizeof(float)} + (number_bytes < 4 ? number_bytes : 0)));
     step.output_vector = vector_of(outputs / step.groups, copy_bytes / number_bytes);
 }
 
@@ -133,7 +134,7 @@ private:
         if (step.is_product())
             plan_product(step, op, number_bytes_, [&](long bytes) { return take_weights(bytes); });
         else
-            step.output_vector = channels > 0 ? vector_of(channels, 4) : 1;
+            step.output_vector = channels > 0 ? vector_of(channels, 16 / number_bytes_) : 1;
         if (step.activated.exists()) step.activated_scale = take_weights(2 * channels * long{sizeof(float)});
         plan_.steps.push_back(step);
     }

@@ -64,7 +64,7 @@ struct Step {
     int groups = 1;
     int vector = 1;             ///< channels of a source that are loaded at once
     int output_vector = 1;      ///< channels of the result that are stored at once
-    long shift = -1;            ///< one float per output channel, added to the sums
+    long shift = -1;            ///< one float per output channel, added to the sums; in 16 bits then as many numbers
     long activated_scale = -1;  ///< one float per output channel, followed by as many shifts
 
     constexpr bool is_product() const { return traits_of(kind).is_product; }

@@ -16,7 +16,7 @@ enum class PackKind {
     bordered,         ///< the same for an image with a border: a row of taps is as one tap
     data_gradient,    ///< a row is an input, taps are mirrored, channels are the outputs
     linear_gradient,  ///< of a linear layer: a row is a feature of the map, which is pixel, then channel
-    shift,            ///< of a convolution's sums: the biases of its terms, in 32 bits
+    shift,            ///< of a convolution's sums: the biases of its terms, in 32 bits; in 16 bits then rounded, too
 };
 
 /// What one term, or one shift, needs packed. The taps of a linear layer are the pixels of the map that it reads.
@@ -100,12 +100,17 @@ private:
     }
 
     TENON_DEVICE static void store(const PackPart& part, int index, float value) {
-        if (part.kind == PackKind::shift)
-            static_cast<float*>(part.target)[index] = value;
-        else if constexpr (P == Precision::tensor_float32)
-            static_cast<float*>(part.target)[index] = float_of_bits(round_to_tensor_float(bits_of(value)));
+        auto* to = static_cast<Number<P>*>(part.target);
+        if (part.kind == PackKind::shift) {
+            auto* const floats = static_cast<float*>(part.target);
+            floats[index] = value;
+            if constexpr (sizeof(Number<P>) == sizeof(float)) return;
+            to = reinterpret_cast<Number<P>*>(floats + part.count);
+        }
+        if constexpr (P == Precision::tensor_float32)
+            to[index] = float_of_bits(round_to_tensor_float(bits_of(value)));
         else
-            static_cast<Number<P>*>(part.target)[index] = from_float<Number<P>>(value);
+            to[index] = from_float<Number<P>>(value);
     }
 };
 
