@@ -167,6 +167,11 @@ TEST_CASE("an engine is on the device that its options choose, and one that is n
     CHECK(contains(error_of([] { Model<Small, EmulatedCuda<>> model{{.device = -2}}; }), "has no device -2"));
     using SmallTrainer = Trainer<Small, EmulatedCuda<>>;
     CHECK(error_of([] { SmallTrainer trainer{SgdOptions{}, TrainerOptions{.device = 2}}; }) == missing);
+    // A trainer's two engines, for iterations and for evaluation.
+    const int first = cuda::EmulatedDriver::made_on(0), second = cuda::EmulatedDriver::made_on(1);
+    SmallTrainer trainer{SgdOptions{}, TrainerOptions{.device = 1}};
+    CHECK(cuda::EmulatedDriver::made_on(1) == second + 2);
+    CHECK(cuda::EmulatedDriver::made_on(0) == first);
     const char* const none = "device 0 was chosen for a backend that has no devices, as CUDA has";
     CHECK(error_of([] { Model<Small, Reference<float>> model{{.device = 0}}; }) == none);
     CHECK(error_of([] { TrainingEngine<Small, Reference<float>> engine{1, {.device = 0}}; }) == none);
