@@ -112,6 +112,7 @@ TEST_CASE("images in bytes: with and without a border") {
     struct Net : Network<Input<3, 9, 8>, Conv<8, Kernel<3>, Stride<2>, Padding<1>>, ReLU, GlobalAvgPool, Linear<4>> {};
     compare_bytes<Net, Precision::float32>();
     compare_bytes<Net, Precision::bfloat16>();
+    compare_bytes<Net, Precision::float16>();
 }
 
 /// The gradient of a maximum over windows of 5 x 5, of a few whole numbers, many of which are alike. The gradients are

@@ -65,11 +65,12 @@ struct Mixed : Network<Input<3, 16, 14>, Conv<16, Kernel<3>, Padding<1>>, BatchN
 struct Bordered : Network<Input<3, 11, 10>, Recompute<Conv<16, Kernel<5>, Stride<2>, Padding<2>>, BatchNorm, Sigmoid>,
                           AvgPool<Kernel<5>>, Flatten, Linear<6>> {};
 
-/// Windows of more pixels, and more classes, than threads or loops take at once.
+/// Windows of more pixels, and more classes and features, than threads or loops take at once.
 struct Large
     : Network<Input<8, 9, 8>, Conv<8>, AvgPool<Kernel<5>, Stride<2>, Padding<2>>, GlobalAvgPool, Linear<1096>> {};
-struct LargeMaxima : Network<Input<9, 9, 8>, Conv<9>, MaxPool<Kernel<5>, Padding<2>>,
-                             AvgPool<Kernel<5>, Stride<2>, Padding<2>>, GlobalAvgPool, Linear<11>> {};
+struct LargeMaxima
+    : Network<Input<9, 9, 8>, Conv<9>, MaxPool<Kernel<5>, Padding<2>>, AvgPool<Kernel<5>, Stride<2>, Padding<2>>,
+              GlobalAvgPool, Linear<600>, Softmax, Linear<11>> {};
 
 constexpr int batch = 3;
 
@@ -158,14 +159,17 @@ struct HalfStep {
     static constexpr detail::UpdateStep update{
         .learning_rate = 0.1, .clip_norm = 1, .average = true, .average_decay = 0.5};
 
-    explicit HalfStep(double initial) : engine{batch, {.loss_scaling = {.initial = initial}}} {
+    static constexpr detail::UpdateRule adamw{
+        .kind = detail::UpdateRule::Kind::adamw, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+
+    explicit HalfStep(double initial, int device = -1, const detail::UpdateRule& rule = adamw)
+        : engine{batch, {.loss_scaling = {.initial = initial}, .device = device}} {
         engine.parameters().seed(4);
-        const detail::UpdateRule rule{
-            .kind = detail::UpdateRule::Kind::adamw, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
         const auto runs = detail::parameter_runs(Parameters<Mixed>::infos(), &Half::is_trained, DecayedRoles{});
         engine.prepare_updates(rule, runs, true);
         for (const detail::TrainingArena arena : arenas)
-            engine.send(arena, std::vector<float>(state_count<Mixed>, 0.5f));
+            if (arena != detail::TrainingArena::second_slot || rule.slots() == 2)
+                engine.send(arena, std::vector<float>(state_count<Mixed>, 0.5f));
     }
     detail::UpdateResult step() { return engine.train(data.images, std::span<const int>(data.labels), {}, update); }
     std::vector<float> fetched(detail::TrainingArena arena) {
@@ -221,6 +225,48 @@ TEST_CASE("a step whose scaled gradients overflow is skipped and halves the scal
         if (arena != detail::TrainingArena::average) CHECK(half.fetched(arena) == direct.fetched(arena));
     CHECK(half.step().gradient_norm == direct.step().gradient_norm);
 }
+
+#if defined(__CUDACC__)
+TEST_CASE("engines on a device each take turns, with the bits of one that is alone") {
+    int devices = 0;
+    cudaGetDeviceCount(&devices);
+    const detail::UpdateRule rule{.weight_decay = 0.01, .momentum = 0.9, .nesterov = true};
+    HalfStep alone{1024, 0, rule};
+    const auto end_of = [](HalfStep& half) {
+        std::vector<float> all = half.fetched(detail::TrainingArena::first_slot);
+        const auto append = [&](std::span<const float> values) { all.insert(all.end(), values.begin(), values.end()); };
+        append(half.fetched(detail::TrainingArena::average));
+        append(half.engine.gradients().values());
+        append(std::as_const(half.engine).parameters().values());
+        append(half.engine.logits());
+        all.push_back(half.engine.loss_scale().scale);
+        return all;
+    };
+    for (int i = 0; i < 2; ++i) alone.step();
+    if (devices < 2) {
+        MESSAGE("SKIPPED: there is one device");
+        return;
+    }
+    for (const int current : {0, 1}) {
+        cudaSetDevice(current);
+        {
+            HalfStep first{1024, 0, rule}, second{1024, 1, rule};
+            CHECK(second.engine.runner().driver().device() == 1);
+            for (int i = 0; i < 2; ++i) {
+                second.step();
+                first.step();
+            }
+            CHECK(end_of(first) == end_of(alone));
+            if (first.engine.runner().driver().multiprocessors() == second.engine.runner().driver().multiprocessors())
+                CHECK(end_of(second) == end_of(alone));
+        }
+        int now = -1;
+        cudaGetDevice(&now);
+        CHECK(now == current);
+    }
+    cudaSetDevice(0);
+}
+#endif
 
 TEST_CASE("gradients are those of the loss itself at any scale that is a power of two") {
     const TrainingData<Mixed> data{batch};

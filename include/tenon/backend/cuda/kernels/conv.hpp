@@ -240,11 +240,20 @@ private:
         const EpilogueChannels<Spec.output_vector> channels{arguments.epilogue, channel};
         for (int round = 0; round < rounds; round += at_once) {
             const int row = first_row + round * rows, pixel = loader.first_pixel + row;
+            if (pixel >= arguments.pixels) return;
             float residual[at_once][Spec.output_vector];
-            TENON_CUDA_UNROLL
-            for (int i = 0; i < at_once; ++i)
-                if (pixel + i * rows < arguments.pixels)
-                    load_residual<NumberType>(arguments.epilogue, pixel + i * rows, channel, residual[i]);
+            if (arguments.epilogue.residual) {
+                // All places first, and after the last pixel the first again: a branch between the loads would wait
+                // for them.
+                long at[at_once];
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < at_once; ++i)
+                    at[i] = residual_pixel(arguments.epilogue,
+                                           pixel + i * rows < arguments.pixels ? pixel + i * rows : pixel);
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < at_once; ++i)
+                    load_residual<NumberType>(arguments.epilogue, at[i], channel, residual[i]);
+            }
             TENON_CUDA_UNROLL
             for (int i = 0; i < at_once; ++i) {
                 if (pixel + i * rows >= arguments.pixels) return;

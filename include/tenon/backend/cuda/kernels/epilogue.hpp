@@ -44,19 +44,20 @@ struct EpilogueChannels {
     }
 };
 
-/// Loads the residual of `Count` channels of a pixel, if there is one; pixels are counted over the images of a batch.
+/// The pixel of the residual that is added to a pixel; both are counted over the images of a batch.
+TENON_DEVICE long residual_pixel(const EpilogueArguments& arguments, long pixel) {
+    if (arguments.residual_stride == 1) return pixel;
+    const int map = arguments.height * arguments.width;
+    const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
+    const int y = inside / arguments.width, x = inside % arguments.width;
+    return (long{image} * arguments.residual_height + y * arguments.residual_stride) * arguments.residual_width +
+           x * arguments.residual_stride;
+}
+
+/// Loads `Count` channels of a pixel of the residual.
 template <class NumberType, int Count>
 TENON_DEVICE void load_residual(const EpilogueArguments& arguments, long pixel, int channel, float (&residual)[Count]) {
-    if (!arguments.residual) return;
-    long at = pixel;
-    if (arguments.residual_stride > 1) {
-        const int map = arguments.height * arguments.width;
-        const int image = static_cast<int>(pixel / map), inside = static_cast<int>(pixel % map);
-        const int y = inside / arguments.width, x = inside % arguments.width;
-        at = (long{image} * arguments.residual_height + y * arguments.residual_stride) * arguments.residual_width +
-             x * arguments.residual_stride;
-    }
-    load_floats(static_cast<const NumberType*>(arguments.residual) + at * arguments.channels + channel, residual);
+    load_floats(static_cast<const NumberType*>(arguments.residual) + pixel * arguments.channels + channel, residual);
 }
 
 /// Applies the epilogue to `Count` channels of a pixel, with what was loaded for it, and stores them.
@@ -92,7 +93,7 @@ template <class NumberType, int Count>
 TENON_DEVICE void apply_epilogue(const EpilogueArguments& arguments, long pixel, int channel, float (&values)[Count]) {
     const EpilogueChannels<Count> channels{arguments, channel};
     float residual[Count];
-    load_residual<NumberType>(arguments, pixel, channel, residual);
+    if (arguments.residual) load_residual<NumberType>(arguments, residual_pixel(arguments, pixel), channel, residual);
     finish_epilogue<NumberType>(arguments, channels, residual, pixel, channel, values);
 }
 

@@ -41,34 +41,36 @@ struct MapKernel {
 enum class MapKind { identity, elementwise, multiply };
 
 /// Element by element, `Count` channels at a time: identity (a norm, ReLU, scale or sum is all in the epilogue),
-/// a function of backend/shared/elementwise.hpp, or the product with a second map.
-template <class NumberType, int Count>
+/// a function of backend/shared/elementwise.hpp, or the product with a second map. The last two have no epilogue, as
+/// nothing is fused with them.
+template <class NumberType, int Count, MapKind Kind>
 struct PointwiseBody {
     static constexpr const char* name = "pointwise";
     long count = 0;  ///< of packs
     const NumberType* source = nullptr;
     const NumberType* other = nullptr;
-    MapKind kind = MapKind::identity;
     OpKind function{};  ///< of MapKind::elementwise
     EpilogueArguments epilogue{};
 
     TENON_DEVICE void operator()(long index) const {
-        const int packs = epilogue.channels / Count;
-        const long pixel = index / packs;
-        const int channel = static_cast<int>(index % packs) * Count;
         float values[Count];
         load_floats(source + index * Count, values);
-        if (kind == MapKind::elementwise) {
+        if constexpr (Kind == MapKind::identity) {
+            const int packs = epilogue.channels / Count;
+            apply_epilogue<NumberType>(epilogue, index / packs, static_cast<int>(index % packs) * Count, values);
+            return;
+        }
+        if constexpr (Kind == MapKind::elementwise) {
             TENON_CUDA_UNROLL
             for (int i = 0; i < Count; ++i) values[i] = elementwise_value(function, values[i]);
         }
-        if (kind == MapKind::multiply) {
+        if constexpr (Kind == MapKind::multiply) {
             float factors[Count];
             load_floats(other + index * Count, factors);
             TENON_CUDA_UNROLL
             for (int i = 0; i < Count; ++i) values[i] *= factors[i];
         }
-        cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
+        store_floats(values, static_cast<NumberType*>(epilogue.target) + index * Count);
     }
 };
 
@@ -125,21 +127,20 @@ struct PadChannelsBody {
     static constexpr const char* name = "pad_channels";
     long count = 0;
     const NumberType* source = nullptr;
+    NumberType* target = nullptr;
     int channels = 0, height = 0, width = 0;  ///< of the source
     int stride_height = 1, stride_width = 1;
-    EpilogueArguments epilogue{};
+    int target_channels = 0, target_height = 0, target_width = 0;
 
     TENON_DEVICE void operator()(long index) const {
-        const long pixel = index / epilogue.channels;
-        const int channel = static_cast<int>(index % epilogue.channels);
-        const int own = channel - (epilogue.channels - channels) / 2;
-        const int map = epilogue.height * epilogue.width;
+        const long pixel = index / target_channels;
+        const int own = static_cast<int>(index % target_channels) - (target_channels - channels) / 2;
+        const int map = target_height * target_width;
         const int inside = static_cast<int>(pixel % map);
-        const long y = inside / epilogue.width * stride_height, x = inside % epilogue.width * stride_width;
-        float values[1] = {0};
-        if (own >= 0 && own < channels)
-            load_floats(source + ((pixel / map * height + y) * width + x) * channels + own, values);
-        cuda::apply_epilogue<NumberType>(epilogue, pixel, channel, values);
+        const long y = inside / target_width * stride_height, x = inside % target_width * stride_width;
+        NumberType value{};
+        if (own >= 0 && own < channels) value = source[((pixel / map * height + y) * width + x) * channels + own];
+        target[index] = value;
     }
 };
 
@@ -151,6 +152,22 @@ struct LoadSizes {
     int pitch = 0;
     int target_width = 0, target_pixels = 0;
     int top = 0, left = 0;  ///< where the image begins in the target
+
+    /// Where a pixel of the target is in the source.
+    struct Pixel {
+        long image;
+        int y, x;
+        bool exists;
+    };
+    TENON_DEVICE Pixel pixel(long index) const {
+        Pixel pixel{};
+        pixel.image = index / target_pixels;
+        const int inside = static_cast<int>(index - pixel.image * target_pixels);
+        pixel.y = inside / target_width - top;
+        pixel.x = inside % target_width - left;
+        pixel.exists = pixel.y >= 0 && pixel.y < height && pixel.x >= 0 && pixel.x < width;
+        return pixel;
+    }
 };
 
 /// Images in float, channel by channel.
@@ -161,13 +178,10 @@ struct LoadInputBody : LoadSizes {
     NumberType* target = nullptr;
 
     TENON_DEVICE void operator()(long index) const {
-        const long image = index / target_pixels;
-        const int inside = static_cast<int>(index - image * target_pixels);
-        const int y = inside / target_width - top, x = inside % target_width - left;
-        const bool exists = y >= 0 && y < height && x >= 0 && x < width;
+        const Pixel at = pixel(index);
         for (int c = 0; c < pitch; ++c)
             target[index * pitch + c] = from_float<NumberType>(
-                exists && c < channels ? source[((image * channels + c) * height + y) * width + x] : 0.0f);
+                at.exists && c < channels ? source[((at.image * channels + c) * height + at.y) * width + at.x] : 0.0f);
     }
 };
 
@@ -180,14 +194,11 @@ struct LoadBytesBody : LoadSizes {
     NumberType* target = nullptr;
 
     TENON_DEVICE void operator()(long index) const {
-        const long image = index / target_pixels;
-        const int inside = static_cast<int>(index - image * target_pixels);
-        const int y = inside / target_width - top, x = inside % target_width - left;
-        const bool exists = y >= 0 && y < height && x >= 0 && x < width;
-        const std::uint8_t* const pixel = source + ((image * height + y) * width + x) * channels;
+        const Pixel at = pixel(index);
+        const std::uint8_t* const bytes = source + ((at.image * height + at.y) * width + at.x) * channels;
         for (int c = 0; c < pitch; ++c)
             target[index * pitch + c] = from_float<NumberType>(
-                exists && c < channels ? ::fmaf(static_cast<float>(pixel[c]), scale[c], scale[channels + c]) : 0.0f);
+                at.exists && c < channels ? ::fmaf(static_cast<float>(bytes[c]), scale[c], scale[channels + c]) : 0.0f);
     }
 };
 

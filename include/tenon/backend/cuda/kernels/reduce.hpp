@@ -13,7 +13,8 @@ struct GlobalPoolArguments {
     const void* source = nullptr;
     int pixels = 1;  ///< of the source's map
     bool average = true;
-    EpilogueArguments epilogue{};
+    void* target = nullptr;
+    int channels = 0;
 };
 
 /// The scalars of a softmax's call.
@@ -41,7 +42,7 @@ struct GlobalPoolKernel {
     TENON_DEVICE static void run(Block& block, const Arguments& arguments) {
         const Grid index = block.index();
         Shared& shared = block.shared();
-        const int all = arguments.epilogue.channels;
+        const int all = arguments.channels;
         block.threads([&](int thread, Registers&) {
             const int channel = index.y * channels + thread % channels, row = thread / channels;
             float value = arguments.average ? 0.0f : -INFINITY;
@@ -61,21 +62,21 @@ struct GlobalPoolKernel {
         block.threads([&](int thread, Registers&) {
             const int channel = index.y * channels + thread;
             if (thread >= channels || channel >= all) return;
-            float values[1] = {shared.partial[0][thread]};
+            float value = shared.partial[0][thread];
             for (int row = 1; row < rows; ++row) {
                 const float next = shared.partial[row][thread];
                 if (arguments.average)
-                    values[0] += next;
-                else if (next > values[0] || next != next)
-                    values[0] = next;
+                    value += next;
+                else if (next > value || next != next)
+                    value = next;
             }
-            if (arguments.average) values[0] /= static_cast<float>(arguments.pixels);
-            apply_epilogue<NumberType>(arguments.epilogue, index.x, channel, values);
+            if (arguments.average) value /= static_cast<float>(arguments.pixels);
+            static_cast<NumberType*>(arguments.target)[long{index.x} * all + channel] = from_float<NumberType>(value);
         });
     }
 
     static Grid grid(const Arguments& arguments, int images) {
-        return {images, static_cast<int>(blocks_of(arguments.epilogue.channels, channels)), 1};  // x has no small bound
+        return {images, static_cast<int>(blocks_of(arguments.channels, channels)), 1};  // x has no small bound
     }
 };
 

@@ -63,25 +63,33 @@ void launch_global_pool(const Step& step, const Frame<Driver>& frame) {
     arguments.source = address<Number<P>>(frame, step.source());
     arguments.pixels = static_cast<int>(step.source().pixels());
     arguments.average = step.kind == OpKind::global_average_pool;
-    arguments.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    arguments.target = address<Number<P>>(frame, step.target);
+    arguments.channels = step.target.channels;
     frame.driver->template launch<Kernel>(Kernel::grid(arguments, frame.images), arguments);
 }
 
+/// What a map of an operation computes before its epilogue.
+constexpr MapKind map_kind_of(OpKind kind) {
+    return kind == OpKind::multiply         ? MapKind::multiply
+           : traits_of(kind).is_elementwise ? MapKind::elementwise
+                                            : MapKind::identity;
+}
+
+/// Whether an operation's kernels have an epilogue, as the passes believe.
+constexpr bool has_epilogue(OpKind kind) { return traits_of(kind).takes_relu || traits_of(kind).activates; }
+static_assert(!has_epilogue(OpKind::multiply) && !has_epilogue(OpKind::sigmoid) && !has_epilogue(OpKind::elementwise) &&
+              !has_epilogue(OpKind::pad_channels) && !has_epilogue(OpKind::global_average_pool) &&
+              !has_epilogue(OpKind::global_max_pool));
+
 /// What works element by element: additions, products, functions of each element, and norms and ReLUs, which are in the
 /// epilogue.
-template <Precision P, int OutputVector, class Driver>
+template <Precision P, int OutputVector, MapKind Kind, class Driver>
 void launch_pointwise(const Step& step, const Frame<Driver>& frame) {
-    PointwiseBody<Number<P>, OutputVector> body{};
+    PointwiseBody<Number<P>, OutputVector, Kind> body{};
     body.count = frame.images * step.result().scalars() / OutputVector;
     body.source = address<Number<P>>(frame, step.source());
-    if (step.kind == OpKind::multiply) {
-        body.kind = MapKind::multiply;
-        body.other = address<Number<P>>(frame, step.terms[1].source);
-    }
-    if (traits_of(step.kind).is_elementwise) {
-        body.kind = MapKind::elementwise;
-        body.function = step.kind;
-    }
+    if constexpr (Kind == MapKind::multiply) body.other = address<Number<P>>(frame, step.terms[1].source);
+    if constexpr (Kind == MapKind::elementwise) body.function = step.kind;
     body.epilogue = epilogue_arguments<Number<P>>(step, frame);
     launch_map(*frame.driver, body);
 }
@@ -97,7 +105,10 @@ void launch_pad_channels(const Step& step, const Frame<Driver>& frame) {
     body.width = step.source().width;
     body.stride_height = step.window().stride_height;
     body.stride_width = step.window().stride_width;
-    body.epilogue = epilogue_arguments<Number<P>>(step, frame);
+    body.target = address<Number<P>>(frame, step.target);
+    body.target_channels = step.target.channels;
+    body.target_height = step.target.height;
+    body.target_width = step.target.width;
     launch_map(*frame.driver, body);
 }
 
@@ -154,12 +165,12 @@ consteval StepFunction<Driver> step_function() {
     using enum OpKind;
     if constexpr (step.is_product()) return &launch_conv<P, step.vector, step.output_vector, Driver>;
     if constexpr (step.kind == max_pool || step.kind == average_pool)
-        return &launch_pool<P, step.output_vector, Driver>;
+        return &launch_pool<P, std::min(step.output_vector, 4), Driver>;
     if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
         return &launch_global_pool<P, Driver>;
     if constexpr (step.kind == add || step.kind == batch_norm || step.kind == relu || step.kind == OpKind::scale ||
                   step.kind == OpKind::multiply || traits_of(step.kind).is_elementwise)
-        return &launch_pointwise<P, step.output_vector, Driver>;
+        return &launch_pointwise<P, step.output_vector, map_kind_of(step.kind), Driver>;
     if constexpr (step.kind == pad_channels) return &launch_pad_channels<P, Driver>;
     if constexpr (step.kind == softmax) return &launch_softmax<P, Driver>;
     if constexpr (step.kind == load_input) return &launch_load_input<P, Driver>;

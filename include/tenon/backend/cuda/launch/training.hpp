@@ -38,7 +38,8 @@ consteval TrainingFunction<Driver> training_step_function() {
     constexpr const TrainingStep& training = Plan.steps[Index];
     constexpr const Step& step = training.step;
     constexpr TrainingKind kind = training.kind;
-    constexpr int pack = training.pack;
+    constexpr int pack = step.output_vector;
+    [[maybe_unused]] constexpr GradientKind gradient_kind = gradient_kind_of(kind, step.kind);
     using enum TrainingKind;
     if constexpr (kind == data_gradient)
         return &launch_training_product<P, step.vector, step.output_vector, Driver>;
@@ -51,9 +52,9 @@ consteval TrainingFunction<Driver> training_step_function() {
         else if constexpr (step.kind == dropout)
             return &launch_dropout<P, Driver>;
         else if constexpr (step.kind == OpKind::scale)
-            return &launch_gradient_map<P, pack, Driver>;
+            return &launch_gradient_map<P, pack, gradient_kind, Driver>;
         else if constexpr (step.kind == max_pool || step.kind == average_pool)
-            return &launch_inference_step<&launch_pool<P, pack, Driver>, Driver>;
+            return &launch_inference_step<&launch_pool<P, training.pack, Driver>, Driver>;
         else if constexpr (step.kind == global_average_pool || step.kind == global_max_pool)
             return &launch_inference_step<&launch_global_pool<P, Driver>, Driver>;
         else if constexpr (step.kind == pad_channels)
@@ -61,15 +62,16 @@ consteval TrainingFunction<Driver> training_step_function() {
         else if constexpr (step.kind == softmax)
             return &launch_inference_step<&launch_softmax<P, Driver>, Driver>;
         else
-            return &launch_inference_step<&launch_pointwise<P, pack, Driver>, Driver>;  // add, relu, multiply, sigmoid
+            // add, relu, multiply, sigmoid
+            return &launch_inference_step<&launch_pointwise<P, pack, map_kind_of(step.kind), Driver>, Driver>;
     } else if constexpr (kind == statistics)
-        return &launch_statistics<P, pack, Driver>;
+        return &launch_statistics<P, training.pack, Driver>;
     else if constexpr (kind == weight_gradient)
         return training.layers[0].bias < 0
                    ? &launch_weight_gradient<P, step.vector, step.output_vector, Driver>
-                   : &launch_parameter_gradients<P, step.vector, step.output_vector, pack, Driver>;
+                   : &launch_parameter_gradients<P, step.vector, step.output_vector, training.pack, Driver>;
     else if constexpr (kind == norm_gradient)
-        return &launch_norm_gradient<P, pack, Driver>;
+        return &launch_norm_gradient<P, training.pack, pack, Driver>;
     else if constexpr (kind == subsample_gradient || kind == spread)
         return &launch_spread<P, Driver>;
     else if constexpr (kind == pool_gradient) {
@@ -79,13 +81,13 @@ consteval TrainingFunction<Driver> training_step_function() {
         else if constexpr (step.kind == pad_channels || (step.kind == max_pool && !training.source().exists()))
             return &launch_spread<P, Driver>;
         else
-            return &launch_pool_gradient<P, pack, Driver>;
+            return &launch_pool_gradient<P, training.pack, Driver>;  // of 16 bytes it needs a stack
     } else if constexpr (kind == activation_gradient && step.kind == OpKind::dropout)
         return &launch_dropout<P, Driver>;
     else if constexpr (kind == activation_gradient && step.kind == OpKind::softmax)
         return &launch_softmax_gradient<P, Driver>;
     else
-        return &launch_gradient_map<P, pack, Driver>;
+        return &launch_gradient_map<P, pack, gradient_kind, Driver>;
 }
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -11,28 +11,25 @@
 namespace tenon::cuda {
 inline namespace TENON_ISA_NAMESPACE {
 
-/// Launches what works element by element: masks, products, sums, scales.
-template <Precision P, int Pack, class Driver>
-void launch_gradient_map(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
+/// What the map of a step computes: a mask, a product, a sum, a scale.
+constexpr GradientKind gradient_kind_of(TrainingKind kind, OpKind op) {
     using enum TrainingKind;
-    GradientBody<Number<P>, Pack> body{};
+    if (kind == product_gradient) return GradientKind::product;
+    if (kind == relu_gradient || (kind == activation_gradient && op == OpKind::relu)) return GradientKind::relu;
+    if (kind == activation_gradient && traits_of(op).is_elementwise) return GradientKind::elementwise;
+    return kind != add_gradient && op == OpKind::scale ? GradientKind::scale : GradientKind::copy;
+}
+
+/// Launches what works element by element.
+template <Precision P, int Pack, GradientKind Kind, class Driver>
+void launch_gradient_map(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
+    GradientBody<Number<P>, Pack, Kind> body{};
     body.count = frame.frame.images * training.target().scalars() / Pack;
-    const OpKind op = training.step.kind;
     const bool gradient = training.gradient.exists();
-    if (training.kind == product_gradient) {
-        body.kind = GradientKind::product;
-        body.other = address<Number<P>>(frame.frame, training.other);
-    } else if (training.kind == relu_gradient || (training.kind == activation_gradient && op == OpKind::relu)) {
-        body.kind = GradientKind::relu;
-        body.other = address<Number<P>>(frame.frame, training.result);
-    } else if (training.kind == activation_gradient && traits_of(op).is_elementwise) {
-        body.kind = GradientKind::elementwise;
-        body.function = op;
-        body.other = address<Number<P>>(frame.frame, training.result);
-    } else if (training.kind != add_gradient && op == OpKind::scale) {
-        body.kind = GradientKind::scale;
-        body.factor = static_cast<float>(training.rate);
-    }
+    if constexpr (decltype(body)::reads_other)
+        body.other = address<Number<P>>(frame.frame, Kind == GradientKind::product ? training.other : training.result);
+    body.function = training.step.kind;
+    body.factor = static_cast<float>(training.rate);
     body.gradient = address<Number<P>>(frame.frame, gradient ? training.gradient : training.source());
     body.sum = address<Number<P>>(frame.frame, training.sum);
     body.target = address<Number<P>>(frame.frame, training.target());

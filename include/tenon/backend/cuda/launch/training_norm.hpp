@@ -63,7 +63,7 @@ template <Precision P, int Pack, class Driver>
 void launch_norm(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     const NormNumbers numbers = norm_numbers(training, frame);
     if (training.frozen) launch_map(*frame.frame.driver, FrozenNormBody{numbers.channels, numbers});
-    PointwiseBody<Number<P>, Pack> body{};
+    PointwiseBody<Number<P>, Pack, MapKind::identity> body{};
     body.count = frame.frame.images * training.target().scalars() / Pack;
     body.source = address<Number<P>>(frame.frame, training.source());
     body.epilogue.activated = address<Number<P>>(frame.frame, training.target());
@@ -73,8 +73,8 @@ void launch_norm(const TrainingStep& training, const TrainingFrame<Driver>& fram
     launch_map(*frame.frame.driver, body);
 }
 
-/// The gradients of gamma, beta and the source of a batch norm.
-template <Precision P, int Pack, class Driver>
+/// The gradients of gamma, beta and the source of a batch norm: sums of `SumPack` channels at a time, a map of `Pack`.
+template <Precision P, int SumPack, int Pack, class Driver>
 void launch_norm_gradient(const TrainingStep& training, const TrainingFrame<Driver>& frame) {
     const LayerPlaces& places = training.layers[0];
     NormGradientOperands<Number<P>> operands{};
@@ -88,7 +88,7 @@ void launch_norm_gradient(const TrainingStep& training, const TrainingFrame<Driv
         epilogue.gamma_gradient = frame.parameter_gradient(places.gamma);
         epilogue.beta_gradient = frame.parameter_gradient(places.beta);
         epilogue.count = static_cast<double>(frame.frame.images * training.source().pixels());
-        launch_channel_sums<Pack>(frame, training.source(), NormGradientSums<Number<P>>{operands}, epilogue);
+        launch_channel_sums<SumPack>(frame, training.source(), NormGradientSums<Number<P>>{operands}, epilogue);
     }
     if (!training.target().exists()) return;
     NormGradientBody<Number<P>, Pack> body{};

@@ -55,7 +55,8 @@ TENON_DEVICE float sum_rows(const float* values, int width, int rows) {
     return sum;
 }
 
-/// The arguments of ChannelSumsKernel: a body that adds a pixel's contribution to two sums of `Pack` channels.
+/// The arguments of ChannelSumsKernel: a body that loads what a pixel has in `Pack` channels, and adds that to two
+/// sums.
 template <class Body>
 struct ChannelSumsArguments {
     ChannelChunks chunks{};
@@ -63,12 +64,15 @@ struct ChannelSumsArguments {
     Body body{};
 };
 
-/// First stage: calls body(pixel, channel, first, second) for all pixels of a chunk.
+/// First stage: the sums over all pixels of a chunk, in order; of several pixels a thread loads everything before it
+/// adds the first.
 template <class Body, int Pack>
 struct ChannelSumsKernel {
     static constexpr const char* name = Body::name;
-    static constexpr int threads = ChannelChunks::threads;
+    static constexpr int threads = ChannelChunks::threads, at_once = 4;
+    static constexpr int min_blocks = 4;  // as many as have room without spilled registers
     using Arguments = ChannelSumsArguments<Body>;
+    using Loaded = typename Body::template Loaded<Pack>;
     using Registers = Nothing;
     using Shared = ChannelShared<Pack>;
 
@@ -81,10 +85,25 @@ struct ChannelSumsKernel {
         block.threads([&](int thread, Registers&) {
             const int column = thread % chunks.columns * Pack, row = thread / chunks.columns;
             float first[Pack]{}, second[Pack]{};
+            const int channel = first_channel + column;
             const long end = chunks.begin(index.y + 1);
-            if (first_channel + column < chunks.channels)
-                for (long pixel = chunks.begin(index.y) + row; pixel < end; pixel += chunks.rows())
-                    arguments.body(pixel, first_channel + column, first, second);
+            if (channel < chunks.channels) {
+                long pixel = chunks.begin(index.y) + row;
+                // Without branches, so that nothing waits for a load before all are on their way.
+                for (; pixel + (at_once - 1) * chunks.rows() < end; pixel += at_once * chunks.rows()) {
+                    Loaded loaded[at_once];
+                    TENON_CUDA_UNROLL
+                    for (int i = 0; i < at_once; ++i)
+                        arguments.body.load(pixel + i * chunks.rows(), channel, loaded[i]);
+                    TENON_CUDA_UNROLL
+                    for (int i = 0; i < at_once; ++i) arguments.body.add(loaded[i], channel, first, second);
+                }
+                for (; pixel < end; pixel += chunks.rows()) {
+                    Loaded loaded;
+                    arguments.body.load(pixel, channel, loaded);
+                    arguments.body.add(loaded, channel, first, second);
+                }
+            }
             TENON_CUDA_UNROLL
             for (int i = 0; i < Pack; ++i) {
                 shared.first[row * width + column + i] = first[i];

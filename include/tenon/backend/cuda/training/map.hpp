@@ -41,27 +41,28 @@ TENON_HOST_DEVICE std::uint64_t draw_bits(std::uint64_t seed, std::uint64_t stre
     return mix_bits((stream ^ (seed * step)) + (index + 1) * step);
 }
 
-/// Element by element, `Count` of them at a time: what `kind` says, plus `sum`.
-template <class NumberType, int Count>
+/// Element by element, `Count` of them at a time: what `Kind` says, plus `sum`.
+template <class NumberType, int Count, GradientKind Kind>
 struct GradientBody {
     static constexpr const char* name = "gradient";
+    static constexpr bool reads_other = Kind != GradientKind::copy && Kind != GradientKind::scale;
     long count = 0;  ///< of packs
-    GradientKind kind{};
     const NumberType *gradient = nullptr, *other = nullptr, *sum = nullptr;
     NumberType* target = nullptr;
     float factor = 1;
     OpKind function{};  ///< of GradientKind::elementwise
 
     TENON_DEVICE void operator()(long index) const {
-        float values[Count], others[Count]{};
+        float values[Count], others[Count];
         load_floats(gradient + index * Count, values);
-        if (other) load_floats(other + index * Count, others);
+        if constexpr (reads_other) load_floats(other + index * Count, others);
         TENON_CUDA_UNROLL
         for (int i = 0; i < Count; ++i) {
-            if (kind == GradientKind::relu && others[i] <= 0) values[i] = 0;
-            if (kind == GradientKind::product) values[i] *= others[i];
-            if (kind == GradientKind::elementwise) values[i] = elementwise_gradient(function, others[i], values[i]);
-            if (kind == GradientKind::scale) values[i] *= factor;
+            if constexpr (Kind == GradientKind::relu) values[i] = others[i] <= 0 ? 0.0f : values[i];
+            if constexpr (Kind == GradientKind::product) values[i] *= others[i];
+            if constexpr (Kind == GradientKind::elementwise)
+                values[i] = elementwise_gradient(function, others[i], values[i]);
+            if constexpr (Kind == GradientKind::scale) values[i] *= factor;
         }
         if (sum) {
             load_floats(sum + index * Count, others);

@@ -82,24 +82,32 @@ struct StatisticsKernel {
             const int column = thread % chunks.columns * Pack, row = thread / chunks.columns;
             float sum[Pack]{}, centre[Pack]{};
             if (means) load_floats<Pack>(means + column, centre);
-            if (first_channel + column < chunks.channels)
-                for (long pixel = begin + row; pixel < end; pixel += at_once * chunks.rows()) {
+            const auto load = [&](long pixel, float(&values)[Pack]) {
+                load_floats<Pack>(arguments.source + pixel * chunks.channels + first_channel + column, values);
+            };
+            const auto add = [&](const float(&values)[Pack]) {
+                TENON_CUDA_UNROLL
+                for (int i = 0; i < Pack; ++i) {
+                    const float off = values[i] - centre[i];
+                    sum[i] += means ? off * off : off;
+                }
+            };
+            if (first_channel + column < chunks.channels) {
+                long pixel = begin + row;
+                // Without branches, so that nothing waits for a load before all are on their way.
+                for (; pixel + (at_once - 1) * chunks.rows() < end; pixel += at_once * chunks.rows()) {
                     float values[at_once][Pack];
                     TENON_CUDA_UNROLL
-                    for (int j = 0; j < at_once; ++j)
-                        if (const long at = pixel + j * chunks.rows(); at < end)
-                            load_floats<Pack>(arguments.source + at * chunks.channels + first_channel + column,
-                                              values[j]);
+                    for (int j = 0; j < at_once; ++j) load(pixel + j * chunks.rows(), values[j]);
                     TENON_CUDA_UNROLL
-                    for (int j = 0; j < at_once; ++j) {
-                        if (pixel + j * chunks.rows() >= end) break;
-                        TENON_CUDA_UNROLL
-                        for (int i = 0; i < Pack; ++i) {
-                            const float off = values[j][i] - centre[i];
-                            sum[i] += means ? off * off : off;
-                        }
-                    }
+                    for (int j = 0; j < at_once; ++j) add(values[j]);
                 }
+                for (; pixel < end; pixel += chunks.rows()) {
+                    float values[Pack];
+                    load(pixel, values);
+                    add(values);
+                }
+            }
             TENON_CUDA_UNROLL
             for (int i = 0; i < Pack; ++i) sums[row * width + column + i] = sum[i];
         };

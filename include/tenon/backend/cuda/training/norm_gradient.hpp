@@ -17,21 +17,32 @@ struct NormGradientOperands {
     NormNumbers numbers{};
     bool relu = false;  ///< whether a ReLU is fused after the norm
 
-    /// The gradient of what the ReLU reads, and the normalized source, for some channels of a pixel.
+    /// Both, for some channels of a pixel.
     template <int Pack>
-    TENON_DEVICE void load(long pixel, int channel, float (&passed)[Pack], float (&normalized)[Pack]) const {
+    struct Loaded {
+        float values[Pack], passed[Pack];
+    };
+    template <int Pack>
+    TENON_DEVICE void load(long pixel, int channel, Loaded<Pack>& loaded) const {
         const long at = pixel * numbers.channels + channel;
-        float values[Pack], scale[Pack], shift[Pack], mean[Pack], inverse[Pack];
-        load_floats(source + at, values);
-        load_floats(gradient + at, passed);
+        load_floats(source + at, loaded.values);
+        load_floats(gradient + at, loaded.passed);
+    }
+
+    /// The gradient of what the ReLU reads, and the normalized source.
+    template <int Pack>
+    TENON_DEVICE void differentiate(const Loaded<Pack>& loaded, int channel, float (&passed)[Pack],
+                                    float (&normalized)[Pack]) const {
+        float scale[Pack], shift[Pack], mean[Pack], inverse[Pack];
         load_floats(numbers.scale() + channel, scale);
         load_floats(numbers.shift() + channel, shift);
         load_floats(numbers.mean() + channel, mean);
         load_floats(numbers.inverse() + channel, inverse);
         TENON_CUDA_UNROLL
         for (int i = 0; i < Pack; ++i) {
-            if (relu && values[i] * scale[i] + shift[i] <= 0) passed[i] = 0;
-            normalized[i] = (values[i] - mean[i]) * inverse[i];
+            const bool is_negative = loaded.values[i] * scale[i] + shift[i] <= 0;
+            passed[i] = is_negative && relu ? 0.0f : loaded.passed[i];
+            normalized[i] = (loaded.values[i] - mean[i]) * inverse[i];
         }
     }
 };
@@ -43,9 +54,16 @@ struct NormGradientSums {
     NormGradientOperands<NumberType> operands{};
 
     template <int Pack>
-    TENON_DEVICE void operator()(long pixel, int channel, float (&first)[Pack], float (&second)[Pack]) const {
+    using Loaded = typename NormGradientOperands<NumberType>::template Loaded<Pack>;
+
+    template <int Pack>
+    TENON_DEVICE void load(long pixel, int channel, Loaded<Pack>& loaded) const {
+        operands.load(pixel, channel, loaded);
+    }
+    template <int Pack>
+    TENON_DEVICE void add(const Loaded<Pack>& loaded, int channel, float (&first)[Pack], float (&second)[Pack]) const {
         float passed[Pack], normalized[Pack];
-        operands.load(pixel, channel, passed, normalized);
+        operands.differentiate(loaded, channel, passed, normalized);
         TENON_CUDA_UNROLL
         for (int i = 0; i < Pack; ++i) {
             first[i] += passed[i];
@@ -83,7 +101,9 @@ struct NormGradientBody {
         const NormNumbers& numbers = operands.numbers;
         const int packs = numbers.channels / Pack, channel = static_cast<int>(index % packs) * Pack;
         float result[Pack], normalized[Pack], scale[Pack];
-        operands.load(index / packs, channel, result, normalized);
+        typename NormGradientOperands<NumberType>::template Loaded<Pack> loaded;
+        operands.load(index / packs, channel, loaded);
+        operands.differentiate(loaded, channel, result, normalized);
         if (!frozen) {
             float mean[Pack], product[Pack];
             load_floats(numbers.mean_gradient() + channel, mean);
@@ -108,11 +128,18 @@ struct BiasGradientSums {
     int channels = 0;
 
     template <int Pack>
-    TENON_DEVICE void operator()(long pixel, int channel, float (&first)[Pack], float (&)[Pack]) const {
+    struct Loaded {
         float values[Pack];
-        load_floats(gradient + pixel * channels + channel, values);
+    };
+
+    template <int Pack>
+    TENON_DEVICE void load(long pixel, int channel, Loaded<Pack>& loaded) const {
+        load_floats(gradient + pixel * channels + channel, loaded.values);
+    }
+    template <int Pack>
+    TENON_DEVICE void add(const Loaded<Pack>& loaded, int, float (&first)[Pack], float (&)[Pack]) const {
         TENON_CUDA_UNROLL
-        for (int i = 0; i < Pack; ++i) first[i] += values[i];
+        for (int i = 0; i < Pack; ++i) first[i] += loaded.values[i];
     }
 };
 

@@ -114,7 +114,7 @@ private:
         const Tensor& channels_of = step.target.exists() ? step.target : training.gradient;
         const Tensor& any = channels_of.exists() ? channels_of : step.source();
         training.pack = vector_of(any.channels, 4);
-        step.output_vector = training.pack;
+        step.output_vector = vector_of(any.channels, 16 / number_bytes_);
         if (op.kind == weight_gradient) plan_weight_gradient(training, forward_op, op);
         if (op.kind == data_gradient) plan_data_gradient(training, forward_op, op);
         if (is_forward(op.kind) && step.is_product()) plan_sum(training, forward_op, op.sources, packed_[op.op]);
@@ -127,7 +127,7 @@ private:
         long& offset = statistics_[layer];
         if (offset < 0) {
             offset = plan_.statistics_floats;
-            plan_.statistics_floats += round_up(long{NormNumbers::count} * channels, 4);
+            plan_.statistics_floats += round_up(long{NormNumbers::count} * channels, 8);
         }
         training.statistics = offset;
         need_channels(channels);

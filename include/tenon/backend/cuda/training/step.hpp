@@ -38,7 +38,7 @@ struct TrainingStep {
     int layer = -1;        ///< LayerInfo of the operation or of the term
     bool frozen = false;
     double epsilon = 0, momentum = 0, rate = 0;  ///< of the layer
-    int pack = 1;                                ///< channels of the target or gradient that are processed at once
+    int pack = 1;                                ///< channels of the target or gradient that are summed at once
     bool packs = false;                          ///< whether its weights are packed for it, and for no step before
 
     constexpr const Tensor& source() const { return step.terms[0].source; }
