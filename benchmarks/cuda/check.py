@@ -56,12 +56,19 @@ def is_built():
     return stamp.exists() and stamp.read_text() == fingerprint() and (PROGRAMS / "gpu").exists()
 
 
+def build_jobs():
+    """How many files are compiled at the same time: one of them takes up to seven gigabytes."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, memory // (7 << 30)))
+
+
 def build():
     """Configures and builds; the build's own words go to the log."""
     if is_built():
         return 0
+    jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(build_jobs())
     for command in (["cmake", "--preset", "gpu", "-DCMAKE_CUDA_ARCHITECTURES=90-real"],
-                    ["cmake", "--build", "--preset", "gpu", "--target", "benchmark_gpu", "tenon_test_cuda_device"]):
+                    ["cmake", "--build", "--preset", "gpu", "--parallel", jobs, "--target", "benchmark_gpu", "tenon_test_cuda_device"]):
         if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
             return 1
     size = sum(path.stat().st_size for path in PROGRAMS.iterdir())
