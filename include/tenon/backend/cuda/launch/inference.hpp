@@ -75,11 +75,16 @@ constexpr MapKind map_kind_of(OpKind kind) {
                                             : MapKind::identity;
 }
 
-/// Whether an operation's kernels have an epilogue, as the passes believe.
-constexpr bool has_epilogue(OpKind kind) { return traits_of(kind).takes_relu || traits_of(kind).activates; }
-static_assert(!has_epilogue(OpKind::multiply) && !has_epilogue(OpKind::sigmoid) && !has_epilogue(OpKind::elementwise) &&
-              !has_epilogue(OpKind::pad_channels) && !has_epilogue(OpKind::global_average_pool) &&
-              !has_epilogue(OpKind::global_max_pool));
+/// Whether the passes fuse nothing with operations whose kernels have no epilogue.
+consteval bool epilogues_are_where_passes_need_them() {
+    for (const OpTraits& traits : op_traits) {
+        const bool has_none = traits.is_global_pooling || traits.kind == OpKind::pad_channels ||
+                              map_kind_of(traits.kind) != MapKind::identity;
+        if (has_none && (traits.takes_relu || traits.activates)) return false;
+    }
+    return true;
+}
+static_assert(epilogues_are_where_passes_need_them());
 
 /// What works element by element: additions, products, functions of each element, and norms and ReLUs, which are in the
 /// epilogue.
