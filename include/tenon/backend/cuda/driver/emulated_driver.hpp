@@ -35,7 +35,7 @@ public:
 
     /// `multiprocessors` is the number it reports; tiles and splits of convolutions depend on it.
     explicit EmulatedDriver(int multiprocessors = 4) : multiprocessors_{multiprocessors} {}
-    explicit EmulatedDriver(ChosenDevice device) : device_{number_of(device, 0, devices)} { ++made_[device_]; }
+    explicit EmulatedDriver(ChosenDevice device) : device_{number_of(device, 0, devices)} { ++drivers_made[device_]; }
     EmulatedDriver(const EmulatedDriver&) = delete;
     EmulatedDriver& operator=(const EmulatedDriver&) = delete;
     ~EmulatedDriver() {
@@ -118,7 +118,7 @@ public:
     int multiprocessors() const { return multiprocessors_; }
     int device() const { return device_; }
     /// How many drivers have been made for a device that was chosen.
-    static int made_on(int device) { return made_[device]; }
+    static int made_on(int device) { return drivers_made[device]; }
 
     /// Memory of the host has no device to select.
     int select() const { return device_; }
@@ -187,7 +187,7 @@ private:
     long events_ = 0;
     int recording_ = -1, next_graph_ = 0;
     int multiprocessors_ = 4, device_ = 0;
-    static inline std::atomic<int> made_[devices]{};
+    static inline std::atomic<int> drivers_made[devices]{};
 };
 
 }  // namespace TENON_ISA_NAMESPACE
