@@ -25,6 +25,7 @@ constexpr QuantizedTileSpec quantized_tile_spec(const QuantizedStep& step, int p
     spec.rows = rows;
     spec.blocks = blocks;
     spec.interleaved = term.source.planar;
+    spec.pointwise = term.window.is_pointwise() && !spec.interleaved && !has_dot4;
     spec.source_column = source_column(step);
     spec.source_row = several ? row_stride(term) * (spec.interleaved ? 4 : 1) : 0;
     spec.bytes = pack_of(step.source_codes.storage) == 4;
@@ -102,6 +103,7 @@ public:
         arguments_.tap_row = term.source.row();
         arguments_.tap_column = term.source.pixel();
         arguments_.numbers = frame.weights + step.numbers;
+        arguments_.tiles = 1;
         arguments_.width = step.grid.wraps;
         arguments_.wrap = 0;
         const int row = step.grid.wraps * channel_block;
@@ -130,9 +132,9 @@ public:
     /// Moves to a tile, counted over all images of the frame; returns whether it is a small one.
     bool tile(int index, int tiles_per_image) {
         const TileGrid& grid = step_.grid;
-        if (index == next_ && grid.rows_per_tile == 1 && in_row_ + 1 < grid.per_row) {
-            advance(in_row_ < grid.big_per_row ? grid.big : grid.small);
-            ++in_row_;
+        if (index == next_ && grid.rows_per_tile == 1 && in_row_ + arguments_.tiles < grid.per_row) {
+            advance(arguments_.tiles * (in_row_ < grid.big_per_row ? grid.big : grid.small));
+            in_row_ += arguments_.tiles;
         } else {
             const int in_image = index % tiles_per_image;
             in_row_ = in_image % grid.per_row;
@@ -164,15 +166,30 @@ public:
         if (step_.activated_codes.exist()) arguments_.activated_codes.at = codes(step_.activated_codes, 1);
     }
 
-    /// Spreads the prefetching of the next panel over the first of `tiles` tiles, as ConvCursor does.
-    void fetch_next(int tile, int tiles) {
+    /// Chooses how many tiles a call computes, the one that it is at and, if the code for them `repeats`, others of its
+    /// size after it in its row; returns their number. The first of `tiles` tiles share the prefetching of the next
+    /// panel.
+    int run(bool repeats, int tile, int tiles) {
+        const TileGrid& grid = step_.grid;
+        const bool fetches = fetch_next(1, tile, tiles);
+        if (repeats) {
+            const int in_row = (in_row_ < grid.big_per_row ? grid.big_per_row : grid.per_row) - in_row_;
+            arguments_.tiles = std::min(in_row, (fetches ? sharers_of_fetch(tiles) : tiles) - tile);
+        }
+        next_ += arguments_.tiles - 1;
+        return arguments_.tiles;
+    }
+
+    /// Spreads the prefetching of the next `panels` panels over the first of `tiles` tiles, as ConvCursor does; returns
+    /// whether this tile takes part.
+    bool fetch_next(int panels, int tile, int tiles) {
         const int sharers = sharers_of_fetch(tiles);
-        const bool fetches = tile < sharers && panel_ + 1 < step_.panels;
-        arguments_.next_weights = arguments_.weights;
-        arguments_.next_stride = 0;
-        if (!fetches) return;
-        arguments_.next_weights += step_.panel_floats + tile * (step_.panel_floats / sharers);
-        arguments_.next_stride = std::max(panel_blocks * channel_block / sharers, 1);
+        const bool fetches = tile < sharers && panel_ + panels < step_.panels;
+        const long floats = panels * step_.panel_floats;
+        arguments_.next_weights = arguments_.weights + (fetches ? floats + tile * (floats / sharers) : 0);
+        arguments_.next_stride = fetches ? std::max(panel_blocks * channel_block / sharers, 1) : 0;
+        arguments_.tiles = 1;
+        return fetches;
     }
 
     const QuantizedTileArguments& arguments() const { return arguments_; }
@@ -248,9 +265,9 @@ void run_quantized_conv(const QuantizedStep& step, const Frame& frame) {
             for (int panel = area.panels.begin; panel < area.panels.end; ++panel) {
                 const bool odd = has_odd_panel && panel == step.panels - 1;
                 cursor.panel(panel);
-                for (int tile = area.tiles.begin; tile < area.tiles.end; ++tile) {
+                for (int tile = area.tiles.begin; tile < area.tiles.end;) {
                     const bool small = cursor.tile(tile, per_image);
-                    cursor.fetch_next(tile - area.tiles.begin, area.tiles.size());
+                    tile += cursor.run(S.big.repeats(), tile - area.tiles.begin, area.tiles.size());
                     kernels[small ? 1 : 0][odd ? 1 : 0](cursor.arguments());
                 }
             }

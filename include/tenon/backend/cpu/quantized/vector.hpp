@@ -57,6 +57,16 @@ using UnsignedBits [[gnu::vector_size(4 * vector_width)]] = unsigned;
 
 TENON_INLINE Sums zero_sums() { return Sums{}; }
 
+/// The same sum, in a register.
+TENON_INLINE Sums in_register(Sums sum) {
+#if defined(__AVX512F__)
+    asm("" : "+v"(sum));
+#elif defined(__SSE2__)
+    asm("" : "+x"(sum));
+#endif
+    return sum;
+}
+
 /// The 32-bit word at an address, in all elements.
 TENON_INLINE Sums broadcast_word(const float* from) {
     std::int32_t word;
@@ -105,6 +115,11 @@ TENON_INLINE Sums add_dot4(Sums sums, Sums unsigned_bytes, Sums signed_bytes) {
     return sums;
 }
 #endif
+
+/// a + b modulo 2^32.
+TENON_INLINE Sums wrapping_sum(Sums a, Sums b) {
+    return reinterpret_cast<Sums>(reinterpret_cast<UnsignedBits>(a) + reinterpret_cast<UnsignedBits>(b));
+}
 
 /// Sums as floats, rounded to the nearest even one where they have more than 24 bits.
 TENON_INLINE Vector to_floats(Sums sums) { return __builtin_convertvector(sums, Vector); }
@@ -219,6 +234,20 @@ TENON_INLINE void store_packed(float* block, int lane, Sums integers) {
     const auto packed = __builtin_convertvector(integers, PackedIntegers<S>);
     std::memcpy(to, &packed, sizeof packed);
 }
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/// Stores 16 integers in 16 bits each, cut off at their limits: without a sign, or with one.
+template <bool IsUnsigned>
+TENON_INLINE void store_block_shorts(float* block, Sums first, Sums second) {
+    using Halves [[gnu::vector_size(32), gnu::may_alias]] = long long;
+    Halves packed;  // 0-3, 8-11, 4-7, 12-15
+    if constexpr (IsUnsigned)
+        packed = reinterpret_cast<Halves>(__builtin_ia32_packusdw256(first, second));
+    else
+        packed = reinterpret_cast<Halves>(__builtin_ia32_packssdw256(first, second));
+    *reinterpret_cast<Halves*>(block) = __builtin_shufflevector(packed, packed, 0, 2, 1, 3);
+}
+#endif
 
 /// The integers that store_packed stored, as floats.
 template <Storage S>

@@ -17,18 +17,23 @@ constexpr QuantizedTileSpec quantized_winograd_spec(const QuantizedStep& step) {
     return quantized_tile_spec(step, step.winograd.m * step.winograd.m, step.winograd.m, panel_blocks);
 }
 
-/// The products of some Winograd tiles with a panel's weights at one point, to where `target` is.
+/// The products of Winograd tiles, as many as fit into a register tile or some times as many, with a panel's weights at
+/// one point, to where `target` is.
 template <QuantizedTileSpec S>
 [[gnu::noinline]] void quantized_product_tile(const QuantizedTileArguments& a) {
     constexpr int vectors = S.blocks * vectors_per_block;
-    Sums sums[array_bound<S.pixels>][array_bound<vectors>];
-    TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
-        TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = zero_sums();
-    }
-    accumulate_words<S>(sums, a);
-    TENON_UNROLL for (int v = 0; v < vectors; ++v) {
-        float* const to = a.target.at + v / vectors_per_block * a.target.plane + v % vectors_per_block * vector_width;
-        TENON_UNROLL for (int p = 0; p < S.pixels; ++p) store_words(to + p * channel_block, sums[p][v]);
+    const float *source = a.source, *next = a.next_weights;
+    float* target = a.target.at;
+    for (int left = a.tiles; left > 0; --left, source = S.after_tile(source), target += S.pixels * channel_block) {
+        Sums sums[array_bound<S.pixels>][array_bound<vectors>];
+        TENON_UNROLL for (int p = 0; p < S.pixels; ++p) {
+            TENON_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = zero_sums();
+        }
+        accumulate_words<S>(sums, a, source, next);
+        TENON_UNROLL for (int v = 0; v < vectors; ++v) {
+            float* const to = target + v / vectors_per_block * a.target.plane + v % vectors_per_block * vector_width;
+            TENON_UNROLL for (int p = 0; p < S.pixels; ++p) store_words(to + p * channel_block, sums[p][v]);
+        }
     }
 }
 
@@ -37,8 +42,11 @@ template <int Blocks, bool Bfloat16, int Width = 0>
 void multiply_quantized_tiles(int width, const QuantizedTileArguments& a) {
     constexpr const auto& widths = WinogradTiles<tile_pixels>::widths;
     if (Width == 2 || width == widths[Width])
-        return quantized_product_tile<QuantizedTileSpec{
-            .pixels = widths[Width], .blocks = Blocks, .source_column = channel_block, .bfloat16 = Bfloat16}>(a);
+        return quantized_product_tile<QuantizedTileSpec{.pixels = widths[Width],
+                                                        .blocks = Blocks,
+                                                        .source_column = channel_block,
+                                                        .bfloat16 = Bfloat16,
+                                                        .pointwise = !has_dot4}>(a);
     if constexpr (Width < 2) multiply_quantized_tiles<Blocks, Bfloat16, Width + 1>(width, a);
 }
 
@@ -133,15 +141,21 @@ private:
                 input_ + point * grid.input_point(planes_) + long{plane} * grid.room * channel_block;
             float* const products = products_ + point * grid.product_point(panel_blocks);
             a.weights = weights;
-            for (int tile = 0, width = 0, index = 0; tile < count; tile += width, ++index) {
-                width = WinogradTiles<tile_pixels>::first(count - tile);
+            for (int tile = 0, index = 0; tile < count;) {
+                const int width = WinogradTiles<tile_pixels>::first(count - tile);
                 // The first register tiles share the prefetching of the next point's weights.
                 const bool fetches = index < sharers;
+                const int most = fetches ? sharers - index : count;
+                a.tiles = 1;
+                while (a.tiles < most && WinogradTiles<tile_pixels>::first(count - tile - a.tiles * width) == width)
+                    ++a.tiles;
                 a.next_weights = weights + (fetches ? weights_of_point + index * (weights_of_point / sharers) : 0);
                 a.next_stride = fetches ? Blocks * channel_block / sharers : 0;
                 a.source = input + tile * channel_block;
                 a.target.at = products + tile * channel_block;
                 multiply_quantized_tiles<Blocks, Form::bfloat16>(width, a);
+                tile += a.tiles * width;
+                index += a.tiles;
             }
         }
     }
@@ -157,35 +171,44 @@ private:
         const TilePlace first = move(tile);
         const int rows = std::min(m, step_.result().height - first.y);
         const int columns = std::min(m, step_.result().width - first.x);
-        for (int lane = 0; lane < channel_block; lane += vector_width) {
+        BlockSums all;
+        TENON_UNROLL for (int v = 0; v < vectors_per_block; ++v) {
+            const int lane = v * vector_width;
             Sums sums[array_bound<m>][array_bound<m>];
             Form::transform_back(products + lane, grid.product_point(panel_blocks), sums);
             if constexpr (!First) {
                 TENON_UNROLL for (int p = 0; p < m * m; ++p) sums[p / m][p % m] +=
                     load_words(stored + p * channel_block + lane);
             }
-            if constexpr (!Last) {
-                TENON_UNROLL for (int p = 0; p < m * m; ++p)
-                    store_words(stored + p * channel_block + lane, sums[p / m][p % m]);
-            } else {
-                const int v = block * vectors_per_block + lane / vector_width;
-                if (rows == m && columns == m)
-                    finish<true>(sums, v, rows, columns);
+            TENON_UNROLL for (int p = 0; p < m * m; ++p) {
+                if constexpr (Last)
+                    all.pixels[p][v] = sums[p / m][p % m];
                 else
-                    finish<false>(sums, v, rows, columns);
+                    store_words(stored + p * channel_block + lane, sums[p / m][p % m]);
             }
+        }
+        if constexpr (Last) {
+            if (rows == m && columns == m)
+                finish<true>(all, block, rows, columns);
+            else
+                finish<false>(all, block, rows, columns);
         }
     }
 
+    /// The sums of a tile's pixels and a block of channels.
+    struct BlockSums {
+        Sums pixels[array_bound<m * m>][vectors_per_block];
+    };
+
     /// The epilogue of the pixels that are inside the map; `Whole`: all of them are.
     template <bool Whole>
-    TENON_INLINE void finish(const Sums (&sums)[array_bound<m>][array_bound<m>], int v, int rows, int columns) const {
-        const QuantizedResult<S> result{cursor_.arguments(), v};
+    TENON_INLINE void finish(const BlockSums& sums, int block, int rows, int columns) const {
+        const QuantizedResult<S> result{cursor_.arguments(), block};
         TENON_UNROLL for (int i = 0; i < m; ++i) {
             if (!Whole && i >= rows) continue;  // a break would keep Clang from unrolling the loop
             TENON_UNROLL for (int j = 0; j < m; ++j) {
                 if (!Whole && j >= columns) continue;
-                result.finish(sums[i][j], [&](const QuantizedPlace& at, int column, int row) {
+                result.finish(sums.pixels[i * m + j], [&](const QuantizedPlace& at, int column, int row) {
                     return at.at + i * row + j * column;
                 });
             }
