@@ -17,6 +17,8 @@ using namespace tenon;
 /// output blocks; and a stride.
 struct Bytes3x3 : Network<Input<144, 9, 9>, ReLU, Conv<48, Kernel<3>, Padding<1>>> {};
 struct Bytes1x1 : Network<Input<176, 5, 7>, ReLU, Conv<80, Kernel<1>>> {};
+/// Deep enough for Strassen's algorithm, with a last pair of tiles that has fewer pixels.
+struct BytesDeep : Network<Input<320, 5, 7>, ReLU, Conv<64, Kernel<1>>> {};
 struct BytesStrided : Network<Input<24, 11, 30>, ReLU, Conv<16, Kernel<3>, Stride<2>, Padding<1>>> {};
 struct BytesLinear : Network<Input<200>, ReLU, Linear<48>> {};
 /// The same with a source of either sign: interleaved images in 8 bits, and blocks in 16 bits.
@@ -39,6 +41,12 @@ struct Postactivated
                        Sequential<Conv<48, Kernel<1>, Stride<2>>, BatchNorm>, ReLU>,
               detail::CifarBlock<48>, detail::CifarBlock<64, 2, true>, GlobalAvgPool, Linear<10>, Softmax> {};
 
+/// Strassen's algorithm with results that have borders, with a residual of bytes, and with one of floats.
+struct Deep : Network<Input<256, 7, 7>, ReLU, Conv<32, Kernel<1>>, BatchNorm, ReLU, Conv<256, Kernel<3>, Padding<1>>,
+                      BatchNorm, ReLU, Residual<Sequential<Conv<256, Kernel<1>>, BatchNorm>, Identity, ReLU>,
+                      Residual<Sequential<BatchNorm, ReLU, Conv<256, Kernel<1>>>, Identity>, BatchNorm, ReLU,
+                      GlobalAvgPool, Linear<10>> {};
+
 /// For bfloat16: a linear layer that reads a map, with an odd number of channels, and a mean of windows.
 struct Flattened : Network<Input<5, 12, 14>, BatchNorm, Conv<24, Kernel<3>, Padding<1>>, ReLU,
                            AvgPool<Kernel<2>, Stride<2>>, Conv<23, Kernel<1>>, Flatten, Linear<10>> {};
@@ -48,8 +56,8 @@ struct Flattened : Network<Input<5, 12, 14>, BatchNorm, Conv<24, Kernel<3>, Padd
 struct Winograd3x3 : Network<Input<80, 9, 11>, Conv<80, Kernel<3>, Padding<1>>, BatchNorm, ReLU, detail::CifarBlock<80>,
                              Conv<72, Kernel<3>>, BatchNorm, ReLU, GlobalAvgPool, Linear<10>> {};
 
-using Networks = std::tuple<Bytes3x3, Bytes1x1, BytesStrided, BytesLinear, Image3Channels, Image1Channel, WordsBlocks,
-                            Preactivated, Postactivated>;
+using Networks = std::tuple<Bytes3x3, Bytes1x1, BytesDeep, BytesStrided, BytesLinear, Image3Channels, Image1Channel,
+                            WordsBlocks, Preactivated, Postactivated, Deep>;
 /// Those that are run in bfloat16; the first three are one product each.
 using Bfloat16Networks = std::tuple<Bytes1x1, BytesStrided, BytesLinear, Image3Channels, Image1Channel, WordsBlocks,
                                     Preactivated, Postactivated, Flattened, Winograd3x3>;

@@ -113,7 +113,7 @@ struct ExactCase {
     }
 };
 
-constexpr int exact_networks = 7;  // the first ones
+constexpr int exact_networks = 8;  // the first ones
 
 /// How many of a network's steps are computed by Winograd.
 template <class Net, cpu::Packing Packs = cpu::Packing::integers>
@@ -125,6 +125,18 @@ constexpr int winograd_steps() {
 static_assert(cpu::has_dot4 || (winograd_steps<Bytes3x3>() == 1 && winograd_steps<Bytes1x1>() == 0 &&
                                 winograd_steps<BytesStrided>() == 0 && winograd_steps<WordsBlocks>() == 0));
 static_assert(cpu::has_dot4 || (winograd_steps<Preactivated>() > 0 && winograd_steps<Postactivated>() > 0));
+
+/// How many are computed by Strassen's algorithm.
+template <class Net>
+constexpr int strassen_steps() {
+    int count = 0;
+    for (const auto& step : cpu::QuantizedNetwork<Net, cpu::Packing::integers>::plan.steps)
+        count += step.pair_floats > 0 ? 1 : 0;
+    return count;
+}
+static_assert(cpu::has_dot4 || cpu::panel_blocks > 1 ||
+              (strassen_steps<BytesDeep>() == 1 && strassen_steps<Deep>() == 3 && strassen_steps<Bytes1x1>() == 0));
+
 // In bfloat16 it is a matter of shapes, not of the machine.
 static_assert(winograd_steps<Winograd3x3, cpu::Packing::bfloat16>() == 4);
 static_assert(winograd_steps<WordsBlocks, cpu::Packing::bfloat16>() == 0);

@@ -29,7 +29,7 @@ FLAGS = {
 # Of the tiles that the network's convolutions need, and of those of integers, which are not written for NEON. VNNI changes
 # only the latter. Of bfloat16 only the processor's own products are looked at: those of floats, which stand in for them, store
 # their sums once a plane or keep a few of them in memory with AVX2.
-LEAST_LOOPS = {"avx2": 10 + 5, "avx512": 10 + 5, "avx512vnni": 5, "avx512bf16": 5 + 2, "neon": 10}
+LEAST_LOOPS = {"avx2": 10 + 10, "avx512": 10 + 8, "avx512vnni": 5, "avx512bf16": 5 + 2, "neon": 10}
 MULTIPLY_ADD = re.compile(r"^(vfn?m(add|sub)|fml[as]|vpmaddwd|vpdp(busd|wssd)|vdpbf16ps)")
 JUMP = re.compile(r"^(j[a-z]+|b|b\.[a-z]+|cbn?z|tbn?z)$")
 VECTOR = re.compile(r"%[xyz]mm\d|\b[qv]\d")

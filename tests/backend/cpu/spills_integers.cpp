@@ -1,5 +1,6 @@
 // Register tiles of integers and bfloat16 for spills.py: bytes and 16-bit numbers, one row and two, a residual, an
-// interleaved image, and Winograd's products.
+// interleaved image, Winograd's products, and, without VNNI, windows of one tap and Strassen's products.
+#include <tenon/backend/cpu/quantized/strassen.hpp>
 #include <tenon/backend/cpu/quantized/winograd.hpp>
 
 namespace tenon::cpu {
@@ -31,6 +32,15 @@ constexpr QuantizedTileSpec interleaved(QuantizedTileSpec spec) {
     spec.source_column = 2 * 3 * (spec.bytes ? 1 : 2);  // stride 2, three channels
     return spec;
 }
+constexpr QuantizedTileSpec pointwise(QuantizedTileSpec spec, int crossings = 0) {
+    spec.pointwise = true;
+    spec.crossings = crossings;
+    return spec;
+}
+constexpr QuantizedTileSpec pair(QuantizedTileSpec spec) {
+    spec.pixels = 2 * tile_pixels;
+    return pointwise(spec, 1);
+}
 constexpr QuantizedTileSpec of_bfloat16(QuantizedTileSpec spec) {
     spec.bytes = false;
     spec.bfloat16 = true;
@@ -47,6 +57,16 @@ template void quantized_tile<two_rows(tile(has_dot4))>(const QuantizedTileArgume
 template void quantized_tile<with_residual(tile(has_dot4))>(const QuantizedTileArguments&);
 template void quantized_tile<interleaved(tile(has_dot4))>(const QuantizedTileArguments&);
 template void quantized_product_tile<product(false)>(const QuantizedTileArguments&);
+#if !TENON_HAS_DOT4
+template void quantized_tile<pointwise(tile(false))>(const QuantizedTileArguments&);
+template void quantized_tile<pointwise(tile(false), 1)>(const QuantizedTileArguments&);
+template void quantized_tile<pointwise(with_residual(tile(false)))>(const QuantizedTileArguments&);
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template void quantized_strassen_tile<pair(tile(false))>(const QuantizedTileArguments&, const StrassenMemory&);
+template void quantized_strassen_tile<pair(with_residual(tile(false)))>(const QuantizedTileArguments&,
+                                                                        const StrassenMemory&);
+#endif
+#endif
 #if TENON_MULTIPLIES_BFLOAT16
 template void quantized_tile<of_bfloat16(tile(false))>(const QuantizedTileArguments&);
 template void quantized_product_tile<product(true)>(const QuantizedTileArguments&);

@@ -57,6 +57,9 @@ struct CacheShare {
     /// Weights of a pair of panels beside the sums of pixels (Strassen); with more, several pairs of panels are
     /// computed product by product. 2026-11-25.
     static constexpr long strassen_pair = 256 << 10;
+    /// The same of integers: operands of pairs of tiles beside their source and the weights of a pair of panels. Zen 4,
+    /// AVX2, 2026-12-01: 512 KB took 3 % longer.
+    static constexpr long integer_strassen_chunk = 128 << 10;
     /// Winograd: transformed weights that stay, a strip of tiles beside them, a strip where weights are streamed, for
     /// single images and for batches, and a strip beside the plain filters of a panel. 2026-11-24, 25.
     static constexpr long winograd_weights = 768 << 10, winograd_strip = 256 << 10, winograd_streamed_strip = 1 << 20,
@@ -93,6 +96,8 @@ struct Rates {
     /// The smallest depth at which Strassen pays for its overhead: with AVX2's small tiles, convolutions of 64 and 128
     /// channels lost up to a fifth (Zen 3, 2026-11-26).
     static constexpr int strassen_depth = vector_width == channel_block ? 64 : 256;
+    /// The same for integers. Zen 4, AVX2, 2026-12-01.
+    static constexpr int integer_strassen_depth = 256;
 };
 
 }  // namespace TENON_ISA_NAMESPACE

@@ -72,6 +72,7 @@ private:
         const double source = scale_of(step.source_codes);
         const int pack = weight_pack_of(step.source_codes.storage);
         const int all_words = step.words * pack_of(step.source_codes.storage) / pack;
+        std::vector<std::int16_t> plain(step.pair_floats > 0 ? index(outputs * inputs) : 0);
         for (int o = 0; o < outputs; ++o, weight += long{inputs} * taps) {
             double largest = 0;
             for (long i = 0; i < long{inputs} * taps; ++i)
@@ -98,6 +99,10 @@ private:
                         continue;
                     }
                     sum += code;
+                    if (step.pair_floats > 0) {
+                        plain[index(o * inputs + i)] = static_cast<std::int16_t>(code);
+                        continue;
+                    }
                     if (term.source.planar) {
                         const int width_of_window = term.window.kernel_width;
                         const int number = tap % width_of_window * inputs + i;  // of a row of the window
@@ -120,6 +125,27 @@ private:
             const double initial = shift[index(o)] - rounded(surplus * source * scale);
             arena[step.shift + o] = with_plain_nan(static_cast<float>(initial / unit));
         }
+        if (step.pair_floats > 0) store_right_sides(plain, outputs, inputs, arena + step.weights);
+    }
+
+    /// Stores the right sides of Strassen's products (strassen.hpp): pair after pair of panels, product after product.
+    static void store_right_sides(const std::vector<std::int16_t>& codes, int outputs, int inputs, float* to) {
+        constexpr int width = panel_blocks * channel_block;
+        for (int first = 0; first < outputs; first += 2 * width)
+            for (int product = 0; product < strassen_products; ++product)
+                for (int word = 0; word < inputs / 4; ++word)
+                    for (int o = 0; o < width; ++o, ++to)
+                        for (int position = 0; position < 2; ++position) {
+                            const auto code = [&](bool below, bool right) -> long {
+                                const int output = first + o + (right ? width : 0);
+                                const int input = 2 * word + position + (below ? inputs / 2 : 0);
+                                return output < outputs ? codes[index(output * inputs + input)] : 0;
+                            };
+                            const long b11 = code(false, false), b12 = code(false, true);
+                            const long b21 = code(true, false), b22 = code(true, true), t2 = b22 - b12 + b11;
+                            const long sides[] = {b11, b21, t2, b22 - b12, b21 - t2, b12 - b11, b22};
+                            store_weight(to, position, 2, sides[product]);
+                        }
     }
 
     /// Stores the points of a filter: chunk after chunk of words, all points of a chunk, all words at a point.

@@ -14,6 +14,7 @@
 
 #include <tenon/backend/cpu/plan/conv.hpp>
 #include <tenon/backend/cpu/quantized/packing.hpp>
+#include <tenon/backend/cpu/quantized/strassen_plan.hpp>
 #include <tenon/backend/cpu/quantized/winograd_plan.hpp>
 #include <tenon/backend/shared/lower_step.hpp>
 #include <tenon/program/memory/plan_memory.hpp>
@@ -349,6 +350,17 @@ private:
         if (flat && step.grid.wraps == 0 && step.grid.rows == 1 && result.height > 1 && !dense_codes)
             step.grid = make_grid(result.height, result.width, tile_pixels);
 
+        if (flat && !in_bfloat16()) {
+            const bool dense = dense_codes && !shape.residual.has_border() &&
+                               !(step.stores_target && step.target.has_border()) &&
+                               !(step.stores_activated && step.activated.has_border());
+            choose_integer_strassen(step, dense ? 0 : result.width);
+            if (step.pair_floats > 0) {
+                take_panels(step, 7L * step.words / 4);
+                plan_.scratch_floats = std::max(plan_.scratch_floats, strassen_scratch(step));
+                return;
+            }
+        }
         take_panels(step, interleaved ? long{step.words} * window.kernel_height
                                       : long{step.words} * window.taps() * pack / weight_pack);
     }

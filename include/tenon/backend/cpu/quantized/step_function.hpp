@@ -4,6 +4,7 @@
 // Which kernel a step of a quantized network calls.
 
 #include <tenon/backend/cpu/quantized/bfloat16_pointwise.hpp>
+#include <tenon/backend/cpu/quantized/strassen.hpp>
 #include <tenon/backend/cpu/quantized/winograd.hpp>
 #include <tenon/backend/cpu/step_function.hpp>
 
@@ -24,6 +25,8 @@ consteval QuantizedFunction quantized_function() {
     using enum OpKind;
     if constexpr (step.winograd.m > 0)
         return &run_quantized_winograd<quantized_winograd_spec(step)>;
+    else if constexpr (step.is_packed && step.pair_floats > 0)
+        return &run_quantized_strassen<quantized_tile_spec(step, step.grid.big, 1, panel_blocks)>;
     else if constexpr (step.is_packed)
         return &run_quantized_conv<quantized_conv_spec(step)>;
     else if constexpr (step.kind == conv)
