@@ -15,6 +15,7 @@
 #include <tenon/runtime/model.hpp>
 
 #include "../backend/compare.hpp"
+#include "../runtime/byte_images.hpp"
 #include "../support.hpp"
 #include "networks.hpp"
 
@@ -360,6 +361,18 @@ TEST_CASE_TEMPLATE("results are close to those in floats", Net, Preactivated, Po
     INFO("relative error of all results in bfloat16 " << of_halves);
     CHECK(of_halves > 0);
     CHECK(of_halves < 0.01);
+}
+
+TEST_CASE_TEMPLATE("images of bytes give the bits of the floats that they stand for", Net, Preactivated, Postactivated,
+                   Mixed, Image1Channel, Flattened) {
+    const Calibrated<Net> net;
+    Int8Model<Net> integers{{.threads = 2}};
+    Bfloat16Model<Net> halves{{.threads = 2}};
+    integers.set_parameters(net.parameters, net.ranges);
+    halves.set_parameters(net.parameters);
+    const tenon_test::ByteImages<Net> images{3};
+    CHECK(tenon_test::same_bytes(images.run(integers), integers(images.floats)));
+    CHECK(tenon_test::same_bytes(images.run(halves), halves(images.floats)));
 }
 
 TEST_CASE("a calibrated file holds weights and ranges, for models in floats and in integers") {

@@ -12,6 +12,8 @@
 
 #include "../backend/compare.hpp"
 #include "../float_environment.hpp"
+#include "../support.hpp"
+#include "byte_images.hpp"
 
 namespace {
 
@@ -53,6 +55,30 @@ TEST_CASE_TEMPLATE("an image's result does not depend on its batch", Net, Fashio
     constexpr std::size_t in = static_cast<std::size_t>(input_shape<Net>.elements()), out = 10;
     for (std::size_t i = 0; i < 7; ++i)
         CHECK(same_bits(alone(std::span(images).subspan(i * in, in)), std::span(expected).subspan(i * out, out)));
+}
+
+TEST_CASE_TEMPLATE("images of bytes give the bits of the floats that they stand for", Net, FashionMnistResNet, Large,
+                   Pooled) {
+    const tenon_test::ByteImages<Net> images{7};
+    for (const int threads : {1, 3, 4}) {  // together, and each thread with images of its own
+        Model<Net> model{{.threads = threads, .images_in_flight = 2}};
+        model.initialize(3);
+        const auto found = images.run(model);
+        CHECK(same_bits(found, model(images.floats)));
+    }
+    Model<Net> model;
+    model.initialize(3);
+    std::vector<float> results(7 * 10);
+    CHECK(tenon_test::contains(tenon_test::error_of([&] {
+                                   model.run_bytes(images.bytes, images.scale, std::span(images.shift).first(0),
+                                                   results);
+                               }),
+                               "as many scales and shifts are expected, not"));
+    CHECK(tenon_test::contains(tenon_test::error_of([&] {
+                                   model.run_bytes(images.bytes, images.scale, images.shift,
+                                                   std::span(results).first(9));
+                               }),
+                               "the results of 7 images take 70 scalars"));
 }
 
 TEST_CASE_TEMPLATE("nor on whether threads go through the network together or each with images of its own", Net,

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -59,8 +61,20 @@ public:
     void set_parameters(std::span<const float* const> tensors) { pack_with(Compiled::packer(tensors)); }
 
     /// Runs all steps on `count` images.
-    void run(const float* images, float* results, long count) {
-        run_parallel(images, results, count, [](int) { return [](int) {}; });
+    void run(const float* images, float* results, long count) { run_images({.floats = images}, results, count); }
+
+    /// The same for images in bytes, pixel by pixel (row, column, channel), that stand for byte * scale[c] + scale[n +
+    /// c] in channel c of n, rounded once to double and once to float: the bits of floats made so, with no copy of
+    /// them. (test: tests/runtime/determinism_test.cpp)
+    void run_bytes(const std::uint8_t* images, const float* scale, float* results, long count) {
+        for (std::size_t i = 0; i < byte_values_.size(); ++i) {
+            const std::size_t channel = i / InputImages::values_per_channel, byte = i % InputImages::values_per_channel;
+            // The product is exact in double, so it makes no difference whether it is fused with the sum.
+            byte_values_.data()[i] =
+                static_cast<float>(static_cast<double>(byte) * static_cast<double>(scale[channel]) +
+                                   static_cast<double>(scale[channels + channel]));
+        }
+        run_images({.bytes = images, .values = byte_values_.data()}, results, count);
     }
 
     /// The same, reported to a recorder of the team and to one for each thread.
@@ -79,7 +93,7 @@ public:
                 contexts_[i]->helpers.record_with(on ? threads[i] : nullptr);
         };
         record_with(true);
-        run_parallel(images, results, count,
+        run_parallel({.floats = images}, results, count,
                      [&](int worker) { return Observer{together ? team : *threads[index(worker)]}; });
         record_with(false);
     }
@@ -88,10 +102,7 @@ public:
     /// for steps that run for one image at a time.
     template <class Observe>
     void run(const float* images, float* results, long count, Observe observe) {
-        moved_from_.check("engine");
-        for (long first = 0; first < count; first += images_)
-            run_group(*contexts_[0], team_, images + first * inputs, results + first * outputs,
-                      static_cast<int>(std::min<long>(images_, count - first)), observe);
+        run_together({.floats = images}, results, count, observe);
     }
 
     /// Runs one step of one image on what is in the arena, for measurements.
@@ -99,8 +110,8 @@ public:
         moved_from_.check("engine");
         ThreadContext& context = *contexts_[0];
         run_step(step,
-                 step < Compiled::plan.joint ? single_frame(context, team_, image)
-                                             : joint_frame(context, team_, image, results, 1),
+                 step < Compiled::plan.joint ? single_frame(context, team_, {.floats = image})
+                                             : joint_frame(context, team_, {.floats = image}, results, 1),
                  [](int) {});
     }
 
@@ -123,6 +134,7 @@ protected:
 
 private:
     static constexpr long inputs = lowered<Net>.values[0].elements();
+    static constexpr std::size_t channels = index(lowered<Net>.values[0].channels);
     static constexpr long outputs = lowered<Net>.values[lowered<Net>.output].elements();
 
     /// The most threads that work on one thread's images in a large batch, as each takes scratch memory.
@@ -131,11 +143,23 @@ private:
     /// Whether all threads work on each step together.
     bool works_together(long count) const { return team_.size() == 1 || count < 2 * team_.size(); }
 
+    void run_images(const InputImages& images, float* results, long count) {
+        run_parallel(images, results, count, [](int) { return [](int) {}; });
+    }
+
+    template <class Observe>
+    void run_together(const InputImages& images, float* results, long count, Observe observe) {
+        moved_from_.check("engine");
+        for (long first = 0; first < count; first += images_)
+            run_group(*contexts_[0], team_, images.after(first * inputs), results + first * outputs,
+                      static_cast<int>(std::min<long>(images_, count - first)), observe);
+    }
+
     /// Runs all steps on `count` images; the worker that takes images through the steps has `observer_of(worker)`.
     template <class ObserverOf>
-    void run_parallel(const float* images, float* results, long count, ObserverOf observer_of) {
+    void run_parallel(const InputImages& images, float* results, long count, ObserverOf observer_of) {
         moved_from_.check("engine");
-        if (works_together(count)) return run(images, results, count, observer_of(0));
+        if (works_together(count)) return run_together(images, results, count, observer_of(0));
         const int threads = team_.size();
         const int group = static_cast<int>(std::min<long>(images_, (count + threads - 1) / threads));
         const int groups = static_cast<int>((count + group - 1) / group);
@@ -144,7 +168,7 @@ private:
             mine.is_busy = true;
             for (int g = items.next(); g >= 0; g = items.next()) {
                 const long first = long{group} * g;
-                run_group(mine, mine.helpers, images + first * inputs, results + first * outputs,
+                run_group(mine, mine.helpers, images.after(first * inputs), results + first * outputs,
                           static_cast<int>(std::min<long>(group, count - first)), observer_of(items.worker));
             }
             mine.is_busy = false;
@@ -154,10 +178,10 @@ private:
     }
 
     template <class Observe>
-    void run_group(ThreadContext& context, Workers& team, const float* images, float* results, int count,
+    void run_group(ThreadContext& context, Workers& team, const InputImages& images, float* results, int count,
                    Observe observe) {
         for (int image = 0; image < count && Compiled::plan.joint > 0; ++image) {
-            const Frame frame = single_frame(context, team, images + image * inputs);
+            const Frame frame = single_frame(context, team, images.after(image * inputs));
             for (int i = 0; i < Compiled::plan.joint; ++i) run_step(i, frame, observe);
             hand_over(context, image);
         }
@@ -172,7 +196,7 @@ private:
         observe(step);
     }
 
-    Frame single_frame(ThreadContext& context, Workers& team, const float* image) const {
+    Frame single_frame(ThreadContext& context, Workers& team, const InputImages& image) const {
         return {.arena = context.arena.data(),
                 .weights = weights_.data(),
                 .input = image,
@@ -183,7 +207,8 @@ private:
     }
 
     /// Without followers: Compiled asserts that no step from `joint` on has one.
-    Frame joint_frame(ThreadContext& context, Workers& team, const float* images, float* results, int count) const {
+    Frame joint_frame(ThreadContext& context, Workers& team, const InputImages& images, float* results,
+                      int count) const {
         return {.arena = arena_of(context, 0),
                 .image_floats = Compiled::plan.image_floats,
                 .weights = weights_.data(),
@@ -208,6 +233,7 @@ private:
     Team team_;
     int images_;
     Buffer<float> weights_;
+    Buffer<float> byte_values_{channels * InputImages::values_per_channel};  ///< what bytes of images stand for
     std::vector<std::unique_ptr<ThreadContext>>
         contexts_;  ///< one per thread; where all threads work together, the first is used
     MovedFrom moved_from_;

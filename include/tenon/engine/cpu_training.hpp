@@ -161,7 +161,7 @@ protected:
         frame.frame.arena = arena_.data();
         frame.frame.image_floats = Compiled::plan.image_floats;
         frame.frame.weights = packed_.data();
-        frame.frame.input = images;
+        frame.frame.input = {.floats = images};
         frame.frame.images = static_cast<int>(batch_);
         frame.frame.team = &team_;
         frame.frame.scratch = scratch_.data();

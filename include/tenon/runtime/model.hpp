@@ -78,9 +78,11 @@ public:
     void operator()(std::span<const Scalar> images, std::span<Scalar> results);
 
     /// The results for images in bytes, one after another, pixel by pixel (row, column, channel), as cameras and
-    /// decoders leave them. The network reads byte * scale[c] + shift[c] of channel c. On CUDA a quarter of what floats
-    /// take is copied, and the device makes numbers of it. Throws tenon::Error as above, and unless `scale` and `shift`
-    /// have one number for each channel. (test: tests/backend/cuda/driver_test.cpp)
+    /// decoders leave them. The network reads byte * scale[c] + shift[c] of channel c. No image of floats is made: on
+    /// the CPU the first step looks up what a byte stands for, with the same results to the bit; on CUDA a quarter of
+    /// what floats take is copied, and the device makes numbers of it. Throws tenon::Error as above, and unless `scale`
+    /// and `shift` have one number for each channel. (tests: tests/runtime/determinism_test.cpp,
+    /// tests/backend/cuda/driver_test.cpp)
     void run_bytes(std::span<const std::uint8_t> images, std::span<const float> scale, std::span<const float> shift,
                    std::span<Scalar> results) requires detail::ReadsBytes<Engine>;
 

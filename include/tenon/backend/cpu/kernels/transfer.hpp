@@ -1,12 +1,11 @@
 #pragma once
 // IWYU pragma: private, include <tenon/inference.hpp>
 
-// Copies between the user's NCHW floats and the backend's layouts.
+// Copies between the user's images and results and the backend's layouts.
 
-#include <cstring>
+#include <algorithm>
 
 #include <tenon/backend/cpu/layout/step.hpp>
-#include <tenon/core/index.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -19,21 +18,25 @@ inline void run_load_input(const Step& step, const Frame& frame) {
         const int image = i / planes, plane = i % planes;
         zero_border(target, frame.image(image), plane, plane + 1);
         float* to = frame.image(image) + target.origin() + long{plane} * target.plane();
-        const float* from = frame.input + long{image} * target.channels * target.pixels();
+        const InputImages input = frame.input.after(long{image} * target.channels * target.pixels());
         if (target.planar) {
-            from += long{plane} * target.pixels();
             for (int y = 0; y < target.height; ++y)
-                std::memcpy(to + long{y} * target.row(), from + long{y} * target.width,
-                            sizeof(float) * index(target.width));
+                input.copy(to + long{y} * target.row(), target, plane, y * target.width, target.width);
             return;
         }
-        for (int y = 0; y < target.height; ++y)
-            for (int x = 0; x < target.width; ++x)
-                for (int c = 0; c < channel_block; ++c) {
-                    const int channel = plane * channel_block + c;
-                    to[long{y} * target.row() + x * channel_block + c] =
-                        channel < target.channels ? from[long{channel} * target.pixels() + y * target.width + x] : 0.0f;
-                }
+        const int first = plane * channel_block, channels = std::min(channel_block, target.channels - first);
+        const auto fill = [&](auto number) {
+            for (int y = 0; y < target.height; ++y)
+                for (int x = 0; x < target.width; ++x)
+                    for (int c = 0; c < channel_block; ++c)
+                        to[long{y} * target.row() + x * channel_block + c] =
+                            c < channels ? number(first + c, y * target.width + x) : 0.0f;
+        };
+        if (input.bytes != nullptr) {
+            fill([&](int channel, int pixel) { return input.number_of_byte(target, channel, pixel); });
+        } else {
+            fill([&](int channel, int pixel) { return input.floats[long{channel} * target.pixels() + pixel]; });
+        }
     });
 }
 

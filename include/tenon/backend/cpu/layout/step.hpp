@@ -3,6 +3,7 @@
 
 // A step: one call of a kernel and everything it needs to know; constant except for the addresses in its frame.
 
+#include <tenon/backend/cpu/layout/input_images.hpp>
 #include <tenon/backend/cpu/layout/tensor.hpp>
 #include <tenon/backend/cpu/plan/winograd.hpp>
 #include <tenon/backend/cpu/threads/workers.hpp>
@@ -150,8 +151,8 @@ struct Frame {
     float* arena = nullptr;
     long image_floats = 0;  ///< floats of one image's arena
     const float* weights = nullptr;
-    const float* input = nullptr;  ///< the user's images, NCHW
-    float* output = nullptr;       ///< the user's results
+    InputImages input{};      ///< the user's images
+    float* output = nullptr;  ///< the user's results
     int images = 1;
     Workers* team = nullptr;
     float* scratch = nullptr;  ///< `scratch_floats` per worker

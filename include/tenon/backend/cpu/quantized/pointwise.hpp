@@ -3,6 +3,11 @@
 
 // How steps other than products store codes: pools, additions, norms, and the load of the user's images.
 
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include <tenon/backend/cpu/kernels/pointwise.hpp>
@@ -119,26 +124,48 @@ TENON_INLINE void store_interleaved(char* to, Sums a, Sums b, Sums c) {
     store(std::make_integer_sequence<int, vector_width / 4>{});
 }
 
+/// Stores the codes of bytes, which are in a table for each channel; `channels` is a number or a constant.
+template <class Number, class Count>
+TENON_INLINE void store_codes_of_bytes(char* to, const std::uint8_t* from, const Number* code_of_byte, int pixels,
+                                       Count channels) {
+    for (int x = 0; x < pixels; ++x)
+        for (int c = 0; c < channels; ++c, to += sizeof(Number))
+            std::memcpy(to, code_of_byte + c * InputImages::values_per_channel + *from++, sizeof(Number));
+}
+
 /// Makes the codes of the user's images where they are interleaved, row by row, with their borders.
 template <Storage Kind>
 void load_interleaved(const QuantizedStep& step, const Frame& frame) {
     constexpr int bytes = bytes_of(Kind);
     using Number =
         std::conditional_t<bytes == 1, std::uint8_t, std::conditional_t<bytes == 2, std::uint16_t, std::uint32_t>>;
-    constexpr Number zero = zero_code(Kind);
+    constexpr std::uint32_t zeros = zero_code(Kind) * (bytes == 1 ? 0x01010101u : bytes == 2 ? 0x10001u : 1u);
     // Copies, as a store of bytes might change the tensor for all that the compiler knows.
     const Tensor to = step.target_codes.tensor;
+    const InputImages input = frame.input;
     const int channels = step.target.channels, rows = to.top + to.height + to.bottom;
     const Vector inverse = broadcast(frame.weights[step.numbers + static_cast<int>(StepNumber::target_inverse)]);
     const float limit = static_cast<float>(step.target_codes.limit);
+    Number code_of_byte[(channel_block - 1) * InputImages::values_per_channel];  // where images are bytes
+    for (int k = 0; input.bytes != nullptr && k < channels * InputImages::values_per_channel; k += vector_width) {
+        const Sums codes = image_codes<Kind>(load(input.values + k), inverse, limit);
+        for (int lane = 0; lane < vector_width; ++lane) code_of_byte[k + lane] = static_cast<Number>(codes[lane]);
+    }
     frame.team->for_each(frame.images * rows, [&](int i) {
         const int image = i / rows, y = i % rows - to.top;
-        char* const row = reinterpret_cast<char*>(frame.image(image) + to.offset + long{i % rows} * to.row());
-        for (int k = 0; k < 4 * to.row() / bytes; ++k) std::memcpy(row + k * bytes, &zero, bytes);
+        float* const words = frame.image(image) + to.offset + long{i % rows} * to.row();
+        char* const row = reinterpret_cast<char*>(words);
+        std::fill_n(words, to.row(), std::bit_cast<float>(zeros));
         if (y < 0 || y >= to.height) return;
         const long plane = to.pixels();
-        const float* const from = frame.input + long{image} * channels * plane + long{y} * to.width;
+        const float* const from = input.floats + long{image} * channels * plane + long{y} * to.width;
         char* const first = row + to.left * channels * bytes;
+        if (input.bytes != nullptr) {
+            const std::uint8_t* const pixels = input.bytes + (image * plane + long{y} * to.width) * channels;
+            if (channels == 3)
+                return store_codes_of_bytes(first, pixels, code_of_byte, to.width, std::integral_constant<int, 3>{});
+            return store_codes_of_bytes(first, pixels, code_of_byte, to.width, channels);
+        }
         int done = 0;
         if constexpr (bytes < 4) {
             const auto codes_of = [&](const float* at) {
@@ -177,17 +204,18 @@ void run_load_codes(const QuantizedStep& step, const Frame& frame) {
         return load_interleaved<Storage::s8>(step, frame);
     }
     const Tensor& image_shape = step.target;
-    const int pixels = image_shape.pixels(), channels = image_shape.channels;
+    const int channels = image_shape.channels;
     const float inverse = frame.weights[step.numbers + static_cast<int>(StepNumber::target_inverse)];
     for_each_plane(step, frame, [&](int image, int plane) {
         const End end{step, frame, image, plane};
-        const float* from = frame.input + long{image} * channels * pixels;
+        const InputImages input = frame.input.after(long{image} * channels * image_shape.pixels());
         alignas(64) float block[channel_block]{};
         for (int y = 0; y < image_shape.height; ++y)
             for (int x = 0; x < image_shape.width; ++x) {
-                for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c)
-                    block[c] =
-                        with_plain_nan(from[long{plane * channel_block + c} * pixels + y * image_shape.width + x]);
+                for (int c = 0; c < channel_block && plane * channel_block + c < channels; ++c) {
+                    input.copy(block + c, image_shape, plane * channel_block + c, y * image_shape.width + x, 1);
+                    block[c] = with_plain_nan(block[c]);
+                }
                 for (int lane = 0; lane < channel_block; lane += vector_width)
                     end.store_codes_of(step.target_codes, y, x, lane, multiply(load(block + lane), broadcast(inverse)));
             }
