@@ -1,6 +1,7 @@
 // What a change must not change: hashes of the bits of logits, and of parameters and running statistics after ten
 // training iterations. `scripts/bench bits` compares two versions of the library; bits depend on the instruction set,
 // and where a compiler fuses or orders sums of scalars, on the compiler, so no hashes are stored.
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdio>

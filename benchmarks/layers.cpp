@@ -1,6 +1,7 @@
 // Every distinct step of ResNet50V2 on its own: time, GFLOP/s, percent of the peak measured around it, bytes moved.
 // Steps with the same kernel and sizes are measured once. Convolutions are direct; those that the backend computes by
 // Winograd follow, with the effective rate of the same multiply-adds. One image, --threads=N threads (default 1).
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <string>

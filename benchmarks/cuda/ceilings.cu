@@ -1,4 +1,5 @@
 // What a device's arithmetic reaches, by a large product of cuBLASLt; and its description, as cuDNN writes it.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>

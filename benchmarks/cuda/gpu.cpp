@@ -2,6 +2,7 @@
 // at once as a line of JSON on the standard output, so that a run that is stopped keeps its findings.
 //
 // Exit status: 0, 1 for an error (a sentence on the standard error), 77 when there is no device.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

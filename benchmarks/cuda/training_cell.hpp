@@ -2,6 +2,9 @@
 // EmulatedCuda in tests.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include <tenon/engine/cuda_training_runner.hpp>
 #include <tenon/engine/training_engine.hpp>
 #include <tenon/train/optimizers/sgd.hpp>

@@ -2,6 +2,8 @@
 // `Backend` is CudaWith, or EmulatedCuda in tests.
 #pragma once
 
+#include <algorithm>
+
 #include "training_cell.hpp"
 
 namespace gpu_check {

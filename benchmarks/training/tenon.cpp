@@ -4,6 +4,7 @@
 // Lines on standard input: "time N" prints the milliseconds of N steps, "peak" GFLOP/s of the same threads and "steps"
 // the share of each kind of operation in a step. The first line on standard output holds the losses of the first steps,
 // and the memory that they added to the process.
+#include <algorithm>
 #include <fstream>
 #include <map>
 

@@ -1,6 +1,7 @@
 // A user's program: data, training with all that a fit can report, a checkpoint, inference, files and reports, and,
 // where TENON_USER_IMAGES is defined, photos. The checks of warnings compile it; where it is run, it trains two epochs
 // on noise and says whether the checkpoint came back.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 

@@ -1,5 +1,6 @@
 // Numbers as text, in the C locale and in one that writes 0.5 as 0,5.
 #include <clocale>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <string>

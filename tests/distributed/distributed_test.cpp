@@ -1,5 +1,6 @@
 // Several ranks, here threads, do together what one does alone: training, evaluation, checkpoints to the bit; and what
 // one of them can't do ends all.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 

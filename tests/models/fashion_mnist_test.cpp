@@ -1,4 +1,6 @@
 // The example's network with the weights in the repository: PyTorch's logits for ten real images.
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>

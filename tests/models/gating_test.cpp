@@ -1,4 +1,5 @@
 // The operations of gated and parameterless shortcuts: what they compute, on both backends, and what is refused.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // The comparison with golden values itself: that it fails where it has to, and leaves no case out.
 #include "golden.hpp"
 
+#include <algorithm>
+
 #include <tenon/models/resnet_v1.hpp>
 
 namespace tenon_test {

@@ -1,5 +1,7 @@
 // Real ImageNet weights on real inputs (shared data; skipped loudly where they are absent). The golden logits are those
 // of an independent forward in single precision.
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>

@@ -1,5 +1,6 @@
 // The page of a report: what predictions say of an evaluation, texts and images within the page, and the pages that
 // page_test.py looks at in a browser.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <string>

@@ -4,6 +4,7 @@
 // the sanitizers that the test is compiled with see them work.
 #include "shipped_networks.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <span>

@@ -1,5 +1,6 @@
 // A model refuses what it can't use with a sentence, and stays as it was.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <doctest/doctest.h>

@@ -1,4 +1,7 @@
 // Names, seeds and files of parameters.
+#include <algorithm>
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 #include <tenon/models/resnet_v1.hpp>

@@ -1,4 +1,5 @@
 // A small network trained on real images for a few seconds: a trainer that is broken somewhere does not get as far.
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 

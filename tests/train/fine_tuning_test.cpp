@@ -1,4 +1,6 @@
 // Fine-tuning: networks made from networks, parameters that go from one to the other, cached features.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <doctest/doctest.h>

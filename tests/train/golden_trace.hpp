@@ -1,6 +1,8 @@
 // Replays the training steps of scripts/make_training_goldens.py on an engine and compares with what PyTorch had.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 

@@ -1,4 +1,7 @@
 // Initial parameters: their distributions, what is zero, and that each is a function of seed and index.
+#include <algorithm>
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 #include <tenon/models/cifar.hpp>

@@ -1,4 +1,6 @@
 // Loss, top-1, top-5 and confusion of a handful of logits that can be counted by hand.
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 #include <tenon/train/metrics.hpp>

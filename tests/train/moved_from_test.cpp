@@ -1,4 +1,5 @@
 // Which public classes can be moved, and that what was moved from says so instead of crashing.
+#include <cmath>
 #include <filesystem>
 #include <sstream>
 #include <type_traits>

@@ -1,4 +1,5 @@
 // Optimizers and schedules against PyTorch's and Keras', and what is bitwise independent of the number of workers.
+#include <cmath>
 #include <cstring>
 
 #include <tenon/engine/reference_training.hpp>

@@ -1,4 +1,7 @@
 // The naive engine in double against PyTorch in double: 1e-10 after one step, 1e-8 after twenty.
+#include <algorithm>
+#include <cmath>
+
 #include <tenon/engine/reference_training.hpp>
 #include <tenon/runtime/model.hpp>
 

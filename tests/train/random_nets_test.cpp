@@ -1,6 +1,7 @@
 // Hundreds of random small networks, as values: gradients against finite differences, recomputation against keeping
 // everything, and the law of the memory plan.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,6 @@
 // Checkpoints: a run that is killed, interrupted or lengthened ends bitwise as one that never was; what is no
 // checkpoint is refused.
+#include <algorithm>
 #include <clocale>
 #include <csignal>
 #include <cstring>

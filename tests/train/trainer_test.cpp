@@ -1,6 +1,8 @@
 // The trainer: it learns, evaluates, is told what doesn't fit, and is bitwise the same for any number of threads.
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <doctest/doctest.h>
 

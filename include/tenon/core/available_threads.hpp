@@ -5,8 +5,6 @@
 // container has time for. A container with the time of 2 of 64 cores that runs 64 threads stops for most of every
 // period.
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -18,6 +16,8 @@
 
 #include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/core/task_arena.hpp>
@@ -45,7 +45,7 @@ public:
         }
         if (least < 0) return {};
         constexpr double max_cores = 1 << 20;
-        return std::max(1, static_cast<int>(std::ceil(std::min(least, max_cores))));
+        return std::max(1, static_cast<int>(detail::ceil(std::min(least, max_cores))));
     }
 
 private:

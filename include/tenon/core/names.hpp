@@ -4,7 +4,6 @@
 // Tools for tables of names. Readers of files share these few instances of the standard library's templates: each new
 // type of a map or of sorted elements is compiled into kilobytes.
 
-#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <string>
@@ -15,6 +14,7 @@
 #include <tenon/core/cold.hpp>
 #include <tenon/core/function_ref.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <charconv>
 #include <clocale>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
@@ -23,6 +22,7 @@
 #endif
 
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
@@ -81,7 +81,7 @@ inline std::optional<double> parse_by_strtod(std::string_view text) {
     const int before = errno;
     errno = 0;
     const double number = strtod_l(terminated.c_str(), &end, c_locale);
-    const bool out_of_range = errno == ERANGE && (number == 0 || std::isinf(number));
+    const bool out_of_range = errno == ERANGE && (number == 0 || detail::isinf(number));
     errno = before;
     if (out_of_range || end != terminated.c_str() + terminated.size()) return std::nullopt;
     return number;

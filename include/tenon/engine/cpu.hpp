@@ -3,7 +3,6 @@
 
 // Cpu: the backend that runs a network on this machine's vector units, in parallel.
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +11,9 @@
 
 #include <tenon/backend/cpu/threads/team.hpp>
 #include <tenon/core/buffer.hpp>
+#include <tenon/core/cold.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/engine/cpu_program.hpp>
 #include <tenon/topology/network.hpp>
@@ -49,7 +50,7 @@ public:
     using Compiled = CompiledNet;
 
     /// Room for `images` images in flight on `threads` threads and, in large batches, as many for each thread.
-    TableEngine(int threads, int images)
+    TENON_RUNS_ONCE TableEngine(int threads, int images)
         : team_{threads}, images_{images}, weights_{index(Compiled::plan.weight_floats)} {
         for (int worker = 0; worker < team_.size(); ++worker)
             contexts_.push_back(
@@ -226,8 +227,10 @@ private:
 
     /// Copies what the steps for one image leave to where the steps for all images read it (plan/plan.hpp: handover).
     static void hand_over(ThreadContext& context, int image) {
-        for (const auto& value : Compiled::plan.handovers)
-            std::copy_n(context.arena.data() + value.from, value.floats, arena_of(context, image) + value.to);
+        for (const auto& value : Compiled::plan.handovers) {
+            const float* const from = context.arena.data() + value.from;
+            std::copy(from, from + value.floats, arena_of(context, image) + value.to);
+        }
     }
 
     Team team_;

@@ -3,14 +3,14 @@
 
 // Calibrator: measures on sample images what a network in 8-bit integers needs to know.
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/engine/cpu_int8.hpp>
 #include <tenon/topology/facts.hpp>
@@ -20,7 +20,8 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Counts positive floats by size: buckets of equal relative width, 1 / 64, so that no range has to be known before.
-class SizeHistogram {
+template <class Once>
+class SizeHistogramOf {
 public:
     void add(float value) {
         if (!(value > 0)) return;
@@ -73,6 +74,7 @@ private:
     std::vector<std::uint64_t> counts_;
     float largest_ = 0;
 };
+using SizeHistogram = SizeHistogramOf<void>;
 
 /// Measures the ranges that Model<Net, CpuWith<Precision::int8>> needs, on images like those that it will see; some
 /// hundred are enough. The network runs in floats. The result depends on the images, not on their order or on threads.
@@ -102,15 +104,15 @@ public:
             detail::throw_error({"one image of this network is ", to_string(input_shape<Net>), ", ", elements,
                                  " scalars; a batch is a positive multiple of that, not ", images.size()});
         for (std::size_t i = 0; i < images.size(); ++i)
-            if (!std::isfinite(images[i]))
+            if (!detail::isfinite(images[i]))
                 detail::throw_error({"image ", i / elements + 1, " of the batch for calibration has a pixel that is ",
-                                     (std::isnan(images[i]) ? "NaN" : "infinite"), "; expected finite numbers"});
+                                     (detail::isnan(images[i]) ? "NaN" : "infinite"), "; expected finite numbers"});
         std::vector<float> results(index(output_shape<Net>.elements()));
         for (std::size_t first = 0; first < images.size(); first += elements) {
             engine_.run_image(images.data() + first, results.data(), [&](int product, bool is_positive, float value) {
                 Range& range = histograms_[index(product)];
                 range.is_positive = is_positive;
-                range.sizes.add(is_positive ? value : std::abs(value));
+                range.sizes.add(is_positive ? value : detail::abs(value));
             });
             ++images_;
         }

@@ -4,14 +4,14 @@
 // The CPU engines whose products are those of 8-bit integers or of bfloat16, and the one that runs the steps of
 // integers in floats, for calibration.
 
-#include <algorithm>
-#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tenon/backend/cpu/quantized/pack_weights.hpp>
 #include <tenon/backend/cpu/quantized/step_function.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/engine/cpu.hpp>
 
@@ -52,9 +52,10 @@ template <class Net>
 void expect_codes(std::span<const float* const> tensors) {
     for (int i = 0; i < lowered<Net>.parameters.size(); ++i) {
         const std::span<const float> values(tensors[index(i)], index(lowered<Net>.parameters[i].elements()));
-        if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) continue;
-        throw Error("8-bit integers need finite weights; parameter " + std::to_string(i) +
-                    " of the network has a value that is infinite or NaN");
+        for (const float value : values)
+            if (!detail::isfinite(value))
+                throw Error("8-bit integers need finite weights; parameter " + std::to_string(i) +
+                            " of the network has a value that is infinite or NaN");
     }
 }
 
@@ -86,7 +87,7 @@ public:
                                  " convolutions and linear layers, but the weights have the ranges of ",
                                  ranges.size()});
         for (const float range : ranges)
-            if (!std::isfinite(range) || range < 0)
+            if (!detail::isfinite(range) || range < 0)
                 detail::throw_error({"the ranges of a network's layers must be finite numbers from 0 on; one is ",
                                      std::to_string(range)});
         expect_codes<Net>(tensors);

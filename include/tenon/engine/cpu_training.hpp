@@ -3,6 +3,8 @@
 
 // The training engine of the CPU: one list of kernels over one arena.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/plan/training.hpp>
 #include <tenon/backend/cpu/training_function.hpp>
 #include <tenon/backend/shared/precision.hpp>

@@ -3,11 +3,11 @@
 
 // Reference: the naive backend that tests compare with, as an engine for Model.
 
-#include <algorithm>
 #include <span>
 #include <vector>
 
 #include <tenon/backend/reference/interpreter.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/topology/network.hpp>
 

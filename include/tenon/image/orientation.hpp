@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -25,7 +26,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// 1 to 8; nothing when there is none or the data is damaged. The standard says SHORT; some programs write BYTE or
 /// LONG.
 template <class Once = void>
-std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
+TENON_RUNS_ONCE std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
     constexpr unsigned orientation_tag = 0x0112;
     if (tiff.size() < 8) return {};
     const bool little_endian = tiff[0] == std::byte{'I'} && tiff[1] == std::byte{'I'};
@@ -65,7 +66,7 @@ std::optional<std::uint32_t> exif_orientation(std::span<const std::byte> tiff) {
 
 /// The value of `tiff:Orientation` in XMP data, written as an attribute or an element; nothing when there is none.
 template <class Once = void>
-std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> xmp) {
+TENON_RUNS_ONCE std::optional<std::uint32_t> xmp_orientation(std::span<const std::byte> xmp) {
     std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
     constexpr std::string_view name = "tiff:Orientation";
     for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name)) {

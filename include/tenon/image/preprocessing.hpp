@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <string>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -77,7 +78,7 @@ inline namespace TENON_ISA_NAMESPACE {
 
 /// Throws tenon::Error when an option is out of range.
 template <class Once = void>
-void check_preprocessing(const Preprocessing& options) {
+TENON_RUNS_ONCE void check_preprocessing(const Preprocessing& options) {
     if (options.resize < 0 || options.crop_height <= 0 || options.crop_width <= 0)
         detail::throw_error(
             {"expected a Preprocessing with resize >= 0 and a positive crop, found resize = ", options.resize,

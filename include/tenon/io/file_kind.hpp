@@ -3,7 +3,6 @@
 
 // Names files that people take for weights and that are something else.
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {

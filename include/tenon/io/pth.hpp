@@ -4,7 +4,6 @@
 // Reads PyTorch's weights files: a zip archive of a pickle and one entry per storage (torch.save since version 1.6), or
 // a stream of pickles and storages (before).
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,6 +17,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/core/span_of.hpp>

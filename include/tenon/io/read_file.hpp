@@ -3,7 +3,6 @@
 
 // Reading a complete file into memory, with a bound on its size.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -13,9 +12,11 @@
 
 #include <sys/stat.h>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/mapped_file.hpp>
 
@@ -25,7 +26,7 @@ inline namespace TENON_ISA_NAMESPACE {
 /// All bytes of a file. Pipes and devices are read to their end, so `/dev/stdin` works too. Throws tenon::Error, naming
 /// the file, when it doesn't exist, can't be read, or holds more than `max_bytes`.
 template <class Once = void>
-std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes) {
+TENON_RUNS_ONCE std::vector<std::byte> read_file(const std::string& path, std::size_t max_bytes) {
     struct stat status {};
     const bool has_status = ::stat(path.c_str(), &status) == 0;
     if (has_status && S_ISDIR(status.st_mode)) throw_error({path, ": expected a file, found a folder"});

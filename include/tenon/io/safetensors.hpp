@@ -8,7 +8,6 @@
 //     const std::vector<std::int64_t>& shape = file.at("conv1.weight").shape;    // {64, 3, 7, 7}
 //     const std::vector<float> values = file.values<float>("conv1.weight");     // row-major: 64 x 3 x 7 x 7
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +25,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/file_kind.hpp>
@@ -92,7 +92,7 @@ public:
 
     /// The tensor of this name. Throws tenon::Error, with names that the file has, when there is none.
     template <class Once = void>
-    const TensorEntry& at(std::string_view name) const {
+    TENON_RUNS_ONCE const TensorEntry& at(std::string_view name) const {
         if (const TensorEntry* const entry = find(name)) return *entry;
         std::string names;
         constexpr std::size_t shown = 5;

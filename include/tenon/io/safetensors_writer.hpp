@@ -3,7 +3,6 @@
 
 // Writes safetensors files. (safetensors.hpp reads them and says what the format is.)
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +14,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/round.hpp>
 #include <tenon/core/sentence.hpp>

@@ -3,7 +3,6 @@
 
 // One named tensor of a file: its type, shape and bytes, and checked ways to read its values.
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,6 +17,7 @@
 #include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/core/span_of.hpp>
 #include <tenon/io/dtype.hpp>
@@ -165,7 +165,7 @@ template <class Once = void>
     constexpr double limit = 0x1.ffffffp127;
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double value = load_element<double>(tensor.bytes, i);
-        if (std::isfinite(value) && std::abs(value) >= limit)
+        if (detail::isfinite(value) && detail::abs(value) >= limit)
             fail_tensor(tensor.name, {"element ", i, " is beyond the range of float"});
     }
     convert(double{}, [](double value) { return static_cast<float>(value); });

@@ -40,7 +40,7 @@ public:
     /// Opens and checks a file. Throws tenon::Error, naming the file, when it can't be read or is of another format;
     /// the text says of which, and how to convert it where that is possible.
     template <class Once = void>
-    explicit TensorFile(const std::string& path, const Options& options = {}) : source_{path} {
+    TENON_RUNS_ONCE explicit TensorFile(const std::string& path, const Options& options = {}) : source_{path} {
         if (options.map) {
             file_ = detail::MappedFile{path};
             open(file_.bytes(), options);
@@ -69,7 +69,7 @@ public:
 
 private:
     template <class Once = void>
-    void open(std::span<const std::byte> bytes, Options options) {
+    TENON_RUNS_ONCE void open(std::span<const std::byte> bytes, Options options) {
         // Dictionaries of a checkpoint are compared by the names that they would have.
         const auto fits_bare = [fits = options.fits](std::span<const TensorEntry> entries) {
             std::vector<TensorEntry> bare;

@@ -6,7 +6,6 @@
 //     trainer.save_weights("flowers.safetensors", {.network = "resnet18", .classes = {"daisy", "rose", "tulip"}});
 //     read_weights_info("flowers.safetensors").classes[1];        // "rose" (io/read_weights_info.hpp)
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
 #include <tenon/io/safetensors.hpp>

@@ -3,7 +3,6 @@
 
 // Reads the directory of a zip archive whose entries are stored uncompressed: the container of .pth and .npz files.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +18,7 @@
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/program/op_traits.hpp>
@@ -49,7 +50,7 @@ struct Path {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// The canonical text of a path, `stack0.block1.body.conv2`; parameters append their role, `.weight`.
-inline std::string to_string(const detail::Path& path) {
+TENON_RUNS_ONCE inline std::string to_string(const detail::Path& path) {
     std::string text;
     for (int i = 0; i < path.depth; ++i) {
         text += scope_name(path.scopes[i].kind);

@@ -3,12 +3,12 @@
 
 // Model: a network with weights on a backend, ready to run.
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include <tenon/core/exclusive_use.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/monotonic_time.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/sentence.hpp>
@@ -222,7 +222,7 @@ void Model<Net, Backend>::run_bytes(std::span<const std::uint8_t> images, std::s
                              " channels, so as many scales and shifts are expected, not ", std::to_string(scale.size()),
                              " and ", std::to_string(shift.size())});
     std::array<float, 2 * channels> both;
-    std::ranges::copy(shift, std::ranges::copy(scale, both.begin()).out);
+    std::copy(shift.begin(), shift.end(), std::copy(scale.begin(), scale.end(), both.begin()));
     engine_.run_bytes(images.data(), both.data(), results.data(), count);
 }
 

@@ -3,8 +3,6 @@
 
 // softmax: logits as probabilities.
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -12,6 +10,8 @@
 
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 
 namespace tenon {
@@ -26,12 +26,12 @@ inline std::vector<float> softmax(std::span<const float> logits, std::size_t cla
             {"softmax over ", classes, " classes needs a multiple of ", classes, " logits, not ", logits.size()});
     std::vector<float> probabilities(logits.size());
     for (std::size_t first = 0; first < logits.size(); first += classes) {
-        const float largest = *std::max_element(logits.begin() + static_cast<long>(first),
-                                                logits.begin() + static_cast<long>(first + classes));
+        float largest = logits[first];
+        for (std::size_t i = first + 1; i < first + classes; ++i) largest = std::max(largest, logits[i]);
         double sum = 0;
-        for (std::size_t i = first; i < first + classes; ++i) sum += std::exp(double{logits[i]} - double{largest});
+        for (std::size_t i = first; i < first + classes; ++i) sum += detail::exp(double{logits[i]} - double{largest});
         for (std::size_t i = first; i < first + classes; ++i)
-            probabilities[i] = static_cast<float>(std::exp(double{logits[i]} - double{largest}) / sum);
+            probabilities[i] = static_cast<float>(detail::exp(double{logits[i]} - double{largest}) / sum);
     }
     return probabilities;
 }

@@ -3,6 +3,8 @@
 
 // Trainer: trains a network on batches and evaluates it; it can stop at any iteration and resume from there.
 
+#include <algorithm>
+
 #include <tenon/core/index.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/distributed/agreement.hpp>

@@ -3,6 +3,7 @@
 
 // TrainingCore: what one training iteration does to a network's parameters, and everything that it reads and changes.
 
+#include <algorithm>
 #include <cmath>
 
 #include <tenon/core/number_text.hpp>

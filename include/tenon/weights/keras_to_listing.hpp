@@ -7,11 +7,11 @@
 //     using Listing = ResNet50V2<Classes<1000>, ZeroPaddedPool>;
 //     keras_to_listing<Listing>(keras).save("listing.safetensors");
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include <tenon/core/index.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/weights/parameters.hpp>
 

@@ -4,12 +4,12 @@
 // The parameters of a network in their own order and shapes, outside any backend: to initialize, inspect, load and
 // save.
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include <tenon/core/buffer.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/moved_from.hpp>
 #include <tenon/core/random.hpp>
 #include <tenon/weights/weights_file.hpp>
@@ -30,7 +30,7 @@ SeededRange seeded_range(const Parameter& parameter) {
     switch (parameter.role) {
         case ParameterRole::weight: {
             const double inputs = static_cast<double>(parameter.elements()) / parameter.dimensions[0];
-            return {-std::sqrt(3 / inputs), std::sqrt(3 / inputs)};
+            return {-detail::sqrt(3 / inputs), detail::sqrt(3 / inputs)};
         }
         case ParameterRole::bias:
             return {-0.1, 0.1};
@@ -124,7 +124,8 @@ Parameters<Net>::Parameters(const std::string& path, const LoadOptions& options)
     const detail::StoredNetwork stored = detail::stored_network<Net>(options.naming.value_or(naming_of<Net>));
     const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < count(); ++i)
-        std::copy_n(file.tensors()[detail::index(i)], (*this)[i].size(), (*this)[i].begin());
+        std::copy(file.tensors()[detail::index(i)], file.tensors()[detail::index(i)] + (*this)[i].size(),
+                  (*this)[i].begin());
 }
 
 template <class Net>

@@ -8,10 +8,10 @@
 //     load_with_spare_classes(parameters, "resnet18.pth");       // of any number of classes
 //     close_spare_classes(parameters, 5);                        // from here on it is a network of 5 classes
 
-#include <algorithm>
 #include <string>
 
 #include <tenon/core/index.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/topology/facts.hpp>
 #include <tenon/topology/replace_head.hpp>
@@ -88,8 +88,8 @@ void close_spare_classes(Parameters<Net>& parameters, int used) {
     const detail::ClassifierIndices at = detail::classifier_indices<Net>();
     const std::span<float> weight = parameters[at.weight], bias = parameters[at.bias];
     const std::size_t features = weight.size() / bias.size(), open = detail::index(used);
-    std::ranges::fill(weight.subspan(open * features), 0.0f);
-    std::ranges::fill(bias.subspan(open), detail::closed_bias);
+    for (float& value : weight.subspan(open * features)) value = 0;
+    for (float& value : bias.subspan(open)) value = detail::closed_bias;
 }
 
 }  // namespace TENON_ISA_NAMESPACE
@@ -153,9 +153,10 @@ int load_with_spare_classes(Parameters<Net>& parameters, const std::string& path
     const detail::WeightsFile file = detail::open_weights(path, stored, options);
     for (int i = 0; i < parameters.count(); ++i) {
         const auto index = detail::index(i);
-        if (!file.tensors()[index]) continue;
+        const float* const from = file.tensors()[index];
+        if (!from) continue;
         const auto there = detail::index(stored.parameters[index].parameter.elements());
-        std::copy_n(file.tensors()[index], std::min(there, parameters[i].size()), parameters[i].begin());
+        std::copy(from, from + std::min(there, parameters[i].size()), parameters[i].begin());
     }
     if (classes > 0 && classes < max_classes) close_spare_classes(parameters, classes);
     return classes;

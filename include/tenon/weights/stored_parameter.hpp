@@ -96,16 +96,20 @@ TENON_COLD std::vector<std::int64_t> stored_shape(const Parameter& parameter, We
 
 /// What a weights file holds under a convention of the network with these operations, values, layers and parameters.
 template <class Once = void>
-[[gnu::noinline]] StoredNetwork stored_network_of(std::span<const Op> ops, std::span<const Shape> values,
-                                                  std::span<const LayerInfo> layers,
-                                                  std::span<const Parameter> parameters, Naming naming) {
+TENON_RUNS_ONCE [[gnu::noinline]] StoredNetwork stored_network_of(std::span<const Op> ops,
+                                                                  std::span<const Shape> values,
+                                                                  std::span<const LayerInfo> layers,
+                                                                  std::span<const Parameter> parameters,
+                                                                  Naming naming) {
     const NamingConvention convention = convention_of(naming);
     const std::vector<std::string> names = layer_names(layers, convention);
     std::vector<Shape> flattened(layers.size());
-    for (const Op& op : ops)
+    for (const Op& op : ops) {
+        if (op.kind != OpKind::linear) continue;
         for (const Op& producer : ops)
-            if (op.kind == OpKind::linear && producer.kind == OpKind::flatten && producer.target == op.source())
+            if (producer.kind == OpKind::flatten && producer.target == op.source())
                 flattened[detail::index(op.layer())] = values[index(producer.source())];
+    }
     StoredNetwork stored{{}, {}, convention};
     for (const Parameter& parameter : parameters) {
         const auto layer = detail::index(parameter.layer);

@@ -3,9 +3,7 @@
 
 // Matches a weights file with a network's parameters: strictly, and completely before any value is used.
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -14,6 +12,8 @@
 #include <tenon/core/cold.hpp>
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/names.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
@@ -108,11 +108,11 @@ private:
         const std::int64_t count = *element_count(span_of(entry.shape));
         const bool is_variance = role == ParameterRole::running_variance;
         const float *wrong = values, *const end = values + count;
-        while (wrong != end && std::isfinite(*wrong) && !(is_variance && *wrong < 0)) ++wrong;
+        while (wrong != end && detail::isfinite(*wrong) && !(is_variance && *wrong < 0)) ++wrong;
         if (wrong == end) return;
-        const char* const number = std::isnan(*wrong)   ? "NaN"
-                                   : std::isinf(*wrong) ? "infinite"
-                                                        : "negative, which a variance can't be";
+        const char* const number = detail::isnan(*wrong)   ? "NaN"
+                                   : detail::isinf(*wrong) ? "infinite"
+                                                           : "negative, which a variance can't be";
         fail_tensor(entry.name,
                     {"element ", wrong - values, " is ", number, "; LoadOptions::allow_undefined lets it pass"});
     }

@@ -3,8 +3,6 @@
 
 // Writes parameters as safetensors under the names and in the layout of a convention.
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <list>
 #include <span>
@@ -14,6 +12,8 @@
 
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/number_text.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/core/span_of.hpp>
@@ -39,12 +39,11 @@ void write_weights(const std::string& path, const StoredNetwork& stored, std::sp
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
         if (type == DType::f32) return entries.push_back({name, type, std::move(shape), std::as_bytes(values)});
         constexpr float max_half = 65504;
-        const auto wrong =
-            std::find_if(values.begin(), values.end(), [](float value) { return !(std::abs(value) <= max_half); });
-        if (wrong != values.end())
-            throw_error({path, ": ", fixed_text(*wrong), " in tensor ", name, " can't be stored in half precision"});
+        for (const float value : values)
+            if (!(detail::abs(value) <= max_half))
+                throw_error({path, ": ", fixed_text(value), " in tensor ", name, " can't be stored in half precision"});
         auto& rounded = halves.emplace_back(values.size());
-        std::transform(values.begin(), values.end(), rounded.begin(), float_to_half);
+        for (std::size_t i = 0; i < values.size(); ++i) rounded[i] = float_to_half(values[i]);
         entries.push_back({name, type, std::move(shape), std::as_bytes(span_of(rounded))});
     };
     for (std::size_t i = 0; i < stored.parameters.size(); ++i) {

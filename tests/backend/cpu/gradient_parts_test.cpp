@@ -1,4 +1,5 @@
 // How workers share weight gradients: each sum is formed once, whatever the shapes and the number of workers.
+#include <algorithm>
 #include <vector>
 
 #include <doctest/doctest.h>

@@ -1,4 +1,6 @@
 // The other layers of the CPU backend against the reference.
+#include <cmath>
+
 #include "../../functions.hpp"
 #include "../compare.hpp"
 

@@ -1,4 +1,6 @@
 // Winograd convolutions against the reference, and where they are chosen.
+#include <algorithm>
+
 #include "../../support.hpp"
 #include "../compare.hpp"
 

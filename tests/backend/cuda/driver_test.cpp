@@ -1,6 +1,7 @@
 // What an engine asks of a driver, in which order; and that the emulator and the double find what they are there to
 // find.
 #include <algorithm>
+#include <cmath>
 
 #include <tenon/engine/emulated_cuda_training.hpp>
 #include <tenon/engine/reference_training.hpp>

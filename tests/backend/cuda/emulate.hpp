@@ -2,6 +2,8 @@
 // nvcc compiles the tests, on a device.
 #pragma once
 
+#include <cmath>
+
 #include <tenon/engine/cuda_runner.hpp>
 #if defined(__CUDACC__)
 #include "product_kernels.hpp"

@@ -1,4 +1,7 @@
 // The other kernels in the emulator against the reference.
+#include <algorithm>
+#include <cmath>
+
 #include <tenon/backend/cuda/training/norm.hpp>
 #include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/topology/channel_ops.hpp>

@@ -1,5 +1,6 @@
 // Convolutions that libraries compute: who is chosen, what is asked of them, and that a network is right with them. The
 // libraries' doubles compute naively, from the addresses they get.
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 

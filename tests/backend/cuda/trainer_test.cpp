@@ -1,4 +1,6 @@
 // Trainers on CUDA in the emulator: what optimizers do to the parameters beside the CPU, fits, evaluation, checkpoints.
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,7 @@
 // Training on CUDA, in the emulator or on a device: gradients against the naive engine in double, repeatability.
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <utility>
 

@@ -1,5 +1,7 @@
 // The cells of scripts/gpu_check's program on a tiny network in the emulator: comparisons hold and can fail,
 // measurements count what they say, the work of a training step is what arithmetic gives.
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tenon/backend/reference/ops.hpp>
+#include <tenon/core/math.hpp>
 
 namespace tenon::reference {
 inline namespace TENON_ISA_NAMESPACE {
@@ -65,7 +66,7 @@ private:
                      *beta = parameter(op, ParameterRole::beta, tensors);
         for (std::size_t i = 0; i < y.size(); ++i) {
             const std::size_t c = i / index(in.pixels());
-            y[i] = (x[i] - mean[c]) / std::sqrt(variance[c] + epsilon);
+            y[i] = (x[i] - mean[c]) / detail::sqrt(variance[c] + epsilon);
             if (gamma) y[i] = y[i] * (*gamma)[c] + (*beta)[c];
         }
     }

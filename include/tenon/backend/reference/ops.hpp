@@ -4,14 +4,14 @@
 // What each operation computes on one image, naively: one loop per dimension, in float or double. Inference and
 // training interpret programs with these. Maps are in the order channel, row, column.
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
 #include <tenon/backend/shared/elementwise.hpp>
 #include <tenon/backend/shared/namespaces.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/program/program.hpp>
 
 namespace tenon::reference {
@@ -97,7 +97,7 @@ std::vector<long> pool_choices(const Op& op, Shape in, Shape out, const Scalar* 
             return;
         }
         const Scalar value = inside ? x[input] : Scalar{0};
-        if (begun[o] && !(value > largest[o]) && !std::isnan(value)) return;
+        if (begun[o] && !(value > largest[o]) && !detail::isnan(value)) return;
         begun[o] = true;
         largest[o] = value;
         choices[o] = inside ? input : -1;
@@ -131,7 +131,7 @@ template <class Scalar>
 void softmax(long classes, const Scalar* x, Scalar* y) {
     Scalar largest = x[0], sum = 0;
     for (long i = 0; i < classes; ++i) largest = std::max(largest, x[i]);
-    for (long i = 0; i < classes; ++i) sum += y[i] = std::exp(x[i] - largest);
+    for (long i = 0; i < classes; ++i) sum += y[i] = detail::exp(x[i] - largest);
     for (long i = 0; i < classes; ++i) y[i] /= sum;
 }
 
@@ -168,7 +168,7 @@ void run_plain(const Op& op, double rate, Shape in, Shape out, const Scalar* x, 
         case OpKind::softmax:
             return softmax(size, x, y);
         default:  // flatten: the same scalars
-            std::copy_n(x, size, y);
+            std::copy(x, x + size, y);
     }
 }
 

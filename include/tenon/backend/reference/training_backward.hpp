@@ -3,6 +3,8 @@
 
 // The gradients of a training iteration, naively: one loop per dimension.
 
+#include <algorithm>
+
 #include <tenon/backend/reference/training_forward.hpp>
 
 namespace tenon::reference {

@@ -4,6 +4,9 @@
 // The forward operations of a training iteration, naively: those of inference on each image, and what a batch changes
 // about batch norms and dropouts.
 
+#include <algorithm>
+#include <cmath>
+
 #include <tenon/backend/reference/training_state.hpp>
 
 namespace tenon::reference {

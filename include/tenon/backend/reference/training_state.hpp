@@ -3,6 +3,7 @@
 
 // What the naive training engine works on: values of a batch, parameters, gradients and batch statistics as vectors.
 
+#include <cmath>
 #include <span>
 
 #include <tenon/backend/reference/ops.hpp>

@@ -4,10 +4,9 @@
 // The formulas of the operations that change each element by itself, for all backends: value and gradient. A new one is
 // a kind, a line in op_traits, a layer, and a case in both functions (docs/how_to/add_a_layer.md).
 
-#include <cmath>
-
 #include <tenon/backend/shared/host_device.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
 #include <tenon/program/kinds.hpp>
 
 namespace tenon::detail {
@@ -17,7 +16,7 @@ inline namespace TENON_ISA_NAMESPACE {
 template <class Scalar>
 TENON_HOST_DEVICE Scalar elementwise_value(OpKind kind, Scalar x) {
     constexpr Scalar one{1};
-    if (kind == OpKind::sigmoid) return one / (one + std::exp(-x));
+    if (kind == OpKind::sigmoid) return one / (one + detail::exp(-x));
     return x;
 }
 

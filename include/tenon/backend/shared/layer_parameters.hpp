@@ -3,13 +3,14 @@
 
 // A network's parameters by layer, and what a batch norm is in inference: what packing begins with on all backends.
 
-#include <algorithm>
-#include <cmath>
 #include <span>
 #include <vector>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
+#include <tenon/core/math.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/program/program.hpp>
 
 namespace tenon::detail {
@@ -35,7 +36,7 @@ public:
     }
 
     /// What a norm, or a scale, does to each of its channels; nothing for `norm` = -1.
-    Affine affine_of(int norm, int channels) const {
+    TENON_RUNS_ONCE Affine affine_of(int norm, int channels) const {
         Affine affine{std::vector<double>(index(channels), 1.0), std::vector<double>(index(channels), 0.0)};
         if (norm < 0) return affine;
         const LayerInfo& layer = info(norm);
@@ -48,7 +49,7 @@ public:
                     *variances = tensor(norm, ParameterRole::running_variance);
         for (int c = 0; c < channels; ++c) {
             const double gamma = gammas ? double{gammas[c]} : 1.0, beta = betas ? double{betas[c]} : 0.0;
-            affine.scale[index(c)] = gamma / std::sqrt(double{variances[c]} + layer.epsilon);
+            affine.scale[index(c)] = gamma / detail::sqrt(double{variances[c]} + layer.epsilon);
             affine.shift[index(c)] = beta - rounded(double{means[c]} * affine.scale[index(c)]);
         }
         return affine;

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
@@ -39,7 +40,7 @@ inline bool begins_with(std::span<const std::byte> bytes, std::string_view signa
 /// What a file in the container of MP4 is, by the brands in its first box: `ftyp`, the major brand, a version, and the
 /// other brands. `ftypheix` -> "a HEIF file".
 template <class Once = void>
-std::string_view media_format(std::span<const std::byte> bytes) {
+TENON_RUNS_ONCE std::string_view media_format(std::span<const std::byte> bytes) {
     const std::size_t length = std::to_integer<std::size_t>(bytes[2]) << 8 | std::to_integer<std::size_t>(bytes[3]);
     const std::size_t end = std::min(std::max<std::size_t>(length, 12), bytes.size());
     const auto has_brand = [&](std::initializer_list<std::string_view> brands) {
@@ -57,7 +58,7 @@ std::string_view media_format(std::span<const std::byte> bytes) {
 
 /// What bytes are that can't be decoded.
 template <class Once = void>
-std::string_view other_format(std::span<const std::byte> bytes) {
+TENON_RUNS_ONCE std::string_view other_format(std::span<const std::byte> bytes) {
     struct Format {
         std::string_view signature, name;
         std::size_t offset = 0;
@@ -102,8 +103,8 @@ inline namespace TENON_ISA_NAMESPACE {
 ///
 /// Throws tenon::Error when the file is of another format, damaged or truncated, or larger than `options` allow.
 template <class Once = void>
-Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options = {},
-                   std::string* warning = nullptr) {
+TENON_RUNS_ONCE Image decode_image(std::span<const std::byte> bytes, std::string_view name,
+                                   const DecodeOptions& options = {}, std::string* warning = nullptr) {
     Image image;
     if (detail::begins_with(bytes, "\xFF\xD8\xFF")) {
         image = detail::decode_jpeg(bytes, name, options, warning);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/isa.hpp>
 #include <tenon/core/sentence.hpp>
@@ -56,20 +57,20 @@ inline constexpr std::string_view image_kinds = reads_webp ? "JPEG, PNG or WebP"
 
 /// `a.png: cannot decode it as PNG: REASON`.
 template <class Once = void>
-Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
+TENON_COLD Error decode_error(std::string_view name, std::string_view format, std::string_view reason) {
     return Error(detail::joined({name, ": cannot decode it as ", format, ": ", reason}));
 }
 
 /// `a.png: REASON` as a warning, for a caller who asked for one.
 template <class Once = void>
-void warn(std::string* warning, std::string_view name, std::string_view reason) {
+TENON_COLD void warn(std::string* warning, std::string_view name, std::string_view reason) {
     if (warning != nullptr) *warning = std::string(name) + ": " + std::string(reason);
 }
 
 /// Throws tenon::Error when a file claims more than options.max_pixels.
 template <class Once = void>
-void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options, std::string_view name,
-                       std::string_view format) {
+TENON_RUNS_ONCE void check_pixel_count(std::int64_t height, std::int64_t width, const DecodeOptions& options,
+                                       std::string_view name, std::string_view format) {
     // Both are below 2^31, so the product can't overflow.
     if (height * width > options.max_pixels)
         throw decode_error(name, format,

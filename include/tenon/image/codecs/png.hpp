@@ -17,6 +17,7 @@
 
 #include <png.h>
 
+#include <tenon/core/cold.hpp>
 #include <tenon/core/error.hpp>
 #include <tenon/core/index.hpp>
 #include <tenon/core/isa.hpp>
@@ -148,8 +149,8 @@ private:
 /// The content of the first chunk of a kind in a PNG file that begins with `prefix`, without it; empty when there is
 /// none. `eXIf` has EXIF data, `iTXt` with the prefix below XMP data.
 template <class Once = void>
-std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, std::string_view kind,
-                                     std::string_view prefix = {}) {
+TENON_RUNS_ONCE std::span<const std::byte> png_chunk(std::span<const std::byte> bytes, std::string_view kind,
+                                                     std::string_view prefix = {}) {
     constexpr std::size_t signature_size = 8;
     constexpr std::size_t chunk_overhead = 12;  // length, type and checksum
     bytes = bytes.subspan(std::min(signature_size, bytes.size()));
@@ -192,8 +193,8 @@ Image rgb_from_palette(const Image& indices, std::span<const png_color> palette,
 
 /// Decodes a PNG file; see decode_image.
 template <class Once = void>
-Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
-                 std::string* warning = nullptr) {
+TENON_RUNS_ONCE Image decode_png(std::span<const std::byte> bytes, std::string_view name, const DecodeOptions& options,
+                                 std::string* warning = nullptr) {
     PngSession session(bytes, options.accept_damaged);
     if (!session.read_header()) throw decode_error(name, "PNG", session.message());
     check_pixel_count(session.height(), session.width(), options, name, "PNG");

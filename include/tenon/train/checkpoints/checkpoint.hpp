@@ -6,6 +6,7 @@
 // A checkpoint is a safetensors file, so other tools can look into it; its metadata says that it is a checkpoint and of
 // which format, and has a checksum of everything else.
 
+#include <algorithm>
 #include <filesystem>
 
 #include <tenon/core/number_text.hpp>

@@ -3,6 +3,8 @@
 
 // How far a training has come, as the numbers that a checkpoint holds.
 
+#include <cmath>
+
 #include <tenon/train/callbacks/history.hpp>
 #include <tenon/train/checkpoints/checkpoint.hpp>
 #include <tenon/train/optimizers/optimizer.hpp>

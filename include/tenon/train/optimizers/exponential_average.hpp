@@ -3,6 +3,8 @@
 
 // The exponential moving average of parameters and running statistics, which often performs better than they do.
 
+#include <algorithm>
+
 #include <tenon/train/optimizers/optimizer.hpp>
 
 namespace tenon {

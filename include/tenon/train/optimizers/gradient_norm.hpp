@@ -3,6 +3,7 @@
 
 // The norm of all gradients, and clipping by it.
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>

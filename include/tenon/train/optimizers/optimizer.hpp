@@ -3,6 +3,7 @@
 
 // Optimizer: how gradients change parameters; what SGD and AdamW have in common.
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>

@@ -1,4 +1,5 @@
 // What the runner relies on and only a device shows: the driver over CUDA's runtime.
+#include <algorithm>
 #include <thread>
 
 #include <tenon/cuda.hpp>

@@ -3,15 +3,16 @@
 
 // Packing: parameters of a network, batch norms folded in, in the order in which the steps' kernels stream them.
 
-#include <cmath>
 #include <span>
 #include <vector>
 
 #include <tenon/backend/cpu/plan/plan.hpp>
 #include <tenon/backend/cpu/winograd/transform.hpp>
 #include <tenon/backend/shared/layer_parameters.hpp>
+#include <tenon/core/cold.hpp>
 #include <tenon/core/compile_once.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
 #include <tenon/core/span_of.hpp>
 
 namespace tenon::cpu {
@@ -24,7 +25,7 @@ public:
 
     /// Writes a step's weights into the arena, which must be zero before.
     template <class Once = void>
-    void pack(const Step& step, float* arena) const;
+    TENON_RUNS_ONCE void pack(const Step& step, float* arena) const;
 
 private:
     /// A convolution's weights as its algorithm reads them.
@@ -42,7 +43,7 @@ private:
     }
 
     /// What the norm after a step's only term does to its outputs; its shift becomes the initial value of the sums.
-    Affine fold(const Step& step, float* arena) const {
+    TENON_RUNS_ONCE Affine fold(const Step& step, float* arena) const {
         const StepTerm& term = step.terms[0];
         Affine affine = affine_of(term.norm, step.result().channels);
         std::vector<double> shift(index(step.result().channels), 0.0);

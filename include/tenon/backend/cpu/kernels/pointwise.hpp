@@ -3,10 +3,10 @@
 
 // Steps that are bound by memory: additions and norms that no other step fused, softmax.
 
-#include <cmath>
 #include <limits>
 
 #include <tenon/backend/cpu/layout/step.hpp>
+#include <tenon/core/math.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -138,7 +138,7 @@ inline void run_softmax(const Step& step, const Frame& frame) {
         for_each([&](long at) { largest = std::max(largest, from[at]); });
         double sum = 0;
         for_each([&](long at) {
-            to[at] = std::exp(from[at] - largest);
+            to[at] = detail::exp(from[at] - largest);
             sum += double{to[at]};
         });
         for_each([&](long at) { to[at] = static_cast<float>(double{to[at]} / sum); });

@@ -3,9 +3,8 @@
 
 // Pooling: over windows and over complete maps.
 
-#include <algorithm>
-
 #include <tenon/backend/cpu/kernels/pointwise.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

@@ -4,11 +4,10 @@
 // A convolution and the pooling after it as one step: the map between them, the largest one of many networks, is never
 // complete in memory.
 
-#include <algorithm>
-
 #include <tenon/backend/cpu/kernels/conv.hpp>
 #include <tenon/backend/cpu/kernels/pool.hpp>
 #include <tenon/core/compile_once.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

@@ -3,6 +3,7 @@
 
 // A step of training on the CPU: a kernel's constants and the addresses it works on.
 
+#include <algorithm>
 #include <span>
 
 #include <tenon/backend/cpu/layout/step.hpp>

@@ -14,6 +14,8 @@
 // Where nobody reads a norm's result or gradient as floats, the norm stores words in place of these. Other values are
 // rounded by the first product that reads them, to a place at the end of the arena.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/plan/training.hpp>
 #include <tenon/backend/cpu/quantized/plan.hpp>
 

@@ -67,7 +67,7 @@ public:
             (pools ? CacheShare::pool_strip : CacheShare::conv_strip) / 4 / (tensor.floats() / tensor.height);
         const long min_rows = pools ? next.window().kernel_height : 1;
         tensor.strip_rows =
-            static_cast<int>(std::clamp<long>(fitting, min_rows, std::max<long>(min_rows, tensor.height)));
+            static_cast<int>(std::min(std::max(fitting, min_rows), std::max<long>(min_rows, tensor.height)));
         return true;
     }
 

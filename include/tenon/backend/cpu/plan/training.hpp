@@ -3,6 +3,8 @@
 
 // From a training program to steps on the CPU: layouts, places, tiles and scratch memory, all constants.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/layout/training_step.hpp>
 #include <tenon/backend/cpu/plan/conv.hpp>
 #include <tenon/backend/cpu/plan/winograd_gradient_parts.hpp>

@@ -4,23 +4,23 @@
 // Packing for integers: weights folded with their norms, rounded to codes with a scale per output channel, and the
 // factors that turn sums of codes into floats or into codes of the result. For bfloat16: the folded weights, rounded.
 
-#include <cmath>
-
 #include <tenon/backend/cpu/kernels/pack_weights.hpp>
 #include <tenon/backend/cpu/quantized/bfloat16.hpp>
 #include <tenon/backend/cpu/quantized/plan.hpp>
 #include <tenon/core/index.hpp>
+#include <tenon/core/math.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Packs the weights of single steps. Everything is computed in double and rounded once, with the same bits on every
 /// instruction set.
-class QuantizedPacker : LayerParameters {
+template <class Once>
+class QuantizedPackerOf : LayerParameters {
 public:
     /// `ranges[i]` is the range of what the network's i-th convolution or linear layer reads.
-    QuantizedPacker(std::span<const LayerInfo> layers, std::span<const Parameter> parameters,
-                    std::span<const float* const> tensors, std::span<const float> ranges)
+    QuantizedPackerOf(std::span<const LayerInfo> layers, std::span<const Parameter> parameters,
+                      std::span<const float* const> tensors, std::span<const float> ranges)
         : LayerParameters{layers, parameters, tensors}, in_floats_{layers, parameters, tensors}, ranges_{ranges} {}
 
     /// Writes a step's weights and numbers into the arena, which must be zero before.
@@ -76,7 +76,7 @@ private:
         for (int o = 0; o < outputs; ++o, weight += long{inputs} * taps) {
             double largest = 0;
             for (long i = 0; i < long{inputs} * taps; ++i)
-                largest = std::max(largest, std::abs(double{weight[i]} * affine.scale[index(o)]));
+                largest = std::max(largest, detail::abs(double{weight[i]} * affine.scale[index(o)]));
             const bool rounds = step.source_codes.storage == Storage::bf16;
             const double scale = rounds ? 1 : largest > 0 ? largest / step.weight_limit : 1;
             arena[step.factors + o] = static_cast<float>(source * scale / unit);
@@ -92,7 +92,7 @@ private:
                 for (int tap = 0; tap < taps; ++tap) {
                     const double value = double{weight[long{i} * taps + tap]} * affine.scale[index(o)];
                     const long code = rounds ? static_cast<std::int16_t>(to_bfloat16(static_cast<float>(value)))
-                                             : std::lrint(value / scale);
+                                             : detail::lrint(value / scale);
                     if (step.winograd.m > 0) {
                         codes[tap] = code;
                         values[tap] = value;
@@ -180,6 +180,7 @@ private:
     WeightPacker in_floats_;
     std::span<const float> ranges_;
 };
+using QuantizedPacker = QuantizedPackerOf<void>;
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu

@@ -3,11 +3,11 @@
 
 // Which numbers a plan packs, and how large codes may be.
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 
 #include <tenon/backend/cpu/quantized/vector.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

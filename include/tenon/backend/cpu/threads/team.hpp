@@ -3,13 +3,14 @@
 
 // Threads that work on one step at a time: a team has its own, a helper group is joined by those that are idle.
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
 #include <tenon/backend/cpu/threads/helper_threads.hpp>
 #include <tenon/backend/cpu/threads/workers.hpp>
 #include <tenon/core/available_threads.hpp>
+#include <tenon/core/cold.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/core/task_arena.hpp>
 
@@ -23,10 +24,11 @@ public:
     /// `threads` of 0 means one per core this process may use, and no more than its container has time for; where the
     /// system gives it no more threads, the team has one. Throws tenon::Error for a negative number, and for more than
     /// max_threads.
-    explicit Team(int threads) : Workers{size_of(threads)}, helpers_{std::make_unique<HelperThreads>(max_workers())} {}
+    TENON_RUNS_ONCE explicit Team(int threads)
+        : Workers{size_of(threads)}, helpers_{std::make_unique<HelperThreads>(max_workers())} {}
 
     /// No thread is in the code of the library for this team afterwards.
-    ~Team() override {
+    TENON_RUNS_ONCE ~Team() override {
         if (board_) board_->close();
     }
     Team(Team&&) = default;

@@ -3,9 +3,8 @@
 
 // How the work of a step, tiles x panels of output channels, is cut into parts for the workers, and parts into tasks.
 
-#include <algorithm>
-
 #include <tenon/backend/cpu/threads/workers.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

@@ -3,11 +3,12 @@
 
 // What kernels see of the threads that work on a step: calls that divide its work among them.
 
-#include <algorithm>
 #include <memory>
 
 #include <tenon/backend/cpu/threads/job_board.hpp>
 #include <tenon/backend/cpu/threads/task_shares.hpp>
+#include <tenon/core/cold.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
@@ -138,7 +139,7 @@ public:
     }
 
 protected:
-    explicit Workers(int max_workers)
+    TENON_RUNS_ONCE explicit Workers(int max_workers)
         : board_{std::make_unique<JobBoard>(max_workers)},
           shares_{std::make_unique<TaskShares>(max_workers)},
           max_workers_{max_workers} {}

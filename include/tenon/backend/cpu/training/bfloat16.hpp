@@ -4,6 +4,8 @@
 // Products of a training iteration in bfloat16: of convolutions and linear layers forward, with respect to their
 // sources, and with respect to their weights. Sums have 32 bits.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/quantized/conv.hpp>
 #include <tenon/backend/cpu/training/bfloat16_pack.hpp>
 #include <tenon/backend/cpu/training/bfloat16_weight_tile.hpp>

@@ -4,6 +4,8 @@
 // Rounding and packing the weights of a product of bfloat16 for a training iteration, in the order of
 // QuantizedPacker::pack_product.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/training/bfloat16_words.hpp>
 
 namespace tenon::cpu {

@@ -3,6 +3,8 @@
 
 // Making words of bfloat16 in training: of maps, and norms that store words in place of floats.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/plan/bfloat16_training.hpp>
 #include <tenon/backend/cpu/quantized/bfloat16.hpp>
 #include <tenon/backend/cpu/training/norm_gradient.hpp>

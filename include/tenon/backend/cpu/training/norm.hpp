@@ -3,6 +3,7 @@
 
 // Batch norm in training: statistics of the batch, and normalization, fused with the ReLU after it.
 
+#include <algorithm>
 #include <cmath>
 
 #include <tenon/backend/cpu/layout/training_step.hpp>

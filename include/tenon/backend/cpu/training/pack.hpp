@@ -4,6 +4,8 @@
 // Packing weights for a training iteration, in parallel: as the forward kernels read them, and transposed for data
 // gradients.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/layout/training_step.hpp>
 #include <tenon/backend/cpu/plan/plan.hpp>
 #include <tenon/backend/cpu/winograd/transform.hpp>

@@ -3,6 +3,8 @@
 
 // Gradients that go from a pixel to other pixels: pooling, subsampling, padding of channels.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/layout/training_step.hpp>
 #include <tenon/backend/cpu/simd/mask.hpp>
 

@@ -4,6 +4,7 @@
 // Batch norm over a batch whose parts are computed apart, some of them perhaps by other processes: what the parts tell
 // each other, and the steps of all parts that need it.
 
+#include <algorithm>
 #include <span>
 
 #include <tenon/backend/cpu/training/norm.hpp>

@@ -3,6 +3,8 @@
 
 // The gradients of a convolution's or linear layer's parameters.
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/plan/gradient_shards.hpp>
 #include <tenon/backend/cpu/training/pack.hpp>
 #include <tenon/backend/cpu/training/weight_tile.hpp>

@@ -4,6 +4,8 @@
 // The gradient of a 3x3 convolution's weights by Winograd's algorithm, transposed: at each point, a sum of products
 // over the tiles of a shard's images; a quarter of the plain sum's multiplications for F(4x4, 3x3).
 
+#include <algorithm>
+
 #include <tenon/backend/cpu/plan/winograd_gradient_parts.hpp>
 #include <tenon/backend/cpu/training/weights.hpp>
 

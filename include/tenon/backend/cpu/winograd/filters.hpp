@@ -4,10 +4,9 @@
 // F(4x4, 3x3) on plain filters, which have a quarter of the floats of transformed ones: for convolutions of few tiles,
 // which would spend their time waiting for transformed weights from memory.
 
-#include <algorithm>
-
 #include <tenon/backend/cpu/winograd/filter_tile.hpp>
 #include <tenon/backend/cpu/winograd/maps.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

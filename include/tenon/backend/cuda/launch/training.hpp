@@ -3,6 +3,8 @@
 
 // From steps of training to launches: the kernels that a step needs.
 
+#include <algorithm>
+
 #include <tenon/backend/cuda/launch/training_map.hpp>
 #include <tenon/backend/cuda/launch/training_norm.hpp>
 #include <tenon/backend/cuda/launch/training_product.hpp>

@@ -3,6 +3,8 @@
 
 // Launches of training: what works element by element, forward and backward, and the gradients of pooling and softmax.
 
+#include <cmath>
+
 #include <tenon/backend/cuda/training/loss.hpp>
 #include <tenon/backend/cuda/training/pool_gradient.hpp>
 #include <tenon/backend/cuda/training/step.hpp>

@@ -6,6 +6,7 @@
 
 #if defined(TENON_CUDNN)
 
+#include <algorithm>
 #include <array>
 
 #include <tenon/backend/cuda/libraries/conv_problem.hpp>

@@ -3,9 +3,8 @@
 
 // The border of an image: how it is stored for a convolution that then reads it 16 bytes at a time.
 
-#include <algorithm>
-
 #include <tenon/backend/cuda/plan/step.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/round.hpp>
 
 namespace tenon::cuda {

@@ -3,11 +3,10 @@
 
 // From a program to steps on CUDA: layouts, places in memory and the layout of the weights, all constants.
 
-#include <algorithm>
-
 #include <tenon/backend/cuda/plan/border.hpp>
 #include <tenon/backend/cuda/plan/step.hpp>
 #include <tenon/backend/shared/lower_step.hpp>
+#include <tenon/core/min_max.hpp>
 #include <tenon/core/round.hpp>
 #include <tenon/program/memory/plan_memory.hpp>
 #include <tenon/program/passes/add_transfers.hpp>
