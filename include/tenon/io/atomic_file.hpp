@@ -58,13 +58,14 @@ std::string folder_of(const std::string& path) {
 
 /// A file that is removed again unless move_to() gives it its name. Where a process is killed before, the next one that
 /// writes a file of the same name removes it: the lock on it tells that nobody writes it any more.
-class TemporaryFile {
+template <class Once>
+class TemporaryFileOf {
 public:
     /// Creates a file in the folder of `target`, with the permissions of any new file.
-    explicit TemporaryFile(const std::string& target) : descriptor_(create(target, path_)) {}
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
-    ~TemporaryFile() {
+    explicit TemporaryFileOf(const std::string& target) : descriptor_(create(target, path_)) {}
+    TemporaryFileOf(const TemporaryFileOf&) = delete;
+    TemporaryFileOf& operator=(const TemporaryFileOf&) = delete;
+    ~TemporaryFileOf() {
         if (!path_.empty()) ::unlink(path_.c_str());
     }
 
@@ -127,6 +128,7 @@ private:
     std::string path_;  // before descriptor_, whose initializer sets it
     FileDescriptor descriptor_;
 };
+using TemporaryFile = TemporaryFileOf<void>;
 
 /// Writes all of `bytes`; false, with errno set, when that fails.
 template <class Once = void>

@@ -19,12 +19,12 @@ namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {
 
 /// Packs the weights of single steps. Folding is computed in double and rounded once.
-class WeightPacker : LayerParameters {
+template <class Once>
+class WeightPackerOf : LayerParameters {
 public:
     using LayerParameters::LayerParameters;
 
     /// Writes a step's weights into the arena, which must be zero before.
-    template <class Once = void>
     TENON_RUNS_ONCE void pack(const Step& step, float* arena) const;
 
 private:
@@ -183,7 +183,7 @@ private:
 };
 
 template <class Once>
-void WeightPacker::pack(const Step& step, float* arena) const {
+void WeightPackerOf<Once>::pack(const Step& step, float* arena) const {
     if (step.kind == OpKind::conv) pack_by_algorithm(step, arena);
     if (step.kind == OpKind::linear) pack_linear(step, arena);
     if (!step.activated.exists()) return;
@@ -195,7 +195,8 @@ void WeightPacker::pack(const Step& step, float* arena) const {
         shift[c] = static_cast<float>(affine.shift[index(c)]);
     }
 }
-TENON_COMPILE_ONCE(void WeightPacker::pack<void>(const Step&, float*) const);
+using WeightPacker = WeightPackerOf<void>;
+TENON_COMPILE_ONCE(void WeightPackerOf<void>::pack(const Step&, float*) const);
 
 }  // namespace TENON_ISA_NAMESPACE
 }  // namespace tenon::cpu
