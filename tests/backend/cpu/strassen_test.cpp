@@ -82,6 +82,15 @@ TEST_CASE("residuals, projections, second results and borders") {
     compare_with_reference<Blocks<9, 128>>(2);
 }
 
+TEST_CASE("a residual of every second pixel, and a norm without ReLU after the sum") {
+    struct Net : Network<Input<3, 28, 28>, Conv<512, Bias>, Block<128, Stride<2>>, BatchNorm, Conv<64>> {};
+    constexpr auto with_both = [](const cpu::Step& step) {
+        return step.residual_stride == 2 && step.activated.exists() && !step.activated_relu;
+    };
+    static_assert(strassen_steps<Net>(with_both) == 1 || cpu::tile_pixels != 14);
+    compare_with_reference<Net>();
+}
+
 TEST_CASE("chains") {
     using LargeMaps = Blocks<56, 64>;
     constexpr auto in_chain = [](const cpu::Step& step) {
