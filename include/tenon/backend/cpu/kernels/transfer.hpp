@@ -3,9 +3,8 @@
 
 // Copies between the user's images and results and the backend's layouts.
 
-#include <algorithm>
-
 #include <tenon/backend/cpu/layout/step.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

@@ -3,7 +3,6 @@
 
 // How steps other than products store codes: pools, additions, norms, and the load of the user's images.
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <tenon/backend/cpu/kernels/pointwise.hpp>
 #include <tenon/backend/cpu/kernels/transfer.hpp>
 #include <tenon/backend/cpu/quantized/tile.hpp>
+#include <tenon/core/min_max.hpp>
 
 namespace tenon::cpu {
 inline namespace TENON_ISA_NAMESPACE {

@@ -3,6 +3,8 @@
 
 // From steps to launches: the kernel of each step, and its arguments for a batch.
 
+#include <algorithm>
+
 #include <tenon/backend/cuda/kernels/conv.hpp>
 #include <tenon/backend/cuda/kernels/conv_choice.hpp>
 #include <tenon/backend/cuda/kernels/reduce.hpp>
