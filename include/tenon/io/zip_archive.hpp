@@ -22,6 +22,7 @@
 #include <tenon/core/names.hpp>
 #include <tenon/core/sentence.hpp>
 #include <tenon/io/json.hpp>
+#include <tenon/io/tensor_entry.hpp>
 
 namespace tenon::detail {
 inline namespace TENON_ISA_NAMESPACE {
