@@ -19,7 +19,8 @@ static_assert(detail::InferenceEngine<EngineOf<Cpu>> && detail::RunsUnobserved<E
 static_assert(detail::InferenceEngine<EngineOf<ExactCpu>>);
 static_assert(detail::InferenceEngine<EngineOf<Cuda>> && detail::RunsUnobserved<EngineOf<Cuda>>);
 static_assert(detail::InferenceEngine<EngineOf<EmulatedCuda<>>>);
-static_assert(detail::ReadsBytes<EngineOf<Cuda>> && !detail::ReadsBytes<EngineOf<Cpu>>);
+static_assert(detail::ReadsBytes<EngineOf<Cuda>> && detail::ReadsBytes<EngineOf<Cpu>>);
+static_assert(!detail::ReadsBytes<EngineOf<Reference<double>>>);
 static_assert(detail::InferenceEngine<EngineOf<Reference<double>>>);
 static_assert(!detail::RunsUnobserved<EngineOf<Reference<double>>>);
 static_assert(detail::NeedsRanges<EngineOf<CpuWith<Precision::int8>>> && !detail::NeedsRanges<EngineOf<Cpu>>);
