@@ -4,6 +4,7 @@
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
@@ -69,7 +70,9 @@ TEST_CASE("nor does one in 8-bit integers or bfloat16, beside the same network i
     Parameters<Integers> parameters;
     parameters.seed(1);
     const std::vector<float> images(static_cast<std::size_t>(6 * input_shape<Integers>.elements()), 0.5f);
-    const std::vector<float> ranges{1, 2, 2};
+    const std::vector<float> ranges{1, 2, 2}, scale(3, 0.01f), shift(3, -1.0f);
+    const std::vector<std::uint8_t> bytes(images.size(), 100);
+    std::vector<float> results(60);
     for (const int threads : {1, 2}) {
         Model<Integers> floats{{.threads = threads}};
         Model<Integers, CpuWith<Precision::int8>> integers{{.threads = threads}};
@@ -85,6 +88,9 @@ TEST_CASE("nor does one in 8-bit integers or bfloat16, beside the same network i
             integers(images);
             floats(images);
             halves(images);
+            integers.run_bytes(bytes, scale, shift, results);
+            floats.run_bytes(bytes, scale, shift, results);
+            halves.run_bytes(bytes, scale, shift, results);
         }
         const long after = allocations;
         CHECK(after == before);

@@ -1,9 +1,12 @@
 // Which public classes can be moved, and that what was moved from says so instead of crashing.
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -108,12 +111,18 @@ void check_model() {
     Model<Dense, Backend> other = std::move(model);
     CHECK(other(image)[0] == expected);
     std::vector<float> results(3);
+    constexpr std::string_view moved_from =
+        "this model was moved from and has nothing left; use the one that it was moved into, or make a new one";
+    if constexpr (detail::ReadsBytes<typename Backend::template Engine<Dense>>) {
+        const std::vector<std::uint8_t> bytes(image.size(), 1);
+        const std::vector<float> scale(static_cast<std::size_t>(input_shape<Dense>.channels), 1.0f);
+        CHECK(error_of([&] { model.run_bytes(bytes, scale, scale, results); }) == moved_from);
+    }
     for (const std::string& text :
          {error_of([&] { model(image); }), error_of([&] { model(image, results); }),
           error_of([&] { model.profile(image); }), error_of([&] { model.initialize(1); }),
           error_of([&] { model.set_parameters(Parameters<Dense>{}); }), error_of([&] { model.load("none"); })})
-        CHECK(text ==
-              "this model was moved from and has nothing left; use the one that it was moved into, or make a new one");
+        CHECK(text == moved_from);
     CHECK(other(image)[0] == expected);
     if constexpr (std::is_move_assignable_v<Model<Dense, Backend>>) {
         model = std::move(other);

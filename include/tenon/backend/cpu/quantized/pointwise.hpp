@@ -158,7 +158,6 @@ void load_interleaved(const QuantizedStep& step, const Frame& frame) {
         std::fill_n(words, to.row(), std::bit_cast<float>(zeros));
         if (y < 0 || y >= to.height) return;
         const long plane = to.pixels();
-        const float* const from = input.floats + long{image} * channels * plane + long{y} * to.width;
         char* const first = row + to.left * channels * bytes;
         if (input.bytes != nullptr) {
             const std::uint8_t* const pixels = input.bytes + (image * plane + long{y} * to.width) * channels;
@@ -166,6 +165,7 @@ void load_interleaved(const QuantizedStep& step, const Frame& frame) {
                 return store_codes_of_bytes(first, pixels, code_of_byte, to.width, std::integral_constant<int, 3>{});
             return store_codes_of_bytes(first, pixels, code_of_byte, to.width, channels);
         }
+        const float* const from = input.floats + long{image} * channels * plane + long{y} * to.width;
         int done = 0;
         if constexpr (bytes < 4) {
             const auto codes_of = [&](const float* at) {

@@ -72,8 +72,7 @@ struct QuantizedTileArguments {
     int next_plane;                        ///< of floats, where a word of weights or a line of them is of two planes
     int kernel_height, kernel_width, tap_row, tap_column;
     const float* weights;
-    const float*
-        next_weights;  ///< prefetched into the second-level cache, `next_stride` words per step of a tile's sums
+    const float* next_weights;  ///< prefetched into the second-level cache, `next_stride` words per step of the sums
     int next_stride;
     const float *factors, *shift, *scale, *activated_shift, *numbers;
     QuantizedPlace residual, target, target_codes, activated, activated_codes;

@@ -73,12 +73,14 @@ template <QuantizedTileSpec S>
             }
             continue;
         }
-        if (index == 5) TENON_UNROLL for (int p = 0; p < tile.pixels; ++p) {
+        if (index == 5) {
+            TENON_UNROLL for (int p = 0; p < tile.pixels; ++p) {
                 TENON_UNROLL for (int v = 0; v < vectors; ++v) {
                     store_words(memory.u2 + at(p, v), wrapping_sum(load_words(memory.u2 + at(p, v)), complete[p][v]));
                     complete[p][v] = wrapping_sum(load_words(memory.u3 + at(p, v)), complete[p][v]);
                 }
             }
+        }
         // C11, C21, C22, C12
         const int first = index == 4 || index == 5 ? tile.pixels : 0, panel = index >= 5 ? S.blocks : 0;
         TENON_UNROLL for (int block = 0; block < S.blocks; ++block) {
@@ -103,15 +105,15 @@ TENON_HOT inline void combine_codes(const float* source, int planes, int plane, 
     for (int i = 0; i < planes; ++i, source += plane)
         for (int p = 0; p < width; ++p)
             for (int lane = 0; lane < channel_block; lane += vector_width, to += vector_width) {
-                const float *const left = source + p * channel_block + lane, *const right =
-                                                                                 left + width * channel_block;
+                const float* const left = source + p * channel_block + lane;
+                const float* const right = left + width * channel_block;
                 const bool exists = width + p < pixels;
                 const Halves a11 = load_halves(left), a12 = load_halves(left + half);
                 const Halves a21 = exists ? load_halves(right) : Halves{};
                 const Halves a22 = exists ? load_halves(right + half) : Halves{};
                 const Halves sum = a21 + a22, difference = sum - a11;
                 const Halves operands[] = {difference, a11 - a21, a22, sum, a12 - difference};
-                TENON_UNROLL for (int k = 0; k < 5; ++k) * reinterpret_cast<Halves*>(to + k * operand) = operands[k];
+                TENON_UNROLL for (int k = 0; k < 5; ++k) { *reinterpret_cast<Halves*>(to + k * operand) = operands[k]; }
             }
 }
 
