@@ -11,6 +11,7 @@
 // In bfloat16 all values are, but for what the user reads and what kernels of floats do: softmax, functions of
 // elements, convolutions with groups, padded channels.
 
+#include <tenon/backend/cpu/plan/conv.hpp>
 #include <tenon/backend/cpu/quantized/packing.hpp>
 #include <tenon/backend/cpu/quantized/step.hpp>
 #include <tenon/program/passes/add_transfers.hpp>
